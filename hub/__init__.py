@@ -1,0 +1,1 @@
+"""The unbind hub: number releases in, signed acknowledgements back, coverage gaps in the open."""

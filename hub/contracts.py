@@ -1,0 +1,277 @@
+"""The hub's messages on the wire: Avro single-object encoding, its limits, and the topics.
+
+Rules, in the order a decoder checks them:
+1. a message is at most `LIMITS[kind]` bytes;
+2. it starts with C3 01 and the CRC-64-AVRO fingerprint, little-endian, of a released schema of the kinds
+   asked for (Avro 1.12 specification, "Single-object encoding");
+3. it decodes and leaves no byte over;
+4. encoding what was read gives the very same bytes, so that one value has one form (this ends over-long
+   varints, negative union and enum indexes, booleans other than 0 and 1);
+5. every enum symbol is one this version knows.
+
+Schemas are append-only files `schemas/<kind>/v<N>.avsc`. Nothing here asks a registry.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from enum import StrEnum
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+from aiokafka.partitioner import murmur2
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from hub.core import model
+from hub.errors import ContractError
+
+V = TypeVar("V")
+
+MARKER = b"\xc3\x01"
+HEADER_BYTES = 10
+SMALL_BYTES = 64 * 1024
+LIMITS_BYTES: dict[type, int] = {
+    model.Acknowledgement: 256 * 1024,
+    # The hub's own records may hold one outside message whole, or several 8 KiB bitmaps.
+    model.Rejected: 2 * 1024 * 1024,
+    model.Tile: 256 * 1024,
+    model.Gaps: 256 * 1024,
+}
+KINDS: dict[str, type] = {
+    "number_event": model.NumberEvent,
+    "operator_report": model.OperatorReport,
+    "receipt": model.Receipt,
+    "rejected": model.Rejected,
+    "release_notice": model.ReleaseNotice,
+    "acknowledgement": model.Acknowledgement,
+    "platform": model.Platform,
+    "operator": model.Operator,
+    "tile": model.Tile,
+    "received": model.Received,
+    "coverage": model.Coverage,
+    "gaps": model.Gaps,
+    "clock": model.Clock,
+    "hub_log": model.HubLog,
+}
+
+
+@cache
+def schemas_dir() -> Path:
+    """Where the schemas lie: inside the installed package, or beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    for place in (here / "schemas", here.parent / "schemas"):
+        if (place / "topics.yaml").is_file():
+            return place
+    raise ContractError("schemas not found beside hub", todo="Install the package again; its schemas are missing.")
+
+
+class Released(NamedTuple):
+    """One released version of a schema, ready for use. `plain` is without logical types."""
+
+    version: int
+    source: dict[str, Any]
+    plain: Any
+    header: bytes
+
+
+def _strip_logical(node: Any) -> Any:
+    """The schema with times and dates as the plain integers that the core computes with."""
+    if isinstance(node, dict):
+        return {k: _strip_logical(v) for k, v in node.items() if k != "logicalType"}
+    return [_strip_logical(v) for v in node] if isinstance(node, list) else node
+
+
+@cache
+def released(kind: str) -> tuple[Released, ...]:
+    """Every released version of a schema, oldest first."""
+    found = []
+    for path in sorted((schemas_dir() / kind).glob("v*.avsc"), key=lambda p: int(p.stem[1:])):
+        source = json.loads(path.read_text(encoding="utf-8"))
+        mark = bytes.fromhex(fingerprint(to_parsing_canonical_form(source), "CRC-64-AVRO"))
+        found.append(Released(int(path.stem[1:]), source, parse_schema(_strip_logical(source)), MARKER + mark))
+    return tuple(found)
+
+
+def to_avro(value: Any) -> Any:
+    """Values of `hub.core.model` as the plain dicts and lists that fastavro writes."""
+    if isinstance(value, tuple):
+        fields = getattr(value, "_fields", None)
+        if fields is None:
+            return [to_avro(item) for item in value]
+        return {name: to_avro(item) for name, item in zip(fields, value, strict=True)}
+    return value
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _converter(hint: Any) -> Callable[[Any], Any]:
+    """What turns fastavro's plain data into a value of that type hint; made once per type."""
+    if get_origin(hint) is UnionType:
+        (inner,) = (_converter(arg) for arg in get_args(hint) if arg is not NoneType)
+        return inner if inner is _same else lambda raw: None if raw is None else inner(raw)
+    if get_origin(hint) is tuple:
+        item = _converter(get_args(hint)[0])
+        return tuple if item is _same else lambda raw: tuple([item(one) for one in raw])
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return {symbol.value: symbol for symbol in hint}.__getitem__
+    if isinstance(hint, type) and hasattr(hint, "_fields"):
+        return _record_converter(hint)
+    return _same
+
+
+@cache
+def _record_converter(kind: type) -> Callable[[dict[str, Any]], Any]:
+    hints = get_type_hints(kind)
+    fields = [(name, _converter(hints[name])) for name in kind._fields]  # type: ignore[attr-defined]
+    return lambda raw: kind(*[convert(raw[name]) for name, convert in fields])
+
+
+class _Coder(NamedTuple):
+    kind: type
+    limit_bytes: int
+    latest: Released
+    convert: Callable[[dict[str, Any]], Any]
+
+
+@cache
+def _coder(kind: type) -> _Coder:
+    name = next(name for name, known in KINDS.items() if known is kind)
+    return _Coder(kind, LIMITS_BYTES.get(kind, SMALL_BYTES), released(name)[-1], _record_converter(kind))
+
+
+@cache
+def _by_header(kinds: tuple[type, ...]) -> dict[bytes, tuple[_Coder, Released]]:
+    names = {kind: name for name, kind in KINDS.items()}
+    return {old.header: (_coder(kind), old) for kind in kinds for old in released(names[kind])}
+
+
+def encode(value: tuple[Any, ...]) -> bytes:
+    """One value of `hub.core.model` as single-object bytes of its newest schema.
+
+    Raises:
+        ContractError: the value does not fit its schema or its size limit.
+    """
+    coder = _coder(type(value))
+    out = BytesIO()
+    out.write(coder.latest.header)
+    try:
+        schemaless_writer(out, coder.latest.plain, to_avro(value))
+    except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as wrong:
+        raise ContractError(
+            f"{coder.kind.__name__} does not fit its schema: {type(wrong).__name__}",
+            todo=f"See schemas/{coder.kind.__name__}; every field must have the type given there.",
+        ) from wrong
+    data = out.getvalue()
+    if len(data) > coder.limit_bytes:
+        raise ContractError(
+            f"{coder.kind.__name__} is {len(data)} bytes, more than {coder.limit_bytes}",
+            todo="Send less in one message.",
+        )
+    return data
+
+
+def decode(data: bytes | None, *kinds: type[V]) -> V:
+    """The value in single-object bytes, if it is one of `kinds`, canonical and within limits.
+
+    Raises:
+        ContractError: anything else; the message names the rule broken and never quotes the bytes.
+    """
+    coder, writer = _writer_of(data, kinds)
+    assert data is not None
+    stream = BytesIO(data)
+    stream.seek(HEADER_BYTES)
+    again = BytesIO()
+    again.write(writer.header)
+    try:
+        raw = schemaless_reader(stream, writer.plain, None)
+        schemaless_writer(again, writer.plain, raw)
+        canonical = again.getvalue() == data
+        if writer is not coder.latest:
+            stream.seek(HEADER_BYTES)
+            raw = schemaless_reader(stream, writer.plain, coder.latest.plain)
+        value = coder.convert(raw)  # type: ignore[arg-type]
+    except (EOFError, ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError) as wrong:
+        raise _undecodable(f"{coder.kind.__name__} cannot be read ({type(wrong).__name__})") from wrong
+    if not canonical:
+        raise _undecodable(f"{coder.kind.__name__} is not in canonical form or has bytes left over")
+    return value
+
+
+def _writer_of(data: bytes | None, kinds: tuple[type, ...]) -> tuple[_Coder, Released]:
+    if data is None or len(data) < HEADER_BYTES:
+        raise _undecodable("no single-object header")
+    found = _by_header(kinds).get(data[:HEADER_BYTES])
+    if found is None:
+        raise _undecodable("not a released schema of " + " or ".join(kind.__name__ for kind in kinds))
+    if len(data) > found[0].limit_bytes:
+        raise _undecodable(f"{len(data)} bytes, more than {found[0].limit_bytes}")
+    return found
+
+
+def _undecodable(what: str) -> ContractError:
+    return ContractError(what, todo="Encode with a released schema, canonically, within the size limit.")
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of a key: Kafka's default partitioner, murmur2 (as in org.apache.kafka Utils)."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions  # type: ignore[no-any-return]
+
+
+class TopicSpec(NamedTuple):
+    """One topic of `schemas/topics.yaml`. `partitions`: a number, or "N" for the hub's own."""
+
+    name: str
+    kinds: tuple[str, ...]
+    owner: str
+    key: str
+    partitions: str
+    retention: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    signed: bool
+
+
+@cache
+def topics() -> dict[str, TopicSpec]:
+    """Every topic by name. `receipts.<operator>` stands for one topic an operator."""
+    raw = yaml.safe_load((schemas_dir() / "topics.yaml").read_text(encoding="utf-8"))
+    return {
+        name: TopicSpec(
+            name=name,
+            kinds=tuple(one["kinds"]),
+            owner=one["owner"],
+            key=one["key"],
+            partitions=str(one["partitions"]),
+            retention=one["retention"],
+            writers=tuple(one["writers"]),
+            readers=tuple(one["readers"]),
+            signed=bool(one.get("signed", False)),
+        )
+        for name, one in raw["topics"].items()
+    }
+
+
+EVENTS = "events"
+RELEASES = "releases"
+ACKS = "acks"
+REJECTED = "rejected"
+PLATFORMS = "platforms"
+OPERATORS = "operators"
+TILES = "tiles"
+COVERAGE = "coverage"
+GAPS = "gaps"
+CLOCK = "clock"
+HUB = "hub"
+
+
+def receipts_topic(operator: str) -> str:
+    """The topic of an operator's receipts."""
+    return f"receipts.{operator}"

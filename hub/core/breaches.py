@@ -1,0 +1,156 @@
+"""Duties of operators, and when they are not met. A fact is never refused for being a breach.
+
+All compare `occurred_at` with the opener's `cooling_until` and `reissue_not_before`, to the millisecond,
+bounds included. Those about a case do not apply to one that opened at REASSIGNED. Each happens once a case
+by construction: the lifecycle table lets each of these events through once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from hub.core.cases import Case
+from hub.core.model import (
+    DAY_MS,
+    HOUR_MS,
+    Breach,
+    Decision,
+    NumberEvent,
+    Operator,
+    Receipt,
+    Refusal,
+    ReleaseNotice,
+    ReleaseReason,
+    Stage,
+)
+
+REMINDERS_MIN = 2
+NOTICE_MS = 7 * DAY_MS
+LATE_MS = DAY_MS
+REPORT_GRACE_MS = HOUR_MS
+NOT_COUNTED = -1
+"""In place of a record time: a report, or a message nobody proved to be the operator's."""
+
+
+def of_notice(notice: ReleaseNotice, operator: Operator, before: Case | None) -> tuple[Breach, ...]:
+    """Breaches of its case that a folded notice shows. `before`: the number's last case before it."""
+    if notice.stage is Stage.COOLING:
+        return tuple(_at_cooling(notice, operator))
+    if before is None or before.opened_as is Stage.REASSIGNED:
+        return ()
+    if notice.stage is Stage.RELEASED:
+        return tuple(_at_release(notice, before))
+    if notice.stage is Stage.REASSIGNED and notice.opened_at is not None:
+        return tuple(_at_reassignment(notice, before))
+    return ()
+
+
+def of_event(event: NumberEvent, record_time: int) -> tuple[Breach, ...]:
+    """Breaches an accepted event shows by itself."""
+    late = record_time - event.occurred_at > LATE_MS and event.reason is not ReleaseReason.BACKFILL
+    return (Breach.LATE_EVENT,) if late else ()
+
+
+def _at_cooling(notice: ReleaseNotice, operator: Operator) -> Iterable[Breach]:
+    assert notice.cooling_until is not None, "MISSING_FIELD comes before breaches"
+    length = notice.cooling_until - notice.occurred_at
+    if not operator.cooling_days_min * DAY_MS <= length <= operator.cooling_days_max * DAY_MS:
+        yield Breach.COOLING_LENGTH
+
+
+def _at_release(notice: ReleaseNotice, case: Case) -> Iterable[Breach]:
+    if case.cooling_until is not None and notice.occurred_at < case.cooling_until:
+        yield Breach.EARLY_RELEASE
+    if notice.reminders < REMINDERS_MIN:
+        yield Breach.FEW_REMINDERS
+    latest = None if case.reissue_not_before is None else case.reissue_not_before - NOTICE_MS
+    if case.scheduled_at is None or (latest is not None and case.scheduled_at > latest):
+        yield Breach.SHORT_NOTICE
+
+
+def _at_reassignment(notice: ReleaseNotice, case: Case) -> Iterable[Breach]:
+    if case.reissue_not_before is not None and notice.occurred_at < case.reissue_not_before:
+        yield Breach.EARLY_REISSUE
+    if notice.reminders == case.reminders:
+        yield Breach.NEW_OWNER_NOT_TOLD
+
+
+class DailyReport(NamedTuple):
+    """A report as it arrived: its totals per partition, and its record time."""
+
+    sent: tuple[int, ...]
+    recorded_at: int
+
+
+def silent_days(since: int, reported: Iterable[int], now_ms: int) -> list[int]:
+    """UTC days (since 1970-01-01) without a report an hour after their end."""
+    first = since // DAY_MS
+    last = (now_ms - REPORT_GRACE_MS) // DAY_MS - 1
+    days = set(reported)
+    return [day for day in range(first, last + 1) if day not in days]
+
+
+def mismatched_days(reports: Mapping[int, DailyReport], counted: Mapping[int, list[int]], now_ms: int) -> list[int]:
+    """UTC days whose report does not agree with what the hub has, judged an hour after their end.
+
+    Args:
+        reports: the first report of each day.
+        counted: per partition of events, record times of this operator's events, in order.
+    """
+    return [
+        day
+        for day, report in reports.items()
+        if now_ms >= (day + 1) * DAY_MS + REPORT_GRACE_MS and not _agrees(report, counted)
+    ]
+
+
+def _agrees(report: DailyReport, counted: Mapping[int, list[int]]) -> bool:
+    if any(partition >= len(report.sent) for partition in counted):
+        return False
+    return all(
+        total == sum(1 for at in counted.get(partition, ()) if at <= report.recorded_at)
+        for partition, total in enumerate(report.sent)
+    )
+
+
+class OperatorBook:
+    """An operator's figures, folded from its receipts in any order, repeats included."""
+
+    def __init__(self) -> None:
+        self.decisions: dict[Decision, int] = {}
+        self.refusals: dict[str, int] = {}
+        self.breaches: dict[Breach, int] = {}
+        self.reports: dict[int, DailyReport] = {}
+        self._sources: dict[int, dict[int, int]] = {}
+
+    def add(self, receipt: Receipt) -> None:
+        """Count a receipt, once a source. The first receipt of a source counts."""
+        times = self._sources.setdefault(receipt.source.partition, {})
+        if receipt.source.offset in times:
+            return
+        told = receipt.decision is not Decision.REPORTED and receipt.reason is not Refusal.BAD_SIGNATURE
+        times[receipt.source.offset] = receipt.recorded_at if told else NOT_COUNTED
+        self.decisions[receipt.decision] = self.decisions.get(receipt.decision, 0) + 1
+        if receipt.reason is not None:
+            self.refusals[receipt.reason] = self.refusals.get(receipt.reason, 0) + 1
+        for breach in receipt.breaches:
+            self.breaches[breach] = self.breaches.get(breach, 0) + 1
+        if receipt.decision is Decision.REPORTED and receipt.report_day is not None:
+            arrived = DailyReport(receipt.report_sent, receipt.recorded_at)
+            known = self.reports.get(receipt.report_day)
+            if known is None or arrived.recorded_at < known.recorded_at:
+                self.reports[receipt.report_day] = arrived
+
+    def breaches_at(self, operator: Operator, now_ms: int) -> dict[Breach, int]:
+        """Every breach so far, the daily ones judged at `now_ms`."""
+        counted = {
+            partition: sorted(at for at in times.values() if at != NOT_COUNTED)
+            for partition, times in self._sources.items()
+        }
+        found = dict(self.breaches)
+        silent = len(silent_days(operator.since, self.reports, now_ms))
+        mismatched = len(mismatched_days(self.reports, counted, now_ms))
+        found |= {Breach.SILENT: silent} if silent else {}
+        found |= {Breach.COUNT_MISMATCH: mismatched} if mismatched else {}
+        return found

@@ -1,0 +1,115 @@
+"""The fold of `releases`: what is known of each number's last case, from the notices alone.
+
+Rules:
+1. Notices are folded in offset order, each partition by itself.
+2. A notice whose `source` is not beyond the last folded one of its partition is ignored: the first counts.
+   (A producer's retry, or a zombie that publishes once more, is such a notice.)
+3. A notice that breaks the lifecycle table, or whose `opened_at` is not its number's last case, is ignored.
+4. Whoever folds, folds with this function: intake, coverage, adapters and followers cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from hub.core import lifecycle
+from hub.core.model import ReleaseNotice, Source, Stage
+
+
+class Case(NamedTuple):
+    """The last case of a number. `event_ids`: its accepted events; times as in its opener.
+
+    `scheduled_at` is when its RELEASE_SCHEDULED occurred, `last_at` when its last event did.
+    """
+
+    position: Source
+    operator: str
+    opened_as: Stage
+    stage: Stage
+    bound_before: int
+    published_at: int
+    cooling_until: int | None
+    reissue_not_before: int | None
+    reminders: int
+    scheduled_at: int | None
+    last_at: int
+    event_ids: tuple[bytes, ...]
+
+    @property
+    def live(self) -> bool:
+        """Whether the number is between two owners."""
+        return self.stage in lifecycle.LIVE
+
+    @property
+    def undone(self) -> bool:
+        """Whether the case no longer counts."""
+        return self.stage in lifecycle.UNDONE
+
+
+class Folded(NamedTuple):
+    """What a notice changed: the number's case as it now is, and whether it opened it."""
+
+    number: str
+    case: Case
+    opened: bool
+
+
+def fold(
+    notice: ReleaseNotice,
+    position: Source,
+    last_source: int,
+    case_of: Callable[[str], Case | None],
+) -> Folded | None:
+    """Fold one notice.
+
+    Args:
+        position: where the notice lies in `releases`.
+        last_source: offset of the last folded source in this partition, -1 before the first.
+        case_of: the last case of a number as folded so far.
+
+    Returns:
+        What changed, or None if the notice is to be ignored.
+    """
+    if notice.source.partition != position.partition or notice.source.offset <= last_source:
+        return None
+    number = notice.subject.value
+    before = case_of(number)
+    if notice.opened_at is None:
+        return _open(notice, position, number, before)
+    return _advance(notice, position, number, before)
+
+
+def _open(notice: ReleaseNotice, position: Source, number: str, before: Case | None) -> Folded | None:
+    if notice.stage not in lifecycle.OPENERS or (before is not None and before.live):
+        return None
+    case = Case(
+        position=position,
+        operator=notice.operator,
+        opened_as=notice.stage,
+        stage=notice.stage,
+        bound_before=notice.bound_before,
+        published_at=notice.published_at,
+        cooling_until=notice.cooling_until,
+        reissue_not_before=notice.reissue_not_before,
+        reminders=notice.reminders,
+        scheduled_at=None,
+        last_at=notice.occurred_at,
+        event_ids=(notice.event_id,),
+    )
+    return Folded(number, case, opened=True)
+
+
+def _advance(notice: ReleaseNotice, position: Source, number: str, before: Case | None) -> Folded | None:
+    if before is None or before.position != (position.partition, notice.opened_at):
+        return None
+    if not lifecycle.follows(before.stage, notice.stage):
+        return None
+    case = before._replace(
+        stage=notice.stage,
+        reminders=notice.reminders,
+        scheduled_at=notice.occurred_at if notice.stage is Stage.SCHEDULED else before.scheduled_at,
+        last_at=notice.occurred_at,
+        event_ids=(*before.event_ids, notice.event_id),
+    )
+    return Folded(number, case, opened=False)

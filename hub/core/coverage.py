@@ -1,0 +1,150 @@
+"""Coverage: what platforms said, as sets that only grow.
+
+For each (platform, partition, segment of 65,536 positions) one Roaring bitmap per outcome ever said, and per
+(platform, partition) how far it received, merged by maximum. Merging is OR: idempotent, commutative,
+associative; so redelivery, replay, reordering and restarts cannot change the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pyroaring import BitMap
+
+from hub.core.model import (
+    SEGMENT,
+    Acknowledgement,
+    BitmapSegment,
+    Outcome,
+    OutcomeSet,
+    Refusal,
+    Said,
+)
+
+SEGMENTS_MAX = 1_024
+"""Segments an acknowledgement may hold: 64 M positions, and a bound on the work one message can ask for."""
+
+
+class TileKey(NamedTuple):
+    """One platform, one segment of one partition."""
+
+    platform: str
+    partition: int
+    segment: int
+
+
+class Addition(NamedTuple):
+    """Positions to add to one tile: offsets within the segment."""
+
+    partition: int
+    segment: int
+    outcome: Outcome
+    bits: BitMap
+
+
+class SegmentTile:
+    """Everything one platform ever said of one segment."""
+
+    __slots__ = ("said",)
+
+    def __init__(self) -> None:
+        self.said: dict[Outcome, BitMap] = {}
+
+    def add(self, outcome: Outcome, bits: BitMap) -> bool:
+        """Add positions; whether that changed anything."""
+        known = self.said.get(outcome)
+        if known is None:
+            if not bits:
+                return False
+            self.said[outcome] = BitMap(bits)
+            return True
+        before = len(known)
+        known |= bits
+        return len(known) != before
+
+    def of(self, outcome: Outcome) -> BitMap:
+        """Positions for which this outcome was ever said."""
+        return self.said.get(outcome, EMPTY)
+
+    def packed(self) -> tuple[Said, ...]:
+        """The tile as its record holds it, outcomes in order."""
+        return tuple(Said(outcome, pack(self.said[outcome])) for outcome in Outcome if self.said.get(outcome))
+
+    def merge(self, said: Iterable[Said]) -> None:
+        """OR a stored tile into this one."""
+        for one in said:
+            self.add(one.outcome, unpack(one.bitmap))
+
+
+EMPTY = BitMap()
+
+
+def pack(bits: BitMap) -> bytes:
+    """The portable Roaring form (github.com/RoaringBitmap/RoaringFormatSpec), runs where they are smaller."""
+    copy = BitMap(bits)
+    copy.run_optimize()
+    return bytes(copy.serialize())
+
+
+def unpack(data: bytes) -> BitMap:
+    """A bitmap of our own making.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return BitMap.deserialize(data)
+
+
+def unpack_checked(data: bytes) -> BitMap:
+    """A bitmap somebody sent, of offsets within one segment.
+
+    Raises:
+        ValueError: it is not a bitmap, has values of 65,536 and more, or its insides are out of order.
+    """
+    bits = BitMap.deserialize(data)
+    if len(bits) and bits.max() >= SEGMENT:
+        raise ValueError("bits beyond the segment")
+    rebuilt = BitMap(bits.to_array())
+    if rebuilt != bits or len(rebuilt) != len(bits):
+        raise ValueError("containers out of order")
+    return bits
+
+
+def read_outcomes(ack: Acknowledgement) -> list[Addition] | Refusal:
+    """The positions an acknowledgement names, checked against its own `through`."""
+    through = {one.partition: one.through for one in ack.received}
+    if len(through) != len(ack.received) or any(one.partition < 0 for one in ack.received):
+        return Refusal.UNDECODABLE
+    if sum(len(one.cases) for one in ack.outcomes) > SEGMENTS_MAX:
+        return Refusal.TOO_LARGE
+    found: list[Addition] = []
+    for one in ack.outcomes:
+        limit = through.get(one.partition, -1)
+        for part in one.cases:
+            addition = _addition(one, part)
+            if addition is None:
+                return Refusal.UNDECODABLE
+            if addition.bits and part.base + addition.bits.max() > limit:
+                return Refusal.BEYOND_LOG
+            found.append(addition)
+    return found
+
+
+def _addition(one: OutcomeSet, part: BitmapSegment) -> Addition | None:
+    if part.base < 0 or part.base % SEGMENT:
+        return None
+    try:
+        bits = unpack_checked(part.bitmap)
+    except ValueError:
+        return None
+    return Addition(one.partition, part.base // SEGMENT, one.outcome, bits)
+
+
+def split_positions(offsets: Iterable[int]) -> Iterator[BitmapSegment]:
+    """Offsets of one partition as the segments an acknowledgement carries."""
+    by_segment: dict[int, BitMap] = {}
+    for offset in offsets:
+        by_segment.setdefault(offset // SEGMENT, BitMap()).add(offset % SEGMENT)
+    for segment in sorted(by_segment):
+        yield BitmapSegment(segment * SEGMENT, pack(by_segment[segment]))

@@ -1,0 +1,153 @@
+"""Figures of a platform: counts over its segments, kept until something they depend on moves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from hub.core.coverage import SegmentTile, pack
+from hub.core.gaps import Pairs, Terms, classify
+from hub.core.model import (
+    SEGMENT,
+    AsOf,
+    Coverage,
+    GapBitmap,
+    GapClass,
+    GapCount,
+    Gaps,
+    Outcome,
+    OutcomeCount,
+    PartitionThrough,
+    Platform,
+)
+from hub.core.universe import Universe
+
+SegmentKey = tuple[int, int]
+NOTHING_SAID = SegmentTile()
+
+
+class _Counts(NamedTuple):
+    in_force: int
+    resolved: int
+    overdue: int
+    exposed: int
+    incident: int
+    restore_pending: int
+    disputes: int
+
+
+class _Kept(NamedTuple):
+    mark: tuple[object, ...]
+    counts: _Counts
+    outcomes: Counter[Outcome]
+    gaps: Counter[GapClass]
+
+
+class PlatformBook:
+    """One platform: what it said, how far it received, and the figures that follow."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.tiles: dict[SegmentKey, SegmentTile] = {}
+        self.received: dict[int, int] = {}
+        self._tile_versions: dict[SegmentKey, int] = {}
+        self._kept: dict[SegmentKey, _Kept] = {}
+
+    def tile(self, key: SegmentKey) -> SegmentTile:
+        """The tile of a segment; made if new."""
+        tile = self.tiles.get(key)
+        if tile is None:
+            tile = self.tiles[key] = SegmentTile()
+        return tile
+
+    def touch(self, key: SegmentKey) -> None:
+        """Say that a tile changed."""
+        self._tile_versions[key] = self._tile_versions.get(key, 0) + 1
+
+    def receive(self, partition: int, through: int) -> bool:
+        """Merge how far a partition was received; whether that changed anything."""
+        if self.received.get(partition, -1) >= through:
+            return False
+        self.received[partition] = through
+        return True
+
+    def pairs(self, universe: Universe, key: SegmentKey, now_ms: int) -> Pairs:
+        """The pairs of one segment, as sets."""
+        received = self.received.get(key[0], -1) - key[1] * SEGMENT
+        return classify(
+            universe.segments[key],
+            self.tiles.get(key, NOTHING_SAID),
+            Terms.of(self.platform),
+            max(-1, min(received, SEGMENT - 1)),
+            now_ms,
+        )
+
+    def refresh(self, universe: Universe, now_ms: int) -> list[SegmentKey]:
+        """Work out again the segments whose figures may have moved; which ones did."""
+        terms = Terms.of(self.platform)
+        moved = []
+        for key, segment in universe.segments.items():
+            received = max(-1, min(self.received.get(key[0], -1) - key[1] * SEGMENT, SEGMENT - 1))
+            mark = (segment.mark(terms.limit_ms, now_ms), self._tile_versions.get(key, 0), received, terms)
+            kept = self._kept.get(key)
+            if kept is None or kept.mark != mark:
+                self._kept[key] = _count(mark, self.pairs(universe, key, now_ms))
+                moved.append(key)
+        return moved
+
+    def coverage(self, as_of: AsOf) -> Coverage:
+        """The record of the figures as last refreshed."""
+        counts = [sum(column) for column in zip(*(kept.counts for kept in self._kept.values()), strict=True)]
+        total = _Counts(*counts) if counts else _Counts(0, 0, 0, 0, 0, 0, 0)
+        outcomes: Counter[Outcome] = Counter()
+        gaps: Counter[GapClass] = Counter()
+        for kept in self._kept.values():
+            outcomes.update(kept.outcomes)
+            gaps.update(kept.gaps)
+        return Coverage(
+            platform=self.platform.id,
+            state=self.platform.state,
+            outcomes=tuple(OutcomeCount(one, outcomes[one]) for one in Outcome if outcomes[one]),
+            gaps=tuple(GapCount(one, gaps[one]) for one in GapClass if gaps[one]),
+            received=tuple(PartitionThrough(*one) for one in sorted(self.received.items())),
+            as_of=as_of,
+            **total._asdict(),
+        )
+
+    def gaps(self, universe: Universe, key: SegmentKey, as_of: AsOf) -> Gaps:
+        """The record of the gaps of one segment."""
+        pairs = self.pairs(universe, key, as_of.now_ms)
+        return Gaps(
+            platform=self.platform.id,
+            partition=key[0],
+            segment=key[1],
+            classes=tuple(GapBitmap(one, pack(pairs.gaps[one])) for one in GapClass if pairs.gaps.get(one)),
+            overdue=pack(pairs.overdue),
+            exposed=pack(pairs.exposed),
+            incident=pack(pairs.incident),
+            restore_pending=pack(pairs.restore_pending),
+            as_of=as_of,
+        )
+
+
+def _count(mark: tuple[object, ...], pairs: Pairs) -> _Kept:
+    return _Kept(
+        mark,
+        _Counts(
+            in_force=len(pairs.in_force),
+            resolved=len(pairs.resolved),
+            overdue=len(pairs.overdue),
+            exposed=len(pairs.exposed),
+            incident=len(pairs.incident),
+            restore_pending=len(pairs.restore_pending),
+            disputes=len(pairs.disputes),
+        ),
+        Counter({outcome: len(bits) for outcome, bits in pairs.shown.items() if bits}),
+        Counter({gap: len(bits) for gap, bits in pairs.gaps.items() if bits}),
+    )
+
+
+def by_name(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts without the zeros, by lower-case name."""
+    return {name.lower(): count for name, count in sorted(counts.items()) if count}

@@ -1,0 +1,120 @@
+"""What is shown for a pair (case, platform), and which pairs are gaps.
+
+- Shown: REINSTATED once the case is undone and the platform said so; otherwise the first ever said of UNBOUND,
+  FROZEN, DECLINED, NOT_BOUND, FAILED.
+- Dispute: NOT_BOUND together with UNBOUND, FROZEN or DECLINED. UNBOUND answers it; until then it is a gap.
+- In force: opened and not undone; for a platform that LEFT only cases published before `left_at`; for EXEMPT none.
+- Gap: in force, and shown neither UNBOUND nor an undisputed NOT_BOUND. With nothing said: NOT_CONNECTED if the
+  platform's state is not CONNECTED, else NOT_RECEIVED beyond what it received, else NO_OUTCOME.
+- Overdue: now is at or after the earlier of `published_at` + the tier's limit and `reissue_not_before` - 7 days;
+  a pair shown as FROZEN answers to the second alone if there is one, otherwise to the first.
+- Exposed: the case is RELEASED. Incident: it is REASSIGNED.
+- Restore pending: undone, FROZEN or UNBOUND said, REINSTATED not.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyroaring import BitMap
+
+from hub.core.coverage import SegmentTile
+from hub.core.model import DAY_MS, SEGMENT, GapClass, Outcome, Platform, PlatformState, Stage
+from hub.core.universe import UniverseSegment
+
+TIER_LIMIT_MS: dict[int, int] = {1: DAY_MS, 2: 3 * DAY_MS, 3: 7 * DAY_MS}
+SHOWN_FIRST = (Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.NOT_BOUND, Outcome.FAILED)
+
+
+class Terms(NamedTuple):
+    """What a platform's roster record means for its pairs."""
+
+    state: PlatformState
+    limit_ms: int
+    left_at: int | None
+
+    @classmethod
+    def of(cls, platform: Platform) -> Terms:
+        """The terms of a platform; an unknown tier has the last one's limit."""
+        limit_ms = TIER_LIMIT_MS.get(platform.tier, TIER_LIMIT_MS[3])
+        return cls(platform.state, limit_ms, platform.left_at if platform.state is PlatformState.LEFT else None)
+
+
+class Pairs(NamedTuple):
+    """The pairs of one platform in one segment, as sets of offsets within it."""
+
+    in_force: BitMap
+    resolved: BitMap
+    shown: dict[Outcome, BitMap]
+    gaps: dict[GapClass, BitMap]
+    overdue: BitMap
+    exposed: BitMap
+    incident: BitMap
+    restore_pending: BitMap
+    disputes: BitMap
+
+
+def classify(segment: UniverseSegment, tile: SegmentTile, terms: Terms, received: int, now_ms: int) -> Pairs:
+    """Sort the pairs of one platform in one segment.
+
+    Args:
+        received: last offset within the segment the platform received; -1 if none, 65,535 if all.
+    """
+    said = {outcome: tile.of(outcome) & segment.opened for outcome in Outcome}
+    undone = segment.undone
+    shown = _shown(said, undone)
+    in_force = _in_force(segment, undone, terms)
+    contradicted = said[Outcome.UNBOUND] | said[Outcome.FROZEN] | said[Outcome.DECLINED]
+    disputes = said[Outcome.NOT_BOUND] & contradicted
+    gaps = _gaps(in_force, shown, disputes, terms, received)
+    every_gap = BitMap.union(*gaps.values())
+    due = segment.due(terms.limit_ms, now_ms)
+    frozen = every_gap & shown[Outcome.FROZEN]
+    touched = said[Outcome.FROZEN] | said[Outcome.UNBOUND]
+    return Pairs(
+        in_force=in_force,
+        resolved=in_force - every_gap,
+        shown=shown,
+        gaps=gaps,
+        overdue=((every_gap - frozen) & due.any_gap) | (frozen & due.frozen),
+        exposed=every_gap & segment.by_stage[Stage.RELEASED],
+        incident=every_gap & segment.by_stage[Stage.REASSIGNED],
+        restore_pending=(undone & touched) - said[Outcome.REINSTATED],
+        disputes=disputes,
+    )
+
+
+def _shown(said: dict[Outcome, BitMap], undone: BitMap) -> dict[Outcome, BitMap]:
+    taken = said[Outcome.REINSTATED] & undone
+    shown = {Outcome.REINSTATED: taken}
+    for outcome in SHOWN_FIRST:
+        shown[outcome] = said[outcome] - taken
+        taken = taken | said[outcome]
+    return shown
+
+
+def _in_force(segment: UniverseSegment, undone: BitMap, terms: Terms) -> BitMap:
+    if terms.state is PlatformState.EXEMPT:
+        return BitMap()
+    in_force = segment.opened - undone
+    return in_force if terms.left_at is None else in_force & segment.opened_before(terms.left_at)
+
+
+def _gaps(
+    in_force: BitMap, shown: dict[Outcome, BitMap], disputes: BitMap, terms: Terms, received: int
+) -> dict[GapClass, BitMap]:
+    disputed = (disputes & in_force) - shown[Outcome.UNBOUND]
+    silent = in_force - BitMap.union(*shown.values())
+    gaps = {
+        GapClass.DISPUTED: disputed,
+        GapClass.FROZEN: (shown[Outcome.FROZEN] & in_force) - disputed,
+        GapClass.DECLINED: (shown[Outcome.DECLINED] & in_force) - disputed,
+        GapClass.FAILED: shown[Outcome.FAILED] & in_force,
+    }
+    if terms.state is not PlatformState.CONNECTED:
+        gaps[GapClass.NOT_CONNECTED] = silent
+    else:
+        reached = BitMap(range(received + 1)) if received < SEGMENT - 1 else silent
+        gaps[GapClass.NO_OUTCOME] = silent & reached
+        gaps[GapClass.NOT_RECEIVED] = silent - reached
+    return gaps

@@ -1,0 +1,360 @@
+"""Intake: what the hub decides on each message of an operator.
+
+The checks, in this order; the first that fails gives the reason:
+decode (UNDECODABLE), signature (BAD_SIGNATURE), signer is `operator` (WRONG_OPERATOR), number (INVALID_NUMBER),
+partition (WRONG_PARTITION), `event_id` seen (duplicate, or EVENT_ID_REUSED), range (NOT_YOUR_RANGE), fields
+(MISSING_FIELD), times (BAD_TIME), whose case (NOT_YOUR_CASE), what is withdrawn (UNKNOWN_EVENT), the lifecycle
+table (OUT_OF_ORDER), order in time (TIME_REVERSED). Decoding and checking signatures happen before, in
+`hub.opening`; everything else is here.
+
+A fact is never refused for being a breach. Refused events and SUSPENDED notes are not remembered.
+
+What a batch makes durable, in this order: receipts of refusals, duplicates and notes; notices; receipts of
+acceptance. A position is known only once its notice was folded, so a plan ends before the first event that
+needs the position of a notice of the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from hub.core import breaches, lifecycle, numbers
+from hub.core.cases import Case, fold
+from hub.core.model import (
+    HOUR_MS,
+    Breach,
+    Decision,
+    EventType,
+    Header,
+    NumberEvent,
+    Operator,
+    OperatorReport,
+    Receipt,
+    Record,
+    Refusal,
+    Rejected,
+    ReleaseNotice,
+    Source,
+    Stage,
+    Subject,
+)
+
+CLOCK_SKEW_MS = HOUR_MS
+PENDING = Source(-1, -1)
+"""In place of a position that will be known once its notice was folded."""
+
+
+class Arrival(NamedTuple):
+    """A message of `events`, opened: decoded and its signature checked.
+
+    `sender`: the operator whose signature holds; for BAD_SIGNATURE the one its key id names, if any.
+    `home`: the partition that the key of such content belongs to.
+    """
+
+    record: Record
+    sender: Operator | None
+    content: NumberEvent | OperatorReport | Refusal
+    digest: bytes
+    home: int
+
+    @property
+    def source(self) -> Source:
+        """Where it lies in `events`."""
+        return Source(self.record.partition, self.record.offset)
+
+
+class SeenEvent(NamedTuple):
+    """An accepted event: the digest of its bytes and where its notice lies."""
+
+    digest: bytes
+    position: Source
+
+
+class KnownCases(Protocol):
+    """What intake knows of the past of a partition: the fold of `releases`."""
+
+    def case_of(self, number: str) -> Case | None:
+        """The last case of a number."""
+
+    def event_of(self, partition: int, operator: str, event_id: bytes) -> SeenEvent | None:
+        """The accepted event of that id from that operator in that partition."""
+
+    def last_source(self, partition: int) -> int:
+        """Offset of the last folded source of a partition, -1 before the first."""
+
+
+class Addressed(NamedTuple):
+    """A receipt and whom it goes to; `key` as in the topic's contract."""
+
+    operator: str
+    key: bytes
+    receipt: Receipt
+
+
+class Accepted(NamedTuple):
+    """An event that becomes a notice; its receipt follows once the notice was folded."""
+
+    arrival: Arrival
+    notice: ReleaseNotice
+    breaches: tuple[Breach, ...]
+
+
+@dataclass
+class Plan:
+    """What to make durable for the first `taken` arrivals of a batch."""
+
+    taken: int = 0
+    receipts: list[Addressed] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    accepted: list[Accepted] = field(default_factory=list)
+
+
+class _Needs(Exception):
+    """An event needs a position that is not known before the plan so far is folded."""
+
+
+class _Overlay:
+    """The known cases, and on top what this plan already decided."""
+
+    def __init__(self, known: KnownCases) -> None:
+        self._known = known
+        self._cases: dict[str, Case] = {}
+        self._events: set[tuple[str, bytes]] = set()
+
+    def case_of(self, number: str) -> Case | None:
+        case = self._cases.get(number)
+        return self._known.case_of(number) if case is None else case
+
+    def event_of(self, partition: int, operator: str, event_id: bytes) -> SeenEvent | None:
+        if (operator, event_id) in self._events:
+            raise _Needs
+        return self._known.event_of(partition, operator, event_id)
+
+    def accept(self, notice: ReleaseNotice) -> None:
+        position = Source(notice.source.partition, PENDING.offset)
+        folded = fold(notice, position, -1, self.case_of)
+        assert folded is not None, "the rules accept only what the fold accepts"
+        self._cases[folded.number] = folded.case
+        self._events.add((notice.operator, notice.event_id))
+
+
+def decide(arrivals: Sequence[Arrival], known: KnownCases, log_id: bytes) -> Plan:
+    """Decide on a batch of one partition, in order.
+
+    Args:
+        arrivals: opened messages, none decided before (see `KnownCases.last_source` and the receipts).
+        known: the fold of `releases`, at its end.
+        log_id: of this log, 16 bytes.
+
+    Returns:
+        A plan for at least the first arrival; the rest wants another call once the plan is folded.
+    """
+    plan = Plan()
+    overlay = _Overlay(known)
+    for arrival in arrivals:
+        try:
+            _decide_one(arrival, overlay, plan, log_id)
+        except _Needs:
+            break
+        plan.taken += 1
+    return plan
+
+
+def _decide_one(arrival: Arrival, known: _Overlay, plan: Plan, log_id: bytes) -> None:
+    content = arrival.content
+    if isinstance(content, Refusal):
+        _refuse(arrival, content, plan)
+    elif isinstance(content, OperatorReport):
+        refusal = _check_report(arrival, content)
+        if refusal is None:
+            plan.receipts.append(_receipt(arrival, Decision.REPORTED))
+        else:
+            _refuse(arrival, refusal, plan)
+    else:
+        _decide_event(arrival, content, known, plan, log_id)
+
+
+def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: Plan, log_id: bytes) -> None:
+    refusal = _check_sender(arrival, event)
+    if refusal is not None:
+        return _refuse(arrival, refusal, plan)
+    seen = known.event_of(arrival.record.partition, event.operator, event.event_id)
+    if seen is not None:
+        if seen.digest == arrival.digest:
+            plan.receipts.append(_receipt(arrival, Decision.DUPLICATE, position=seen.position))
+            return None
+        return _refuse(arrival, Refusal.EVENT_ID_REUSED, plan)
+    last = known.case_of(event.number)
+    refusal = _check_content(arrival, event) or _check_case(event, last)
+    if refusal is not None:
+        return _refuse(arrival, refusal, plan)
+    late = breaches.of_event(event, arrival.record.record_time)
+    if event.type is EventType.SUSPENDED:
+        plan.receipts.append(_receipt(arrival, Decision.NOTED, breaches=late))
+        return None
+    notice = _notice(arrival, event, last, log_id)
+    known.accept(notice)
+    plan.accepted.append(Accepted(arrival, notice, late))
+    return None
+
+
+def _check_report(arrival: Arrival, report: OperatorReport) -> Refusal | None:
+    if arrival.sender is None or arrival.sender.id != report.operator:
+        return Refusal.WRONG_OPERATOR
+    return None if arrival.record.partition == arrival.home else Refusal.WRONG_PARTITION
+
+
+def _check_sender(arrival: Arrival, event: NumberEvent) -> Refusal | None:
+    if arrival.sender is None or arrival.sender.id != event.operator:
+        return Refusal.WRONG_OPERATOR
+    if not numbers.is_e164(event.number):
+        return Refusal.INVALID_NUMBER
+    return None if arrival.record.partition == arrival.home else Refusal.WRONG_PARTITION
+
+
+def _is_handover(event: NumberEvent) -> bool:
+    return event.type is EventType.REASSIGNED and event.reason in lifecycle.HANDOVER_REASONS
+
+
+def _check_content(arrival: Arrival, event: NumberEvent) -> Refusal | None:
+    assert arrival.sender is not None, "WRONG_OPERATOR comes before"
+    if not event.ported and not numbers.in_ranges(event.number, arrival.sender.ranges):
+        return Refusal.NOT_YOUR_RANGE
+    if _has_missing_field(event):
+        return Refusal.MISSING_FIELD
+    return None if _times_fit(event, arrival.record.record_time) else Refusal.BAD_TIME
+
+
+def _has_missing_field(event: NumberEvent) -> bool:
+    if event.type is EventType.COOLING:
+        return event.cooling_until is None or event.reissue_not_before is None
+    if event.type is EventType.WITHDRAWN:
+        return event.supersedes is None
+    return _is_handover(event) and event.bound_before is None
+
+
+def _times_fit(event: NumberEvent, record_time: int) -> bool:
+    if event.bound_before is not None and event.bound_before > event.occurred_at:
+        return False
+    if event.occurred_at > record_time + CLOCK_SKEW_MS:
+        return False
+    if event.type is not EventType.COOLING:
+        return True
+    assert event.cooling_until is not None, "MISSING_FIELD comes before"
+    assert event.reissue_not_before is not None, "MISSING_FIELD comes before"
+    return event.occurred_at < event.cooling_until <= event.reissue_not_before
+
+
+def _check_case(event: NumberEvent, last: Case | None) -> Refusal | None:
+    if last is not None and last.live and last.operator != event.operator:
+        return Refusal.NOT_YOUR_CASE
+    if event.type is EventType.WITHDRAWN and not _withdraws(event, last):
+        return Refusal.UNKNOWN_EVENT
+    if not _table_allows(event, last):
+        return Refusal.OUT_OF_ORDER
+    if last is not None and event.occurred_at < last.last_at:
+        return Refusal.TIME_REVERSED
+    return None
+
+
+def _withdraws(event: NumberEvent, last: Case | None) -> bool:
+    return (
+        last is not None and not last.undone and last.operator == event.operator and event.supersedes in last.event_ids
+    )
+
+
+def _table_allows(event: NumberEvent, last: Case | None) -> bool:
+    if event.type is EventType.SUSPENDED:
+        return last is None or not last.live
+    return _stage_after(event, last) is not None
+
+
+def _stage_after(event: NumberEvent, last: Case | None) -> Stage | None:
+    stage = None if last is None else last.stage
+    handover = _is_handover(event)
+    return lifecycle.opens(stage, event.type, handover=handover) or lifecycle.moves(
+        stage, event.type, handover=handover
+    )
+
+
+def _notice(arrival: Arrival, event: NumberEvent, last: Case | None, log_id: bytes) -> ReleaseNotice:
+    stage = _stage_after(event, last)
+    assert stage is not None, "OUT_OF_ORDER comes before"
+    handover = _is_handover(event)
+    opens = lifecycle.opens(None if last is None else last.stage, event.type, handover=handover) is not None
+    if not opens and last is not None and last.position.offset == PENDING.offset:
+        raise _Needs
+    case = None if opens else last
+    return ReleaseNotice(
+        stage=stage,
+        opened_at=None if case is None else case.position.offset,
+        subject=Subject("e164", event.number),
+        operator=event.operator,
+        occurred_at=event.occurred_at,
+        published_at=arrival.record.record_time,
+        bound_before=_bound_before(event) if case is None else case.bound_before,
+        cooling_until=event.cooling_until if case is None else case.cooling_until,
+        reissue_not_before=event.reissue_not_before if case is None else case.reissue_not_before,
+        reminders=len(event.reminders) + (0 if case is None else case.reminders),
+        event_id=event.event_id,
+        event_digest=arrival.digest,
+        source=arrival.source,
+        log_id=log_id,
+    )
+
+
+def _bound_before(event: NumberEvent) -> int:
+    return event.occurred_at if event.bound_before is None else event.bound_before
+
+
+def _refuse(arrival: Arrival, reason: Refusal, plan: Plan) -> None:
+    plan.rejected.append(rejected(arrival.record, reason, arrival.sender.id if arrival.sender else None))
+    if arrival.sender is not None:
+        plan.receipts.append(_receipt(arrival, Decision.REFUSED, reason=reason))
+
+
+def rejected(record: Record, reason: Refusal, sender: str | None) -> Rejected:
+    """A refused message, whole, for the hub's staff."""
+    return Rejected(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        reason=reason,
+        sender=sender,
+        recorded_at=record.record_time,
+        key=record.key,
+        value=record.value,
+        headers=tuple(Header(name, value or b"") for name, value in record.headers),
+    )
+
+
+def _receipt(
+    arrival: Arrival,
+    decision: Decision,
+    *,
+    reason: Refusal | None = None,
+    position: Source | None = None,
+    breaches: tuple[Breach, ...] = (),
+) -> Addressed:
+    assert arrival.sender is not None, "a receipt goes to a known operator"
+    content = arrival.content
+    reported = content if isinstance(content, OperatorReport) and decision is Decision.REPORTED else None
+    receipt = Receipt(
+        source=arrival.source,
+        event_id=content.event_id if isinstance(content, NumberEvent) else None,
+        decision=decision,
+        reason=reason,
+        position=position,
+        breaches=breaches,
+        recorded_at=arrival.record.record_time,
+        report_day=None if reported is None else reported.day,
+        report_sent=() if reported is None else reported.sent,
+    )
+    return Addressed(arrival.sender.id, arrival.record.key or b"", receipt)
+
+
+def acceptance(arrival: Arrival, position: Source, shown: Iterable[Breach]) -> Addressed:
+    """The receipt of an accepted event, from what the fold says of its source."""
+    return _receipt(arrival, Decision.ACCEPTED, position=position, breaches=tuple(shown))

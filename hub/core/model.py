@@ -1,0 +1,495 @@
+"""The words of the hub as values. Field names are the schemas' (`schemas/*/v1.avsc`), one to one.
+
+Times are `..._at`, `..._until`, `..._before` or `now_ms`: integers, UTC, milliseconds since 1970-01-01.
+A position is (partition, offset) in `releases`; the position of a case's opening notice is the case's name.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+SEGMENT = 65_536
+"""Positions in a segment: what one 16-bit Roaring container holds."""
+
+
+class EventType(StrEnum):
+    """What an operator says happened to a number."""
+
+    SUSPENDED = "SUSPENDED"
+    COOLING = "COOLING"
+    RESTORED = "RESTORED"
+    RELEASE_SCHEDULED = "RELEASE_SCHEDULED"
+    RELEASED = "RELEASED"
+    REASSIGNED = "REASSIGNED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class ReleaseReason(StrEnum):
+    """Why an operator's event happened. Never told to platforms."""
+
+    UNKNOWN = "UNKNOWN"
+    USER_REQUEST = "USER_REQUEST"
+    ARREARS = "ARREARS"
+    FRAUD = "FRAUD"
+    REVERIFICATION_FAILED = "REVERIFICATION_FAILED"
+    TRANSFER = "TRANSFER"
+    BACKFILL = "BACKFILL"
+    OTHER = "OTHER"
+
+
+class Stage(StrEnum):
+    """Where a case stands."""
+
+    COOLING = "COOLING"
+    SCHEDULED = "SCHEDULED"
+    RELEASED = "RELEASED"
+    REASSIGNED = "REASSIGNED"
+    RESTORED = "RESTORED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class Outcome(StrEnum):
+    """What a platform says it did for a case."""
+
+    UNBOUND = "UNBOUND"
+    NOT_BOUND = "NOT_BOUND"
+    FROZEN = "FROZEN"
+    DECLINED = "DECLINED"
+    FAILED = "FAILED"
+    REINSTATED = "REINSTATED"
+
+
+class Action(StrEnum):
+    """What an outcome amounts to for the account."""
+
+    UNKNOWN = "UNKNOWN"
+    LOGIN_OFF = "LOGIN_OFF"
+    RECOVERY_OFF = "RECOVERY_OFF"
+    SESSIONS_REVOKED = "SESSIONS_REVOKED"
+    COLLECTIONS_STOPPED = "COLLECTIONS_STOPPED"
+    MARKETING_STOPPED = "MARKETING_STOPPED"
+    CHARGES_STOPPED = "CHARGES_STOPPED"
+
+
+class GapClass(StrEnum):
+    """Why a (case, platform) pair is not resolved."""
+
+    FROZEN = "FROZEN"
+    DECLINED = "DECLINED"
+    FAILED = "FAILED"
+    NOT_CONNECTED = "NOT_CONNECTED"
+    NOT_RECEIVED = "NOT_RECEIVED"
+    NO_OUTCOME = "NO_OUTCOME"
+    DISPUTED = "DISPUTED"
+
+
+class PlatformState(StrEnum):
+    """Where a platform stands on the roster."""
+
+    KNOWN_UNCONNECTED = "KNOWN_UNCONNECTED"
+    ONBOARDING = "ONBOARDING"
+    CONNECTED = "CONNECTED"
+    SUSPENDED = "SUSPENDED"
+    EXEMPT = "EXEMPT"
+    LEFT = "LEFT"
+
+
+class Decision(StrEnum):
+    """What the hub decided on one message of an operator."""
+
+    ACCEPTED = "ACCEPTED"
+    NOTED = "NOTED"
+    DUPLICATE = "DUPLICATE"
+    REFUSED = "REFUSED"
+    REPORTED = "REPORTED"
+
+
+class Refusal(StrEnum):
+    """Why a message is refused: the metric's label, the dead letter's field, the receipt's reason."""
+
+    UNDECODABLE = "UNDECODABLE"
+    BAD_SIGNATURE = "BAD_SIGNATURE"
+    WRONG_OPERATOR = "WRONG_OPERATOR"
+    INVALID_NUMBER = "INVALID_NUMBER"
+    WRONG_PARTITION = "WRONG_PARTITION"
+    EVENT_ID_REUSED = "EVENT_ID_REUSED"
+    NOT_YOUR_RANGE = "NOT_YOUR_RANGE"
+    MISSING_FIELD = "MISSING_FIELD"
+    BAD_TIME = "BAD_TIME"
+    NOT_YOUR_CASE = "NOT_YOUR_CASE"
+    UNKNOWN_EVENT = "UNKNOWN_EVENT"
+    OUT_OF_ORDER = "OUT_OF_ORDER"
+    TIME_REVERSED = "TIME_REVERSED"
+    WRONG_PLATFORM = "WRONG_PLATFORM"
+    OTHER_LOG = "OTHER_LOG"
+    BEYOND_LOG = "BEYOND_LOG"
+    TOO_LARGE = "TOO_LARGE"
+    HUB_FAULT = "HUB_FAULT"
+
+
+REFUSAL_TODO: dict[Refusal, str] = {
+    Refusal.UNDECODABLE: "Encode with a released schema, canonically, within the size limit.",
+    Refusal.BAD_SIGNATURE: "Sign with a key on the roster that is valid now; check hub id and topic name.",
+    Refusal.WRONG_OPERATOR: "Set `operator` to the id whose key signs.",
+    Refusal.INVALID_NUMBER: "Send a valid number in E.164 form, such as +8613…",
+    Refusal.WRONG_PARTITION: "Partition by murmur2 of the key (Kafka's default; librdkafka: murmur2_random).",
+    Refusal.EVENT_ID_REUSED: "Give every event its own UUID; send a repeat with the same bytes.",
+    Refusal.NOT_YOUR_RANGE: "Set `ported` if the number came from another operator; else check the range.",
+    Refusal.MISSING_FIELD: "Fill in the fields this type and reason need.",
+    Refusal.BAD_TIME: "Check the event's times against each other and against the clock.",
+    Refusal.NOT_YOUR_CASE: "The number has a live case of another operator; check who serves it.",
+    Refusal.UNKNOWN_EVENT: "Name an accepted event of the number's last case that is not undone.",
+    Refusal.OUT_OF_ORDER: "Send the events of a number in the order they happened.",
+    Refusal.TIME_REVERSED: "`occurred_at` is before the number's last accepted event; check it.",
+    Refusal.WRONG_PLATFORM: "Set `platform` to the id whose key signs, and key the record by it.",
+    Refusal.OTHER_LOG: "Positions are of another log: take `log_id` from the notices.",
+    Refusal.BEYOND_LOG: "Acknowledge only what was received: no bit beyond `through`, no `through` beyond the log.",
+    Refusal.TOO_LARGE: "Split the acknowledgement: at most 1,024 segments.",
+    Refusal.HUB_FAULT: "Nothing: the hub keeps the message and its staff will look.",
+}
+
+
+class Breach(StrEnum):
+    """A duty of an operator not met. The fact behind it counts all the same."""
+
+    COOLING_LENGTH = "COOLING_LENGTH"
+    EARLY_RELEASE = "EARLY_RELEASE"
+    FEW_REMINDERS = "FEW_REMINDERS"
+    SHORT_NOTICE = "SHORT_NOTICE"
+    EARLY_REISSUE = "EARLY_REISSUE"
+    NEW_OWNER_NOT_TOLD = "NEW_OWNER_NOT_TOLD"
+    LATE_EVENT = "LATE_EVENT"
+    SILENT = "SILENT"
+    COUNT_MISMATCH = "COUNT_MISMATCH"
+
+
+class Record(NamedTuple):
+    """One message of a log, as read. `headers` as Kafka gives them, repeats kept."""
+
+    topic: str
+    partition: int
+    offset: int
+    record_time: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class Source(NamedTuple):
+    """A place in a log."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}-{self.offset}"
+
+
+class Reminder(NamedTuple):
+    """One reminder an operator sent."""
+
+    at: int
+    channel: str
+
+
+class NumberEvent(NamedTuple):
+    """What an operator says happened to a number."""
+
+    event_id: bytes
+    operator: str
+    number: str
+    type: EventType
+    occurred_at: int
+    cooling_until: int | None = None
+    reissue_not_before: int | None = None
+    bound_before: int | None = None
+    reason: ReleaseReason | None = None
+    ported: bool = False
+    reminders: tuple[Reminder, ...] = ()
+    clearance_id: str | None = None
+    supersedes: bytes | None = None
+
+
+class OperatorReport(NamedTuple):
+    """An operator's daily count. `day` in days since 1970-01-01; `sent` per partition of events."""
+
+    operator: str
+    day: int
+    sent: tuple[int, ...]
+
+
+class Receipt(NamedTuple):
+    """What the hub decided on one message of an operator."""
+
+    source: Source
+    event_id: bytes | None
+    decision: Decision
+    reason: Refusal | None
+    position: Source | None
+    breaches: tuple[Breach, ...]
+    recorded_at: int
+    report_day: int | None = None
+    report_sent: tuple[int, ...] = ()
+
+
+class Header(NamedTuple):
+    """One Kafka header."""
+
+    name: str
+    value: bytes
+
+
+class Rejected(NamedTuple):
+    """A refused message, whole."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: Refusal
+    sender: str | None
+    recorded_at: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Header, ...]
+
+
+class Subject(NamedTuple):
+    """Whom a notice is about, in a scheme (`e164`)."""
+
+    scheme: str
+    value: str
+    key_id: str | None = None
+
+
+class ReleaseNotice(NamedTuple):
+    """What the hub tells every platform about a case."""
+
+    stage: Stage
+    opened_at: int | None
+    subject: Subject
+    operator: str
+    occurred_at: int
+    published_at: int
+    bound_before: int
+    cooling_until: int | None
+    reissue_not_before: int | None
+    reminders: int
+    event_id: bytes
+    event_digest: bytes
+    source: Source
+    log_id: bytes
+
+
+class BitmapSegment(NamedTuple):
+    """Positions as a portable 32-bit Roaring bitmap of offsets less `base`."""
+
+    base: int
+    bitmap: bytes
+
+
+class ReceivedThrough(NamedTuple):
+    """How far a partition was received, and the SHA-256 of the last notice's value."""
+
+    partition: int
+    through: int
+    digest: bytes
+
+
+class OutcomeSet(NamedTuple):
+    """Cases that share an outcome."""
+
+    outcome: Outcome
+    partition: int
+    cases: tuple[BitmapSegment, ...]
+    actions: tuple[Action, ...] = ()
+
+
+class Acknowledgement(NamedTuple):
+    """What a platform says it did, for many cases at once."""
+
+    platform: str
+    log_id: bytes
+    sent_at: int
+    received: tuple[ReceivedThrough, ...]
+    outcomes: tuple[OutcomeSet, ...]
+
+
+class Key(NamedTuple):
+    """An Ed25519 public key (32 bytes) and the record times it counts for."""
+
+    key_id: str
+    public: bytes
+    valid_from: int
+    valid_until: int | None = None
+    revoked_at: int | None = None
+
+    def counts_at(self, record_time: int) -> bool:
+        """Whether a message of that record time may be signed with this key."""
+        return (
+            self.valid_from <= record_time
+            and (self.valid_until is None or record_time < self.valid_until)
+            and (self.revoked_at is None or record_time < self.revoked_at)
+        )
+
+
+class Names(NamedTuple):
+    """A name in Chinese and in English."""
+
+    zh: str
+    en: str
+
+
+class StateChange(NamedTuple):
+    """A state from a time on."""
+
+    at: int
+    state: PlatformState
+
+
+class Platform(NamedTuple):
+    """A platform on the roster, connected or not."""
+
+    id: str
+    name: Names
+    sector: str
+    tier: int
+    state: PlatformState
+    channel: str | None = None
+    left_at: int | None = None
+    keys: tuple[Key, ...] = ()
+    contact: str | None = None
+    guide_url: str | None = None
+    guide_steps: tuple[str, ...] = ()
+    must_connect: bool = False
+    users_estimate: int | None = None
+    history: tuple[StateChange, ...] = ()
+
+
+class Operator(NamedTuple):
+    """An operator on the roster. `since`: from when it owes daily reports."""
+
+    id: str
+    name: Names
+    ranges: tuple[str, ...]
+    cooling_days_min: int = 60
+    cooling_days_max: int = 90
+    limit_daily: int | None = None
+    limit_ported_daily: int | None = None
+    since: int = 0
+    keys: tuple[Key, ...] = ()
+
+
+class Said(NamedTuple):
+    """A platform's word for positions of one segment."""
+
+    outcome: Outcome
+    bitmap: bytes
+
+
+class Tile(NamedTuple):
+    """Everything one platform ever said of one segment. `epoch` names the writer."""
+
+    platform: str
+    partition: int
+    segment: int
+    epoch: bytes
+    said: tuple[Said, ...]
+
+
+class Received(NamedTuple):
+    """How far one platform received one partition. `epoch` names the writer."""
+
+    platform: str
+    partition: int
+    epoch: bytes
+    through: int
+
+
+class AsOf(NamedTuple):
+    """Log positions a figure was worked out at; every offset is the next one to be read."""
+
+    releases: tuple[int, ...]
+    acks_partition: int
+    acks: int
+    platforms: int
+    now_ms: int
+
+
+class OutcomeCount(NamedTuple):
+    """Pairs that show an outcome."""
+
+    outcome: Outcome
+    pairs: int
+
+
+class GapCount(NamedTuple):
+    """Gaps of a class."""
+
+    gap: GapClass
+    pairs: int
+
+
+class PartitionThrough(NamedTuple):
+    """How far a partition was received."""
+
+    partition: int
+    through: int
+
+
+class Coverage(NamedTuple):
+    """One platform's coverage, with its denominator `in_force`."""
+
+    platform: str
+    state: PlatformState
+    in_force: int
+    resolved: int
+    outcomes: tuple[OutcomeCount, ...]
+    gaps: tuple[GapCount, ...]
+    overdue: int
+    exposed: int
+    incident: int
+    restore_pending: int
+    disputes: int
+    received: tuple[PartitionThrough, ...]
+    as_of: AsOf
+
+
+class GapBitmap(NamedTuple):
+    """Gaps of a class within a segment."""
+
+    gap: GapClass
+    bitmap: bytes
+
+
+class Gaps(NamedTuple):
+    """The gaps of one platform in one segment, as bitmaps of offsets within it."""
+
+    platform: str
+    partition: int
+    segment: int
+    classes: tuple[GapBitmap, ...]
+    overdue: bytes
+    exposed: bytes
+    incident: bytes
+    restore_pending: bytes
+    as_of: AsOf
+
+
+class HubLog(NamedTuple):
+    """What a hub's topics were made as. `clock`: `record` (LogAppendTime) or `world` (a replay)."""
+
+    log_id: bytes
+    hub_id: str
+    partitions: int
+    clock: str
+    made_at: int
+
+
+class Clock(NamedTuple):
+    """The time of a replayed world."""
+
+    now_ms: int

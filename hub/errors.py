@@ -1,0 +1,42 @@
+"""Every error a person can meet, split by whose fault it is, each with what to do next.
+
+- `OperatorError`: the operator's file, key or event is at fault.
+- `PlatformError`: the platform's configuration, store or acknowledgement is at fault.
+- `HubError`: the hub, its machine or its cluster is at fault.
+
+A refusal of one message is not an error here: it is a value with a `Reason` (see `hub.core.model`),
+so that one bad message never stops the rest.
+"""
+
+
+class UnbindError(Exception):
+    """The root of all of them. `message` says what is wrong, `todo` what to do next."""
+
+    def __init__(self, message: str, *, todo: str) -> None:
+        super().__init__(f"{message}\n  What to do: {todo}")
+        self.message = message
+        self.todo = todo
+
+
+class HubError(UnbindError):
+    """The hub, its machine or its cluster is at fault."""
+
+
+class OperatorError(UnbindError):
+    """The operator's file, key or event is at fault."""
+
+
+class PlatformError(UnbindError):
+    """The platform's configuration, store or acknowledgement is at fault."""
+
+
+class FuseBlown(PlatformError):
+    """The adapter would unbind more than its fuse allows; it stopped before doing so."""
+
+
+class StoreUnreadable(PlatformError):
+    """Too many rows of the account store cannot be read, so "not bound" would be a guess."""
+
+
+class ContractError(UnbindError):
+    """A value does not fit its schema. Raised by the codec; `todo` says what the schema asks for."""
