@@ -7,6 +7,7 @@ by construction: the lifecycle table lets each of these events through once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -20,8 +21,10 @@ from hub.core.model import (
     Operator,
     Receipt,
     Refusal,
+    Rejected,
     ReleaseNotice,
     ReleaseReason,
+    Source,
     Stage,
 )
 
@@ -115,14 +118,29 @@ def _agrees(report: DailyReport, counted: Mapping[int, list[int]]) -> bool:
 
 
 class OperatorBook:
-    """An operator's figures, folded from its receipts in any order, repeats included."""
+    """An operator's figures, folded from its receipts in any order, repeats included.
+
+    Its dead letters tell the one reason that receipts keep to themselves (`intake.RECEIPTED_AS`).
+    """
 
     def __init__(self) -> None:
         self.decisions: dict[Decision, int] = {}
-        self.refusals: dict[str, int] = {}
         self.breaches: dict[Breach, int] = {}
         self.reports: dict[int, DailyReport] = {}
         self._sources: dict[int, dict[int, int]] = {}
+        self._reasons: dict[Source, Refusal] = {}
+        self._not_theirs: set[Source] = set()
+
+    @property
+    def refusals(self) -> dict[Refusal, int]:
+        """How many messages were refused for each true reason."""
+        hidden = dict.fromkeys(self._not_theirs & self._reasons.keys(), Refusal.NOT_YOUR_CASE)
+        return dict(Counter((self._reasons | hidden).values()))
+
+    def add_rejected(self, letter: Rejected) -> None:
+        """Note the true reason in a dead letter of `events` whose `sender` is this operator."""
+        if letter.reason is Refusal.NOT_YOUR_CASE:
+            self._not_theirs.add(Source(letter.partition, letter.offset))
 
     def add(self, receipt: Receipt) -> None:
         """Count a receipt, once a source. The first receipt of a source counts."""
@@ -133,7 +151,7 @@ class OperatorBook:
         times[receipt.source.offset] = receipt.recorded_at if told else NOT_COUNTED
         self.decisions[receipt.decision] = self.decisions.get(receipt.decision, 0) + 1
         if receipt.reason is not None:
-            self.refusals[receipt.reason] = self.refusals.get(receipt.reason, 0) + 1
+            self._reasons[receipt.source] = receipt.reason
         for breach in receipt.breaches:
             self.breaches[breach] = self.breaches.get(breach, 0) + 1
         if receipt.decision is Decision.REPORTED and receipt.report_day is not None:

@@ -47,8 +47,10 @@ class _Kept(NamedTuple):
 class PlatformBook:
     """One platform: what it said, how far it received, and the figures that follow."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform_id: str, platform: Platform | None) -> None:
+        self.platform_id = platform_id
         self.platform = platform
+        """Its roster record; None while it is not known, and then there are no figures."""
         self.tiles: dict[SegmentKey, SegmentTile] = {}
         self.received: dict[int, int] = {}
         self._tile_versions: dict[SegmentKey, int] = {}
@@ -72,20 +74,24 @@ class PlatformBook:
         self.received[partition] = through
         return True
 
+    def _terms(self) -> Terms:
+        assert self.platform is not None, "figures need the roster record"
+        return Terms.of(self.platform)
+
     def pairs(self, universe: Universe, key: SegmentKey, now_ms: int) -> Pairs:
         """The pairs of one segment, as sets."""
         received = self.received.get(key[0], -1) - key[1] * SEGMENT
         return classify(
             universe.segments[key],
             self.tiles.get(key, NOTHING_SAID),
-            Terms.of(self.platform),
+            self._terms(),
             max(-1, min(received, SEGMENT - 1)),
             now_ms,
         )
 
     def refresh(self, universe: Universe, now_ms: int) -> list[SegmentKey]:
         """Work out again the segments whose figures may have moved; which ones did."""
-        terms = Terms.of(self.platform)
+        terms = self._terms()
         moved = []
         for key, segment in universe.segments.items():
             received = max(-1, min(self.received.get(key[0], -1) - key[1] * SEGMENT, SEGMENT - 1))
@@ -106,8 +112,8 @@ class PlatformBook:
             outcomes.update(kept.outcomes)
             gaps.update(kept.gaps)
         return Coverage(
-            platform=self.platform.id,
-            state=self.platform.state,
+            platform=self.platform_id,
+            state=self._terms().state,
             outcomes=tuple(OutcomeCount(one, outcomes[one]) for one in Outcome if outcomes[one]),
             gaps=tuple(GapCount(one, gaps[one]) for one in GapClass if gaps[one]),
             received=tuple(PartitionThrough(*one) for one in sorted(self.received.items())),
@@ -119,7 +125,7 @@ class PlatformBook:
         """The record of the gaps of one segment."""
         pairs = self.pairs(universe, key, as_of.now_ms)
         return Gaps(
-            platform=self.platform.id,
+            platform=self.platform_id,
             partition=key[0],
             segment=key[1],
             classes=tuple(GapBitmap(one, pack(pairs.gaps[one])) for one in GapClass if pairs.gaps.get(one)),

@@ -7,6 +7,9 @@ partition (WRONG_PARTITION), `event_id` seen (duplicate, or EVENT_ID_REUSED), ra
 table (OUT_OF_ORDER), order in time (TIME_REVERSED). Decoding and checking signatures happen before, in
 `hub.opening`; everything else is here.
 
+The receipt of NOT_YOUR_CASE says OUT_OF_ORDER (`RECEIPTED_AS`): that the number is between two owners elsewhere
+is no business of who asks. The dead letter keeps the true reason.
+
 A fact is never refused for being a breach. Refused events and SUSPENDED notes are not remembered.
 
 What a batch makes durable, in this order: receipts of refusals, duplicates and notes; notices; receipts of
@@ -44,6 +47,9 @@ from hub.core.model import (
 CLOCK_SKEW_MS = HOUR_MS
 PENDING = Source(-1, -1)
 """In place of a position that will be known once its notice was folded."""
+
+RECEIPTED_AS = {Refusal.NOT_YOUR_CASE: Refusal.OUT_OF_ORDER}
+"""Reasons that a receipt does not tell, and what it says in their place."""
 
 
 class Arrival(NamedTuple):
@@ -312,7 +318,7 @@ def _bound_before(event: NumberEvent) -> int:
 def _refuse(arrival: Arrival, reason: Refusal, plan: Plan) -> None:
     plan.rejected.append(rejected(arrival.record, reason, arrival.sender.id if arrival.sender else None))
     if arrival.sender is not None:
-        plan.receipts.append(_receipt(arrival, Decision.REFUSED, reason=reason))
+        plan.receipts.append(_receipt(arrival, Decision.REFUSED, reason=RECEIPTED_AS.get(reason, reason)))
 
 
 def rejected(record: Record, reason: Refusal, sender: str | None) -> Rejected:

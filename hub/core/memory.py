@@ -1,0 +1,44 @@
+"""What is known of the past, in dictionaries: the `KnownCases` of tests, rehearsals and replays.
+
+It folds with `hub.core.cases.fold` like everyone else and forgets nothing.
+"""
+
+from __future__ import annotations
+
+from hub.core.cases import Case, Folded, fold
+from hub.core.intake import SeenEvent
+from hub.core.model import ReleaseNotice, Source
+
+
+class MemoryCases:
+    """The fold of `releases` in memory; implements `hub.core.intake.KnownCases`."""
+
+    def __init__(self) -> None:
+        self.cases: dict[Source, Case] = {}
+        """Every case that ever opened, by its position."""
+        self._last: dict[str, Case] = {}
+        self._events: dict[tuple[int, str, bytes], SeenEvent] = {}
+        self._last_source: dict[int, int] = {}
+
+    def case_of(self, number: str) -> Case | None:
+        """The last case of a number."""
+        return self._last.get(number)
+
+    def event_of(self, partition: int, operator: str, event_id: bytes) -> SeenEvent | None:
+        """The accepted event of that id from that operator in that partition."""
+        return self._events.get((partition, operator, event_id))
+
+    def last_source(self, partition: int) -> int:
+        """Offset of the last folded source of a partition, -1 before the first."""
+        return self._last_source.get(partition, -1)
+
+    def fold(self, notice: ReleaseNotice, position: Source) -> Folded | None:
+        """Fold the notice that lies at `position`; None if it is to be ignored, and then nothing changed."""
+        folded = fold(notice, position, self.last_source(position.partition), self.case_of)
+        if folded is None:
+            return None
+        self.cases[folded.case.position] = self._last[folded.number] = folded.case
+        seen = SeenEvent(notice.event_digest, position)
+        self._events[position.partition, notice.operator, notice.event_id] = seen
+        self._last_source[position.partition] = notice.source.offset
+        return folded

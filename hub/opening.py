@@ -1,0 +1,123 @@
+"""Opening a message: its signature checked, its value decoded; what is wrong with it is a value, never an error.
+
+Pure given the roster, and without shared state, so that a batch can be opened on threads.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple, TypeVar
+
+from hub.contracts import decode, partition_of
+from hub.core.coverage import Addition, read_outcomes
+from hub.core.intake import Arrival
+from hub.core.model import Acknowledgement, NumberEvent, Operator, OperatorReport, Platform, Record, Refusal
+from hub.core.roster import Roster
+from hub.errors import ContractError
+from hub.signing import read_seal, signature_holds
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Opener:
+    """How messages are opened at one hub."""
+
+    hub_id: str
+    log_id: bytes
+    partitions: int
+    check_signatures: bool = True
+
+    def _holds(self, public: bytes, signature: bytes, record: Record) -> bool:
+        if not self.check_signatures:
+            return True
+        return signature_holds(public, signature, self.hub_id, record.topic, record.value or b"")
+
+    def events(self, records: Sequence[Record], roster: Roster) -> list[Arrival]:
+        """Open messages of `events`, in order."""
+        return [_isolated(self._event, _spoilt_event, record, roster) for record in records]
+
+    def acks(self, records: Sequence[Record], roster: Roster) -> list[OpenedAck]:
+        """Open messages of `acks`, in order."""
+        return [_isolated(self._ack, _spoilt_ack, record, roster) for record in records]
+
+    def _event(self, record: Record, roster: Roster) -> Arrival:
+        named, proven = self._operator_of(record, roster)
+        digest = sha256(record.value or b"").digest()
+        try:
+            content: NumberEvent | OperatorReport = decode(record.value, NumberEvent, OperatorReport)
+        except ContractError:
+            return Arrival(record, named if proven else None, Refusal.UNDECODABLE, digest, record.partition)
+        if not proven:
+            return Arrival(record, named, Refusal.BAD_SIGNATURE, digest, record.partition)
+        key = content.operator if isinstance(content, OperatorReport) else content.number
+        return Arrival(record, named, content, digest, partition_of(key.encode(), self.partitions))
+
+    def _operator_of(self, record: Record, roster: Roster) -> tuple[Operator | None, bool]:
+        """The operator that the key id names, and whether its signature holds."""
+        seal = read_seal(record.headers)
+        found = None if seal is None else roster.operator_key(seal.key_id)
+        if seal is None or found is None:
+            return None, False
+        operator, key = found
+        return operator, key.counts_at(record.record_time) and self._holds(key.public, seal.signature, record)
+
+    def _ack(self, record: Record, roster: Roster) -> OpenedAck:
+        seal = read_seal(record.headers)
+        found = None if seal is None else roster.platform_key(seal.key_id)
+        if seal is None or found is None:
+            return OpenedAck(record, None, Refusal.BAD_SIGNATURE, None, ())
+        platform, key = found
+        if not (key.counts_at(record.record_time) and self._holds(key.public, seal.signature, record)):
+            return OpenedAck(record, None, Refusal.BAD_SIGNATURE, None, ())
+        try:
+            ack = decode(record.value, Acknowledgement)
+        except ContractError:
+            return OpenedAck(record, platform, Refusal.UNDECODABLE, None, ())
+        refusal = self._misplaced(record, ack, platform)
+        additions = read_outcomes(ack) if refusal is None else refusal
+        if isinstance(additions, Refusal):
+            return OpenedAck(record, platform, additions, None, ())
+        if any(one.partition >= self.partitions for one in ack.received):
+            return OpenedAck(record, platform, Refusal.BEYOND_LOG, None, ())
+        return OpenedAck(record, platform, None, ack, tuple(additions))
+
+    def _misplaced(self, record: Record, ack: Acknowledgement, platform: Platform) -> Refusal | None:
+        if ack.platform != platform.id or record.key != platform.id.encode():
+            return Refusal.WRONG_PLATFORM
+        if record.partition != partition_of(record.key, self.partitions):
+            return Refusal.WRONG_PARTITION
+        return None if ack.log_id == self.log_id else Refusal.OTHER_LOG
+
+
+def _isolated(
+    open_one: Callable[[Record, Roster], T], spoilt: Callable[[Record], T], record: Record, roster: Roster
+) -> T:
+    try:
+        return open_one(record, roster)
+    except Exception as error:  # noqa: BLE001  (one message must not stop the rest; it ends as HUB_FAULT)
+        log.error("%s %d-%d cannot be opened: %s", record.topic, record.partition, record.offset, type(error).__name__)
+        return spoilt(record)
+
+
+def _spoilt_event(record: Record) -> Arrival:
+    return Arrival(record, None, Refusal.HUB_FAULT, b"", record.partition)
+
+
+def _spoilt_ack(record: Record) -> OpenedAck:
+    return OpenedAck(record, None, Refusal.HUB_FAULT, None, ())
+
+
+class OpenedAck(NamedTuple):
+    """A message of `acks`, opened. `refusal` is None if it may count; `ack` and `additions` are set then."""
+
+    record: Record
+    platform: Platform | None
+    refusal: Refusal | None
+    ack: Acknowledgement | None
+    additions: tuple[Addition, ...]

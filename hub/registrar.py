@@ -1,0 +1,128 @@
+"""The registrar's side: making a hub's topics, and writing the roster.
+
+Topics are made once, with the number of partitions and the clock they keep for ever; the `hub` topic says which.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from hub import contracts
+from hub.contracts import TopicSpec, encode, receipts_topic, topics
+from hub.core.model import Clock, HubLog, Operator, Platform
+from hub.errors import HubError
+from hub.settings import HubAddress
+
+YEAR_MS = 365 * 86_400_000
+MESSAGE_BYTES_MAX = 2 * 1024 * 1024
+RETENTION: dict[str, dict[str, str]] = {
+    "keep": {"cleanup.policy": "delete", "retention.ms": "-1"},
+    "1y": {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)},
+    "compact": {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2"},
+}
+RECEIPTS = "receipts.<operator>"
+
+
+def topic_config(spec: TopicSpec, clock: str) -> dict[str, str]:
+    """A topic's settings. In a replayed world records keep their producers' times."""
+    stamped = "CreateTime" if clock == "world" else "LogAppendTime"
+    return {
+        **RETENTION[spec.retention],
+        "message.timestamp.type": stamped,
+        "max.message.bytes": str(MESSAGE_BYTES_MAX),
+    }
+
+
+def new_topic(spec: TopicSpec, name: str, address: HubAddress, clock: str, replication: int) -> NewTopic:
+    """What to ask the cluster for."""
+    count = address.partitions if spec.partitions in {"N", "M"} else int(spec.partitions)
+    return NewTopic(name, count, replication, topic_configs=topic_config(spec, clock))
+
+
+class Registrar:
+    """Makes topics and writes the roster."""
+
+    def __init__(self, address: HubAddress, admin: AIOKafkaAdminClient, producer: AIOKafkaProducer) -> None:
+        self._address = address
+        self._admin = admin
+        self._producer = producer
+
+    async def make_topics(self, *, clock: str = "record", replication: int = 1) -> HubLog:
+        """Make every topic of a new hub, and say in `hub` what they are.
+
+        Raises:
+            HubError: the cluster refuses, or holds some of the topics already.
+        """
+        wanted = [
+            new_topic(spec, name, self._address, clock, replication)
+            for name, spec in topics().items()
+            if name != RECEIPTS
+        ]
+        await self._create(wanted, existing_is_error=True)
+        made = HubLog(
+            log_id=uuid.uuid4().bytes,
+            hub_id=self._address.hub_id,
+            partitions=self._address.partitions,
+            clock=clock,
+            made_at=int(time.time() * 1000),
+        )
+        await self._producer.send_and_wait(contracts.HUB, encode(made), key=b"hub", partition=0)
+        return made
+
+    async def _create(self, wanted: list[NewTopic], *, existing_is_error: bool) -> None:
+        answer = await self._admin.create_topics(wanted, timeout_ms=60_000)
+        for topic, code, *_ in answer.topic_errors:
+            known = code == TopicAlreadyExistsError.errno
+            if code and (existing_is_error or not known):
+                raise HubError(
+                    f"topic {topic} cannot be made: {for_code(code).__name__}",
+                    todo="Use a cluster without a hub, or start on the one that is there.",
+                )
+
+    async def put_operators(self, operators: Iterable[Operator], *, clock: str = "record", replication: int = 1) -> None:
+        """Write operators' newest records, and make the topics of their receipts."""
+        found = list(operators)
+        spec = topics()[RECEIPTS]
+        wanted = [new_topic(spec, receipts_topic(one.id), self._address, clock, replication) for one in found]
+        if wanted:
+            await self._create(wanted, existing_is_error=False)
+        for one in found:
+            await self._put(contracts.OPERATORS, one.id, one)
+
+    async def put_platforms(self, platforms: Iterable[Platform]) -> None:
+        """Write platforms' newest records."""
+        for one in platforms:
+            await self._put(contracts.PLATFORMS, one.id, one)
+
+    async def put_clock(self, now_ms: int) -> None:
+        """Say what time it is in a replayed world."""
+        await self._put(contracts.CLOCK, "clock", Clock(now_ms))
+
+    async def _put(self, topic: str, key: str, value: tuple[Any, ...]) -> None:
+        await self._producer.send_and_wait(topic, encode(value), key=key.encode(), partition=0)
+
+
+@asynccontextmanager
+async def registrar(address: HubAddress) -> AsyncIterator[Registrar]:
+    """A registrar, connected."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address.bootstrap_servers, **address.security)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=address.bootstrap_servers, acks="all", enable_idempotence=True, **address.security
+    )
+    await admin.start()
+    try:
+        await producer.start()
+        try:
+            yield Registrar(address, admin, producer)
+        finally:
+            await producer.stop()
+    finally:
+        await admin.close()

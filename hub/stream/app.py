@@ -1,0 +1,211 @@
+"""The worker: one faust app with two agents, and what they share.
+
+`unbind-hub worker` runs one; several share the partitions. Killed and started again under the same instance
+id it is back without a rebalance (KIP-345 static membership).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from wsgiref.simple_server import WSGIServer
+
+import faust
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from prometheus_client import start_http_server
+
+from hub import contracts
+from hub.contracts import decode
+from hub.core.model import HubLog, Operator
+from hub.errors import HubError
+from hub.metrics import Metrics
+from hub.opening import Opener
+from hub.settings import WorkerSettings
+from hub.stream import transport
+from hub.stream.case_store import CaseStore
+from hub.stream.context import Context
+from hub.stream.coverage import CoverageWorker
+from hub.stream.followers import CaseFollower, RosterFollower
+from hub.stream.intake import IntakeWorker
+from hub.stream.log import log_spans, new_producer, read_span, started
+from hub.stream.read_back import ReadBack
+from hub.stream.runner import Chunk, Stage, guarded
+
+log = logging.getLogger(__name__)
+
+GROUP = "unbind-hub"
+COMMIT_INTERVAL_S = 0.5
+FETCH_BYTES = 8 * 1024 * 1024
+STREAM_BUFFER = 64
+
+
+async def read_hub_log(settings: WorkerSettings) -> HubLog:
+    """What the topics were made as.
+
+    Raises:
+        HubError: the topics are not there.
+    """
+    tp = TopicPartition(contracts.HUB, 0)
+    found: HubLog | None = None
+    async for batch in read_span(settings, await log_spans(settings, [tp])):
+        for record in batch:
+            found = decode(record.value, HubLog)
+    if found is None:
+        raise HubError(
+            f"no hub at {settings.bootstrap_servers}", todo="Make its topics first: unbind-hub topics create."
+        )
+    return found
+
+
+@asynccontextmanager
+async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncIterator[Context]:
+    """Everything the stages share, started; and stopped at the end."""
+    hub_log = await read_hub_log(settings)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        roster = RosterFollower(settings, world_clock=hub_log.clock == "world")
+        await stack.enter_async_context(started(roster))
+        following = [guarded("roster", roster.run())]
+        await roster.caught_up()
+        store = CaseStore(settings.data_dir / "cases", hub_log.log_id, hub_log.partitions)
+        stack.callback(store.close)
+        cases = CaseFollower(settings, store, hub_log.partitions, lambda one: _operator(roster, one))
+        await stack.enter_async_context(started(cases))
+        following.append(guarded("cases", cases.run()))
+        producer = await stack.enter_async_context(started(new_producer(settings)))
+        admin = await stack.enter_async_context(_admin(settings))
+        pool = stack.enter_context(ThreadPoolExecutor(settings.signature_threads, "open"))
+        for task in following:
+            stack.callback(task.cancel)
+
+        async def committed(topic: str, partition: int) -> int:
+            offsets = await admin.list_consumer_group_offsets(GROUP)
+            found = offsets.get(TopicPartition(topic, partition))
+            return 0 if found is None else max(0, found.offset)
+
+        yield Context(
+            settings=settings,
+            hub_log=hub_log,
+            opener=Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions, settings.check_signatures),
+            roster=roster,
+            store=store,
+            cases=cases,
+            producer=producer,
+            pool=pool,
+            metrics=metrics,
+            committed=committed,
+            read_back=ReadBack(settings, roster),
+        )
+
+
+async def _operator(roster: RosterFollower, operator_id: str) -> Operator | None:
+    if operator_id not in roster.roster.operators:
+        await roster.caught_up()
+    return roster.roster.operators.get(operator_id)
+
+
+@asynccontextmanager
+async def _admin(settings: WorkerSettings) -> AsyncIterator[Any]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, **settings.security)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+def make_app(context: Context, stages: dict[str, Stage]) -> faust.App:
+    """The faust app: its agents hand every chunk to its stage's worker."""
+    transport.register()
+    settings = context.settings
+    app = faust.App(
+        GROUP,
+        broker=f"{transport.SCHEME}://{settings.bootstrap_servers.replace(',', ';')}",
+        datadir=str(settings.data_dir / "faust"),
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        consumer_group_instance_id=settings.instance_id,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 4,
+        broker_commit_interval=COMMIT_INTERVAL_S,
+        broker_max_poll_records=settings.chunk_records_max,
+        stream_buffer_maxsize=STREAM_BUFFER,
+        # Unacked work is read again by whoever holds the partition next; waiting for it would only delay that.
+        stream_wait_empty=False,
+    )
+    for topic, stage in stages.items():
+        _add_agent(app, topic, stage)
+
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    async def _revoked(*_args: Any, **_kwargs: Any) -> None:
+        for stage in stages.values():
+            await stage.release()
+
+    @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+    async def _assigned(_app: Any, assigned: set[Any], **_kwargs: Any) -> None:
+        context.read_back.forget()
+        for tp in assigned:
+            stages[tp.topic].hold(tp.partition)
+        for name, stage in stages.items():
+            context.metrics.partitions_ready.labels(name).set(len(stage.workers))
+
+    return app
+
+
+def _add_agent(app: faust.App, topic: str, stage: Stage) -> None:
+    async def hand_over(stream: Any) -> None:
+        async for event in stream.noack().events():
+            message = event.message
+            await stage.give(message.partition, Chunk(message.value, _ack(app, message)))
+
+    app.agent(app.topic(topic, key_serializer="raw", value_serializer="raw"), name=f"hub.{topic}")(hand_over)
+
+
+def _ack(app: faust.App, message: Any) -> Any:
+    return lambda: app.consumer.ack(message)
+
+
+def serve_metrics(metrics: Metrics, port: int) -> tuple[WSGIServer, threading.Thread]:
+    """Serve /metrics on 127.0.0.1; port 0 takes a free one."""
+    return start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
+
+
+async def run_worker(settings: WorkerSettings) -> None:
+    """Run one worker until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, stop.set)
+    metrics = Metrics()
+    server, _ = serve_metrics(metrics, settings.metrics_port)
+    async with open_context(settings, metrics) as context:
+        stages = {
+            contracts.EVENTS: Stage("intake", lambda partition: IntakeWorker(context, partition)),
+            contracts.ACKS: Stage("coverage", lambda partition: CoverageWorker(context, partition)),
+        }
+        app = make_app(context, stages)
+        await app.start()
+        log.info("worker %s, metrics at port %d", settings.instance_id, server.server_port)
+        await stop.wait()
+        await app.stop()
+        for stage in stages.values():
+            await stage.release()
+    server.shutdown()
+    _leave()
+
+
+def _leave() -> None:
+    """End now: faust leaves threads behind that may hold the process for a minute; nothing is left to lose."""
+    logging.shutdown()
+    os._exit(0)

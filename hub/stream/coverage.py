@@ -1,0 +1,287 @@
+"""The coverage stage: one partition of `acks`, and the platforms whose acknowledgements come there.
+
+Chunks are merged at once and acked when every tile they changed is on the brokers, about once a second.
+Coverage is published from memory in between. A tile's key ends in an epoch, random per acquisition, so each key
+has one writer: a new owner reads every epoch, ORs them, and when it has written a tile of its own and that is
+durable, removes the others'. A zombie can write a stale tile under its own epoch, and so never unset a bit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections import defaultdict
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from hub import contracts
+from hub.contracts import decode, partition_of
+from hub.core.acks import apply, is_beyond_log
+from hub.core.figures import PlatformBook, SegmentKey
+from hub.core.intake import rejected
+from hub.core.model import AsOf, Coverage, Received, Record, Refusal, Rejected, Tile
+from hub.errors import ContractError
+from hub.opening import OpenedAck
+from hub.stream.context import Context
+from hub.stream.log import log_spans, read_span
+from hub.stream.runner import Chunk
+
+log = logging.getLogger(__name__)
+
+
+def tile_key(platform: str, key: SegmentKey, epoch: bytes) -> bytes:
+    """The key of a tile's record."""
+    return f"{platform}/{key[0]}/{key[1]}/{epoch.hex()}".encode()
+
+
+def received_key(platform: str, partition: int, epoch: bytes) -> bytes:
+    """The key of a record of how far a platform received a partition."""
+    return f"{platform}/{partition}/received/{epoch.hex()}".encode()
+
+
+def _says_nothing_new(coverage: Coverage, before: Coverage, *, complete: bool) -> bool:
+    return coverage == before if complete else coverage._replace(as_of=before.as_of) == before
+
+
+class CoverageWorker:
+    """Serves one partition of `acks`."""
+
+    def __init__(self, context: Context, partition: int) -> None:
+        self._context = context
+        self._partition = partition
+        self._epoch = uuid.uuid4().bytes
+        self._books: dict[str, PlatformBook] = {}
+        self._next_ack = 0
+        self._exact_from = 0
+        self._roster_place = 0
+        self._dirty_tiles: set[tuple[str, SegmentKey]] = set()
+        self._dirty_received: set[tuple[str, int]] = set()
+        self._foreign: dict[bytes, set[bytes]] = defaultdict(set)
+        self._unflushed: list[Chunk] = []
+        self._rejections: list[Rejected] = []
+        self._flushing = asyncio.Lock()
+        self._published: dict[str, Coverage] = {}
+        self._stale_gaps: set[tuple[str, SegmentKey]] = set()
+        self._heard: set[str] = set()
+
+    async def prepare(self) -> None:
+        """Read the tiles of every epoch, and fold `releases` to its end."""
+        began = time.monotonic()
+        context = self._context
+        await asyncio.gather(context.roster.caught_up(), context.cases.caught_up(), self._load(), self._find_place())
+        self._sync_roster()
+        taken = time.monotonic() - began
+        context.metrics.recovery_seconds.labels(contracts.ACKS, self._partition).set(taken)
+
+    async def _find_place(self) -> None:
+        """Tiles may hold acks that were not committed: figures are exact from the end of `acks` seen now."""
+        tp = TopicPartition(contracts.ACKS, self._partition)
+        spans = await log_spans(self._context.settings, [tp])
+        self._exact_from = spans[tp][1]
+        self._next_ack = await self._context.committed(*tp)
+
+    async def _load(self) -> None:
+        tp = TopicPartition(contracts.TILES, self._partition)
+        async for batch in read_span(self._context.settings, await log_spans(self._context.settings, [tp])):
+            for record in batch:
+                self._load_record(record)
+            await asyncio.sleep(0)
+
+    def _load_record(self, record: Record) -> None:
+        assert record.key is not None, "tiles are keyed"
+        thing = record.key.rpartition(b"/")[0]
+        if record.value is None:
+            self._foreign[thing].discard(record.key)
+            return
+        try:
+            stored: Tile | Received = decode(record.value, Tile, Received)
+        except ContractError as wrong:
+            log.error("tiles %d offset %d: %s; ignored", record.partition, record.offset, wrong.message)
+            return
+        self._foreign[thing].add(record.key)
+        book = self._book(stored.platform)
+        if isinstance(stored, Tile):
+            key = (stored.partition, stored.segment)
+            book.tile(key).merge(stored.said)
+            book.touch(key)
+        else:
+            book.receive(stored.partition, stored.through)
+
+    def _book(self, platform_id: str) -> PlatformBook:
+        book = self._books.get(platform_id)
+        if book is None:
+            platform = self._context.roster.roster.platforms.get(platform_id)
+            book = self._books[platform_id] = PlatformBook(platform_id, platform)
+        return book
+
+    def _sync_roster(self) -> None:
+        """A book for every platform whose home is this partition; newest records in all of them."""
+        self._roster_place = self._context.roster.platforms_offset
+        for platform in self._context.roster.roster.platforms.values():
+            if partition_of(platform.id.encode(), self._context.hub_log.partitions) == self._partition:
+                self._book(platform.id).platform = platform
+
+    async def handle(self, chunk: Chunk) -> None:
+        """Merge a chunk; it is acked by a later flush."""
+        context = self._context
+        opened = await context.open(
+            chunk.records, context.opener.acks, lambda one: one.refusal is Refusal.BAD_SIGNATURE
+        )
+        await self._fold_for(opened)
+        for one in opened:
+            self._merge_or_set_aside(one)
+        self._next_ack = chunk.end
+        self._unflushed.append(chunk)
+
+    async def _fold_for(self, opened: list[OpenedAck]) -> None:
+        """An ack may name a notice that was not folded here yet: fold to where the log is, if any does."""
+        store = self._context.store
+        if any(
+            through.through >= store.next_offset(through.partition)
+            for one in opened
+            if one.ack is not None
+            for through in one.ack.received
+        ):
+            await self._context.cases.caught_up()
+
+    def _merge_or_set_aside(self, one: OpenedAck) -> None:
+        try:
+            self._merge(one)
+        except Exception as error:  # noqa: BLE001  (one message must not stop the rest)
+            log.error("acks %d-%d: %s", one.record.partition, one.record.offset, type(error).__name__)
+            self._rejections.append(rejected(one.record, Refusal.HUB_FAULT, None))
+
+    def _merge(self, one: OpenedAck) -> None:
+        refusal = one.refusal
+        if one.ack is not None and is_beyond_log(one.ack, one.record.record_time, self._context.store.universe):
+            refusal = Refusal.BEYOND_LOG
+        if one.ack is None or refusal is not None:
+            sender = None if one.platform is None else one.platform.id
+            self._rejections.append(rejected(one.record, refusal or Refusal.HUB_FAULT, sender))
+            return
+        platform = one.ack.platform
+        tiles, received = apply(self._book(platform), one.ack, one.additions)
+        self._dirty_tiles.update((platform, key) for key in tiles)
+        self._dirty_received.update((platform, partition) for partition in received)
+        self._heard.add(platform)
+        metrics = self._context.metrics
+        metrics.acks.labels(platform).inc()
+        metrics.ack_positions.labels(platform).inc(sum(len(addition.bits) for addition in one.additions))
+
+    async def background(self) -> None:
+        """Publish and flush, each at its interval, until the partition is gone."""
+        await asyncio.gather(self._flush_for_ever(), self._publish_for_ever())
+
+    async def _flush_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._context.settings.flush_interval_ms / 1000)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Make what changed durable, then ack the chunks it came from, then remove what it replaces."""
+        async with self._flushing:
+            chunks, self._unflushed = self._unflushed, []
+            tiles, self._dirty_tiles = self._dirty_tiles, set()
+            received, self._dirty_received = self._dirty_received, set()
+            rejections, self._rejections = self._rejections, []
+            if not chunks:
+                return
+            with self._context.metrics.flush_seconds.time():
+                at_ms = chunks[-1].records[-1].record_time
+                sent = [await self._write_tile(*one, at_ms) for one in tiles]
+                sent += [await self._write_received(*one, at_ms) for one in received]
+                sent += [await self._context.reject(one) for one in rejections]
+                if self._context.settings.flush_durably:
+                    await asyncio.gather(*sent)
+            for chunk in chunks:
+                chunk.ack()
+            await self._remove_replaced(tiles, received, at_ms)
+
+    async def _write_tile(self, platform: str, key: SegmentKey, at_ms: int) -> asyncio.Future[Any]:
+        tile = Tile(platform, *key, self._epoch, self._book(platform).tile(key).packed())
+        return await self._write(tile_key(platform, key, self._epoch), tile, at_ms)
+
+    async def _write_received(self, platform: str, partition: int, at_ms: int) -> asyncio.Future[Any]:
+        value = Received(platform, partition, self._epoch, self._book(platform).received[partition])
+        return await self._write(received_key(platform, partition, self._epoch), value, at_ms)
+
+    async def _write(self, key: bytes, value: Tile | Received, at_ms: int) -> asyncio.Future[Any]:
+        return await self._context.send(contracts.TILES, value, key=key, partition=self._partition, at_ms=at_ms)
+
+    async def _remove_replaced(
+        self, tiles: set[tuple[str, SegmentKey]], received: set[tuple[str, int]], at_ms: int
+    ) -> None:
+        """Other epochs' records of what was just written: their bits are in ours, and ours is durable."""
+        ours = [tile_key(*one, self._epoch) for one in tiles]
+        ours += [received_key(*one, self._epoch) for one in received]
+        for key in ours:
+            for other in self._foreign.pop(key.rpartition(b"/")[0], ()):
+                await self._context.producer.send(
+                    contracts.TILES, value=None, key=other, partition=self._partition, timestamp_ms=at_ms
+                )
+
+    async def _publish_for_ever(self) -> None:
+        settings = self._context.settings
+        refreshed_at, now_ms, roster = -1.0, -1, -1
+        while True:
+            await asyncio.sleep(settings.publish_interval_ms / 1000)
+            if self._next_ack < self._exact_from:
+                continue
+            clock = self._context.roster.now_ms()
+            due = (time.monotonic() - refreshed_at) * 1000 >= settings.refresh_interval_ms
+            if due or self._context.roster.version != roster:
+                refreshed_at, now_ms, roster = time.monotonic(), clock, self._context.roster.version
+                self._sync_roster()
+                await self._publish(list(self._books), now_ms, complete=True)
+                await self._publish_gaps(now_ms)
+            elif self._heard:
+                heard, self._heard = self._heard, set()
+                await self._publish(sorted(heard), now_ms, complete=False)
+
+    async def _publish(self, platforms: list[str], now_ms: int, *, complete: bool) -> None:
+        """Publish coverage of some platforms; `complete`: also where only the place in the logs moved."""
+        for platform_id in platforms:
+            book = self._books[platform_id]
+            if book.platform is None:
+                continue
+            as_of = self._as_of(now_ms)
+            moved = book.refresh(self._context.store.universe, now_ms)
+            self._stale_gaps.update((platform_id, key) for key in moved)
+            coverage = book.coverage(as_of)
+            before = self._published.get(platform_id)
+            if before is not None and _says_nothing_new(coverage, before, complete=complete):
+                continue
+            self._published[platform_id] = coverage
+            self._show(coverage)
+            await self._context.send(
+                contracts.COVERAGE, coverage, key=platform_id.encode(), partition=self._partition, at_ms=now_ms
+            )
+            await asyncio.sleep(0)
+
+    def _as_of(self, now_ms: int) -> AsOf:
+        context = self._context
+        return AsOf(context.store.next_offsets(), self._partition, self._next_ack, self._roster_place, now_ms)
+
+    async def _publish_gaps(self, now_ms: int) -> None:
+        stale, self._stale_gaps = self._stale_gaps, set()
+        for platform_id, key in sorted(stale):
+            record = self._books[platform_id].gaps(self._context.store.universe, key, self._as_of(now_ms))
+            await self._context.send(
+                contracts.GAPS,
+                record,
+                key=f"{platform_id}/{key[0]}/{key[1]}".encode(),
+                partition=self._partition,
+                at_ms=now_ms,
+            )
+            await asyncio.sleep(0)
+
+    def _show(self, coverage: Coverage) -> None:
+        metrics = self._context.metrics
+        metrics.in_force.labels(coverage.platform).set(coverage.in_force)
+        metrics.resolved.labels(coverage.platform).set(coverage.resolved)
+        metrics.overdue.labels(coverage.platform).set(coverage.overdue)
+        for gap in coverage.gaps:
+            metrics.gaps.labels(coverage.platform, gap.gap).set(gap.pairs)

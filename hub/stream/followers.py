@@ -1,0 +1,176 @@
+"""Followers: each reads its logs by itself, keeps its own place, and says how far it is.
+
+`RosterFollower` follows the single-partition topics `operators`, `platforms` and, in a replayed world, `clock`.
+`CaseFollower` folds all partitions of `releases` into a `CaseStore`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from hub import contracts
+from hub.contracts import decode
+from hub.core.model import Clock, Operator, Platform, ReleaseNotice, Source
+from hub.core.roster import Roster
+from hub.errors import ContractError
+from hub.settings import WorkerSettings
+from hub.stream.case_store import CaseStore
+from hub.stream.log import POLL_MS, POLL_RECORDS_MAX, new_consumer
+
+log = logging.getLogger(__name__)
+
+STORE_FLUSH_S = 0.5
+"""How often folded cases are written to disk: what a kill makes the worker fold again."""
+
+
+class Follower:
+    """A log follower: a consumer, a place in every partition, and a condition that says it moved."""
+
+    def __init__(self, settings: WorkerSettings, tps: list[TopicPartition]) -> None:
+        self.tps = tps
+        self.places: dict[TopicPartition, int] = dict.fromkeys(tps, 0)
+        self._settings = settings
+        self._consumer: AIOKafkaConsumer | None = None
+        self._moved = asyncio.Condition()
+
+    async def start(self) -> None:
+        """Connect and go to the places."""
+        self._consumer = new_consumer(self._settings)
+        await self._consumer.start()
+        self._consumer.assign(self.tps)
+        for tp, place in self.places.items():
+            self._consumer.seek(tp, place)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def run(self) -> None:
+        """Follow for ever. Any error ends it; the runner decides what that means."""
+        assert self._consumer is not None, "start() comes first"
+        while True:
+            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
+            for tp, batch in fetched.items():
+                for raw in batch:
+                    self.handle(raw)
+                self.places[tp] = batch[-1].offset + 1
+            if fetched:
+                await self.told()
+                await asyncio.sleep(0)
+
+    async def told(self) -> None:
+        """Wake whoever waits for a place."""
+        async with self._moved:
+            self._moved.notify_all()
+
+    def handle(self, raw: Any) -> None:
+        """Take in one record."""
+        raise NotImplementedError
+
+    async def end_offsets(self) -> dict[TopicPartition, int]:
+        """Where the logs end now."""
+        assert self._consumer is not None, "start() comes first"
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self.tps)
+        return ends
+
+    async def reached(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Wait until everything before these offsets was handled."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: all(self.places[tp] >= end for tp, end in ends.items()))
+
+    async def caught_up(self) -> None:
+        """Wait until everything that is in the logs now was handled."""
+        await self.reached(await self.end_offsets())
+
+
+class RosterFollower(Follower):
+    """The roster and, in a replayed world, the time."""
+
+    def __init__(self, settings: WorkerSettings, *, world_clock: bool) -> None:
+        topics = [contracts.OPERATORS, contracts.PLATFORMS, *([contracts.CLOCK] if world_clock else [])]
+        super().__init__(settings, [TopicPartition(topic, 0) for topic in topics])
+        self.roster = Roster()
+        self.version = 0
+        self._world_clock = world_clock
+        self._world_ms = 0
+
+    def handle(self, raw: Any) -> None:
+        """Take in a record of the roster or the clock. One that cannot be read changes nothing."""
+        if raw.value is None:
+            return
+        try:
+            record: Operator | Platform | Clock = decode(raw.value, Operator, Platform, Clock)
+        except ContractError as wrong:
+            log.error("%s offset %d: %s; ignored", raw.topic, raw.offset, wrong.message)
+            return
+        if isinstance(record, Clock):
+            self._world_ms = max(self._world_ms, record.now_ms)
+        elif isinstance(record, Operator):
+            self.roster.put_operator(record)
+        else:
+            self.roster.put_platform(record)
+        self.version += 1
+
+    @property
+    def platforms_offset(self) -> int:
+        """The next offset of `platforms` to be read."""
+        return self.places[TopicPartition(contracts.PLATFORMS, 0)]
+
+    def now_ms(self) -> int:
+        """The time figures are judged at."""
+        return self._world_ms if self._world_clock else int(time.time() * 1000)
+
+
+class CaseFollower(Follower):
+    """Folds `releases` into a store; wakes whoever waits for a position to be folded."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        store: CaseStore,
+        partitions: int,
+        operator_of: Callable[[str], Awaitable[Operator | None]],
+    ) -> None:
+        super().__init__(settings, [TopicPartition(contracts.RELEASES, one) for one in range(partitions)])
+        self.store = store
+        self._operator_of = operator_of
+        self._flushed_at = 0.0
+        for tp in self.tps:
+            self.places[tp] = store.next_offset(tp.partition)
+
+    async def run(self) -> None:
+        """Follow for ever, writing what was folded every half second."""
+        assert self._consumer is not None, "start() comes first"
+        while True:
+            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
+            for tp, batch in fetched.items():
+                for raw in batch:
+                    await self._fold(raw)
+                self.places[tp] = batch[-1].offset + 1
+            if fetched:
+                await self.told()
+            if time.monotonic() - self._flushed_at > STORE_FLUSH_S:
+                self.store.flush()
+                self._flushed_at = time.monotonic()
+            await asyncio.sleep(0)
+
+    async def _fold(self, raw: Any) -> None:
+        position = Source(raw.partition, raw.offset)
+        try:
+            notice = decode(raw.value, ReleaseNotice)
+        except ContractError as wrong:
+            log.error("releases %s: %s; ignored", position, wrong.message)
+            self.store.skip(position)
+            return
+        self.store.add(notice, position, await self._operator_of(notice.operator))
+
+    async def folded(self, partition: int, end: int) -> None:
+        """Wait until everything before an offset was folded."""
+        await self.reached({TopicPartition(contracts.RELEASES, partition): end})

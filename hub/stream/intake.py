@@ -1,0 +1,136 @@
+"""The intake stage: one partition of `events`.
+
+Made durable in this order: receipts of refusals, duplicates and notes; notices; receipts of acceptance; only
+then is the chunk acked. Positions come from the fold of `releases`, never from the producer's answer.
+
+A source is decided once. On start the receipts beyond the committed offset are read back: a source with one is
+decided. A source whose notice was folded was accepted; its receipt is written if it is missing. What is left
+below the last folded source was refused without a receipt (nobody proved who sent it) and is only written to
+`rejected` again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from hub import contracts
+from hub.contracts import receipts_topic
+from hub.core.breaches import of_event
+from hub.core.intake import Addressed, Arrival, Plan, acceptance, decide, rejected
+from hub.core.model import NumberEvent, Record, Refusal
+from hub.stream.context import Context
+from hub.stream.runner import Chunk
+
+log = logging.getLogger(__name__)
+
+
+class IntakeWorker:
+    """Serves one partition of `events`."""
+
+    def __init__(self, context: Context, partition: int) -> None:
+        self._context = context
+        self._partition = partition
+        self._decided: set[int] | None = None
+
+    async def prepare(self) -> None:
+        """Fold `releases` to its end: nothing is decided before."""
+        began = time.monotonic()
+        await self._context.cases.caught_up()
+        self._context.metrics.recovery_seconds.labels(contracts.EVENTS, self._partition).set(time.monotonic() - began)
+
+    async def background(self) -> None:
+        """Intake has nothing to do beside its chunks."""
+
+    async def handle(self, chunk: Chunk) -> None:
+        """Decide on every message of a chunk, make it durable, ack."""
+        if self._decided is None:
+            self._decided = await self._context.read_back.decided_from(chunk.records[0])
+        fresh = [record for record in chunk.records if record.offset not in self._decided]
+        step = self._context.settings.intake_batch_max
+        pending: list[asyncio.Future[Any]] = []
+        for start in range(0, len(fresh), step):
+            await self._decide(fresh[start : start + step], pending)
+        await asyncio.gather(*pending)
+        chunk.ack()
+        self._decided = {offset for offset in self._decided if offset >= chunk.end}
+
+    async def _decide(self, records: Sequence[Record], pending: list[asyncio.Future[Any]]) -> None:
+        context = self._context
+        arrivals = await context.open(records, context.opener.events, lambda one: one.content is Refusal.BAD_SIGNATURE)
+        folded_to = context.store.last_source(self._partition)
+        for arrival in arrivals:
+            if arrival.record.offset <= folded_to:
+                await self._decide_again(arrival, pending)
+        rest = [arrival for arrival in arrivals if arrival.record.offset > folded_to]
+        while rest:
+            plan = self._plan(rest)
+            await self._carry_out(plan, pending)
+            rest = rest[plan.taken :]
+
+    def _plan(self, arrivals: Sequence[Arrival]) -> Plan:
+        """Decide; if that raises, decide on the first message alone, and set it aside if it is the cause."""
+        context = self._context
+        try:
+            return decide(arrivals, context.store, context.hub_log.log_id)
+        except Exception as error:  # noqa: BLE001  (poison must not stop the rest)
+            if len(arrivals) > 1:
+                return self._plan(arrivals[: len(arrivals) // 2])
+            arrival = arrivals[0]
+            log.error("events %s: %s in a rule; set aside", arrival.source, type(error).__name__)
+            return decide([arrival._replace(content=Refusal.HUB_FAULT)], context.store, context.hub_log.log_id)
+
+    async def _carry_out(self, plan: Plan, pending: list[asyncio.Future[Any]]) -> None:
+        context = self._context
+        first = [await self._receipt(one) for one in plan.receipts]
+        first += [await context.reject(one) for one in plan.rejected]
+        await asyncio.gather(*first)
+        if not plan.accepted:
+            return
+        sent = [
+            await context.send(
+                contracts.RELEASES,
+                one.notice,
+                key=one.notice.subject.value.encode(),
+                partition=self._partition,
+                at_ms=one.notice.published_at,
+            )
+            for one in plan.accepted
+        ]
+        ends = await asyncio.gather(*sent)
+        # The answer only tells how far to fold; what counts is what the fold then says.
+        await context.cases.folded(self._partition, max(end.offset for end in ends) + 1)
+        context.metrics.notices.inc(len(sent))
+        for accepted in plan.accepted:
+            await self._confirm(accepted.arrival, pending)
+
+    async def _decide_again(self, arrival: Arrival, pending: list[asyncio.Future[Any]]) -> None:
+        """A source that was decided before a restart, without a receipt to show for it."""
+        if self._context.store.accepted(arrival.source) is not None:
+            await self._confirm(arrival, pending)
+        elif isinstance(arrival.content, Refusal) and arrival.sender is None:
+            pending.append(await self._context.reject(rejected(arrival.record, arrival.content, None)))
+        else:
+            log.warning("events %s: decided by another worker; skipped", arrival.source)
+
+    async def _confirm(self, arrival: Arrival, pending: list[asyncio.Future[Any]]) -> None:
+        """Write the receipt of acceptance that the fold supports."""
+        accepted = self._context.store.accepted(arrival.source)
+        if accepted is None:
+            log.warning("events %s: another worker's decision came first", arrival.source)
+            return
+        assert isinstance(arrival.content, NumberEvent), "only events become notices"
+        shown = (*accepted.breaches, *of_event(arrival.content, arrival.record.record_time))
+        pending.append(await self._receipt(acceptance(arrival, accepted.position, shown)))
+
+    async def _receipt(self, addressed: Addressed) -> asyncio.Future[Any]:
+        metrics, receipt = self._context.metrics, addressed.receipt
+        metrics.intake_decided.labels(addressed.operator, receipt.decision).inc()
+        for breach in receipt.breaches:
+            metrics.breaches.labels(addressed.operator, breach).inc()
+        return await self._context.send(
+            receipts_topic(addressed.operator), receipt, key=addressed.key, partition=0, at_ms=receipt.recorded_at
+        )

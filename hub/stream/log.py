@@ -1,0 +1,93 @@
+"""Reading and writing logs: small helpers over aiokafka that the stages share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from hub.core.model import Record
+from hub.settings import WorkerSettings
+
+POLL_MS = 500
+FETCH_WAIT_MS = 25
+"""How long a broker may hold a fetch back. aiokafka has one fetch a broker in flight, and what arrives for a
+partition it did not ask for waits for that one to end: a long wait here is latency everywhere."""
+POLL_RECORDS_MAX = 5_000
+FETCH_BYTES = 4 * 1024 * 1024
+REQUEST_BYTES_MAX = 2 * 1024 * 1024
+LINGER_MS = 5
+BATCH_BYTES = 512 * 1024
+
+
+def new_consumer(settings: WorkerSettings) -> AIOKafkaConsumer:
+    """A consumer without a group; its places are its owner's."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        **settings.security,
+    )
+
+
+def new_producer(settings: WorkerSettings) -> AIOKafkaProducer:
+    """A producer whose acknowledged records are on all in-sync replicas, in order, without repeats."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap_servers,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=LINGER_MS,
+        max_batch_size=BATCH_BYTES,
+        max_request_size=REQUEST_BYTES_MAX,
+        **settings.security,
+    )
+
+
+@asynccontextmanager
+async def started(client: Any) -> AsyncIterator[Any]:
+    """Start a client, and stop it at the end."""
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.stop()
+
+
+def to_record(raw: Any) -> Record:
+    """An aiokafka record as a value."""
+    return Record(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
+
+
+async def read_span(
+    settings: WorkerSettings, spans: Mapping[TopicPartition, tuple[int, int]]
+) -> AsyncIterator[Sequence[Record]]:
+    """Read each partition from a first offset up to, but without, a last one."""
+    left = {tp: end for tp, (first, end) in spans.items() if first < end}
+    if not left:
+        return
+    async with started(new_consumer(settings)) as consumer:
+        consumer.assign(list(left))
+        for tp in left:
+            consumer.seek(tp, spans[tp][0])
+        while left:
+            fetched = await consumer.getmany(*left, timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
+            for tp, batch in fetched.items():
+                yield [to_record(one) for one in batch if one.offset < left[tp]]
+            for tp in list(left):
+                if await consumer.position(tp) >= left[tp]:
+                    del left[tp]
+
+
+async def log_spans(settings: WorkerSettings, tps: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+    """First and next offset of each partition, as of now."""
+    wanted = list(tps)
+    async with started(new_consumer(settings)) as consumer:
+        consumer.assign(wanted)
+        first, end = await asyncio.gather(consumer.beginning_offsets(wanted), consumer.end_offsets(wanted))
+    return {tp: (first[tp], end[tp]) for tp in wanted}

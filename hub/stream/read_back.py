@@ -1,0 +1,68 @@
+"""Receipts read back after a start or a rebalance: a source with a receipt is decided.
+
+Read once for all partitions of a worker, and again only if a partition's first uncommitted message is older
+than what was read. Receipts written before the assignment are all that matters: later ones are our own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from aiokafka import TopicPartition
+
+from hub.contracts import decode, receipts_topic
+from hub.core.model import HOUR_MS, Receipt, Record
+from hub.errors import ContractError
+from hub.settings import WorkerSettings
+from hub.stream.followers import RosterFollower
+from hub.stream.log import log_spans, new_consumer, read_span, started
+
+SLACK_MS = HOUR_MS
+"""How much earlier than its source's record time a receipt may be stamped: clock skew between brokers."""
+
+
+class ReadBack:
+    """Sources that have a receipt, by partition of `events`."""
+
+    def __init__(self, settings: WorkerSettings, roster: RosterFollower) -> None:
+        self._settings = settings
+        self._roster = roster
+        self._lock = asyncio.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Read afresh at the next question: another worker may have written since."""
+        self._since_ms: int | None = None
+        self._decided: dict[int, set[int]] = defaultdict(set)
+
+    async def decided_from(self, first: Record) -> set[int]:
+        """Offsets from `first` on, in its partition, that have a receipt."""
+        async with self._lock:
+            since_ms = max(0, first.record_time - SLACK_MS)
+            if self._since_ms is None or since_ms < self._since_ms:
+                await self._read(since_ms)
+                self._since_ms = since_ms
+        return {offset for offset in self._decided[first.partition] if offset >= first.offset}
+
+    async def _read(self, since_ms: int) -> None:
+        await self._roster.caught_up()
+        tps = [TopicPartition(receipts_topic(operator), 0) for operator in self._roster.roster.operators]
+        if not tps:
+            return
+        async with started(new_consumer(self._settings)) as consumer:
+            consumer.assign(tps)
+            found = await consumer.offsets_for_times(dict.fromkeys(tps, since_ms))
+        ends = await log_spans(self._settings, tps)
+        spans = {tp: (at.offset, ends[tp][1]) for tp, at in found.items() if at is not None}
+        async for batch in read_span(self._settings, spans):
+            for record in batch:
+                self._take(record)
+            await asyncio.sleep(0)
+
+    def _take(self, record: Record) -> None:
+        try:
+            source = decode(record.value, Receipt).source
+        except ContractError:
+            return
+        self._decided[source.partition].add(source.offset)

@@ -1,0 +1,135 @@
+"""The runner: partitions in, stages carried out, failures that cannot be survived made loud.
+
+faust's agents hand every chunk to the stage's worker for that partition and return at once: nothing can be
+raised inside an agent, which would ack and lose what it was given. A stage's worker handles the chunks of its
+partition one after another and acks each when everything that follows from it is durable.
+
+If a stage's logic raises on a message, that message alone ends in `rejected` (HUB_FAULT). If the world around
+it fails (broker, disk), the process ends at once without committing: a restart reads everything again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, NoReturn, Protocol
+
+from hub.core.model import Record
+
+log = logging.getLogger(__name__)
+
+EXIT_FAILED = 70
+"""BSD's EX_SOFTWARE: a supervisor starts the worker again."""
+
+CHUNKS_WAITING_MAX = 4
+"""Chunks a partition may have waiting; beyond it the agent waits, and so does the consumer."""
+
+
+class Chunk(NamedTuple):
+    """Records of one partition, in offset order, and how to say that they are durable."""
+
+    records: list[Record]
+    ack: Callable[[], None]
+
+    @property
+    def end(self) -> int:
+        """The offset after the last record."""
+        return self.records[-1].offset + 1
+
+
+class StageWorker(Protocol):
+    """What serves one partition of one stage for as long as it is ours."""
+
+    async def prepare(self) -> None:
+        """Bring the state to where the logs stand."""
+
+    async def handle(self, chunk: Chunk) -> None:
+        """Carry a chunk out; acks it now or later, in order."""
+
+    async def background(self) -> None:
+        """Whatever goes on beside; runs from `prepare` until the partition is gone."""
+
+
+def die(what: str, error: BaseException) -> NoReturn:
+    """End the process without committing anything."""
+    log.critical("%s failed; this worker ends without committing", what, exc_info=error)
+    logging.shutdown()
+    os._exit(EXIT_FAILED)
+
+
+def guarded(what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Run something that must not fail: if it does, the process ends."""
+
+    async def run() -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  (the one place that must see everything)
+            die(what, error)
+
+    return asyncio.create_task(run(), name=what)
+
+
+class Stage:
+    """One stage of the app: a worker per partition we hold."""
+
+    def __init__(self, name: str, make: Callable[[int], StageWorker]) -> None:
+        self.name = name
+        self._make = make
+        self._served: dict[int, _Served] = {}
+
+    @property
+    def workers(self) -> dict[int, StageWorker]:
+        """The workers of the partitions we hold."""
+        return {partition: one.worker for partition, one in self._served.items()}
+
+    def hold(self, partition: int) -> _Served:
+        """Begin to serve a partition, if not begun already."""
+        served = self._served.get(partition)
+        if served is None:
+            served = self._served[partition] = _Served(f"{self.name}[{partition}]", self._make(partition))
+        return served
+
+    async def give(self, partition: int, chunk: Chunk) -> None:
+        """Queue a chunk; waits while the partition has enough waiting."""
+        await self.hold(partition).queue.put(chunk)
+
+    async def release(self) -> None:
+        """Stop serving every partition; what was not acked will be read again."""
+        served, self._served = self._served, {}
+        for one in served.values():
+            one.cancel()
+        await asyncio.gather(*(one.gone() for one in served.values()))
+
+
+class _Served:
+    """A partition being served: its queue and its tasks."""
+
+    def __init__(self, name: str, worker: StageWorker) -> None:
+        self.worker = worker
+        self.queue: asyncio.Queue[Chunk] = asyncio.Queue(CHUNKS_WAITING_MAX)
+        self._prepared = asyncio.Event()
+        self._tasks = [guarded(name, self._serve()), guarded(f"{name} background", self._beside())]
+
+    async def _serve(self) -> None:
+        await self.worker.prepare()
+        self._prepared.set()
+        while True:
+            await self.worker.handle(await self.queue.get())
+
+    async def _beside(self) -> None:
+        await self._prepared.wait()
+        await self.worker.background()
+
+    def cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        # An agent may wait for room in the queue; what it puts there now nobody reads or acks.
+        while not self.queue.empty():
+            self.queue.get_nowait()
+
+    async def gone(self) -> None:
+        await asyncio.gather(*self._tasks, return_exceptions=True)

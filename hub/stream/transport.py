@@ -1,0 +1,108 @@
+"""Chunked delivery behind faust's transport seam, under the URL scheme `chunked://`.
+
+Almost all of faust's cost is per event. This consumer hands on one event per fetched batch of a partition: its
+value is the list of raw records, its offset the last one's. What upstream does per message it does per chunk,
+and keeps: no delivery while flow is suspended (it seeks back), the generation check, the read-offset check.
+
+Offsets are committed only up to what a stage has declared durable. Upstream derives that from acked messages
+and gaps, and can pass an in-flight message (faust issue 606); here `Message.ack` states it outright: every
+offset of a partition up to the acked chunk is durable. Stages ack the chunks of a partition in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from faust.transport import drivers
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP, ConsumerMessage
+
+from hub.core.model import Record
+
+SCHEME = "chunked"
+
+
+FETCH_WAIT_MS = 50
+"""How long a broker may hold a fetch back; upstream's 1,500 is latency for whatever that fetch did not ask for."""
+
+
+class ChunkConsumerThread(AIOKafkaConsumerThread):
+    """Upstream's consumer thread with short fetches."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
+class ChunkConsumer(Consumer):
+    """A consumer whose messages are chunks."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._durable: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> ChunkConsumerThread:
+        return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109  (upstream)
+        """Fetch; one message per partition that had records."""
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+        for tp, batch in records.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if batch and (active is None or tp in active or tp in self._buffered_partitions):
+                yield tp, self._chunk(tp, batch)
+
+    def _chunk(self, tp: TP, batch: list[Any]) -> ConsumerMessage:
+        message = self._to_message(tp, batch[-1])
+        message.key = None
+        message.value = [
+            Record(one.topic, one.partition, one.offset, one.timestamp, one.key, one.value, tuple(one.headers))
+            for one in batch
+        ]
+        return message
+
+    def ack(self, message: ConsumerMessage) -> bool:
+        """Everything of its partition up to this chunk is durable."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        # A partition lost in the meantime is another's to commit.
+        if message.generation_id == self.app.consumer_generation_id:
+            self._durable[message.tp] = max(message.offset + 1, self._durable.get(message.tp, 0))
+        return True
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget what was durable of partitions that are no longer ours."""
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._durable.pop(tp, None)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Gaps between records need no bookkeeping: an ack speaks for everything before it."""
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter([tp for tp in self._durable if topics is None or tp in topics or tp.topic in topics])
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._durable.get(tp)
+
+
+class ChunkTransport(Transport):
+    """faust's Kafka transport with chunks."""
+
+    Consumer = ChunkConsumer
+
+
+def register() -> None:
+    """Make `chunked://host:port` known to faust."""
+    drivers.TRANSPORTS.aliases[SCHEME] = "hub.stream.transport:ChunkTransport"
