@@ -33,6 +33,9 @@ class WorkerSettings:
     metrics_port: int = 0
     """Port of /metrics and /ready on 127.0.0.1; 0 takes a free one."""
 
+    ready_file: Path | None = None
+    """Where to say, as JSON, that this worker serves."""
+
     session_timeout_s: float = 10.0
     """After this long without a heartbeat another worker takes over."""
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
-from hub.cli import worker
+from hub.cli import up, worker
+from hub.errors import UnbindError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command()(up.up)
 app.command()(worker.worker)
 
 
 @app.callback()
 def main() -> None:
     """Number releases in, signed acknowledgements back, coverage gaps in the open."""
+
+
+def run() -> None:
+    """Run the command line; a known error is a sentence and exit code 1, not a traceback."""
+    try:
+        app()
+    except UnbindError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)

@@ -16,6 +16,7 @@ def worker(
     instance_id: Annotated[str, typer.Option(help="Its name; keep it over restarts.")] = "worker-1",
     metrics_port: Annotated[int, typer.Option(help="/metrics on 127.0.0.1; 0 takes a free port.")] = 0,
     session_timeout_s: Annotated[float, typer.Option(help="After this long in silence another takes over.")] = 10.0,
+    ready_file: Annotated[Path | None, typer.Option(help="Written once it serves: metrics_port, pid.")] = None,
     check_signatures: Annotated[bool, typer.Option(hidden=True)] = True,
     flush_durably: Annotated[bool, typer.Option(hidden=True)] = True,
 ) -> None:
@@ -31,6 +32,7 @@ def worker(
         instance_id=instance_id,
         metrics_port=metrics_port,
         session_timeout_s=session_timeout_s,
+        ready_file=ready_file,
         check_signatures=check_signatures,
         flush_durably=flush_durably,
     )

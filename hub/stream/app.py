@@ -7,6 +7,7 @@ id it is back without a rebalance (KIP-345 static membership).
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -35,7 +36,7 @@ from hub.stream.context import Context
 from hub.stream.coverage import CoverageWorker
 from hub.stream.followers import CaseFollower, RosterFollower
 from hub.stream.intake import IntakeWorker
-from hub.stream.log import log_spans, new_producer, read_span, started
+from hub.stream.log import log_spans, new_consumer, new_producer, read_span, started
 from hub.stream.read_back import ReadBack
 from hub.stream.runner import Chunk, Stage, guarded
 
@@ -45,6 +46,7 @@ GROUP = "unbind-hub"
 COMMIT_INTERVAL_S = 0.5
 FETCH_BYTES = 8 * 1024 * 1024
 STREAM_BUFFER = 64
+READY_POLL_S = 0.05
 
 
 async def read_hub_log(settings: WorkerSettings) -> HubLog:
@@ -55,14 +57,19 @@ async def read_hub_log(settings: WorkerSettings) -> HubLog:
     """
     tp = TopicPartition(contracts.HUB, 0)
     found: HubLog | None = None
+    async with started(new_consumer(settings)) as consumer:
+        if contracts.HUB not in await consumer.topics():
+            raise _no_hub(settings)
     async for batch in read_span(settings, await log_spans(settings, [tp])):
         for record in batch:
             found = decode(record.value, HubLog)
     if found is None:
-        raise HubError(
-            f"no hub at {settings.bootstrap_servers}", todo="Make its topics first: unbind-hub topics create."
-        )
+        raise _no_hub(settings)
     return found
+
+
+def _no_hub(settings: WorkerSettings) -> HubError:
+    return HubError(f"no hub at {settings.bootstrap_servers}", todo="Make its topics first: unbind-hub up.")
 
 
 @asynccontextmanager
@@ -103,6 +110,7 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
             metrics=metrics,
             committed=committed,
             read_back=ReadBack(settings, roster),
+            joined=asyncio.Event(),
         )
 
 
@@ -157,6 +165,7 @@ def make_app(context: Context, stages: dict[str, Stage]) -> faust.App:
         context.read_back.forget()
         for tp in assigned:
             stages[tp.topic].hold(tp.partition)
+        context.joined.set()
         for name, stage in stages.items():
             context.metrics.partitions_ready.labels(name).set(len(stage.workers))
 
@@ -196,13 +205,25 @@ async def run_worker(settings: WorkerSettings) -> None:
         }
         app = make_app(context, stages)
         await app.start()
-        log.info("worker %s, metrics at port %d", settings.instance_id, server.server_port)
+        serving = guarded("ready", _say_ready(settings, context, stages, server.server_port))
         await stop.wait()
+        serving.cancel()
         await app.stop()
         for stage in stages.values():
             await stage.release()
     server.shutdown()
     _leave()
+
+
+async def _say_ready(settings: WorkerSettings, context: Context, stages: dict[str, Stage], port: int) -> None:
+    """Write the ready file once this worker is a member of the group and has prepared what it holds."""
+    while not context.joined.is_set() or not all(stage.prepared for stage in stages.values()):
+        await asyncio.sleep(READY_POLL_S)
+    log.info("worker %s serves; metrics at port %d", settings.instance_id, port)
+    if settings.ready_file is not None:
+        scratch = settings.ready_file.with_suffix(".tmp")
+        scratch.write_text(json.dumps({"metrics_port": port, "pid": os.getpid()}), encoding="utf-8")
+        scratch.replace(settings.ready_file)
 
 
 def _leave() -> None:

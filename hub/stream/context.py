@@ -46,6 +46,9 @@ class Context:
     read_back: ReadBack
     """Which sources already have a receipt."""
 
+    joined: asyncio.Event
+    """Set once this worker was given its partitions."""
+
     async def open(
         self,
         records: Sequence[Record],

@@ -86,6 +86,11 @@ class Stage:
         """The workers of the partitions we hold."""
         return {partition: one.worker for partition, one in self._served.items()}
 
+    @property
+    def prepared(self) -> bool:
+        """Whether every partition we hold is being served."""
+        return all(one.prepared.is_set() for one in self._served.values())
+
     def hold(self, partition: int) -> _Served:
         """Begin to serve a partition, if not begun already."""
         served = self._served.get(partition)
@@ -111,17 +116,17 @@ class _Served:
     def __init__(self, name: str, worker: StageWorker) -> None:
         self.worker = worker
         self.queue: asyncio.Queue[Chunk] = asyncio.Queue(CHUNKS_WAITING_MAX)
-        self._prepared = asyncio.Event()
+        self.prepared = asyncio.Event()
         self._tasks = [guarded(name, self._serve()), guarded(f"{name} background", self._beside())]
 
     async def _serve(self) -> None:
         await self.worker.prepare()
-        self._prepared.set()
+        self.prepared.set()
         while True:
             await self.worker.handle(await self.queue.get())
 
     async def _beside(self) -> None:
-        await self._prepared.wait()
+        await self.prepared.wait()
         await self.worker.background()
 
     def cancel(self) -> None:

@@ -1,0 +1,45 @@
+"""`unbind-hub up`: a whole hub on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def up(
+    data_dir: Annotated[Path, typer.Option(help="Where everything is kept; a later start goes on there.")] = Path(
+        ".data/hub"
+    ),
+    bootstrap_servers: Annotated[str | None, typer.Option(help="A cluster that is there; else our own Kafka.")] = None,
+    hub_id: Annotated[str, typer.Option(help="Name of a new hub; signatures are made for it.")] = "local-hub",
+    workers: Annotated[int, typer.Option(min=1, max=12, help="Workers of the stream processor.")] = 1,
+    ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once everything serves.")] = None,
+) -> None:
+    """Start a real Kafka, the hub's topics and its workers; Ctrl-C ends them cleanly."""
+    asyncio.run(_up(data_dir, bootstrap_servers, hub_id, workers, ready_file))
+
+
+async def _up(
+    data_dir: Path, bootstrap_servers: str | None, hub_id: str, workers: int, ready_file: Path | None
+) -> None:
+    from hub.local.up import LocalHub
+
+    stop = asyncio.Event()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(one, stop.set)
+    hub = LocalHub(data_dir, bootstrap_servers=bootstrap_servers, hub_id=hub_id, workers=workers)
+    async with hub:
+        where = hub.describe()
+        for name, value in where.items():
+            typer.echo(f"{name:18} {value}")
+        if ready_file is not None:
+            scratch = ready_file.with_suffix(".tmp")
+            scratch.write_text(json.dumps(where), encoding="utf-8")
+            scratch.replace(ready_file)
+        typer.echo("Ctrl-C ends it.")
+        await stop.wait()

@@ -1,0 +1,149 @@
+"""Child processes that end when this process ends, and are started again when they end by themselves."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from hub.errors import HubError
+
+log = logging.getLogger(__name__)
+
+STOP_DEADLINE_S = 20.0
+KILL_DEADLINE_S = 10.0
+RESTARTS_MAX = 200
+"""Starts after the first; a child that needs more is broken."""
+
+RESTART_PAUSE_S = 0.2
+
+# What every child runs first (`python -c`): it asks to die with its parent, then becomes the program it is
+# given. Done here and not in a `preexec_fn`, which is not safe in a process with threads.
+LEASH = """
+import ctypes, os, signal, sys
+prctl = getattr(ctypes.CDLL(None), "prctl", None)
+if prctl is not None:
+    prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+if os.getppid() == int(sys.argv[1]):  # else the parent died before it could be watched
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Child:
+    """A child process that ends when this process ends.
+
+    The system sends the death signal when the *thread* that made the child ends. So a thread of its own makes
+    the child and waits for it; the caller's may come and go.
+    """
+
+    def __init__(self, command: Sequence[str], console: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.ended = threading.Event()
+        made: Future[subprocess.Popen[bytes]] = Future()
+        keep = (command, console, environment, made)
+        threading.Thread(target=self._keep, args=keep, name=f"keeper of {command[0]}", daemon=True).start()
+        self.process = made.result()
+
+    def _keep(
+        self,
+        command: Sequence[str],
+        console: Path,
+        environment: Mapping[str, str] | None,
+        made: Future[subprocess.Popen[bytes]],
+    ) -> None:
+        try:
+            with console.open("ab") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", "-c", LEASH, str(os.getpid()), *command],
+                    cwd=console.parent,
+                    env=None if environment is None else dict(environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            made.set_exception(error)
+            return
+        made.set_result(process)
+        process.wait()
+        self.ended.set()
+
+    def end(self, signal_number: int, deadline_s: float) -> bool:
+        """Send the signal and wait; True once the process is gone."""
+        self.process.send_signal(signal_number)
+        return self.ended.wait(deadline_s)
+
+
+class Supervised:
+    """A command of this package, kept running: when it ends by itself it is started again."""
+
+    def __init__(self, name: str, arguments: Sequence[str], folder: Path) -> None:
+        self.name = name
+        self.console = folder / f"{name}.log"
+        self.restarts = 0
+        self._command = [sys.executable, "-m", "hub", *arguments]
+        self._stopping = threading.Event()
+        self._child: Child | None = None
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start it, and a thread that keeps it running."""
+        self._spawn()
+        threading.Thread(target=self._watch, name=f"watch {self.name}", daemon=True).start()
+
+    def _spawn(self) -> None:
+        self._child = Child(self._command, self.console)
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            child = self._child
+            assert child is not None, "start() made one"
+            child.ended.wait()
+            with self._lock:
+                if self._stopping.is_set() or child.process.returncode == 0:
+                    return
+                log.info("%s ended with %s; starting it again", self.name, child.process.returncode)
+                self.restarts += 1
+                if self.restarts > RESTARTS_MAX:
+                    log.error("%s was started %d times; giving up", self.name, self.restarts)
+                    return
+                self._stopping.wait(RESTART_PAUSE_S)
+                self._spawn()
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs now."""
+        return self._child is not None and not self._child.ended.is_set()
+
+    def send(self, signal_number: int) -> None:
+        """Send a signal to the process that runs now; SIGKILL makes it start again."""
+        child = self._child
+        if child is not None and not child.ended.is_set():
+            child.process.send_signal(signal_number)
+
+    def stop(self) -> None:
+        """Ask it to end, and make it end if it does not."""
+        self._stopping.set()
+        with self._lock:
+            child = self._child
+        if child is None or child.ended.is_set():
+            return
+        if not child.end(signal.SIGTERM, STOP_DEADLINE_S):
+            child.end(signal.SIGKILL, KILL_DEADLINE_S)
+
+    def last_words(self, lines: int = 15) -> str:
+        """The end of what it printed."""
+        try:
+            return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    def failure(self) -> HubError:
+        """What to raise when it does not do what it should."""
+        return HubError(f"{self.name} does not work:\n{self.last_words()}", todo=f"See {self.console}.")

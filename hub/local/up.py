@@ -1,0 +1,149 @@
+"""A whole hub on one machine: a real Kafka, its topics, and workers; `unbind-hub up` runs one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from pathlib import Path
+
+from hub.core.model import HubLog
+from hub.errors import HubError
+from hub.local.children import Supervised
+from hub.local.kafka import EmbeddedKafka
+from hub.registrar import registrar
+from hub.settings import PARTITIONS_DEFAULT, HubAddress, WorkerSettings
+from hub.stream.app import GROUP, read_hub_log
+
+log = logging.getLogger(__name__)
+
+READY_DEADLINE_S = 90.0
+POLL_S = 0.1
+
+
+class LocalHub:
+    """Kafka (our own, or one that is there), the topics, and supervised workers.
+
+    Args:
+        data_dir: everything it keeps; a second start on it goes on where the first ended.
+        bootstrap_servers: a cluster that is there; None for our own.
+        clock: `record`, or `world` for a replay.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        bootstrap_servers: str | None = None,
+        hub_id: str = "local-hub",
+        clock: str = "record",
+        workers: int = 1,
+        partitions: int = PARTITIONS_DEFAULT,
+        session_timeout_s: float = 10.0,
+        fast_start: bool = True,
+        worker_options: tuple[str, ...] = (),
+    ) -> None:
+        self.data_dir = data_dir.absolute()
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self._kafka = None if bootstrap_servers else EmbeddedKafka(self.data_dir / "kafka", fast_start=fast_start)
+        self._bootstrap_servers = bootstrap_servers
+        self._hub_id = hub_id
+        self._clock = clock
+        self._partitions = partitions
+        self._session_timeout_s = session_timeout_s
+        self._worker_options = worker_options
+        self._count = workers
+        self.workers: list[Supervised] = []
+
+    @property
+    def address(self) -> HubAddress:
+        """What operators and platforms need to reach it."""
+        servers = self._bootstrap_servers or (self._kafka.bootstrap_servers if self._kafka else "")
+        return HubAddress(servers, self._hub_id, self._partitions)
+
+    async def start(self) -> HubLog:
+        """Start what is not there yet, and wait until the workers serve."""
+        if self._kafka is not None:
+            await asyncio.to_thread(self._kafka.start)
+        hub_log = await self._topics()
+        for number in range(1, self._count + 1):
+            self.add_worker(f"worker-{number}")
+        await self.ready()
+        return hub_log
+
+    async def _topics(self) -> HubLog:
+        settings = WorkerSettings(self.address.bootstrap_servers, self.data_dir, "look")
+        try:
+            hub_log = await read_hub_log(settings)
+        except HubError:
+            async with registrar(self.address) as made:
+                return await made.make_topics(clock=self._clock)
+        self._hub_id, self._partitions = hub_log.hub_id, hub_log.partitions
+        return hub_log
+
+    def add_worker(self, name: str) -> Supervised:
+        """Start one more worker."""
+        arguments = [
+            "worker",
+            *("--bootstrap-servers", self.address.bootstrap_servers),
+            *("--data-dir", str(self.data_dir / name)),
+            *("--instance-id", name),
+            *("--session-timeout-s", str(self._session_timeout_s)),
+            *("--ready-file", str(self._ready_file(name))),
+            *self._worker_options,
+        ]
+        self._ready_file(name).unlink(missing_ok=True)
+        worker = Supervised(name, arguments, self.data_dir)
+        worker.start()
+        self.workers.append(worker)
+        return worker
+
+    def _ready_file(self, name: str) -> Path:
+        return self.data_dir / f"{name}.ready.json"
+
+    async def ready(self) -> None:
+        """Wait until every worker says that it serves.
+
+        Raises:
+            HubError: one does not in time, with its last words.
+        """
+        deadline = time.monotonic() + READY_DEADLINE_S
+        for worker in self.workers:
+            while not self._ready_file(worker.name).exists():
+                if time.monotonic() > deadline:
+                    raise worker.failure()
+                await asyncio.sleep(POLL_S)
+
+    def metrics_url(self, name: str = "worker-1") -> str:
+        """Where a worker's metrics are."""
+        ready = json.loads(self._ready_file(name).read_text(encoding="utf-8"))
+        return f"http://127.0.0.1:{ready['metrics_port']}/metrics"
+
+    def describe(self) -> dict[str, str]:
+        """Where everything is."""
+        return {
+            "bootstrap_servers": self.address.bootstrap_servers,
+            "metrics_url": self.metrics_url(),
+            "data_dir": str(self.data_dir),
+            "hub_id": self.address.hub_id,
+            "group": GROUP,
+        }
+
+    async def stop(self) -> None:
+        """End workers, then Kafka."""
+        await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in self.workers))
+        if self._kafka is not None:
+            await asyncio.to_thread(self._kafka.stop)
+
+    async def __aenter__(self) -> LocalHub:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
