@@ -23,8 +23,8 @@ from typing import Any, get_args, get_type_hints
 
 NESTING_MAX = 16
 """Schemas of the hub nest at most six deep; one that nests deeper is a mistake, or recursive."""
-SHIFTS = tuple(range(7, 64, 7))
-"""Where the second to the tenth byte of a varint stand."""
+SHIFT_MAX = 63
+"""Where the tenth and last byte of a varint stands: of 64 bits it may hold one."""
 
 Reader = Callable[[bytes, int], Any]
 
@@ -44,41 +44,36 @@ def reader(schema: dict[str, Any], kind: type) -> Reader:
         TypeError: this schema is none the hub can read. The function made raises `Malformed` alone.
     """
     source = _Source()
-    last = source.value(schema, kind, 1)
+    last = source.value(schema, kind, 2)
     lines = [
         "def read(data, at):",
         "    size = len(data)",
+        "    try:",
         *source.lines,
+        "    except IndexError: raise Malformed('bytes are missing at the end') from None",
+        "    except KeyError: raise Malformed('a boolean or an enum is none that is known') from None",
+        "    except UnicodeDecodeError: raise Malformed('a string is not UTF-8') from None",
         "    if at != size: raise Malformed('bytes are missing or left over at the end')",
         f"    return {last}",
     ]
-    scope = source.scope
-    exec(compile("\n".join(lines), f"<reader of {kind.__name__}>", "exec"), scope)
-    straight: Reader = scope["read"]
-
-    def read(data: bytes, at: int) -> Any:
-        try:
-            return straight(data, at)
-        except IndexError:
-            raise Malformed("bytes are missing at the end") from None
-        except KeyError:
-            raise Malformed("a boolean, enum or union is none that is known") from None
-        except UnicodeDecodeError:
-            raise Malformed("a string is not UTF-8") from None
-
+    exec(compile("\n".join(lines), f"<reader of {kind.__name__}>", "exec"), source.scope)
+    read: Reader = source.scope["read"]
     return read
 
 
 def long_varint(data: bytes, first: int, at: int) -> tuple[int, int]:
     """The rest of a varint whose first byte says there is more: its value, still zigzag, and the place after it."""
     value = first & 0x7F
-    for shift, byte in zip(SHIFTS, data[at : at + len(SHIFTS)], strict=False):
-        if byte < 0x80:
-            if not byte or (shift == SHIFTS[-1] and byte > 1):
-                raise Malformed("a varint is longer than its value needs, or than 64 bits")
-            return value | byte << shift, at + shift // 7
+    shift = 7
+    while (byte := data[at]) > 0x7F:
         value |= (byte & 0x7F) << shift
-    raise Malformed("a varint does not end")
+        at += 1
+        shift += 7
+        if shift > SHIFT_MAX:
+            raise Malformed("a varint is longer than 64 bits")
+    if not byte or (shift == SHIFT_MAX and byte > 1):
+        raise Malformed("a varint is longer than its value needs, or than 64 bits")
+    return value | byte << shift, at + 1
 
 
 class _Source:

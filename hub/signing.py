@@ -50,6 +50,11 @@ class Signer:
         return ((SIGNATURE_HEADER, signature), (KEY_ID_HEADER, self.key_id.encode()))
 
     @classmethod
+    def generate(cls, key_id: str, hub_id: str) -> Signer:
+        """The signer of a new key."""
+        return cls(key_id, Ed25519PrivateKey.generate(), hub_id)
+
+    @classmethod
     def from_seed(cls, key_id: str, seed: bytes, hub_id: str) -> Signer:
         """The signer of a 32-byte seed (RFC 8032 section 5.1.5)."""
         return cls(key_id, Ed25519PrivateKey.from_private_bytes(seed), hub_id)

@@ -21,6 +21,7 @@ from hub.core.model import (
     Refusal,
     Said,
 )
+from hub.core.roaring import is_segment
 
 SEGMENTS_MAX = 1_024
 """Segments an acknowledgement may hold: 64 M positions, and a bound on the work one message can ask for."""
@@ -100,15 +101,11 @@ def unpack_checked(data: bytes) -> BitMap:
     """A bitmap somebody sent, of offsets within one segment.
 
     Raises:
-        ValueError: it is not a bitmap, has values of 65,536 and more, or its insides are out of order.
+        ValueError: it is not the portable form of one, whole and in order.
     """
-    bits = BitMap.deserialize(data)
-    if len(bits) and bits.max() >= SEGMENT:
-        raise ValueError("bits beyond the segment")
-    rebuilt = BitMap(bits.to_array())
-    if rebuilt != bits or len(rebuilt) != len(bits):
-        raise ValueError("containers out of order")
-    return bits
+    if not is_segment(data):
+        raise ValueError("not the portable Roaring form of offsets within one segment")
+    return BitMap.deserialize(data)
 
 
 def read_outcomes(ack: Acknowledgement) -> list[Addition] | Refusal:

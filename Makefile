@@ -1,0 +1,45 @@
+# `make` prints what there is. Every target makes .venv first if it is missing; nothing but Python and the
+# package registries is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DURATION ?=
+WORLD ?=
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test soak lint bench clean
+
+help: ## print this
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+setup: $(READY) ## make .venv with everything in it
+
+demo: $(READY) ## a made-up world through a real hub, at a speed one can watch (DURATION=30 ends it after 30 s)
+	$(BIN)/unbind-hub demo $(if $(DURATION),--duration $(DURATION))
+
+up: $(READY) ## a hub on this machine, until Ctrl-C
+	$(BIN)/unbind-hub up
+
+test: $(READY) ## every test, long suites in their short form
+	$(BIN)/python -m pytest -m "not soak"
+
+soak: $(READY) ## the long suites in full: kills, crowds, mutants
+	$(BIN)/python -m pytest -m soak -s
+
+lint: $(READY) ## ruff and mypy strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY) ## figures, printed and in bench-results.json
+	$(BIN)/python -m tests.bench
+
+clean: ## remove .venv and local data
+	rm -rf $(VENV) .data

@@ -1,0 +1,226 @@
+"""Looking: the hub's logs read from their start to their end, for a person who asks. Small hubs only.
+
+A case's answers come from `tiles` (what each platform said) and the fold of the number's partition of `releases`,
+sorted by the same rules as coverage (`hub.core.gaps`). At scale the archive answers instead.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from hub import contracts
+from hub.contracts import decode, partition_of
+from hub.core.cases import Case
+from hub.core.figures import PlatformBook
+from hub.core.gaps import Pairs
+from hub.core.memory import MemoryCases
+from hub.core.model import (
+    DAY_MS,
+    REFUSAL_TODO,
+    SEGMENT,
+    Clock,
+    Coverage,
+    GapClass,
+    HubLog,
+    Outcome,
+    Platform,
+    PlatformState,
+    Received,
+    Record,
+    Rejected,
+    ReleaseNotice,
+    Source,
+    Tile,
+)
+from hub.core.universe import Universe
+from hub.settings import WorkerSettings
+from hub.stream.app import read_hub_log
+from hub.stream.log import log_spans, read_span
+
+
+def _settings(servers: str) -> WorkerSettings:
+    return WorkerSettings(servers, Path(), "look")
+
+
+async def _records(servers: str, tps: list[TopicPartition]) -> AsyncIterator[Record]:
+    settings = _settings(servers)
+    async for batch in read_span(settings, await log_spans(settings, tps)):
+        for record in batch:
+            yield record
+
+
+async def _newest(servers: str, topic: str, partitions: int) -> dict[bytes, Record]:
+    """The newest record of each key of a compacted topic."""
+    found: dict[bytes, Record] = {}
+    async for record in _records(servers, [TopicPartition(topic, one) for one in range(partitions)]):
+        if record.value is None:
+            found.pop(record.key or b"", None)
+        else:
+            found[record.key or b""] = record
+    return found
+
+
+async def _coverages(servers: str) -> list[Coverage]:
+    hub_log = await read_hub_log(_settings(servers))
+    newest = await _newest(servers, contracts.COVERAGE, hub_log.partitions)
+    return sorted((decode(record.value, Coverage) for record in newest.values()), key=lambda one: one.platform)
+
+
+async def coverage(servers: str) -> list[dict[str, Any]]:
+    """Every platform's coverage."""
+    return [
+        {
+            "platform": one.platform,
+            "state": str(one.state),
+            "in_force": one.in_force,
+            "resolved": one.resolved,
+            "share": f"{one.resolved / one.in_force:.1%}" if one.in_force else None,
+            "outcomes": {str(count.outcome): count.pairs for count in one.outcomes},
+            "gaps": {count.gap.lower(): count.pairs for count in one.gaps},
+            "overdue": one.overdue,
+            "exposed": one.exposed,
+            "incident": one.incident,
+            "restore_pending": one.restore_pending,
+            "as_of": _date(one.as_of.now_ms),
+        }
+        for one in await _coverages(servers)
+    ]
+
+
+async def gaps(servers: str, platform: str | None, *, unconnected: bool) -> list[dict[str, Any]]:
+    """Gaps by platform and class, the most incidents first."""
+    found = [
+        one
+        for one in await _coverages(servers)
+        if platform in (None, one.platform) and not (unconnected and one.state is PlatformState.CONNECTED)
+    ]
+    return [
+        {
+            "platform": one.platform,
+            "state": str(one.state),
+            **{gap.lower(): sum(count.pairs for count in one.gaps if count.gap is gap) for gap in GapClass},
+            "overdue": one.overdue,
+            "exposed": one.exposed,
+            "incident": one.incident,
+        }
+        for one in sorted(found, key=lambda one: (-one.incident, -one.overdue, one.platform))
+        if one.gaps
+    ]
+
+
+async def rejected(servers: str, last: int) -> list[dict[str, Any]]:
+    """The newest refused messages, without their content."""
+    settings = _settings(servers)
+    tp = TopicPartition(contracts.REJECTED, 0)
+    ((first, end),) = (await log_spans(settings, [tp])).values()
+    rows = []
+    async for batch in read_span(settings, {tp: (max(first, end - last), end)}):
+        for record in batch:
+            one = decode(record.value, Rejected)
+            rows.append(
+                {
+                    "at": _date(one.recorded_at),
+                    "source": f"{one.topic} {one.partition}-{one.offset}",
+                    "sender": one.sender,
+                    "reason": str(one.reason),
+                    "todo": REFUSAL_TODO[one.reason],
+                }
+            )
+    return rows
+
+
+async def cases(servers: str, number: str) -> list[dict[str, Any]]:
+    """A number's cases, newest first, with every platform's answer or gap."""
+    hub_log = await read_hub_log(_settings(servers))
+    partition = partition_of(number.encode(), hub_log.partitions)
+    folded, universe, mine = MemoryCases(), Universe(), set()
+    async for record in _records(servers, [TopicPartition(contracts.RELEASES, partition)]):
+        notice = decode(record.value, ReleaseNotice)
+        change = folded.fold(notice, Source(partition, record.offset))
+        segment, bit = universe.at(partition, record.offset)
+        segment.note(bit, notice.published_at)
+        if change is None:
+            continue
+        segment, bit = universe.at(*change.case.position)
+        if change.opened:
+            segment.open(bit, notice.stage, notice.published_at, notice.reissue_not_before)
+        else:
+            segment.move(bit, notice.stage)
+        if change.number == number:
+            mine.add(change.case.position)
+    now_ms = await _now_ms(servers, hub_log)
+    books = await _books(servers, hub_log, partition)
+    return [
+        _describe(folded.cases[position], books, universe, now_ms)
+        for position in sorted(mine, key=lambda one: -one.offset)
+    ]
+
+
+async def _now_ms(servers: str, hub_log: HubLog) -> int:
+    if hub_log.clock != "world":
+        return int(time.time() * 1000)
+    newest = await _newest(servers, contracts.CLOCK, 1)
+    return max((decode(record.value, Clock).now_ms for record in newest.values()), default=0)
+
+
+async def _books(servers: str, hub_log: HubLog, partition: int) -> list[PlatformBook]:
+    """What every platform said of one partition."""
+    roster = await _newest(servers, contracts.PLATFORMS, 1)
+    platforms = [decode(record.value, Platform) for record in roster.values()]
+    books = {one.id: PlatformBook(one.id, one) for one in platforms}
+    for record in (await _newest(servers, contracts.TILES, hub_log.partitions)).values():
+        stored: Tile | Received = decode(record.value, Tile, Received)
+        book = books.get(stored.platform)
+        if book is None or stored.partition != partition:
+            continue
+        if isinstance(stored, Tile):
+            book.tile((stored.partition, stored.segment)).merge(stored.said)
+        else:
+            book.receive(stored.partition, stored.through)
+    return sorted(books.values(), key=lambda one: one.platform_id)
+
+
+def _describe(case: Case, books: list[PlatformBook], universe: Universe, now_ms: int) -> dict[str, Any]:
+    reissue = case.reissue_not_before
+    return {
+        "case": str(case.position),
+        "operator": case.operator,
+        "stage": case.stage.lower(),
+        "opened": _date(case.published_at),
+        "cooling_until": _date(case.cooling_until),
+        "reissue_not_before": _date(reissue),
+        "days_to_reissue": None if reissue is None else round((reissue - now_ms) / DAY_MS, 1),
+        "platforms": [_answer(book, case.position, universe, now_ms) for book in books],
+    }
+
+
+def _answer(book: PlatformBook, position: Source, universe: Universe, now_ms: int) -> dict[str, Any]:
+    assert book.platform is not None, "made from the roster"
+    bit = position.offset % SEGMENT
+    pairs = book.pairs(universe, (position.partition, position.offset // SEGMENT), now_ms)
+    return {
+        "platform": book.platform_id,
+        "state": str(book.platform.state),
+        "answer": _first(Outcome, pairs.shown, bit),
+        "gap": (_first(GapClass, pairs.gaps, bit) or "").lower() or None,
+        "marks": ", ".join(name for name in MARKS if bit in getattr(pairs, name)) or None,
+        "guide": book.platform.guide_url,
+    }
+
+
+MARKS = ("overdue", "exposed", "incident", "restore_pending", "disputes")
+assert set(MARKS) <= set(Pairs._fields)
+
+
+def _first(kind: type[Any], sets: dict[Any, Any], bit: int) -> str | None:
+    return next((str(one) for one in kind if bit in sets.get(one, ())), None)
+
+
+def _date(at_ms: int | None) -> str | None:
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,233 @@
+"""Replay: a world through the real thing, on the world's own clock.
+
+Operators publish their files in order of record time; adapters of connected platforms act on their accounts and
+acknowledge, in processes of their own; workers decide and count. The report is taken at `ends_at`, once every
+event has a receipt, every adapter has handled every notice, and coverage says it has seen all of that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hub import contracts
+from hub.contracts import partition_of
+from hub.core.model import Coverage, Key
+from hub.errors import HubError
+from hub.local.children import Supervised
+from hub.local.up import LocalHub
+from hub.local.watch import Watch, platform_report
+from hub.local.world import Happening, World, read_world
+from hub.registrar import Registrar, registrar
+from hub.sdk.publisher import OperatorPublisher
+from hub.signing import Signer
+
+log = logging.getLogger(__name__)
+
+SETTLE_DEADLINE_S = 300.0
+"""How long any one step at the end may take before the replay says that it hangs."""
+
+TICK_S = 0.5
+POLL_S = 0.05
+HUB_ID = "world"
+
+
+def keys_of(ids: list[str], folder: Path) -> dict[str, Signer]:
+    """The keys of a world's operators or platforms; made once, kept in the data folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for one in ids:
+        path = folder / f"{one}.pem"
+        if not path.exists():
+            Signer.generate(f"{one}-1", HUB_ID).save(path)
+        found[one] = Signer.load(path, f"{one}-1", HUB_ID)
+    return found
+
+
+def _public(signers: dict[str, Signer]) -> dict[str, Key]:
+    return {one: Key(signer.key_id, signer.public, 0) for one, signer in signers.items()}
+
+
+class Replay:
+    """One run of a world. Parts are public so that a test can kill them."""
+
+    def __init__(
+        self,
+        world_dir: Path,
+        data_dir: Path,
+        *,
+        workers: int = 1,
+        adapter_groups: int = 1,
+        days_per_second: float | None = None,
+        on_start: Callable[[Replay], None] | None = None,
+        session_timeout_s: float = 10.0,
+    ) -> None:
+        self.world_dir = world_dir.absolute()
+        self.data_dir = data_dir.absolute()
+        ids = _ids(self.world_dir)
+        self._operators = keys_of(ids["operators"], self.data_dir / "keys" / "operators")
+        platforms = keys_of(ids["platforms"], self.data_dir / "keys" / "platforms")
+        self.world: World = read_world(self.world_dir, _public(self._operators), _public(platforms))
+        self.hub = LocalHub(
+            self.data_dir / "hub", hub_id=HUB_ID, clock="world", workers=workers, session_timeout_s=session_timeout_s
+        )
+        self.adapters: list[Supervised] = []
+        self.now_ms = self.world.starts_at
+        self.sent = 0
+        self.watch: Watch | None = None
+        self._groups = adapter_groups
+        self._days_per_second = days_per_second
+        self._on_start = on_start
+        self._registrar: Registrar | None = None
+
+    async def run(self) -> dict[str, Any]:
+        """Run it all; the report.
+
+        Raises:
+            HubError: a step does not end in time; which, and where to look.
+        """
+        async with self.hub, registrar(self.hub.address) as self._registrar:
+            await self._registrar.put_operators(self.world.operators, clock="world")
+            await self._registrar.put_platforms([platform for platform, _ in self.world.platforms])
+            self.watch = Watch(self.hub.address, self.world.operators)
+            await self.watch.start()
+            watching = asyncio.create_task(self.watch.run())
+            try:
+                self._start_adapters()
+                if self._on_start is not None:
+                    self._on_start(self)
+                await self._publish()
+                return await self._settle()
+            finally:
+                watching.cancel()
+                await asyncio.gather(*(asyncio.to_thread(one.stop) for one in self.adapters))
+                await self.watch.stop()
+
+    def _start_adapters(self) -> None:
+        acting = [one.id for one, _ in self.world.platforms if one.state in {"CONNECTED", "LEFT"}]
+        (self.data_dir / "ends.json").unlink(missing_ok=True)
+        for group in range(self._groups):
+            members = acting[group :: self._groups]
+            arguments = [
+                *("world", "adapters", str(self.world_dir)),
+                *("--data-dir", str(self.data_dir)),
+                *("--bootstrap-servers", self.hub.address.bootstrap_servers),
+                *("--platforms", ",".join(members)),
+            ]
+            if members:
+                self.adapters.append(Supervised(f"adapters-{group + 1}", arguments, self.data_dir))
+        for one in self.adapters:
+            one.start()
+
+    async def _publish(self) -> None:
+        publishers = {
+            one: OperatorPublisher(one, signer, self.hub.address) for one, signer in self._operators.items()
+        }
+        timeline = self.world.timeline()
+        clock = asyncio.create_task(self._keep_clock())
+        try:
+            for publisher in publishers.values():
+                await publisher.start()
+            began = time.monotonic()
+            for happening in timeline:
+                await self._pace(happening, began)
+                await self._send(publishers[happening.operator], happening)
+            for publisher in publishers.values():
+                await publisher.wait_all(SETTLE_DEADLINE_S)
+        finally:
+            clock.cancel()
+            await asyncio.gather(*(publisher.stop() for publisher in publishers.values()))
+
+    async def _pace(self, happening: Happening, began: float) -> None:
+        """Wait until it is time, if the world runs at a speed one can watch."""
+        self.now_ms = max(self.now_ms, happening.at_ms)
+        if self._days_per_second is None:
+            return
+        due = began + (happening.at_ms - self.world.starts_at) / 86_400_000 / self._days_per_second
+        if due > time.monotonic():
+            await asyncio.sleep(due - time.monotonic())
+
+    async def _send(self, publisher: OperatorPublisher, happening: Happening) -> None:
+        if happening.event is None:
+            await publisher.send_report(happening.day, timestamp_ms=happening.at_ms)
+        else:
+            await publisher.send(happening.event, timestamp_ms=happening.at_ms)
+            self.sent += 1
+
+    async def _keep_clock(self) -> None:
+        assert self._registrar is not None, "run() made one"
+        while True:
+            await self._registrar.put_clock(min(self.now_ms, self.world.ends_at - 1))
+            await asyncio.sleep(TICK_S)
+
+    async def _settle(self) -> dict[str, Any]:
+        assert self.watch is not None, "run() made them"
+        assert self._registrar is not None, "run() made them"
+        await self._within("the watcher", self.watch.caught_up())
+        releases = self.watch.ends(contracts.RELEASES)
+        scratch = self.data_dir / "ends.tmp"
+        scratch.write_text(json.dumps(releases), encoding="utf-8")
+        scratch.rename(self.data_dir / "ends.json")
+        await self._within("adapters", self._until(lambda: not any(one.running for one in self.adapters)))
+        await self._within("the watcher", self.watch.caught_up())
+        self.now_ms = self.world.ends_at
+        await self._registrar.put_clock(self.world.ends_at)
+        acks = self.watch.ends(contracts.ACKS)
+        await self._within("coverage", self._until(lambda: self._covered(releases, acks)))
+        return self.report()
+
+    def _covered(self, releases: dict[int, int], acks: dict[int, int]) -> bool:
+        assert self.watch is not None, "run() made it"
+        return all(
+            self._is_final(self.watch.coverage.get(platform.id), releases, acks)
+            for platform, _ in self.world.platforms
+        )
+
+    def _is_final(self, coverage: Coverage | None, releases: dict[int, int], acks: dict[int, int]) -> bool:
+        if coverage is None:
+            return False
+        as_of = coverage.as_of
+        home = partition_of(coverage.platform.encode(), self.hub.address.partitions)
+        return (
+            as_of.now_ms >= self.world.ends_at
+            and as_of.acks >= acks[home]
+            and all(as_of.releases[partition] >= end for partition, end in releases.items())
+        )
+
+    def report(self) -> dict[str, Any]:
+        """What the hub says of the world now, in the shape of `world-expected.json`."""
+        assert self.watch is not None, "run() made it"
+        return {
+            "operators": {
+                one.id: self.watch.operator_report(one.id, len(self.world.unreadable[one.id]), self.now_ms)
+                for one in self.world.operators
+            },
+            "cases": self.watch.cases_report(),
+            "platforms": {
+                platform.id: platform_report(self.watch.coverage[platform.id])
+                for platform, _ in self.world.platforms
+                if platform.id in self.watch.coverage
+            },
+        }
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        while not done():
+            await asyncio.sleep(POLL_S)
+
+    async def _within(self, what: str, work: Any) -> None:
+        try:
+            await asyncio.wait_for(work, SETTLE_DEADLINE_S)
+        except TimeoutError as wrong:
+            raise HubError(
+                f"{what}: not done after {SETTLE_DEADLINE_S:.0f} s", todo=f"See the logs in {self.data_dir}."
+            ) from wrong
+
+
+def _ids(world_dir: Path) -> dict[str, list[str]]:
+    bare = read_world(world_dir, {}, {})
+    return {"operators": [one.id for one in bare.operators], "platforms": [one.id for one, _ in bare.platforms]}

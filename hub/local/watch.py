@@ -1,0 +1,95 @@
+"""A watcher: follows the hub's logs from outside and keeps what a person or a report wants to see.
+
+It reads `receipts.<operator>`, `releases`, `rejected`, `acks` and `coverage`, and never reaches into the processor.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from hub import contracts
+from hub.contracts import decode, receipts_topic
+from hub.core.breaches import OperatorBook
+from hub.core.memory import MemoryCases
+from hub.core.model import Coverage, Decision, Operator, Receipt, Rejected, ReleaseNotice, Source
+from hub.settings import HubAddress, WorkerSettings
+from hub.stream.followers import Follower
+
+
+class Watch(Follower):
+    """What the hub's logs say so far."""
+
+    def __init__(self, address: HubAddress, operators: list[Operator]) -> None:
+        settings = _reader_settings(address)
+        tps = [TopicPartition(receipts_topic(one.id), 0) for one in operators]
+        tps += [TopicPartition(contracts.REJECTED, 0)]
+        for topic in (contracts.RELEASES, contracts.ACKS, contracts.COVERAGE):
+            tps += [TopicPartition(topic, partition) for partition in range(address.partitions)]
+        super().__init__(settings, tps)
+        self.operators = {one.id: one for one in operators}
+        self.books = {one.id: OperatorBook() for one in operators}
+        self.cases = MemoryCases()
+        self.coverage: dict[str, Coverage] = {}
+        self.refused: Counter[str] = Counter()
+        self.notices = 0
+        self.acks = 0
+        self._receipts = {receipts_topic(one.id): one.id for one in operators}
+
+    def handle(self, raw: Any) -> None:
+        """Take in one record."""
+        if raw.topic in self._receipts:
+            self.books[self._receipts[raw.topic]].add(decode(raw.value, Receipt))
+        elif raw.topic == contracts.RELEASES:
+            self.notices += 1
+            self.cases.fold(decode(raw.value, ReleaseNotice), Source(raw.partition, raw.offset))
+        elif raw.topic == contracts.REJECTED:
+            self.refused[decode(raw.value, Rejected).reason] += 1
+        elif raw.topic == contracts.ACKS:
+            self.acks += 1
+        elif raw.value is not None:
+            coverage = decode(raw.value, Coverage)
+            self.coverage[coverage.platform] = coverage
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Where it is in each partition of a topic: the next offset to be read."""
+        return {tp.partition: place for tp, place in self.places.items() if tp.topic == topic}
+
+    def operator_report(self, operator_id: str, unreadable: int, now_ms: int) -> dict[str, Any]:
+        """An operator's figures, in the shape of a world's report."""
+        book = self.books[operator_id]
+        breaches = book.breaches_at(self.operators[operator_id], now_ms)
+        return {
+            "accepted": book.decisions.get(Decision.ACCEPTED, 0) + book.decisions.get(Decision.NOTED, 0),
+            "duplicate": book.decisions.get(Decision.DUPLICATE, 0),
+            "unreadable": unreadable,
+            "rejected": {str(reason): count for reason, count in sorted(book.refusals.items())},
+            "breaches": {str(breach): count for breach, count in sorted(breaches.items())},
+        }
+
+    def cases_report(self) -> dict[str, int]:
+        """Cases by stage."""
+        stages = Counter(case.stage.lower() for case in self.cases.cases.values())
+        return dict(sorted(stages.items()))
+
+
+def platform_report(coverage: Coverage) -> dict[str, Any]:
+    """A platform's figures, in the shape of a world's report."""
+    return {
+        "state": str(coverage.state),
+        "in_force": coverage.in_force,
+        "resolved": coverage.resolved,
+        "outcomes": {str(one.outcome): one.pairs for one in sorted(coverage.outcomes)},
+        "gaps": {one.gap.lower(): one.pairs for one in sorted(coverage.gaps)},
+        "overdue": coverage.overdue,
+        "exposed": coverage.exposed,
+        "incident": coverage.incident,
+        "restore_pending": coverage.restore_pending,
+    }
+
+
+def _reader_settings(address: HubAddress) -> WorkerSettings:
+    return WorkerSettings(address.bootstrap_servers, Path(), "watch", security=address.security)

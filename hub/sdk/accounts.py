@@ -1,0 +1,244 @@
+"""Accounts, what a case did to them, and the seam behind which a platform keeps both.
+
+A store holds, besides the accounts, the adapter's own records: how far each partition was heard (`Place`), the stage
+of every case (`Known.stages`), what each case touched (`Touch`), and what is still to be acknowledged (`Outbox`).
+One transaction changes accounts and records together, so a crash leaves both or neither. A store decides nothing:
+`hub.sdk.acting` does, and says what to write as `Changes`.
+
+A store has one writer: one adapter at a time, from one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from pyroaring import BitMap
+
+from hub.core.model import Outcome, ReleaseNotice, Source
+
+ELSEWHERE = "elsewhere"
+"""In place of an account's number: bound, but to none of the numbers asked for."""
+
+
+class Deed(StrEnum):
+    """What the adapter is about to do to one account."""
+
+    FREEZE = "FREEZE"
+    UNBIND = "UNBIND"
+    REINSTATE = "REINSTATE"
+
+
+class Done(StrEnum):
+    """What the platform says to a deed."""
+
+    DONE = "DONE"
+    FAILED = "FAILED"
+    """It did not work; it is tried again at the case's next stage."""
+
+    DECLINED = "DECLINED"
+    """It is not done, on a stated legal basis; asked again at the next stage."""
+
+
+class Held(StrEnum):
+    """What a case has a hold of in an account, and so can undo."""
+
+    NOTHING = "NOTHING"
+    FREEZE = "FREEZE"
+    UNBINDING = "UNBINDING"
+    VANISHED = "VANISHED"
+    """The platform or its user ended the binding in the meantime: nothing to undo, but the case had touched it."""
+
+
+class Binding(StrEnum):
+    """How a store is to leave an account. Each says everything, so that only the last one of a batch is written."""
+
+    FROZEN = "FROZEN"
+    """Bound as in the snapshot, and frozen."""
+
+    UNBOUND = "UNBOUND"
+    """Without the number; the freeze as in the snapshot, because it is the number that could not log in."""
+
+    AS_BEFORE = "AS_BEFORE"
+    """Bound and frozen as in the snapshot."""
+
+    THAWED = "THAWED"
+    """The freeze as in the snapshot, the number as it now is."""
+
+
+class Account(NamedTuple):
+    """One account. `number`: E.164, None if it has none, or ELSEWHERE.
+
+    `bound_at`: UTC milliseconds, None if unknown. `snapshot`: whatever the store needs to put the account back as
+    it is now; nobody else reads it.
+    """
+
+    account_id: str
+    number: str | None
+    bound_at: int | None
+    snapshot: str
+
+
+class Touch(NamedTuple):
+    """What one case did to one account. `snapshot`: the account before the first case froze or unbound it."""
+
+    case: Source
+    account_id: str
+    outcome: Outcome
+    held: Held
+    number: str
+    bound_at: int | None
+    snapshot: str
+
+
+class Effect(NamedTuple):
+    """How to leave one account."""
+
+    account_id: str
+    binding: Binding
+    snapshot: str
+
+
+class Place(NamedTuple):
+    """How far one partition of `releases` was heard: the next offset, and the last folded source (-1: none)."""
+
+    next_offset: int = 0
+    last_source: int = -1
+
+
+class Progress(NamedTuple):
+    """How far a store has heard. `log_id`: whose positions these are, None before the first notice."""
+
+    log_id: bytes | None
+    places: dict[int, Place]
+
+
+class Waiting(NamedTuple):
+    """What one partition has to acknowledge: up to where, and the greatest `published_at` among it."""
+
+    through: int
+    digest: bytes
+    published_at: int
+
+    def after(self, before: Waiting | None) -> Waiting:
+        """This one, with what had been waiting before it."""
+        return self if before is None else self._replace(published_at=max(self.published_at, before.published_at))
+
+
+class SaidKey(NamedTuple):
+    """One outcome in one segment of 65,536 positions of one partition."""
+
+    partition: int
+    segment: int
+    outcome: Outcome
+
+
+class Outbox(NamedTuple):
+    """What is committed and not yet acknowledged: `waiting` by partition, positions within the segment by key."""
+
+    log_id: bytes | None
+    waiting: dict[int, Waiting]
+    said: dict[SaidKey, BitMap]
+
+
+class HeardNotice(NamedTuple):
+    """One notice as it lies in `releases`. `acting` False: receive it and do nothing."""
+
+    position: Source
+    notice: ReleaseNotice
+    digest: bytes
+    acting: bool = True
+
+
+class Wanted(NamedTuple):
+    """What a batch needs to know of a store. `since_hour`: of the fuse's counts, hours since 1970."""
+
+    partitions: frozenset[int]
+    segments: frozenset[tuple[int, int]]
+    numbers: frozenset[str]
+    cases: frozenset[Source]
+    since_hour: int
+
+
+class Known(NamedTuple):
+    """What a store knows of what was wanted.
+
+    `accounts` by id: those bound to a wanted number now, and those the touches are of, if they still exist.
+    `touches` by case and account: all of the wanted cases, and every freeze held on one of the accounts.
+    `stages` by partition and segment: one byte a position (`hub.sdk.acting`). `unbinds` by hour since 1970.
+    """
+
+    log_id: bytes | None
+    places: dict[int, Place]
+    stages: dict[tuple[int, int], bytes]
+    accounts: dict[str, Account]
+    touches: dict[tuple[Source, str], Touch]
+    unbinds: dict[int, int]
+
+
+class Changes(NamedTuple):
+    """What to write, all of it or nothing. Everything replaces what was there, but `said` is added
+    to it and `waiting` comes `after` it.
+    """
+
+    log_id: bytes | None
+    places: dict[int, Place]
+    stages: dict[tuple[int, int], bytes]
+    effects: dict[str, Effect]
+    touches: dict[tuple[Source, str], Touch]
+    unbinds: dict[int, int]
+    waiting: dict[int, Waiting]
+    said: dict[SaidKey, BitMap]
+
+
+class Readability(NamedTuple):
+    """How many bound rows a store has, and how many numbers among them it cannot read."""
+
+    rows: int
+    unreadable: int
+
+    @property
+    def share(self) -> float:
+        """The unreadable share, 0 to 1; 0 of an empty store."""
+        return self.unreadable / self.rows if self.rows else 0.0
+
+
+class Session(Protocol):
+    """One transaction of a store."""
+
+    def load(self, wanted: Wanted) -> Known:
+        """What the store knows of what is wanted."""
+        ...
+
+    def save(self, changes: Changes) -> None:
+        """Write the changes; they count once the transaction ends well."""
+        ...
+
+
+class AccountStore(Protocol):
+    """Where a platform keeps its accounts. Two implementations: `hub.sdk.stores`."""
+
+    def readability(self) -> Readability:
+        """Read every bound number once and count those that cannot be read."""
+        ...
+
+    def progress(self) -> Progress:
+        """How far each partition was heard."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[Session]:
+        """A transaction: kept if the block ends well, undone if it raises."""
+        ...
+
+    def outbox(self) -> Outbox:
+        """What is committed and not yet acknowledged."""
+        ...
+
+    def acknowledged(self, outbox: Outbox) -> None:
+        """Forget exactly what this outbox held: the broker has it."""
+        ...
+
+
+Batch = Sequence[HeardNotice]

@@ -1,0 +1,95 @@
+"""From what is committed to what is sent: an outbox as acknowledgements. Pure.
+
+Rules:
+1. Every acknowledgement carries `received` of the whole outbox, so each is valid by itself: no bit lies beyond it.
+2. NOT_BOUND is never said of a case that another outcome is said of: together they are a dispute.
+3. At most 1,024 segments an acknowledgement (`hub.core.coverage.SEGMENTS_MAX`) and, with room for its frame, 256 KiB
+   (`hub.contracts.LIMITS_BYTES`): what is more is sent in several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+
+from pyroaring import BitMap
+
+from hub.contracts import LIMITS_BYTES
+from hub.core.coverage import SEGMENTS_MAX, pack
+from hub.core.model import (
+    SEGMENT,
+    Acknowledgement,
+    Action,
+    BitmapSegment,
+    Outcome,
+    OutcomeSet,
+    ReceivedThrough,
+)
+from hub.sdk.accounts import Outbox, SaidKey
+
+RECEIVED_BYTES = 48
+"""At most, of one `received` entry: a partition and an offset as varints, 32 bytes of digest, room to spare."""
+
+SEGMENT_FRAME_BYTES = 64
+"""At most, around one bitmap: its base and length, and an outcome set's outcome, partition, counts and actions."""
+
+FRAME_BYTES = 1_024
+"""Room for the header, the platform's id, the log's id and the time."""
+
+Actions = Mapping[Outcome, tuple[Action, ...]]
+
+
+def acknowledgements(outbox: Outbox, platform: str, sent_at: int, actions: Actions) -> list[Acknowledgement]:
+    """The acknowledgements of an outbox; none if nothing waits.
+
+    Args:
+        sent_at: UTC milliseconds.
+        actions: what each outcome amounts to on this platform.
+    """
+    if not outbox.waiting or outbox.log_id is None:
+        return []
+    received = tuple(
+        ReceivedThrough(partition, one.through, one.digest) for partition, one in sorted(outbox.waiting.items())
+    )
+    room_bytes = LIMITS_BYTES[Acknowledgement] - FRAME_BYTES - len(platform) * 4 - RECEIVED_BYTES * len(received)
+    loads = list(_loads(_segments(outbox.said), room_bytes)) or [[]]
+    return [
+        Acknowledgement(platform, outbox.log_id, sent_at, received, tuple(_outcome_sets(load, actions)))
+        for load in loads
+    ]
+
+
+def covered_until(outbox: Outbox) -> int:
+    """The greatest `published_at` an outbox covers, UTC milliseconds."""
+    return max(one.published_at for one in outbox.waiting.values())
+
+
+def _segments(said: Mapping[SaidKey, BitMap]) -> Iterator[tuple[SaidKey, BitmapSegment]]:
+    for key in sorted(said, key=lambda one: (one.partition, one.outcome, one.segment)):
+        bits = said[key]
+        if key.outcome is Outcome.NOT_BOUND:
+            others = (said.get(key._replace(outcome=other)) for other in Outcome if other is not Outcome.NOT_BOUND)
+            bits = bits.difference(*[other for other in others if other])
+        if bits:
+            yield key, BitmapSegment(key.segment * SEGMENT, pack(bits))
+
+
+def _loads(
+    segments: Iterable[tuple[SaidKey, BitmapSegment]], room_bytes: int
+) -> Iterator[list[tuple[SaidKey, BitmapSegment]]]:
+    load: list[tuple[SaidKey, BitmapSegment]] = []
+    load_bytes = 0
+    for key, segment in segments:
+        size = len(segment.bitmap) + SEGMENT_FRAME_BYTES
+        if load and (len(load) == SEGMENTS_MAX or load_bytes + size > room_bytes):
+            yield load
+            load, load_bytes = [], 0
+        load.append((key, segment))
+        load_bytes += size
+    if load:
+        yield load
+
+
+def _outcome_sets(load: list[tuple[SaidKey, BitmapSegment]], actions: Actions) -> Iterator[OutcomeSet]:
+    for (partition, outcome), group in groupby(load, key=lambda one: (one[0].partition, one[0].outcome)):
+        yield OutcomeSet(outcome, partition, tuple(segment for _, segment in group), actions.get(outcome, ()))
