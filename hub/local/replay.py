@@ -23,6 +23,7 @@ from hub.local.children import Supervised
 from hub.local.up import LocalHub
 from hub.local.watch import Watch, platform_report
 from hub.local.world import Happening, World, read_world
+from hub.recount import Difference, recount
 from hub.registrar import Registrar, registrar
 from hub.sdk.publisher import OperatorPublisher
 from hub.signing import Signer
@@ -63,7 +64,7 @@ class Replay:
         *,
         workers: int = 1,
         adapter_groups: int = 1,
-        days_per_second: float | None = None,
+        recount: bool = False,
         on_start: Callable[[Replay], None] | None = None,
         session_timeout_s: float = 10.0,
     ) -> None:
@@ -81,7 +82,10 @@ class Replay:
         self.sent = 0
         self.watch: Watch | None = None
         self._groups = adapter_groups
-        self._days_per_second = days_per_second
+        self.days_per_second: float | None = None
+        """How fast the world passes; None for as fast as it goes."""
+        self.differences: list[Difference] = []
+        self._recount = recount
         self._on_start = on_start
         self._registrar: Registrar | None = None
 
@@ -102,7 +106,10 @@ class Replay:
                 if self._on_start is not None:
                     self._on_start(self)
                 await self._publish()
-                return await self._settle()
+                await self._settle()
+                if self._recount:
+                    self.differences = await recount(self.hub.address)
+                return self.report()
             finally:
                 watching.cancel()
                 await asyncio.gather(*(asyncio.to_thread(one.stop) for one in self.adapters))
@@ -114,7 +121,7 @@ class Replay:
         for group in range(self._groups):
             members = acting[group :: self._groups]
             arguments = [
-                *("world", "adapters", str(self.world_dir)),
+                *("adapters", str(self.world_dir)),
                 *("--data-dir", str(self.data_dir)),
                 *("--bootstrap-servers", self.hub.address.bootstrap_servers),
                 *("--platforms", ",".join(members)),
@@ -125,9 +132,7 @@ class Replay:
             one.start()
 
     async def _publish(self) -> None:
-        publishers = {
-            one: OperatorPublisher(one, signer, self.hub.address) for one, signer in self._operators.items()
-        }
+        publishers = {one: OperatorPublisher(one, signer, self.hub.address) for one, signer in self._operators.items()}
         timeline = self.world.timeline()
         clock = asyncio.create_task(self._keep_clock())
         try:
@@ -146,9 +151,9 @@ class Replay:
     async def _pace(self, happening: Happening, began: float) -> None:
         """Wait until it is time, if the world runs at a speed one can watch."""
         self.now_ms = max(self.now_ms, happening.at_ms)
-        if self._days_per_second is None:
+        if self.days_per_second is None:
             return
-        due = began + (happening.at_ms - self.world.starts_at) / 86_400_000 / self._days_per_second
+        due = began + (happening.at_ms - self.world.starts_at) / 86_400_000 / self.days_per_second
         if due > time.monotonic():
             await asyncio.sleep(due - time.monotonic())
 
@@ -165,7 +170,7 @@ class Replay:
             await self._registrar.put_clock(min(self.now_ms, self.world.ends_at - 1))
             await asyncio.sleep(TICK_S)
 
-    async def _settle(self) -> dict[str, Any]:
+    async def _settle(self) -> None:
         assert self.watch is not None, "run() made them"
         assert self._registrar is not None, "run() made them"
         await self._within("the watcher", self.watch.caught_up())
@@ -179,13 +184,11 @@ class Replay:
         await self._registrar.put_clock(self.world.ends_at)
         acks = self.watch.ends(contracts.ACKS)
         await self._within("coverage", self._until(lambda: self._covered(releases, acks)))
-        return self.report()
 
     def _covered(self, releases: dict[int, int], acks: dict[int, int]) -> bool:
         assert self.watch is not None, "run() made it"
         return all(
-            self._is_final(self.watch.coverage.get(platform.id), releases, acks)
-            for platform, _ in self.world.platforms
+            self._is_final(self.watch.coverage.get(platform.id), releases, acks) for platform, _ in self.world.platforms
         )
 
     def _is_final(self, coverage: Coverage | None, releases: dict[int, int], acks: dict[int, int]) -> bool:

