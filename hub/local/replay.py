@@ -12,6 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from hub.local.watch import Watch, platform_report
 from hub.local.world import Happening, World, read_world
 from hub.recount import Difference, recount
 from hub.registrar import Registrar, registrar
-from hub.sdk.publisher import OperatorPublisher
+from hub.sdk.publisher import OperatorPublisher, PublisherSettings
 from hub.signing import Signer
 
 log = logging.getLogger(__name__)
@@ -132,21 +133,43 @@ class Replay:
             one.start()
 
     async def _publish(self) -> None:
-        publishers = {one: OperatorPublisher(one, signer, self.hub.address) for one, signer in self._operators.items()}
+        folder = self.data_dir / "outboxes"
+        folder.mkdir(exist_ok=True)
+        publishers = {
+            one: OperatorPublisher(one, signer, self.hub.address, PublisherSettings(folder / f"{one}.outbox"))
+            for one, signer in self._operators.items()
+        }
         timeline = self.world.timeline()
-        clock = asyncio.create_task(self._keep_clock())
-        try:
+        async with AsyncExitStack() as stack:
             for publisher in publishers.values():
-                await publisher.start()
-            began = time.monotonic()
-            for happening in timeline:
-                await self._pace(happening, began)
-                await self._send(publishers[happening.operator], happening)
+                await stack.enter_async_context(publisher)
+            clock = asyncio.create_task(self._keep_clock())
+            stack.callback(clock.cancel)
+            await self._send_all(timeline, publishers)
             for publisher in publishers.values():
                 await publisher.wait_all(SETTLE_DEADLINE_S)
-        finally:
-            clock.cancel()
-            await asyncio.gather(*(publisher.stop() for publisher in publishers.values()))
+
+    async def _send_all(self, timeline: list[Happening], publishers: dict[str, OperatorPublisher]) -> None:
+        """Send in order of record time: strictly within a partition, whoever sends; a report after all before it."""
+        began = time.monotonic()
+        under_way: dict[int, tuple[str, asyncio.Task[Any]]] = {}
+        for happening in timeline:
+            await self._pace(happening, began)
+            publisher = publishers[happening.operator]
+            if happening.event is None:
+                await asyncio.gather(*(task for _, task in under_way.values()))
+                under_way.clear()
+                await publisher.send_report(happening.day, timestamp_ms=happening.at_ms)
+                continue
+            partition = partition_of(happening.event.number.encode(), self.hub.address.partitions)
+            before = under_way.get(partition)
+            if before is not None and before[0] != happening.operator:
+                await before[1]
+            sending = asyncio.create_task(publisher.send(happening.event, timestamp_ms=happening.at_ms))
+            under_way[partition] = (happening.operator, sending)
+            self.sent += 1
+            await asyncio.sleep(0)  # the task takes its place in the publisher's order
+        await asyncio.gather(*(task for _, task in under_way.values()))
 
     async def _pace(self, happening: Happening, began: float) -> None:
         """Wait until it is time, if the world runs at a speed one can watch."""
@@ -156,13 +179,6 @@ class Replay:
         due = began + (happening.at_ms - self.world.starts_at) / 86_400_000 / self.days_per_second
         if due > time.monotonic():
             await asyncio.sleep(due - time.monotonic())
-
-    async def _send(self, publisher: OperatorPublisher, happening: Happening) -> None:
-        if happening.event is None:
-            await publisher.send_report(happening.day, timestamp_ms=happening.at_ms)
-        else:
-            await publisher.send(happening.event, timestamp_ms=happening.at_ms)
-            self.sent += 1
 
     async def _keep_clock(self) -> None:
         assert self._registrar is not None, "run() made one"

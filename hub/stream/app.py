@@ -47,6 +47,7 @@ COMMIT_INTERVAL_S = 0.5
 FETCH_BYTES = 8 * 1024 * 1024
 STREAM_BUFFER = 64
 READY_POLL_S = 0.05
+LAG_INTERVAL_S = 1.0
 
 
 async def read_hub_log(settings: WorkerSettings) -> HubLog:
@@ -205,9 +206,13 @@ async def run_worker(settings: WorkerSettings) -> None:
         }
         app = make_app(context, stages)
         await app.start()
-        serving = guarded("ready", _say_ready(settings, context, stages, server.server_port))
+        beside = [
+            guarded("ready", _say_ready(settings, context, stages, server.server_port)),
+            guarded("lag", _show_lag(app, metrics)),
+        ]
         await stop.wait()
-        serving.cancel()
+        for task in beside:
+            task.cancel()
         await app.stop()
         for stage in stages.values():
             await stage.release()
@@ -224,6 +229,13 @@ async def _say_ready(settings: WorkerSettings, context: Context, stages: dict[st
         scratch = settings.ready_file.with_suffix(".tmp")
         scratch.write_text(json.dumps({"metrics_port": port, "pid": os.getpid()}), encoding="utf-8")
         scratch.replace(settings.ready_file)
+
+
+async def _show_lag(app: faust.App, metrics: Metrics) -> None:
+    while True:
+        await asyncio.sleep(LAG_INTERVAL_S)
+        for tp, lag in app.consumer.lags().items():
+            metrics.lag.labels(tp.topic, tp.partition).set(lag)
 
 
 def _leave() -> None:

@@ -81,6 +81,11 @@ class ChunkConsumer(Consumer):
             self._durable[message.tp] = max(message.offset + 1, self._durable.get(message.tp, 0))
         return True
 
+    def lags(self) -> dict[TP, int]:
+        """Records of each partition we hold that are not durable yet."""
+        places = {tp: self._durable.get(tp, self._committed_offset.get(tp) or 0) for tp in self.assignment()}
+        return {tp: max(0, (self.highwater(tp) or 0) - place) for tp, place in places.items()}
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget what was durable of partitions that are no longer ours."""
         await super().on_partitions_revoked(revoked)
