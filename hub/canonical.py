@@ -153,13 +153,12 @@ class _Source:
         self._put(depth, f"{into} = {self._constant(known)}[data[at]]", "at += 1")
 
     def _optional(self, schema: list[Any], hint: Any, into: str, depth: int) -> None:
-        if len(schema) != 2 or "null" not in schema:
-            raise TypeError("the hub reads unions of null and one type only")
-        null = schema.index("null")
+        if len(schema) != 2 or schema[0] != "null":
+            raise TypeError("the hub reads unions of null and one type only, null first")
         (inner,) = (arg for arg in get_args(hint) if arg is not NoneType)
-        self._put(depth, f"{into} = data[at]", "at += 1", f"if {into} == {2 * null}: {into} = None")
-        self._put(depth, f"elif {into} != {2 - 2 * null}: raise Malformed('no such branch of a union')", "else:")
-        self._put(depth + 1, f"{into} = {self.value(schema[1 - null], inner, depth + 1)}")
+        self._put(depth, f"{into} = data[at]", "at += 1", f"if {into} == 0: {into} = None")
+        self._put(depth, f"elif {into} != 2: raise Malformed('no such branch of a union')", "else:")
+        self._put(depth + 1, f"{into} = {self.value(schema[1], inner, depth + 1)}")
 
     def _array(self, schema: Any, hint: Any, into: str, depth: int) -> None:
         count = self._name("n")

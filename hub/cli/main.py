@@ -6,12 +6,21 @@ import sys
 
 import typer
 
-from hub.cli import up, worker
+from hub.cli import look, operator, replay, up, worker, world
 from hub.errors import UnbindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(up.up)
+app.command()(replay.demo)
+app.command()(replay.replay)
+app.add_typer(world.app, name="world", help="Make worlds.")
+app.command()(look.case)
+app.command()(look.coverage)
+app.command()(look.gaps)
+app.command()(look.rejected)
+app.add_typer(operator.app, name="operator", help="For operators.")
 app.command()(worker.worker)
+app.command(hidden=True)(replay.adapters)
 
 
 @app.callback()

@@ -45,6 +45,24 @@ async def _replay(world_dir: Path, data_dir: Path, workers: int) -> tuple[dict[s
     return found, [str(one) for one in run.differences]
 
 
+def adapters(
+    world_dir: Path,
+    data_dir: Annotated[Path, typer.Option()],
+    bootstrap_servers: Annotated[str, typer.Option()],
+    hub_id: Annotated[str, typer.Option()],
+    partitions: Annotated[int, typer.Option()],
+    platforms: Annotated[str, typer.Option(help="Ids, with commas between.")],
+) -> None:
+    """Run the adapters of some of a world's platforms; `replay` does."""
+    from hub.local.adapters import run_adapters
+    from hub.settings import HubAddress
+
+    logging.basicConfig(level=logging.INFO)
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    address = HubAddress(bootstrap_servers, hub_id, partitions)
+    asyncio.run(run_adapters(world_dir, data_dir, address, platforms.split(",")))
+
+
 def demo(
     duration: Annotated[float | None, typer.Option(help="End by itself after about so many seconds.")] = None,
     data_dir: DataDir = None,

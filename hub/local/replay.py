@@ -20,11 +20,11 @@ from hub import contracts
 from hub.contracts import partition_of
 from hub.core.model import Coverage, Key
 from hub.errors import HubError
+from hub.local.adapters import ENDS_FILE
 from hub.local.children import Supervised
 from hub.local.up import LocalHub
 from hub.local.watch import Watch, platform_report
 from hub.local.world import Happening, World, read_world
-from hub.recount import Difference, recount
 from hub.registrar import Registrar, registrar
 from hub.sdk.publisher import OperatorPublisher, PublisherSettings
 from hub.signing import Signer
@@ -85,7 +85,7 @@ class Replay:
         self._groups = adapter_groups
         self.days_per_second: float | None = None
         """How fast the world passes; None for as fast as it goes."""
-        self.differences: list[Difference] = []
+        self.differences: list[Any] = []
         self._recount = recount
         self._on_start = on_start
         self._registrar: Registrar | None = None
@@ -109,6 +109,7 @@ class Replay:
                 await self._publish()
                 await self._settle()
                 if self._recount:
+                    from hub.recount import recount
                     self.differences = await recount(self.hub.address)
                 return self.report()
             finally:
@@ -118,13 +119,15 @@ class Replay:
 
     def _start_adapters(self) -> None:
         acting = [one.id for one, _ in self.world.platforms if one.state in {"CONNECTED", "LEFT"}]
-        (self.data_dir / "ends.json").unlink(missing_ok=True)
+        (self.data_dir / ENDS_FILE).unlink(missing_ok=True)
         for group in range(self._groups):
             members = acting[group :: self._groups]
             arguments = [
                 *("adapters", str(self.world_dir)),
                 *("--data-dir", str(self.data_dir)),
                 *("--bootstrap-servers", self.hub.address.bootstrap_servers),
+                *("--hub-id", self.hub.address.hub_id),
+                *("--partitions", str(self.hub.address.partitions)),
                 *("--platforms", ",".join(members)),
             ]
             if members:
@@ -193,7 +196,7 @@ class Replay:
         releases = self.watch.ends(contracts.RELEASES)
         scratch = self.data_dir / "ends.tmp"
         scratch.write_text(json.dumps(releases), encoding="utf-8")
-        scratch.rename(self.data_dir / "ends.json")
+        scratch.rename(self.data_dir / ENDS_FILE)
         await self._within("adapters", self._until(lambda: not any(one.running for one in self.adapters)))
         await self._within("the watcher", self.watch.caught_up())
         self.now_ms = self.world.ends_at

@@ -220,6 +220,12 @@ async def run_worker(settings: WorkerSettings) -> None:
     _leave()
 
 
+async def _until_it_ends(app: faust.App) -> None:
+    """faust that crashed (a commit that failed, say) says so to nobody and holds its partitions on."""
+    await app.wait_until_stopped()
+    raise app.crash_reason or RuntimeError("faust stopped by itself")
+
+
 async def _say_ready(settings: WorkerSettings, context: Context, stages: dict[str, Stage], port: int) -> None:
     """Write the ready file once this worker is a member of the group and has prepared what it holds."""
     while not context.joined.is_set() or not all(stage.prepared for stage in stages.values()):

@@ -135,6 +135,8 @@ class CoverageWorker:
             self._merge_or_set_aside(one)
         self._next_ack = chunk.end
         self._unflushed.append(chunk)
+        if not context.settings.flush_durably:
+            chunk.ack()
 
     async def _fold_for(self, opened: list[OpenedAck]) -> None:
         """An ack may name a notice that was not folded here yet: fold to where the log is, if any does."""
@@ -194,8 +196,7 @@ class CoverageWorker:
                 sent = [await self._write_tile(*one, at_ms) for one in tiles]
                 sent += [await self._write_received(*one, at_ms) for one in received]
                 sent += [await self._context.reject(one) for one in rejections]
-                if self._context.settings.flush_durably:
-                    await asyncio.gather(*sent)
+                await asyncio.gather(*sent)
             for chunk in chunks:
                 chunk.ack()
             await self._remove_replaced(tiles, received, at_ms)

@@ -1,7 +1,7 @@
 """The intake stage: one partition of `events`.
 
-Made durable in this order: receipts of refusals, duplicates and notes; notices; receipts of acceptance; only
-then is the chunk acked. Positions come from the fold of `releases`, never from the producer's answer.
+Made durable in this order: refused messages; receipts of refusals, duplicates and notes; notices; receipts of
+acceptance; only then is the chunk acked. Positions come from the fold of `releases`, never from the producer's answer.
 
 A source is decided once. On start the receipts beyond the committed offset are read back: a source with one is
 decided. A source whose notice was folded was accepted; its receipt is written if it is missing. What is left
@@ -61,12 +61,13 @@ class IntakeWorker:
     async def _decide(self, records: Sequence[Record], pending: list[asyncio.Future[Any]]) -> None:
         context = self._context
         arrivals = await context.open(records, context.opener.events, lambda one: one.content is Refusal.BAD_SIGNATURE)
-        folded_to = context.store.last_source(self._partition)
-        for arrival in arrivals:
-            if arrival.record.offset <= folded_to:
-                await self._decide_again(arrival, pending)
-        rest = [arrival for arrival in arrivals if arrival.record.offset > folded_to]
+        rest = arrivals
         while rest:
+            # Looked at anew each time, with nothing awaited before the plan: a zombie's notices may be folded meanwhile.
+            if rest[0].record.offset <= context.store.last_source(self._partition):
+                await self._decide_again(rest[0], pending)
+                rest = rest[1:]
+                continue
             plan = self._plan(rest)
             await self._carry_out(plan, pending)
             rest = rest[plan.taken :]
@@ -85,9 +86,9 @@ class IntakeWorker:
 
     async def _carry_out(self, plan: Plan, pending: list[asyncio.Future[Any]]) -> None:
         context = self._context
-        first = [await self._receipt(one) for one in plan.receipts]
-        first += [await context.reject(one) for one in plan.rejected]
-        await asyncio.gather(*first)
+        # A source with a receipt is not looked at again, so what was refused is set aside first.
+        await asyncio.gather(*[await context.reject(one) for one in plan.rejected])
+        await asyncio.gather(*[await self._receipt(one) for one in plan.receipts])
         if not plan.accepted:
             return
         sent = [

@@ -1,7 +1,7 @@
 """A world's files as plain values. Shares nothing with the hub's importers.
 
 A row is readable when every field is: its type and reason are known words, its times are ISO 8601 with a zone,
-its UUIDs are UUIDs, `ported` is true or false, and it has as many fields as the header.
+its UUIDs are UUIDs, `ported` is true or false, and it has as many fields as the header. A row is a line.
 """
 
 from __future__ import annotations
@@ -59,6 +59,12 @@ def milliseconds(text: str) -> int:
     return (read - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
+def _cells(line: bytes) -> list[str]:
+    """The cells of one line; a row never goes on in the next."""
+    (cells,) = csv.reader([line.decode("utf-8")], strict=True)
+    return cells
+
+
 def _uuid(text: str) -> str:
     if str(UUID(text)) != text.lower():
         raise ValueError("not the usual form of a UUID")
@@ -107,11 +113,11 @@ def read_world(folder: Path) -> World:
     for operator in operators:
         unreadable[operator["id"]] = 0
         path = folder / "events" / f"{operator['id']}.csv"
-        header, *lines = csv.reader(path.read_text(encoding="utf-8").splitlines())
-        for cells in lines:
+        header, *lines = path.read_bytes().split(b"\n")
+        for line in filter(None, lines):
             try:
-                rows.append(_row(operator["id"], header, cells))
-            except ValueError:
+                rows.append(_row(operator["id"], _cells(header), _cells(line)))
+            except (ValueError, csv.Error):
                 unreadable[operator["id"]] += 1
     rows.sort(key=lambda one: (one[0], one[1].event_id))
     with (folder / "accounts.csv").open(encoding="utf-8", newline="") as file:

@@ -61,7 +61,7 @@ class Books:
 
 
 class Intake:
-    """Every row judged in the order of arrival."""
+    """Every row judged in the order of arrival. `verdicts`: each with the stage its number was in."""
 
     def __init__(self, world: World) -> None:
         self.operators = {one["id"]: one for one in world.operators}
@@ -69,26 +69,33 @@ class Intake:
         self.cases: list[OracleCase] = []
         self.last: dict[str, OracleCase] = {}
         self.seen: dict[tuple[str, str, str], Row] = {}
+        self.verdicts: list[tuple[Row, str, str]] = []
         for published_at, row in world.rows:
             self._take(published_at, row)
 
     def _take(self, published_at: int, row: Row) -> None:
-        books = self.books[row.operator]
-        seen = self.seen.get((row.operator, row.event_id, row.number))
-        if not _valid_number(row.number):
-            books.rejected["INVALID_NUMBER"] += 1
-        elif seen == row:
+        books, case = self.books[row.operator], self.last.get(row.number)
+        verdict = self._judge(published_at, row)
+        self.verdicts.append((row, case.stage if case else "none", verdict))
+        if verdict == "duplicate":
             books.duplicate += 1
-        elif seen is not None:
-            books.rejected["EVENT_ID_REUSED"] += 1
-        elif reason := self._wrong_in_itself(published_at, row) or self._wrong_by_now(row):
-            books.rejected[reason] += 1
+        elif verdict != "accepted":
+            books.rejected[verdict] += 1
         else:
             books.accepted += 1
             if published_at - row.occurred_at > DAY and row.reason != "BACKFILL":
                 books.breaches["LATE_EVENT"] += 1
             if row.type != "SUSPENDED":
                 self._accept(published_at, row)
+
+    def _judge(self, published_at: int, row: Row) -> str:
+        """A reason to refuse it, "duplicate" or "accepted"."""
+        if not _valid_number(row.number):
+            return "INVALID_NUMBER"
+        seen = self.seen.get((row.operator, row.event_id, row.number))
+        if seen is not None:
+            return "duplicate" if seen == row else "EVENT_ID_REUSED"
+        return self._wrong_in_itself(published_at, row) or self._wrong_by_now(row) or "accepted"
 
     def _wrong_in_itself(self, published_at: int, row: Row) -> str | None:
         ranges = self.operators[row.operator]["ranges"]

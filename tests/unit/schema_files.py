@@ -83,16 +83,32 @@ class Outsider:
 
     def __init__(self, form: contracts.Released) -> None:
         self.header = form.header
-        self._reader = avro.io.DatumReader(avro.schema.parse(json.dumps(without_logical_types(form.source))))
+        self._schema = avro.schema.parse(json.dumps(without_logical_types(form.source)))
 
     def read(self, data: bytes) -> Any:
-        """What it reads as plain dicts and lists; `AssertionError` unless it reads to the very end."""
-        assert data.startswith(self.header)
+        """What it reads as plain dicts and lists.
+
+        Raises:
+            ValueError: another schema's, or it does not end where the bytes end. Many others, for bytes that are none.
+        """
         stream = BytesIO(data)
-        stream.seek(len(self.header))
-        raw = self._reader.read(avro.io.BinaryDecoder(stream))
-        assert stream.tell() == len(data), "bytes left over"
+        if stream.read(len(self.header)) != self.header:
+            raise ValueError("another header")
+        raw = avro.io.DatumReader(self._schema).read(avro.io.BinaryDecoder(stream))
+        if stream.tell() != len(data):
+            raise ValueError("bytes left over")
         return raw
+
+    def canonical(self, data: bytes) -> Any:
+        """What it reads, if it can and writes it again as the very same bytes; else None."""
+        again = BytesIO(self.header)
+        again.seek(len(self.header))
+        try:
+            raw = self.read(data)
+            avro.io.DatumWriter(self._schema).write(raw, avro.io.BinaryEncoder(again))
+        except Exception:  # noqa: BLE001 - it fails on bad bytes in whatever way its code happens to
+            return None
+        return raw if again.getvalue() == data else None
 
 
 def without_logical_types(node: Any) -> Any:

@@ -278,6 +278,10 @@ def test_a_bad_csv_header(tmp_path: Path, header: str, says: str) -> None:
         _read(tmp_path, ".csv", header.encode() + b"\n")
 
 
+NO_NUMBERS: list[Any] = [7, 0, False, ["+86"], "\ud800"]
+NO_REMINDERS: list[Any] = [{}, "x", [7], [{"at": "2026-01-10T00:00:00Z"}]]
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -288,8 +292,8 @@ def test_a_bad_csv_header(tmp_path: Path, header: str, says: str) -> None:
         '{"event": ""}',
         "[" * 9000,
     ]
-    + [json.dumps(FULL | {"number": value}) for value in (7, 0, False, ["+86"], "\ud800")]
-    + [json.dumps(FULL | {"reminders": value}) for value in ({}, "x", [7], [{"at": "2026-01-10T00:00:00Z"}])]
+    + [json.dumps(FULL | {"number": value}) for value in NO_NUMBERS]
+    + [json.dumps(FULL | {"reminders": value}) for value in NO_REMINDERS]
     + [json.dumps(FULL | {name: 7}) for name in FULL],
 )
 def test_json_that_is_no_event(tmp_path: Path, line: str) -> None:

@@ -57,7 +57,11 @@ class Fields(TypedDict, total=False):
 
 
 class Life:
-    """One number. `now_ms` is where its life has come to; `rows` what was sent so far."""
+    """One number.
+
+    `now_ms`: where its life has come to; `rows`: what was sent so far; `openers`: those sent to open cases;
+    `customer_of`: platforms where an old account is bound to it for certain.
+    """
 
     def __init__(self, rng: Random, operator: str, others: Sequence[str], number: str, starts_at: int) -> None:
         self.rng = rng
@@ -68,13 +72,13 @@ class Life:
         self.now_ms = starts_at
         self.rows: list[Draft] = []
         self.arrived_ms = starts_at
-        self._opener: Draft | None = None
+        self.openers: list[Draft] = []
+        self.customer_of: list[str] = []
 
     @property
     def opener(self) -> Draft:
         """What opened the case this life is in, as far as this life knows."""
-        assert self._opener is not None, "no case was opened"
-        return self._opener
+        return self.openers[-1]
 
     @property
     def reissue_at(self) -> int:
@@ -144,16 +148,16 @@ class Life:
             "reminders": self.rng.randrange(2),
             **fields,
         }
-        self._opener = self.send("COOLING", **chosen)
-        return self._opener
+        self.openers.append(self.send("COOLING", **chosen))
+        return self.opener
 
-    def hand_over(self, reason: str, **fields: Unpack[Fields]) -> Draft:
+    def hand_over(self, reason: str, /, **fields: Unpack[Fields]) -> Draft:
         """Open a case at once: REASSIGNED for TRANSFER or BACKFILL."""
         held_ms = 0 if reason == "TRANSFER" else self.rng.randrange(1, 900) * DAY_MS
         before = fields.get("occurred_at", self.now_ms) - held_ms
-        chosen: Fields = {"bound_before": before, "reminders": 1, "reason": reason, **fields}
-        self._opener = self.send("REASSIGNED", **chosen)
-        return self._opener
+        chosen: Fields = {"bound_before": before, "reminders": 1, **fields, "reason": reason}
+        self.openers.append(self.send("REASSIGNED", **chosen))
+        return self.opener
 
     def schedule(self, **fields: Unpack[Fields]) -> Draft:
         """RELEASE_SCHEDULED, up to five days before it is due."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hub.core.model import DAY_MS, HOUR_MS
-from hub.local.worlds.life import REASONS, SECOND_MS, Fields, Life
+from hub.local.worlds.life import REASONS, SECOND_MS, Life
 
-Way = Callable[[Life], None]
+Way = Callable[[Life], object]
 
 
 def to_scheduled(life: Life) -> None:
@@ -201,11 +201,11 @@ def new_owner_not_told(life: Life) -> None:
 
 def all_late(life: Life) -> None:
     """LATE_EVENT, each by days; the late notes count too."""
-    late: Fields = {"delay_ms": life.rng.randrange(25, 96) * HOUR_MS}
-    life.send("SUSPENDED", reason="ARREARS", **late)
+    delay_ms = life.rng.randrange(25, 96) * HOUR_MS
+    life.send("SUSPENDED", reason="ARREARS", delay_ms=delay_ms)
     life.wait(4, 9)
-    life.cool(**late)
-    life.schedule(**late)
+    life.cool(delay_ms=delay_ms)
+    life.schedule(delay_ms=delay_ms)
 
 
 def only_suspended(life: Life) -> None:

@@ -1,0 +1,29 @@
+"""What operators and platforms import. Never the hub's own parts: the base install is enough.
+
+A platform needs `PlatformAdapter`, a store for its accounts (`hub.sdk.stores`), and the form its numbers are written
+in (`hub.sdk.numbering`).
+"""
+
+from hub.sdk.accounts import AccountStore, Deed, Done
+from hub.sdk.adapter import PlatformAdapter
+from hub.sdk.adapter_settings import AdapterSettings, Listening
+from hub.sdk.numbering import AnyOf, International, Keyed, National, NumberForm, usual_forms
+from hub.sdk.stores import MemoryStore, SqlStore, SqlTable
+
+__all__ = [
+    "AccountStore",
+    "AdapterSettings",
+    "AnyOf",
+    "Deed",
+    "Done",
+    "International",
+    "Keyed",
+    "Listening",
+    "MemoryStore",
+    "National",
+    "NumberForm",
+    "PlatformAdapter",
+    "SqlStore",
+    "SqlTable",
+    "usual_forms",
+]

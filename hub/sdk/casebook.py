@@ -1,0 +1,80 @@
+"""What an adapter keeps of the log itself: the stage of every case, and what was said of it. Pure.
+
+A case's stage is one byte a position: 0 for none, else 1 + the index of its stage in `Stage`, and ANSWERED beside it
+once something was said. Kept by segments of 65,536 positions, as the hub's bitmaps are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyroaring import BitMap
+
+from hub.core.model import SEGMENT, Outcome, Source, Stage
+from hub.sdk.accounts import SaidKey
+
+STAGES: tuple[Stage, ...] = tuple(Stage)
+ANSWERED = 0x40
+
+
+class Stages:
+    """The stages of cases, of the segments a batch needs."""
+
+    def __init__(self, known: dict[tuple[int, int], bytes]) -> None:
+        self._segments = {key: bytearray(value) for key, value in known.items()}
+        self._changed: set[tuple[int, int]] = set()
+
+    def _byte(self, case: Source) -> int:
+        segment = self._segments.get((case.partition, case.offset // SEGMENT))
+        return 0 if segment is None else segment[case.offset % SEGMENT]
+
+    def of(self, case: Source) -> Stage | None:
+        """The stage of a case, None if no case opened at that position."""
+        code = self._byte(case) & ~ANSWERED
+        return STAGES[code - 1] if code else None
+
+    def answered(self, case: Source) -> bool:
+        """Whether anything was said of a case."""
+        return bool(self._byte(case) & ANSWERED)
+
+    def put(self, case: Source, stage: Stage, *, answered: bool) -> None:
+        """Move a case to a stage."""
+        key = (case.partition, case.offset // SEGMENT)
+        segment = self._segments.setdefault(key, bytearray(SEGMENT))
+        segment[case.offset % SEGMENT] = 1 + STAGES.index(stage) | (ANSWERED if answered else 0)
+        self._changed.add(key)
+
+    def changed(self) -> dict[tuple[int, int], bytes]:
+        """The segments that changed, whole."""
+        return {key: bytes(self._segments[key]) for key in self._changed}
+
+
+class Sayings:
+    """What a batch says: positions by outcome and segment."""
+
+    def __init__(self) -> None:
+        self.said: dict[SaidKey, BitMap] = {}
+
+    def say(self, case: Source, outcome: Outcome) -> None:
+        """Say an outcome of one case."""
+        self._bits(case, outcome).add(case.offset % SEGMENT)
+
+    def unsay_not_bound(self, opener: Source) -> None:
+        """Take an opener out of the range that is said to be not bound."""
+        self._bits(opener, Outcome.NOT_BOUND).discard(opener.offset % SEGMENT)
+
+    def say_not_bound(self, partition: int, first: int, last: int) -> None:
+        """Say NOT_BOUND of a whole range, both ends included."""
+        for segment, start, stop in _by_segment(first, last):
+            bits = self._bits(Source(partition, segment * SEGMENT), Outcome.NOT_BOUND)
+            bits.add_range(start, stop)
+
+    def _bits(self, case: Source, outcome: Outcome) -> BitMap:
+        return self.said.setdefault(SaidKey(case.partition, case.offset // SEGMENT, outcome), BitMap())
+
+
+def _by_segment(first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    """The segments of a range, each with its first bit and the bit after its last."""
+    for segment in range(first // SEGMENT, last // SEGMENT + 1):
+        base = segment * SEGMENT
+        yield segment, max(first - base, 0), min(last + 1 - base, SEGMENT)

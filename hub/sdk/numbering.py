@@ -1,0 +1,172 @@
+"""How an account store writes phone numbers, and how to find E.164 numbers in it.
+
+The hub speaks E.164 (ITU-T E.164, `+8613800138000`); stores rarely do. A form gives every string a number may be
+stored as, so that a store is asked by equality, with its own index, and never scanned.
+
+The rule all forms keep: a form reads a string only if it would also look that string up. A row that looks like a
+number but is spelt in a way nobody would look for is unreadable, and counted; otherwise it would be a silent,
+false "not bound".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import Protocol
+
+import phonenumbers
+from phonenumbers import PhoneNumber, PhoneNumberFormat
+
+from hub.core.numbers import is_e164
+from hub.errors import PlatformError
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+KEY_BYTES_MIN = 16
+"""A lookup key shorter than this can be guessed, and then all numbers with it: there are only 10^10 of them."""
+
+
+class NumberForm(Protocol):
+    """One way, or several, of writing numbers."""
+
+    def written(self, e164: str) -> list[str]:
+        """Every string this number may be stored as; none if this form cannot hold it."""
+        ...
+
+    def read(self, text: str) -> str | None:
+        """The E.164 number of a stored string; None if it cannot be told."""
+        ...
+
+    def readable(self, text: str) -> bool:
+        """Whether a stored string is one that a lookup could find."""
+        ...
+
+
+class International:
+    """The country code first: `+8613800138000`, `008613800138000`, `8613800138000`.
+
+    Args:
+        prefix: what stands in place of the plus: "+", "00", or "" for bare digits.
+    """
+
+    def __init__(self, prefix: str = "+") -> None:
+        self.prefix = prefix
+
+    def written(self, e164: str) -> list[str]:
+        """The number behind the prefix."""
+        return [self.prefix + e164[1:]] if _E164.fullmatch(e164) else []
+
+    def read(self, text: str) -> str | None:
+        """The number, if the string is the prefix and a valid number's digits."""
+        if not text.startswith(self.prefix):
+            return None
+        number = "+" + text[len(self.prefix) :]
+        # libphonenumber's word is needed: a cut-off number is one no notice names, and bare national digits would
+        # pass for another country's (13800138000 for +1 380 013 8000).
+        return number if is_e164(number) else None
+
+    def readable(self, text: str) -> bool:
+        """Whether it reads."""
+        return self.read(text) is not None
+
+
+class National:
+    """As people of one region write it: `13800138000`, `138 0013 8000`, `(020) 8765 4321`.
+
+    Numbers of other regions cannot be written so; a store that holds those too needs `AnyOf`.
+
+    Args:
+        region: ISO 3166-1 alpha-2, such as "CN".
+    """
+
+    def __init__(self, region: str) -> None:
+        if region not in phonenumbers.SUPPORTED_REGIONS:
+            raise PlatformError(f"{region!r} is no region", todo="Give an ISO 3166 code, such as CN.")
+        self.region = region
+        self._country_code = phonenumbers.country_code_for_region(region)
+
+    def written(self, e164: str) -> list[str]:
+        """The national number: bare, with its trunk prefix, and as libphonenumber formats it."""
+        if not e164.startswith(f"+{self._country_code}"):
+            return []
+        number = _parsed(e164, None)
+        if number is None or number.country_code != self._country_code:
+            return []
+        formatted = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+        bare = phonenumbers.national_significant_number(number)
+        spelt = [bare, _digits(formatted), formatted, formatted.replace(" ", "-")]
+        return list(dict.fromkeys(spelt))
+
+    def read(self, text: str) -> str | None:
+        """The number, if libphonenumber reads it in the region and would write it so."""
+        number = _parsed(text, self.region)
+        if number is None or not phonenumbers.is_valid_number(number):
+            return None
+        e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        return e164 if text in self.written(e164) else None
+
+    def readable(self, text: str) -> bool:
+        """Whether it reads."""
+        return self.read(text) is not None
+
+
+class Keyed:
+    """Not the number but HMAC-SHA-256 of its E.164 form with a secret key, in lower-case hex.
+
+    A bare hash is no such form and is not offered: all numbers of a country are hashed within the hour.
+
+    Args:
+        key: the secret, at least 16 bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < KEY_BYTES_MIN:
+            raise PlatformError("the lookup key is too short", todo=f"Use at least {KEY_BYTES_MIN} random bytes.")
+        self._key = key
+
+    def written(self, e164: str) -> list[str]:
+        """The one keyed string."""
+        return [hmac.new(self._key, e164.encode(), hashlib.sha256).hexdigest()]
+
+    def read(self, text: str) -> str | None:  # noqa: ARG002 - nothing to read is the point
+        """None: what is keyed cannot be read back."""
+        return None
+
+    def readable(self, text: str) -> bool:
+        """Whether it looks like such a string."""
+        return re.fullmatch("[0-9a-f]{64}", text) is not None
+
+
+class AnyOf:
+    """Several forms side by side in one column; a string counts as the first that reads it."""
+
+    def __init__(self, *forms: NumberForm) -> None:
+        self._forms = forms
+
+    def written(self, e164: str) -> list[str]:
+        """What any of the forms writes."""
+        return list(dict.fromkeys(text for form in self._forms for text in form.written(e164)))
+
+    def read(self, text: str) -> str | None:
+        """What the first form that reads it makes of it."""
+        return next((number for form in self._forms if (number := form.read(text)) is not None), None)
+
+    def readable(self, text: str) -> bool:
+        """Whether any form finds it."""
+        return any(form.readable(text) for form in self._forms)
+
+
+def usual_forms(region: str) -> NumberForm:
+    """What most stores of a region hold: `+86…`, `0086…`, and the national number however it is spaced."""
+    return AnyOf(International(), International("00"), National(region))
+
+
+def _parsed(text: str, region: str | None) -> PhoneNumber | None:
+    try:
+        return phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def _digits(text: str) -> str:
+    return "".join(one for one in text if one.isdigit())

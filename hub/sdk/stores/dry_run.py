@@ -1,0 +1,104 @@
+"""A store that shows what would happen: it reads from another one and keeps everything it is to write to itself.
+
+What it would have done in one batch it remembers in the next, so a dry run counts what a real one would, and the
+store beneath is only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hub.core.model import Source
+from hub.sdk.accounts import (
+    Account,
+    AccountStore,
+    Binding,
+    Changes,
+    Known,
+    Outbox,
+    Place,
+    Progress,
+    Readability,
+    Touch,
+    Wanted,
+)
+
+
+class _DrySession:
+    def __init__(self, run: DryRun) -> None:
+        self._run = run
+
+    def load(self, wanted: Wanted) -> Known:
+        with self._run.beneath.transaction() as session:
+            return self._run.seen(session.load(wanted), wanted)
+
+    def save(self, changes: Changes) -> None:
+        self._run.keep(changes)
+
+
+class DryRun:
+    """Implements `hub.sdk.accounts.AccountStore` over another one, which it never writes to."""
+
+    def __init__(self, beneath: AccountStore) -> None:
+        self.beneath = beneath
+        self._log_id: bytes | None = None
+        self._places: dict[int, Place] = {}
+        self._stages: dict[tuple[int, int], bytes] = {}
+        self._accounts: dict[str, Account] = {}
+        self._touches: dict[tuple[Source, str], Touch] = {}
+        self._unbinds: dict[int, int] = {}
+
+    def readability(self) -> Readability:
+        """The other store's."""
+        return self.beneath.readability()
+
+    def progress(self) -> Progress:
+        """How far each partition would have been heard."""
+        real = self.beneath.progress()
+        return Progress(self._log_id or real.log_id, real.places | self._places)
+
+    @contextmanager
+    def transaction(self) -> Iterator[_DrySession]:
+        """A transaction that leads nowhere."""
+        yield _DrySession(self)
+
+    def outbox(self) -> Outbox:
+        """Nothing: what was not done is not acknowledged."""
+        return Outbox(None, {}, {})
+
+    def acknowledged(self, outbox: Outbox) -> None:
+        """Nothing to forget."""
+
+    def seen(self, real: Known, wanted: Wanted) -> Known:
+        """What the other store knows, as it would be by now."""
+        accounts = real.accounts | {
+            name: one for name, one in self._accounts.items() if name in real.accounts or one.number in wanted.numbers
+        }
+        touches = real.touches | {
+            key: one for key, one in self._touches.items() if key[0] in wanted.cases or key[1] in accounts
+        }
+        return Known(
+            log_id=self._log_id or real.log_id,
+            places=real.places | self._places,
+            stages=real.stages | {key: self._stages[key] for key in wanted.segments if key in self._stages},
+            accounts=accounts,
+            touches=touches,
+            unbinds=real.unbinds | self._unbinds,
+        )
+
+    def keep(self, changes: Changes) -> None:
+        """Remember what would have been written."""
+        self._log_id = changes.log_id
+        self._places |= changes.places
+        self._stages |= changes.stages
+        self._touches |= changes.touches
+        self._unbinds |= changes.unbinds
+        owners = {touch.account_id: touch for touch in changes.touches.values()}
+        for effect in changes.effects.values():
+            name, touch = effect.account_id, owners[effect.account_id]
+            if effect.binding is Binding.THAWED:
+                self._accounts.pop(name, None)
+            else:
+                number = None if effect.binding is Binding.UNBOUND else touch.number
+                self._accounts[name] = Account(name, number, touch.bound_at, effect.snapshot)

@@ -1,0 +1,171 @@
+"""Accounts in dictionaries: for worlds, tests and small tools. Gone when the process ends.
+
+A transaction works on the store's own dictionaries only at its end, all at once: a block that raises before `save`
+has changed nothing, and `save` does nothing that can fail halfway.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from pyroaring import BitMap
+
+from hub.core.model import Source
+from hub.sdk.accounts import (
+    ELSEWHERE,
+    Account,
+    Binding,
+    Changes,
+    Effect,
+    Held,
+    Known,
+    Outbox,
+    Place,
+    Progress,
+    Readability,
+    SaidKey,
+    Touch,
+    Waiting,
+    Wanted,
+)
+from hub.sdk.numbering import International, NumberForm
+
+
+@dataclass(frozen=True)
+class MemoryAccount:
+    """One account as its platform keeps it: the number as written, None when unbound; UTC milliseconds."""
+
+    number: str | None
+    bound_at: int | None = None
+    frozen: bool = False
+
+
+class MemoryStore:
+    """Implements `hub.sdk.accounts.AccountStore`, and its own `Session`.
+
+    Args:
+        accounts: (account id, number as written, bound_at in UTC milliseconds or None) of each.
+        form: how the numbers are written.
+    """
+
+    def __init__(
+        self, accounts: Iterable[tuple[str, str | None, int | None]] = (), form: NumberForm | None = None
+    ) -> None:
+        self._form = form or International()
+        self._accounts: dict[str, MemoryAccount] = {}
+        self._by_number: dict[str, set[str]] = {}
+        self._log_id: bytes | None = None
+        self._places: dict[int, Place] = {}
+        self._stages: dict[tuple[int, int], bytes] = {}
+        self._touches: dict[Source, dict[str, Touch]] = {}
+        self._freezes: dict[str, Touch] = {}
+        self._unbinds: dict[int, int] = {}
+        self._waiting: dict[int, Waiting] = {}
+        self._said: dict[SaidKey, BitMap] = {}
+        for account_id, number, bound_at in accounts:
+            self.put(account_id, MemoryAccount(number, bound_at))
+
+    def get(self, account_id: str) -> MemoryAccount | None:
+        """One account."""
+        return self._accounts.get(account_id)
+
+    def put(self, account_id: str, account: MemoryAccount | None) -> None:
+        """Set or, with None, delete an account, as its platform would."""
+        before = self._accounts.pop(account_id, None)
+        if before is not None and before.number is not None:
+            self._by_number[before.number].discard(account_id)
+        if account is None:
+            return
+        self._accounts[account_id] = account
+        if account.number is not None:
+            self._by_number.setdefault(account.number, set()).add(account_id)
+
+    def readability(self) -> Readability:
+        """Read every bound number."""
+        rows = [one.number for one in self._accounts.values() if one.number is not None]
+        return Readability(len(rows), sum(not self._form.readable(text) for text in rows))
+
+    def progress(self) -> Progress:
+        """How far each partition was heard."""
+        return Progress(self._log_id, dict(self._places))
+
+    @contextmanager
+    def transaction(self) -> Iterator[MemoryStore]:
+        """The store itself: see the module's first lines."""
+        yield self
+
+    def outbox(self) -> Outbox:
+        """What is committed and not yet acknowledged."""
+        return Outbox(self._log_id, dict(self._waiting), {key: bits.copy() for key, bits in self._said.items()})
+
+    def acknowledged(self, outbox: Outbox) -> None:
+        """Forget exactly what this outbox held."""
+        for partition, waiting in outbox.waiting.items():
+            if self._waiting.get(partition) == waiting:
+                del self._waiting[partition]
+        for key, bits in outbox.said.items():
+            left = self._said.pop(key, BitMap()) - bits
+            if left:
+                self._said[key] = left
+
+    def load(self, wanted: Wanted) -> Known:
+        """What the store knows of what is wanted."""
+        number_of = {text: number for number in wanted.numbers for text in self._form.written(number)}
+        names = {name for text in number_of for name in self._by_number.get(text, ())}
+        touches = [touch for case in wanted.cases for touch in self._touches.get(case, {}).values()]
+        names |= {touch.account_id for touch in touches}
+        touches += [self._freezes[name] for name in names if name in self._freezes]
+        return Known(
+            log_id=self._log_id,
+            places={one: self._places[one] for one in wanted.partitions if one in self._places},
+            stages={one: self._stages[one] for one in wanted.segments if one in self._stages},
+            accounts={name: self._account(name, number_of) for name in names if name in self._accounts},
+            touches={(touch.case, touch.account_id): touch for touch in touches},
+            unbinds={hour: count for hour, count in self._unbinds.items() if hour >= wanted.since_hour},
+        )
+
+    def _account(self, name: str, number_of: dict[str, str]) -> Account:
+        kept = self._accounts[name]
+        number = None
+        if kept.number is not None:
+            number = self._form.read(kept.number) or number_of.get(kept.number, ELSEWHERE)
+        return Account(name, number, kept.bound_at, json.dumps([kept.number, kept.bound_at, kept.frozen]))
+
+    def save(self, changes: Changes) -> None:
+        """Write the changes."""
+        left = {effect.account_id: self._left(effect) for effect in changes.effects.values()}
+        self._log_id = changes.log_id
+        self._places |= changes.places
+        self._stages |= changes.stages
+        self._unbinds |= changes.unbinds
+        for name, account in left.items():
+            if account is not None:
+                self.put(name, account)
+        for touch in changes.touches.values():
+            self._keep(touch)
+        for partition, waiting in changes.waiting.items():
+            self._waiting[partition] = waiting.after(self._waiting.get(partition))
+        for key, bits in changes.said.items():
+            self._said[key] = self._said.get(key, BitMap()) | bits
+
+    def _left(self, effect: Effect) -> MemoryAccount | None:
+        now = self._accounts.get(effect.account_id)
+        number, bound_at, frozen = json.loads(effect.snapshot)
+        if now is None:
+            return None
+        if effect.binding is Binding.UNBOUND:
+            return MemoryAccount(None, now.bound_at, frozen)
+        if effect.binding is not Binding.THAWED and now.number is None:
+            now = MemoryAccount(number, bound_at)
+        return replace(now, frozen=effect.binding is Binding.FROZEN or frozen)
+
+    def _keep(self, touch: Touch) -> None:
+        self._touches.setdefault(touch.case, {})[touch.account_id] = touch
+        holder = self._freezes.get(touch.account_id)
+        if touch.held is Held.FREEZE:
+            self._freezes[touch.account_id] = touch
+        elif holder is not None and holder.case == touch.case:
+            del self._freezes[touch.account_id]

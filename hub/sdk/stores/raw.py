@@ -1,0 +1,88 @@
+"""Column values as they come from any database driver: read as times, and kept as text to be put back unchanged."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+NUMBER_MAX = 10**15
+"""Times as numbers lie between 0, which stores write for "unknown", and this: beyond it no unit makes sense."""
+
+
+def keep(values: Any) -> str:
+    """Values of a row as JSON; what JSON has no form for carries its type's name."""
+    return json.dumps(values, default=_tagged, ensure_ascii=False, sort_keys=True)
+
+
+def restore(text: str) -> Any:
+    """The values of `keep`."""
+    return json.loads(text, object_hook=_untagged)
+
+
+def _tagged(value: Any) -> dict[str, str]:
+    if isinstance(value, datetime):
+        return {"!datetime": value.isoformat()}
+    if isinstance(value, date):
+        return {"!date": value.isoformat()}
+    if isinstance(value, Decimal):
+        return {"!decimal": str(value)}
+    if isinstance(value, UUID):
+        return {"!uuid": str(value)}
+    if isinstance(value, bytes | memoryview):
+        return {"!bytes": base64.b64encode(bytes(value)).decode()}
+    raise TypeError(f"a column of type {type(value).__name__} cannot be kept")
+
+
+_READ: dict[str, Any] = {
+    "!datetime": datetime.fromisoformat,
+    "!date": date.fromisoformat,
+    "!decimal": Decimal,
+    "!uuid": UUID,
+    "!bytes": base64.b64decode,
+}
+
+
+def _untagged(found: dict[str, Any]) -> Any:
+    if len(found) == 1:
+        ((tag, text),) = found.items()
+        if tag in _READ:
+            return _READ[tag](text)
+    return found
+
+
+def time_ms(value: Any, unit_ms: int, zone: ZoneInfo) -> int | None:
+    """UTC milliseconds of a column's value, None if it has none or cannot be read: then its age is unknown.
+
+    Args:
+        value: a datetime or date, ISO 8601 text, or a number (also as text) of `unit_ms` since 1970.
+        unit_ms: 1 for milliseconds, 1,000 for seconds.
+        zone: of datetimes and texts that carry none.
+    """
+    if isinstance(value, str):
+        value = _of_text(value.strip())
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float | Decimal):
+        return int(value * unit_ms) if 0 < value < NUMBER_MAX else None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - gets its zone below
+    if not isinstance(value, datetime):
+        return None
+    at = value if value.tzinfo is not None else value.replace(tzinfo=zone)
+    return (at - EPOCH) // MILLISECOND
+
+
+def _of_text(text: str) -> datetime | Decimal | None:
+    if text.isascii() and text.isdigit() and len(text) > len("20260131"):
+        return Decimal(text)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,93 @@
+"""The results as tables on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Row = tuple[str, float, float | None, str]
+"""What, measured, target, and whether more is better (`>=`) or less (`<=`)."""
+
+
+def show(results: dict[str, Any]) -> None:
+    """Print every part that was measured."""
+    console = Console(width=110)
+    machine = results["machine"]
+    console.print(f"{machine['cpu']}, {machine['cores']} cores; broker and worker on one of them. {machine['at']}")
+    if "acks" in results:
+        console.print(_sizes(results["acks"]))
+    rows = [row for name, made in ROWS.items() if name in results for row in made(results[name])]
+    table = Table("", "measured", "target", "", title="Beside the targets")
+    for what, measured, target, sign in rows:
+        met = "" if target is None else _met(measured, target, sign)
+        table.add_row(what, _number(measured), "" if target is None else f"{sign} {_number(target)}", met)
+    console.print(table)
+
+
+def _met(measured: float, target: float, sign: str) -> str:
+    return "met" if (measured >= target if sign == ">=" else measured <= target) else "short"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _sizes(part: dict[str, Any]) -> Table:
+    table = Table(title=f"Acknowledgements, {part['platforms']} platforms, {part['cases']:,} cases")
+    for head in ("positions a message", "signed msg/s", "positions/s", "in signatures"):
+        table.add_column(head, justify="right")
+    for head in ("unchecked msg/s", "positions/s", "plain faust msg/s", "positions/s"):
+        table.add_column(head, justify="right")
+    for row in part["rows"]:
+        share = row["share_of_time_in_signatures"]
+        cells = [f"{row['positions_a_message']:,}"]
+        for name in ("signed", "unchecked", "plain_faust"):
+            cells += [_number(row[name]["messages_per_s"]), _number(row[name]["positions_per_s"])]
+            if name == "signed":
+                cells.append("" if share is None else f"{share:.0%}")
+        table.add_row(*cells)
+    return table
+
+
+def _acks(part: dict[str, Any]) -> list[Row]:
+    first, last, targets = part["rows"][0], part["rows"][-1], part["targets"]
+    rows: list[Row] = []
+    for name in ("signed", "unchecked"):
+        rows.append((f"{name}: msg/s at 1", first[name]["messages_per_s"], targets[f"{name}_1_messages_per_s"], ">="))
+        target = targets[f"{name}_1000_positions_per_s"]
+        rows.append((f"{name}: positions/s at 1,000", last[name]["positions_per_s"], target, ">="))
+    return rows
+
+
+def _intake(part: dict[str, Any]) -> list[Row]:
+    return [("intake: events/s", part["per_second"], part["target_per_second"], ">=")]
+
+
+def _latency(part: dict[str, Any], where: str = "") -> list[Row]:
+    return [
+        (f"event to coverage{where}, ms, p50 of {part['samples']}", part["p50_ms"], None, "<="),
+        (f"event to coverage{where}, ms, p99", part["p99_ms"], part["target_p99_ms"], "<="),
+    ]
+
+
+def _state(part: dict[str, Any]) -> list[Row]:
+    targets = part["targets"]
+    rows: list[Row] = []
+    for mix in ("random", "skewed"):
+        found = part[mix]
+        pairs = f"{found['pairs'] / 1e6:,.0f} M pairs, {mix}"
+        rows += [
+            (f"{pairs}: bytes a pair in tiles", found["tiles_bytes_a_pair"], targets["bytes_a_pair"], "<="),
+            (f"{pairs}: bytes a pair resident", found["resident_bytes_a_pair"], None, "<="),
+            (f"{pairs}: back after kill -9, s", found["recovery_kept"]["ready_s"], targets["recovery_s"], "<="),
+            ("  all coverage published, s", found["recovery_kept"]["all_coverage_s"], None, "<="),
+            ("  back without its RocksDB, s", found["recovery_lost"]["ready_s"], targets["recovery_s"], "<="),
+            ("  all coverage published, s", found["recovery_lost"]["all_coverage_s"], None, "<="),
+            *_latency(found["latency_on_it"], " on it"),
+        ]
+    return rows
+
+
+ROWS = {"acks": _acks, "intake": _intake, "latency": _latency, "state": _state}
