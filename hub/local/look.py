@@ -175,7 +175,7 @@ async def _books(servers: str, hub_log: HubLog, partition: int) -> list[Platform
     platforms = [decode(record.value, Platform) for record in roster.values()]
     books = {one.id: PlatformBook(one.id, one) for one in platforms}
     for record in (await _newest(servers, contracts.TILES, hub_log.partitions)).values():
-        stored: Tile | Received = decode(record.value, Tile, Received)
+        stored = decode(record.value, Tile, Received)
         book = books.get(stored.platform)
         if book is None or stored.partition != partition:
             continue

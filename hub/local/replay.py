@@ -153,26 +153,27 @@ class Replay:
                 await publisher.wait_all(SETTLE_DEADLINE_S)
 
     async def _send_all(self, timeline: list[Happening], publishers: dict[str, OperatorPublisher]) -> None:
-        """Send in order of record time: strictly within a partition, whoever sends; a report after all before it."""
+        """Send in order of record time: strictly within a partition, whoever sends. A publisher keeps its own order."""
         began = time.monotonic()
         under_way: dict[int, tuple[str, asyncio.Task[Any]]] = {}
         for happening in timeline:
             await self._pace(happening, began)
-            publisher = publishers[happening.operator]
-            if happening.event is None:
-                await asyncio.gather(*(task for _, task in under_way.values()))
-                under_way.clear()
-                await publisher.send_report(happening.day, timestamp_ms=happening.at_ms)
-                continue
-            partition = partition_of(happening.event.number.encode(), self.hub.address.partitions)
+            key = happening.operator if happening.event is None else happening.event.number
+            partition = partition_of(key.encode(), self.hub.address.partitions)
             before = under_way.get(partition)
             if before is not None and before[0] != happening.operator:
                 await before[1]
-            sending = asyncio.create_task(publisher.send(happening.event, timestamp_ms=happening.at_ms))
+            sending = asyncio.create_task(self._send(publishers[happening.operator], happening))
             under_way[partition] = (happening.operator, sending)
-            self.sent += 1
             await asyncio.sleep(0)  # the task takes its place in the publisher's order
         await asyncio.gather(*(task for _, task in under_way.values()))
+
+    async def _send(self, publisher: OperatorPublisher, happening: Happening) -> None:
+        if happening.event is None:
+            await publisher.send_report(happening.day, timestamp_ms=happening.at_ms)
+        else:
+            self.sent += 1
+            await publisher.send(happening.event, timestamp_ms=happening.at_ms)
 
     async def _pace(self, happening: Happening, began: float) -> None:
         """Wait until it is time, if the world runs at a speed one can watch."""

@@ -35,6 +35,7 @@ class Watch(Follower):
         self.cases = MemoryCases()
         self.coverage: dict[str, Coverage] = {}
         self.refused: Counter[str] = Counter()
+        self._letters: set[tuple[str, int, int]] = set()
         self.notices = 0
         self.acks = 0
         self._receipts = {receipts_topic(one.id): one.id for one in operators}
@@ -47,12 +48,20 @@ class Watch(Follower):
             self.notices += 1
             self.cases.fold(decode(raw.value, ReleaseNotice), Source(raw.partition, raw.offset))
         elif raw.topic == contracts.REJECTED:
-            self.refused[decode(raw.value, Rejected).reason] += 1
+            self._refuse(decode(raw.value, Rejected))
         elif raw.topic == contracts.ACKS:
             self.acks += 1
         elif raw.value is not None:
             coverage = decode(raw.value, Coverage)
             self.coverage[coverage.platform] = coverage
+
+    def _refuse(self, letter: Rejected) -> None:
+        """A refusal may be written again after a restart; it counts once a source."""
+        if (letter.topic, letter.partition, letter.offset) not in self._letters:
+            self._letters.add((letter.topic, letter.partition, letter.offset))
+            self.refused[letter.reason] += 1
+        if letter.topic == contracts.EVENTS and letter.sender in self.books:
+            self.books[letter.sender].add_rejected(letter)
 
     def ends(self, topic: str) -> dict[int, int]:
         """Where it is in each partition of a topic: the next offset to be read."""
