@@ -73,4 +73,4 @@ def demo(
     _quietly()
     with tempfile.TemporaryDirectory(prefix="unbind-hub-") as scratch:
         found = asyncio.run(Demo(data_dir or Path(scratch), duration).run())
-    typer.echo(summary(found))
+    typer.echo("\n" + summary(found))

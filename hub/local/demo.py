@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -21,7 +21,7 @@ from hub.local.worlds import make_world
 
 HOST = "127.0.0.1"
 FRAME_S = 0.5
-BAR_CELLS = 30
+BAR_CELLS = 20
 CASES = 600
 SEED = 7
 WATCH_S = 75.0
@@ -40,6 +40,7 @@ class Demo:
         days = (self.replay.world.ends_at - self.replay.world.starts_at) / DAY_MS
         self.replay.days_per_second = days / (duration_s or WATCH_S)
         self.url = ""
+        self._console = Console()
 
     async def run(self) -> dict[str, Any]:
         """Run until the world ends; the report."""
@@ -48,6 +49,7 @@ class Demo:
         site = web.TCPSite(runner, HOST, 0)
         await site.start()
         self.url = f"http://{HOST}:{runner.addresses[0][1]}/"
+        self._console.print(f"Live page: {self.url}")
         drawing = asyncio.create_task(self._draw())
         try:
             return await self.replay.run()
@@ -69,9 +71,9 @@ class Demo:
         return web.json_response(snapshot(self.replay))
 
     async def _draw(self) -> None:
-        with Live(refresh_per_second=4) as live:
+        with Live(console=self._console, refresh_per_second=4) as live:
             while True:
-                live.update(Group(Text(f"Live page: {self.url}"), *draw(snapshot(self.replay))))
+                live.update(Group(*draw(snapshot(self.replay))))
                 await asyncio.sleep(FRAME_S)
 
 
@@ -80,7 +82,7 @@ def snapshot(replay: Replay) -> dict[str, Any]:
     watch = replay.watch
     if watch is None:
         return {"date": _day(replay.now_ms), "starting": True, "platforms": [], "operators": []}
-    platforms = []
+    platforms: list[dict[str, Any]] = []
     for platform, _ in replay.world.platforms:
         coverage = watch.coverage.get(platform.id)
         if coverage is None:
@@ -111,7 +113,7 @@ def snapshot(replay: Replay) -> dict[str, Any]:
             {"id": one.id, **watch.operator_report(one.id, len(replay.world.unreadable.get(one.id, ())), replay.now_ms)}
             for one in replay.world.operators
         ],
-        "gaps": dict(sum((Counter(one["gaps"]) for one in platforms), Counter())),
+        "gaps": dict(_sum([one["gaps"] for one in platforms])),
         "refused": dict(watch.refused.most_common()),
     }
 
@@ -122,20 +124,21 @@ def draw(shown: dict[str, Any]) -> list[Any]:
         return [Text("Starting Kafka and a worker …")]
     head = f"{shown['date']}  events {shown['events']:,}  notices {shown['notices']:,}  acks {shown['acks']:,}"
     table = Table(box=None, pad_edge=False)
-    for name in ("platform", "state", "coverage", "in force", "overdue", "incidents", "gaps"):
-        table.add_column(name, justify="right" if name in {"in force", "overdue", "incidents"} else "left")
+    for name in ("platform", "state", "coverage", "in force", "overdue", "incidents"):
+        table.add_column(name, justify="right" if name in {"in force", "overdue", "incidents"} else "left", no_wrap=True)
+    table.add_column("gaps", no_wrap=True, overflow="ellipsis")
     for one in shown["platforms"]:
         gaps = ", ".join(f"{name.lower()} {count}" for name, count in one["gaps"].items())
         table.add_row(
             one["name"]["en"],
-            one["state"].lower(),
+            one["state"].lower().replace("known_", ""),
             _bar(one),
             f"{one['in_force']:,}",
             str(one["overdue"] or ""),
             str(one["incident"] or ""),
             gaps,
         )
-    breaches: Counter[str] = sum((Counter(one["breaches"]) for one in shown["operators"]), Counter())
+    breaches = _sum([one["breaches"] for one in shown["operators"]])
     return [
         Text(head, style="bold"),
         table,
@@ -157,6 +160,13 @@ def _bar(one: dict[str, Any]) -> Text:
 
 def _counts(counts: Counter[str]) -> str:
     return "  ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
+
+
+def _sum(counts: list[dict[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return total
 
 
 def _day(at_ms: int) -> str:

@@ -25,6 +25,7 @@ from hub.local.children import Supervised
 from hub.local.up import LocalHub
 from hub.local.watch import Watch, platform_report
 from hub.local.world import Happening, World, read_world
+from hub.recount import Difference, recount
 from hub.registrar import Registrar, registrar
 from hub.sdk.publisher import OperatorPublisher, PublisherSettings
 from hub.signing import Signer
@@ -85,7 +86,7 @@ class Replay:
         self._groups = adapter_groups
         self.days_per_second: float | None = None
         """How fast the world passes; None for as fast as it goes."""
-        self.differences: list[Any] = []
+        self.differences: list[Difference] = []
         self._recount = recount
         self._on_start = on_start
         self._registrar: Registrar | None = None
@@ -109,8 +110,7 @@ class Replay:
                 await self._publish()
                 await self._settle()
                 if self._recount:
-                    from hub.recount import recount
-                    self.differences = await recount(self.hub.address)
+                    self.differences = await recount(self.hub.address.bootstrap_servers)
                 return self.report()
             finally:
                 watching.cancel()

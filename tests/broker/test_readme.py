@@ -1,0 +1,96 @@
+"""What the README shows is run: its programs against a real hub, its diagram against the table."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hub.core.lifecycle import diagram
+from hub.local import look
+from hub.local.up import LocalHub
+from hub.signing import Signer
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+DEADLINE_S = 60
+NUMBER = "+8613400001234"
+
+
+def program(title: str, servers: str) -> str:
+    """The Python program under a heading, with the address of the hub that is there."""
+    section = README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    (found,) = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
+    assert "127.0.0.1:9092" in found
+    return str(found).replace("127.0.0.1:9092", servers)
+
+
+def test_the_diagram_is_the_table() -> None:
+    """The README's state diagram is drawn from the lifecycle table."""
+    assert f"```mermaid\n{diagram()}\n```" in README
+
+
+@pytest_asyncio.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[LocalHub]:
+    async with LocalHub(tmp_path / "hub") as running:
+        yield running
+
+
+def _prepare(folder: Path) -> None:
+    """What an operator and a platform have before they read the README."""
+    for name in ("north", "panbox"):
+        Signer.generate(f"{name}-1", "local-hub").save(folder / f"{name}.pem")
+    now = datetime.now(UTC)
+    day = timedelta(days=1)
+    times = [one.isoformat() for one in (now, now + 60 * day, now + 70 * day)]
+    header = "event_id,number,type,occurred_at,cooling_until,reissue_not_before,bound_before,reason,ported,reminders,supersedes"
+    rows = [
+        f"6a54af9a-7b0c-4d35-93d8-6f33a0f9a001,{NUMBER},COOLING,{','.join(times)},,USER_REQUEST,false,,",
+        "6a54af9a-7b0c-4d35-93d8-6f33a0f9a002,+8613400001235,COOLING,yesterday,,,,,,,",
+    ]
+    (folder / "events.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    with sqlite3.connect(folder / "app.sqlite") as database:
+        database.execute("CREATE TABLE users (id TEXT PRIMARY KEY, phone TEXT, phone_bound_at TEXT)")
+        database.execute("INSERT INTO users VALUES ('ann', '134 0000 1234', '2020-01-01 00:00:00')")
+    database.close()
+
+
+@pytest.mark.broker
+async def test_the_programs_of_the_readme_run(hub: LocalHub, tmp_path: Path) -> None:
+    """Registrar, operator and platform, copied from the README, bring a release to a frozen account and a blind spot."""
+    servers = hub.address.bootstrap_servers
+    _prepare(tmp_path)
+    command = [sys.executable, "-c"]
+    subprocess.run([*command, program("The registrar", servers)], cwd=tmp_path, check=True, timeout=DEADLINE_S)
+    sent = subprocess.run(
+        [*command, program("An operator connects", servers)],
+        cwd=tmp_path,
+        check=True,
+        timeout=DEADLINE_S,
+        capture_output=True,
+        text=True,
+    )
+    assert "ACCEPTED  1" in sent.stdout
+    assert "line 3: " in sent.stdout
+    platform = subprocess.Popen([*command, program("A platform connects", servers)], cwd=tmp_path)
+    try:
+        deadline = time.monotonic() + DEADLINE_S
+        while (answers := await _answers(servers)).get("panbox") != ("FROZEN", "frozen"):
+            assert time.monotonic() < deadline, answers
+            assert platform.poll() is None
+    finally:
+        platform.kill()
+        platform.wait()
+    assert answers["gymnow"] == (None, "not_connected")
+
+
+async def _answers(servers: str) -> dict[str, tuple[str | None, str | None]]:
+    (case,) = await look.cases(servers, NUMBER)
+    return {one["platform"]: (one["answer"], one["gap"]) for one in case["platforms"]}
