@@ -17,7 +17,7 @@ import json
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 
 import yaml
 from aiokafka.partitioner import murmur2
@@ -29,6 +29,8 @@ from hub.core import model
 from hub.errors import ContractError
 
 V = TypeVar("V")
+W = TypeVar("W")
+X = TypeVar("X")
 
 MARKER = b"\xc3\x01"
 HEADER_BYTES = 10
@@ -157,7 +159,13 @@ def encode(value: tuple[Any, ...]) -> bytes:
     return data
 
 
-def decode(data: bytes | None, *kinds: type[V]) -> V:
+@overload
+def decode(data: bytes | None, kind: type[V], /) -> V: ...
+@overload
+def decode(data: bytes | None, kind: type[V], other: type[W], /) -> V | W: ...
+@overload
+def decode(data: bytes | None, kind: type[V], other: type[W], third: type[X], /) -> V | W | X: ...
+def decode(data: bytes | None, *kinds: type[Any]) -> Any:
     """The value in single-object bytes, if it is one of `kinds`, canonical and within limits.
 
     Raises:
@@ -171,10 +179,9 @@ def decode(data: bytes | None, *kinds: type[V]) -> V:
     if len(data) > coder.limit_bytes:
         raise _undecodable(f"{coder.kind.__name__} is {len(data)} bytes, more than {coder.limit_bytes}")
     try:
-        value: V = coder.read(data, HEADER_BYTES)
+        return coder.read(data, HEADER_BYTES)
     except Malformed as wrong:
         raise _undecodable(f"{coder.kind.__name__}: {wrong}") from None
-    return value
 
 
 def _undecodable(what: str) -> ContractError:

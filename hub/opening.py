@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
 
@@ -22,6 +23,9 @@ from hub.signing import read_seal, signature_holds
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+HOMES_KEPT = 65_536
+"""Platforms whose partition is remembered; far more than a roster has."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +87,23 @@ class Opener:
         additions = read_outcomes(ack) if refusal is None else refusal
         if isinstance(additions, Refusal):
             return OpenedAck(record, platform, additions, None, ())
-        if any(one.partition >= self.partitions for one in ack.received):
-            return OpenedAck(record, platform, Refusal.BEYOND_LOG, None, ())
+        for partition, _, _ in ack.received:
+            if partition >= self.partitions:
+                return OpenedAck(record, platform, Refusal.BEYOND_LOG, None, ())
         return OpenedAck(record, platform, None, ack, tuple(additions))
 
     def _misplaced(self, record: Record, ack: Acknowledgement, platform: Platform) -> Refusal | None:
         if ack.platform != platform.id or record.key != platform.id.encode():
             return Refusal.WRONG_PLATFORM
-        if record.partition != partition_of(record.key, self.partitions):
+        if record.partition != _home(record.key, self.partitions):
             return Refusal.WRONG_PARTITION
         return None if ack.log_id == self.log_id else Refusal.OTHER_LOG
+
+
+@lru_cache(maxsize=HOMES_KEPT)
+def _home(platform: bytes, partitions: int) -> int:
+    """The partition of a platform: murmur2 in Python costs as much as decoding does."""
+    return partition_of(platform, partitions)
 
 
 def _isolated(

@@ -18,8 +18,8 @@ def is_beyond_log(ack: Acknowledgement, record_time: int, universe: Universe) ->
 
     `universe` must have folded everything that the log holds now.
     """
-    for one in ack.received:
-        published_at = universe.published_at(one.partition, one.through)
+    for partition, through, _ in ack.received:
+        published_at = universe.published_at(partition, through)
         if published_at is None or published_at > record_time + FUTURE_MS:
             return True
     return False
@@ -28,10 +28,13 @@ def is_beyond_log(ack: Acknowledgement, record_time: int, universe: Universe) ->
 def apply(book: PlatformBook, ack: Acknowledgement, additions: Iterable[Addition]) -> tuple[set[SegmentKey], set[int]]:
     """Merge an acknowledgement; which segments and which partitions' `received` changed."""
     tiles = set()
-    for one in additions:
-        key = (one.partition, one.segment)
-        if book.tile(key).add(one.outcome, one.bits):
+    for partition, segment, outcome, bits in additions:
+        key = (partition, segment)
+        if book.tile(key).add(outcome, bits):
             book.touch(key)
             tiles.add(key)
-    through = {one.partition for one in ack.received if book.receive(one.partition, one.through)}
-    return tiles, through
+    received = set()
+    for partition, through, _ in ack.received:
+        if book.receive(partition, through):
+            received.add(partition)
+    return tiles, received

@@ -17,7 +17,6 @@ from hub.core.model import (
     Acknowledgement,
     BitmapSegment,
     Outcome,
-    OutcomeSet,
     Refusal,
     Said,
 )
@@ -110,32 +109,30 @@ def unpack_checked(data: bytes) -> BitMap:
 
 def read_outcomes(ack: Acknowledgement) -> list[Addition] | Refusal:
     """The positions an acknowledgement names, checked against its own `through`."""
-    through = {one.partition: one.through for one in ack.received}
-    if len(through) != len(ack.received) or any(one.partition < 0 for one in ack.received):
-        return Refusal.UNDECODABLE
-    if sum(len(one.cases) for one in ack.outcomes) > SEGMENTS_MAX:
+    # Plain loops: this runs once a message, and most messages name one segment.
+    through: dict[int, int] = {}
+    for partition, last, _ in ack.received:
+        if partition < 0 or partition in through:
+            return Refusal.UNDECODABLE
+        through[partition] = last
+    segments = 0
+    for one in ack.outcomes:
+        segments += len(one.cases)
+    if segments > SEGMENTS_MAX:
         return Refusal.TOO_LARGE
     found: list[Addition] = []
-    for one in ack.outcomes:
-        limit = through.get(one.partition, -1)
-        for part in one.cases:
-            addition = _addition(one, part)
-            if addition is None:
+    for outcome, partition, cases, _ in ack.outcomes:
+        limit = through.get(partition, -1)
+        for base, bitmap in cases:
+            if base < 0 or base % SEGMENT or not is_segment(bitmap):
                 return Refusal.UNDECODABLE
-            if addition.bits and part.base + addition.bits.max() > limit:
+            bits = BitMap.deserialize(bitmap)
+            if not bits:
+                continue
+            if base + bits.max() > limit:
                 return Refusal.BEYOND_LOG
-            found.append(addition)
+            found.append(Addition(partition, base // SEGMENT, outcome, bits))
     return found
-
-
-def _addition(one: OutcomeSet, part: BitmapSegment) -> Addition | None:
-    if part.base < 0 or part.base % SEGMENT:
-        return None
-    try:
-        bits = unpack_checked(part.bitmap)
-    except ValueError:
-        return None
-    return Addition(one.partition, part.base // SEGMENT, one.outcome, bits)
 
 
 def split_positions(offsets: Iterable[int]) -> Iterator[BitmapSegment]:

@@ -159,12 +159,6 @@ class Outbox:
             settled = [self._settle(db, Source(entry.partition, place)) for entry, place in sent]
         return [receipt for receipt in settled if receipt is not None]
 
-    def count_copies(self, sent: Sequence[tuple[Entry, int]]) -> None:
-        """Note that copies lie there as well, of messages that will be sent once more."""
-        with self._write() as db:
-            for entry, place in sent:
-                self._count(db, entry, place)
-
     def _count(self, db: sqlite3.Connection, entry: Entry, place: int) -> None:
         if place >= self._below(entry.partition):
             row = (entry.partition, place, entry.event_id)

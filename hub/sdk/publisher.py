@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -249,7 +250,7 @@ class OperatorPublisher:
                 await consumer.start()
                 await self._read_receipts(consumer, retries)
             except KafkaError as wrong:
-                await retries.wait(wrong)
+                await asyncio.sleep(retries.pause_s(wrong, time.monotonic()))
             finally:
                 await consumer.stop()
 

@@ -102,8 +102,8 @@ class Retries:
         self._pause_s = self._settings.backoff_s
         self._failing_since_s: float | None = None
 
-    async def wait(self, wrong: KafkaError) -> None:
-        """Pause before the next try.
+    def pause_s(self, wrong: KafkaError, now_s: float) -> float:
+        """How long to pause before the next try.
 
         Raises:
             HubError: time does not mend this error, or has had long enough.
@@ -113,17 +113,16 @@ class Retries:
             raise HubError(
                 f"Kafka refuses: {name}", todo="Show this to the hub's staff: rights or versions."
             ) from wrong
-        now_s = time.monotonic()
         if self._failing_since_s is None:
             self._failing_since_s = now_s
         if now_s - self._failing_since_s > self._settings.patience_s:
             raise HubError(
-                f"Kafka has failed for {self._settings.patience_s:.0f} s: {name}",
+                f"Kafka has failed for {self._settings.patience_s:g} s: {name}",
                 todo="Check the network and the address, then start again: what was not sent will be.",
             ) from wrong
-        _log.warning("Kafka fails (%s); next try in %.1f s", name, self._pause_s)
-        await asyncio.sleep(self._pause_s)
-        self._pause_s = min(self._pause_s * 2, self._settings.backoff_max_s)
+        pause_s, self._pause_s = self._pause_s, min(self._pause_s * 2, self._settings.backoff_max_s)
+        _log.warning("Kafka fails (%s); next try in %.1f s", name, pause_s)
+        return pause_s
 
 
 class Sender:
@@ -186,7 +185,7 @@ class Sender:
                         await self._send_next(producer)
                         retries.succeeded()
             except KafkaError as wrong:
-                await retries.wait(wrong)
+                await asyncio.sleep(retries.pause_s(wrong, time.monotonic()))
 
     async def _send_next(self, producer: Any) -> None:
         while not self._queue:
@@ -195,14 +194,13 @@ class Sender:
         chunk = [self._queue.popleft() for _ in range(min(len(self._queue), self._settings.chunk_max))]
         answers = await self._answers(producer, chunk)
         placed: list[tuple[Entry, int]] = []
-        copies: list[tuple[Entry, int]] = []
         failed: dict[int, KafkaError] = {}
         for entry, answer in zip(chunk, answers, strict=True):
             if isinstance(answer, KafkaError):
                 failed.setdefault(entry.partition, answer)
-            else:
-                (copies if entry.partition in failed else placed).append((entry, answer))
-        self._settle(placed, copies)
+            elif entry.partition not in failed:  # else a copy: its receipt will count it, before its next sending's
+                placed.append((entry, answer))
+        self._settle(placed)
         for wrong in failed.values():
             raise wrong
 
@@ -229,9 +227,8 @@ class Sender:
         rest = stopped or KafkaError("not sent")
         return [_answer(one) for one in sent] + [rest] * (len(chunk) - len(sent))
 
-    def _settle(self, placed: Sequence[tuple[Entry, int]], copies: Sequence[tuple[Entry, int]]) -> None:
+    def _settle(self, placed: Sequence[tuple[Entry, int]]) -> None:
         self._outbox.acknowledge([one for one in placed if one[0].entry != NO_ENTRY])
-        self._outbox.count_copies([one for one in copies if one[0].entry != NO_ENTRY])
         for entry, place in placed:
             if entry.entry == NO_ENTRY:
                 self._report = None

@@ -54,18 +54,14 @@ def _event_key(partition: int, operator: str, event_id: bytes) -> bytes:
 
 
 def _pack_case(case: Case) -> bytes:
-    plain = case._replace(event_ids=tuple(one.hex() for one in case.event_ids))  # type: ignore[arg-type]
+    plain = [*case[:-1], [one.hex() for one in case.event_ids]]
     return json.dumps(plain, separators=(",", ":")).encode()
 
 
 def _unpack_case(data: bytes) -> Case:
-    case = Case(*json.loads(data))
-    return case._replace(
-        position=Source(*case.position),
-        opened_as=Stage(case.opened_as),
-        stage=Stage(case.stage),
-        event_ids=tuple(bytes.fromhex(one) for one in case.event_ids),  # type: ignore[arg-type]
-    )
+    position, operator, opened_as, stage, *rest, event_ids = json.loads(data)
+    events = tuple(bytes.fromhex(one) for one in event_ids)
+    return Case._make([Source(*position), operator, Stage(opened_as), Stage(stage), *rest, events])
 
 
 class CaseStore:

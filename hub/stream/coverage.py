@@ -12,8 +12,8 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import defaultdict
-from typing import Any
+from collections import Counter, defaultdict
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 
@@ -24,6 +24,7 @@ from hub.core.figures import PlatformBook, SegmentKey
 from hub.core.intake import rejected
 from hub.core.model import AsOf, Coverage, Received, Record, Refusal, Rejected, Tile
 from hub.errors import ContractError
+from hub.metrics import Metrics
 from hub.opening import OpenedAck
 from hub.stream.context import Context
 from hub.stream.log import log_spans, read_span
@@ -44,6 +45,19 @@ def received_key(platform: str, partition: int, epoch: bytes) -> bytes:
 
 def _says_nothing_new(coverage: Coverage, before: Coverage, *, complete: bool) -> bool:
     return coverage == before if complete else coverage._replace(as_of=before.as_of) == before
+
+
+class _Counted(NamedTuple):
+    """What of a chunk counted, by platform: finding a metric's label costs as much as merging a message."""
+
+    messages: Counter[str]
+    positions: Counter[str]
+
+    def show(self, metrics: Metrics) -> None:
+        """Add it to the metrics."""
+        for platform, count in self.messages.items():
+            metrics.acks.labels(platform).inc(count)
+            metrics.ack_positions.labels(platform).inc(self.positions[platform])
 
 
 class CoverageWorker:
@@ -131,47 +145,48 @@ class CoverageWorker:
             chunk.records, context.opener.acks, lambda one: one.refusal is Refusal.BAD_SIGNATURE
         )
         await self._fold_for(opened)
+        counted = _Counted(Counter(), Counter())
         for one in opened:
-            self._merge_or_set_aside(one)
+            self._merge_or_set_aside(one, counted)
         self._next_ack = chunk.end
         self._unflushed.append(chunk)
-        if not context.settings.flush_durably:
-            chunk.ack()
+        counted.show(context.metrics)
 
     async def _fold_for(self, opened: list[OpenedAck]) -> None:
         """An ack may name a notice that was not folded here yet: fold to where the log is, if any does."""
-        store = self._context.store
-        if any(
-            through.through >= store.next_offset(through.partition)
-            for one in opened
-            if one.ack is not None
-            for through in one.ack.received
-        ):
-            await self._context.cases.caught_up()
+        ends = self._context.store.next_offsets()
+        for one in opened:
+            if one.ack is not None:
+                for partition, through, _ in one.ack.received:
+                    if through >= ends[partition]:
+                        await self._context.cases.caught_up()
+                        return
 
-    def _merge_or_set_aside(self, one: OpenedAck) -> None:
+    def _merge_or_set_aside(self, one: OpenedAck, counted: _Counted) -> None:
         try:
-            self._merge(one)
+            self._merge(one, counted)
         except Exception as error:  # noqa: BLE001  (one message must not stop the rest)
             log.error("acks %d-%d: %s", one.record.partition, one.record.offset, type(error).__name__)
             self._rejections.append(rejected(one.record, Refusal.HUB_FAULT, None))
 
-    def _merge(self, one: OpenedAck) -> None:
-        refusal = one.refusal
-        if one.ack is not None and is_beyond_log(one.ack, one.record.record_time, self._context.store.universe):
+    def _merge(self, one: OpenedAck, counted: _Counted) -> None:
+        record, _, refusal, ack, additions = one
+        if ack is not None and is_beyond_log(ack, record.record_time, self._context.store.universe):
             refusal = Refusal.BEYOND_LOG
-        if one.ack is None or refusal is not None:
+        if ack is None or refusal is not None:
             sender = None if one.platform is None else one.platform.id
-            self._rejections.append(rejected(one.record, refusal or Refusal.HUB_FAULT, sender))
+            self._rejections.append(rejected(record, refusal or Refusal.HUB_FAULT, sender))
             return
-        platform = one.ack.platform
-        tiles, received = apply(self._book(platform), one.ack, one.additions)
-        self._dirty_tiles.update((platform, key) for key in tiles)
-        self._dirty_received.update((platform, partition) for partition in received)
+        platform = ack.platform
+        tiles, received = apply(self._book(platform), ack, additions)
+        for key in tiles:
+            self._dirty_tiles.add((platform, key))
+        for partition in received:
+            self._dirty_received.add((platform, partition))
         self._heard.add(platform)
-        metrics = self._context.metrics
-        metrics.acks.labels(platform).inc()
-        metrics.ack_positions.labels(platform).inc(sum(len(addition.bits) for addition in one.additions))
+        counted.messages[platform] += 1
+        for addition in additions:
+            counted.positions[platform] += len(addition.bits)
 
     async def background(self) -> None:
         """Publish and flush, each at its interval, until the partition is gone."""

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 EXIT_FAILED = 70
 """BSD's EX_SOFTWARE: a supervisor starts the worker again."""
 
+CANCEL_AGAIN_S = 0.2
+"""How long a task that was cancelled has to end before it is cancelled again."""
+
 CHUNKS_WAITING_MAX = 4
 """Chunks a partition may have waiting; beyond it the agent waits, and so does the consumer."""
 
@@ -137,4 +140,9 @@ class _Served:
             self.queue.get_nowait()
 
     async def gone(self) -> None:
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # aiokafka's clients swallow a cancellation that comes while they stop, and then the task would serve on,
+        # and the rebalance wait for it until the group loses patience with this worker.
+        while left := [task for task in self._tasks if not task.done()]:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=CANCEL_AGAIN_S)

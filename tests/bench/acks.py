@@ -18,7 +18,7 @@ from tests.bench.rig import PARTITIONS, Rate, Rig, fill_releases, rig
 log = logging.getLogger(__name__)
 
 PLATFORMS = 100
-CASES = (1_000_000, 24_000)
+CASES = (1_000_000, 120_000)
 SIZES = (1, 10, 100, 1_000)
 SIGNED_BACKLOG = (120_000, 3_000)
 UNCHECKED_BACKLOG = (500_000, 6_000)
@@ -88,6 +88,7 @@ def _figures(rate: Rate, positions: int) -> dict[str, float]:
     return {
         "messages_per_s": rate.per_second,
         "positions_per_s": rate.per_second * positions,
+        "messages_per_core_s": rate.per_core_second,
         "messages": rate.messages,
         "seconds": rate.seconds,
         "worker_core_share": rate.worker_core_share,

@@ -35,7 +35,6 @@ def make_app(servers: str, data_dir: str, topic: str) -> faust.App:
         "said",
         key_type=str,
         value_type=bytes,
-        value_serializer="raw",
         partitions=12,
         options={"driver": "rocksdict"},
     )

@@ -23,7 +23,7 @@ from hub.registrar import registrar
 from hub.settings import HubAddress, WorkerSettings
 from hub.stream.app import GROUP
 from tests.bench import messages
-from tests.bench.machine import HUB_CORE, cpu_seconds, on_core
+from tests.bench.machine import HUB_CORE, TICKS_PER_S, cpu_seconds, on_core
 from tests.bench.messages import Message
 
 PARTITIONS = 12
@@ -46,6 +46,9 @@ class Rate(NamedTuple):
     """What was committed between the first and the last commit seen."""
 
     per_second: float
+    per_core_second: float
+    """The same over the processor time that worker and broker used: the rate of a core that nobody else wants."""
+
     messages: int
     seconds: float
     worker_core_share: float
@@ -190,13 +193,15 @@ def _rate(seen: list[Progress], start: int) -> Rate:
     first, last = seen[0], seen[-1]
     seconds, done = last.at_s - first.at_s, last.done - first.done
     if not done:  # all in one commit: a smoke; no rate can be told
-        return Rate(0.0, last.done - start, 0.0, 0.0, 0.0)
+        return Rate(0.0, 0.0, last.done - start, 0.0, 0.0, 0.0)
+    worker_s, broker_s = last.worker_cpu_s - first.worker_cpu_s, last.broker_cpu_s - first.broker_cpu_s
     return Rate(
         per_second=done / seconds,
+        per_core_second=done / max(worker_s + broker_s, 1 / TICKS_PER_S),
         messages=done,
         seconds=seconds,
-        worker_core_share=(last.worker_cpu_s - first.worker_cpu_s) / seconds,
-        broker_core_share=(last.broker_cpu_s - first.broker_cpu_s) / seconds,
+        worker_core_share=worker_s / seconds,
+        broker_core_share=broker_s / seconds,
     )
 
 

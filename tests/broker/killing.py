@@ -1,14 +1,15 @@
-"""`kill -9` at random moments, and a second worker that comes and goes."""
+"""`kill -9` in the middle of a flow, and a second worker that comes and goes."""
 
 from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from hub.local.children import Supervised
-from tests.broker.scene import Scene, random_delay, wait_until
+from tests.broker.scene import Feeder, Message, Scene, random_delay, wait_until
 
+NUDGE = 24
 
 
 def kill(scene: Scene, worker: Supervised, *, lose_state: bool = False) -> None:
@@ -22,39 +23,55 @@ def kill(scene: Scene, worker: Supervised, *, lose_state: bool = False) -> None:
 
 
 class Killer:
-    """Kills workers at random moments of a flow, while a second one comes and goes.
+    """Sends messages in shares, and kills a worker at a random moment of each share but the last.
 
     Args:
-        progress: a number that grows as the workers work.
-        delay_most_s: a kill comes up to this long after work was seen to go on.
+        topic: where the messages go.
+        share_s: how long it takes to send a share; a kill comes at any moment of it.
     """
 
-    def __init__(self, scene: Scene, rng: random.Random, progress: Callable[[], int], delay_most_s: float) -> None:
+    def __init__(self, scene: Scene, topic: str, rng: random.Random, share_s: float) -> None:
         self.kills: dict[str, int] = {}
         self._scene = scene
+        self._topic = topic
         self._rng = rng
-        self._progress = progress
-        self._delay_most_s = delay_most_s
+        self._share_s = share_s
 
-    def run(self, kills: int, *, lose_state: bool, flowing: Callable[[], bool]) -> None:
-        """Kill `kills` times, each time only once work went on since the last one."""
-        first = self._scene.hub.workers[0]
-        workers = [first]
+    def run(self, messages: Iterable[Message], kills: int, *, lose_state: bool = False) -> None:
+        """Send everything and kill `kills` times; a second worker is there after the first time until the end."""
+        left = list(messages)
+        share = len(left) // (kills + 1)
+        workers = self._scene.hub.workers[:1]
         for index in range(kills):
-            self._wait_for_work(flowing)
-            random_delay(self._rng, self._delay_most_s)
-            now_lose = lose_state and index == kills // 2
-            victim = first if now_lose else self._rng.choice(workers)
-            kill(self._scene, victim, lose_state=now_lose)
-            self.kills[victim.name] = self.kills.get(victim.name, 0) + 1
+            now, left = left[:share], left[share:]
+            self._scene.send(now[:NUDGE])
+            self._wait_for_work(everywhere=index % 2 == 0)
+            lost = lose_state and index == kills // 2
+            victim = workers[0] if lost else self._rng.choice(workers)
+            self._kill_amid(now[NUDGE:], victim, lose_state=lost)
             if index == 0:
                 workers.append(self._scene.hub.add_worker("worker-2"))
+        feeder = Feeder(self._scene, left, len(left) / self._share_s)
         for worker in workers[1:]:
             worker.stop()
+        feeder.done()
+        self._scene.settle(self._topic)
 
-    def _wait_for_work(self, flowing: Callable[[], bool]) -> None:
-        before = self._progress()
-        wait_until("work goes on", lambda: self._progress() > before or not flowing())
+    def _kill_amid(self, messages: list[Message], victim: Supervised, *, lose_state: bool) -> None:
+        feeder = Feeder(self._scene, messages, len(messages) / self._share_s)
+        random_delay(self._rng, self._share_s)
+        kill(self._scene, victim, lose_state=lose_state)
+        self.kills[victim.name] = self.kills.get(victim.name, 0) + 1
+        feeder.done()
+
+    def _wait_for_work(self, *, everywhere: bool) -> None:
+        """Until every partition is served again, or only some: then a kill may hit a worker that is preparing."""
+        before = sum(self._scene.committed(self._topic))
+        self._scene.flush()
+        if everywhere:
+            self._scene.settle(self._topic)
+        else:
+            wait_until("work goes on", lambda: sum(self._scene.committed(self._topic)) > before)
 
     def unasked_deaths(self) -> list[str]:
         """Workers that ended otherwise than by us."""

@@ -57,6 +57,7 @@ DEADLINE_S = 60.0
 CALL_S = 20.0
 READ_S = 0.2
 FETCH_MESSAGES = 5_000
+NUMBER_CHARS = len("+8613500000000")
 NO_DIGEST = bytes(32)
 """The hub keeps the digest of `received` as evidence and does not compare it."""
 
@@ -433,8 +434,8 @@ class Feeder(threading.Thread):
 
 
 def mobile_numbers(count: int, prefix: str = "+86135") -> list[str]:
-    """Valid mobile numbers, all different."""
-    return [f"{prefix}{index:08d}" for index in range(count)]
+    """Valid mobile numbers of China, all different."""
+    return [f"{prefix}{index:0{NUMBER_CHARS - len(prefix)}d}" for index in range(count)]
 
 
 def random_delay(rng: random.Random, most_s: float) -> None:

@@ -14,13 +14,12 @@ from tests.broker import scene as scenes
 from tests.broker.acking_crowd import Crowd
 from tests.broker.killing import Killer
 from tests.broker.ledger import differences
-from tests.broker.scene import Feeder, say
+from tests.broker.scene import say
 
 pytestmark = pytest.mark.broker
 
-SECONDS_PER_KILL = 4.0
-DELAY_MOST_S = 1.0
-"""A flush takes place once a second: kills come at any moment between two."""
+SHARE_S = 2.0
+"""Tiles are flushed once a second: a kill comes at any moment between two flushes."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Size:
 SHORT = Size(acks=10_000, kills=3, cases=2_400)
 FULL = Size(acks=100_000, kills=10, cases=4_800, lose_state=True)
 SIZES = [pytest.param(SHORT, id="short"), pytest.param(FULL, id="full", marks=[pytest.mark.soak])]
+BAD_BUILD = Size(acks=10_000, kills=5, cases=2_400)
 BAD_BUILD_RUNS = 3
 
 
@@ -46,11 +46,8 @@ def run_kills(data_dir: Path, size: Size, *, seed: int, worker_options: tuple[st
         scene.put_operator("north", "+86135")
         crowd = Crowd(scene, size.cases, rng)
         began = time.monotonic()
-        feeder = Feeder(scene, crowd.messages(size.acks), size.acks / (size.kills * SECONDS_PER_KILL))
-        killer = Killer(scene, rng, lambda: sum(scene.committed(contracts.ACKS)), DELAY_MOST_S)
-        killer.run(size.kills, lose_state=size.lose_state, flowing=feeder.is_alive)
-        feeder.done()
-        scene.settle(contracts.ACKS)
+        killer = Killer(scene, contracts.ACKS, rng, SHARE_S)
+        killer.run(crowd.messages(size.acks), size.kills, lose_state=size.lose_state)
         taken = time.monotonic() - began
         wrong = differences(
             crowd.ledger, scene.final_coverage(crowd.platforms).values(), scene.read(contracts.TILES)
@@ -71,7 +68,7 @@ def test_no_acknowledgement_is_lost_or_counted_twice_when_workers_are_killed(tmp
 def test_the_kill_test_sees_a_build_that_commits_before_its_tiles_are_durable(tmp_path: Path) -> None:
     """With the durability step taken out the same run loses answers, and the checker says so."""
     noticed = [
-        bool(run_kills(tmp_path / str(seed), SHORT, seed=seed, worker_options=("--no-flush-durably",)))
+        bool(run_kills(tmp_path / str(seed), BAD_BUILD, seed=seed, worker_options=("--no-flush-durably",)))
         for seed in range(BAD_BUILD_RUNS)
     ]
     say(f"bad build noticed in {sum(noticed)} of {len(noticed)} runs")

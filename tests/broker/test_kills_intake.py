@@ -13,14 +13,13 @@ from hub import contracts
 from tests.broker import scene as scenes
 from tests.broker import verdicts
 from tests.broker.killing import Killer
-from tests.broker.scene import Feeder, say
-from tests.broker.traffic import Traffic
+from tests.broker.scene import say
+from tests.broker.traffic import OPERATORS, Traffic
 
 pytestmark = pytest.mark.broker
 
-SECONDS_PER_KILL = 4.0
-DELAY_MOST_S = 0.25
-"""What came in while a worker was down is decided in about this time: kills come in the middle of it."""
+SHARE_S = 1.0
+"""About as long as the hub needs for a share: kills come in the middle of its work."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,10 @@ def test_every_event_is_decided_once_when_workers_are_killed(tmp_path: Path, siz
     with scenes.running(tmp_path) as scene:
         traffic = Traffic(scene, size.numbers, rng)
         began = time.monotonic()
-        feeder = Feeder(scene, traffic.messages(size.events), size.events / (size.kills * SECONDS_PER_KILL))
-        killer = Killer(scene, rng, lambda: sum(scene.ends(contracts.RELEASES)), DELAY_MOST_S)
-        killer.run(size.kills, lose_state=size.lose_state, flowing=feeder.is_alive)
-        feeder.done()
-        scene.settle(contracts.EVENTS)
+        killer = Killer(scene, contracts.EVENTS, rng, SHARE_S)
+        killer.run(traffic.messages(size.events), size.kills, lose_state=size.lose_state)
         taken = time.monotonic() - began
         wrong = verdicts.differences(scene) + killer.unasked_deaths()
-        extra = sum(scene.ends(contracts.RELEASES)) - len(verdicts.live_run(scene)[1])
-        say(f"{size.events} events, kills {killer.kills}, {taken:.0f} s, {extra} notices published twice, wrong: {wrong[:3]}")
+        redone = sum(len(scene.receipts(one)) for one in OPERATORS) - len(verdicts.live_run(scene)[0].receipts)
+        say(f"{size.events} events, kills {killer.kills}, {taken:.0f} s, {redone} receipts twice, wrong: {wrong[:3]}")
         assert wrong == []

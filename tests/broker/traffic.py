@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hub import contracts
 from hub.contracts import encode
@@ -12,6 +12,8 @@ from hub.core.model import HOUR_MS, EventType, NumberEvent, OperatorReport, Rele
 from tests.broker.scene import Message, Scene, event, mobile_numbers, now_ms
 
 OPERATORS = {"north": "+86135", "south": "+86136"}
+"""Operators and the prefix of their numbers."""
+
 NEXT: dict[EventType | None, list[EventType]] = {
     None: [EventType.COOLING],
     EventType.COOLING: [EventType.RELEASE_SCHEDULED, EventType.RELEASED, EventType.RESTORED, EventType.WITHDRAWN],
@@ -48,13 +50,16 @@ class Traffic:
     Args:
         scene: its operators are put on the roster here.
         numbers: how many numbers each operator has.
+        prefixes: of the numbers used, within `OPERATORS`.
     """
 
-    def __init__(self, scene: Scene, numbers: int, rng: random.Random) -> None:
+    def __init__(
+        self, scene: Scene, numbers: int, rng: random.Random, prefixes: Mapping[str, str] = OPERATORS
+    ) -> None:
         self.kinds: Counter[str] = Counter()
         self._scene = scene
         self._rng = rng
-        self._numbers = {one: mobile_numbers(numbers, prefix) for one, prefix in OPERATORS.items()}
+        self._numbers = {one: mobile_numbers(numbers, prefix) for one, prefix in prefixes.items()}
         self._stage: dict[str, EventType] = {}
         self._events: dict[str, list[NumberEvent]] = {}
         self._sent: list[Message] = []

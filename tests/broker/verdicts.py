@@ -43,6 +43,14 @@ def _stages(known: MemoryCases) -> dict[str, tuple[str, ...]]:
     return {case.event_ids[0].hex(): (case.stage, *(one.hex() for one in case.event_ids)) for case in known.cases.values()}
 
 
+def cases(scene: Scene) -> dict[Source, bool]:
+    """Every case that the hub's notices open, and whether it was undone."""
+    known = MemoryCases()
+    for where, notice in sorted(scene.notices(), key=lambda one: one[0]):
+        known.fold(notice, where)
+    return {where: case.undone for where, case in known.cases.items()}
+
+
 def live_run(scene: Scene) -> tuple[Verdicts, dict[Source, Source], list[str]]:
     """What the hub decided; where the fold says each accepted source's notice lies; and contradictions within."""
     wrong: list[str] = []

@@ -99,12 +99,12 @@ def main(seed: int, count: int) -> dict[str, float]:
     accepted = wrong = missed = 0
     slowest_ms = 0.0
     for data in mutants(seed, count):
-        began = time.perf_counter()
+        began = time.thread_time()
         try:
             bits = unpack_checked(data)
         except ValueError:
             bits = None
-        slowest_ms = max(slowest_ms, 1_000 * (time.perf_counter() - began))
+        slowest_ms = max(slowest_ms, 1_000 * (time.thread_time() - began))
         if bits is not None:
             accepted += 1
             wrong += list(bits) != meaning(data) or any(offset > 65_535 for offset in bits)

@@ -45,11 +45,11 @@ def state(store: MemoryStore, account_id: str = "a") -> tuple[bool, bool]:
     return account.number is not None, account.frozen
 
 
-def through(store: MemoryStore, *stages: Stage, **changes: object) -> Said:
+def through(store: MemoryStore, *stages: Stage) -> Said:
     """One case through stages; everything said of it."""
     log = Log()
     for number, stage in enumerate(stages):
-        log.add(stage, None if number == 0 else 0, **changes)
+        log.add(stage, None if number == 0 else 0)
     hear(store, log)
     return answers(store, log)
 
@@ -70,7 +70,7 @@ def through(store: MemoryStore, *stages: Stage, **changes: object) -> Said:
 def test_an_opener_by_stage_and_age(
     stage: Stage, bound_at: int | None, left: tuple[bool, bool], outcome: Outcome
 ) -> None:
-    """COOLING freezes, REASSIGNED unbinds; only what is strictly older than `bound_before`, and never of unknown age."""
+    """COOLING freezes, REASSIGNED unbinds: only what is strictly older than `bound_before`, nothing of unknown age."""
     store = one_account(bound_at)
     assert through(store, stage) == {CASE: {outcome}}
     assert state(store) == left

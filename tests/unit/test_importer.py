@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.core.model import EventType, NumberEvent, ReleaseReason, Reminder
@@ -236,6 +236,7 @@ def test_a_file_is_read_as_a_stream(tmp_path: Path, ending: str) -> None:
 
 @every_format
 @given(data=st.binary(max_size=300))
+@settings(deadline=None)
 def test_any_bytes_make_rows(tmp_path_factory: pytest.TempPathFactory, ending: str, data: bytes) -> None:
     """Whatever bytes are in a file, every line comes out as a row and nothing is raised."""
     before = WRITERS[ending]([PLAIN])

@@ -336,7 +336,7 @@ def _log(events: Sequence[NumberEvent]) -> list[Arrival]:
 
 
 @given(events=LOGS, data=st.data())
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_any_split_into_batches(events: list[NumberEvent], data: st.DataObject) -> None:
     """However a partition's log is split into batches, its receipts, notices and dead letters are the same."""
     log = _log(events)
@@ -435,7 +435,7 @@ def _effective(releases: Sequence[ReleaseNotice]) -> list[Any]:
     events=LOGS,
     deaths=st.lists(st.tuples(st.integers(0, 12), st.integers(1, 9), st.integers(0, 5)), max_size=6),
 )
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_any_crash_and_redelivery(events: list[NumberEvent], deaths: list[tuple[int, int, int]]) -> None:
     """Killed between any two writes, with any batches and any work delivered again, intake says the same."""
     log = _log(events)
@@ -451,7 +451,7 @@ def test_any_crash_and_redelivery(events: list[NumberEvent], deaths: list[tuple[
 
 
 @given(events=LOGS, copies=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 99)), max_size=6))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_a_zombies_copies_are_ignored(events: list[NumberEvent], copies: list[tuple[int, int]]) -> None:
     """Notices published once more, between any two writes, only take up positions: every answer stays the same."""
     calm, haunted = Broker(_log(events)), Broker(_log(events))

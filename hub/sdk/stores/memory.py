@@ -1,7 +1,6 @@
 """Accounts in dictionaries: for worlds, tests and small tools. Gone when the process ends.
 
-A transaction works on the store's own dictionaries only at its end, all at once: a block that raises before `save`
-has changed nothing, and `save` does nothing that can fail halfway.
+A transaction changes the store's dictionaries only at its end, all at once: a block that raises has changed nothing.
 """
 
 from __future__ import annotations
@@ -43,8 +42,24 @@ class MemoryAccount:
     frozen: bool = False
 
 
+class MemorySession:
+    """Implements `hub.sdk.accounts.Session`: what is saved waits for the end."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.saved: list[Changes] = []
+        self._store = store
+
+    def load(self, wanted: Wanted) -> Known:
+        """What the store knows of what is wanted."""
+        return self._store.known(wanted)
+
+    def save(self, changes: Changes) -> None:
+        """Have the changes written at the end of the transaction."""
+        self.saved.append(changes)
+
+
 class MemoryStore:
-    """Implements `hub.sdk.accounts.AccountStore`, and its own `Session`.
+    """Implements `hub.sdk.accounts.AccountStore`.
 
     Args:
         accounts: (account id, number as written, bound_at in UTC milliseconds or None) of each.
@@ -93,9 +108,12 @@ class MemoryStore:
         return Progress(self._log_id, dict(self._places))
 
     @contextmanager
-    def transaction(self) -> Iterator[MemoryStore]:
-        """The store itself: see the module's first lines."""
-        yield self
+    def transaction(self) -> Iterator[MemorySession]:
+        """A transaction, written at its end if it ends well."""
+        session = MemorySession(self)
+        yield session
+        for changes in session.saved:
+            self._write(changes)
 
     def outbox(self) -> Outbox:
         """What is committed and not yet acknowledged."""
@@ -111,7 +129,7 @@ class MemoryStore:
             if left:
                 self._said[key] = left
 
-    def load(self, wanted: Wanted) -> Known:
+    def known(self, wanted: Wanted) -> Known:
         """What the store knows of what is wanted."""
         number_of = {text: number for number in wanted.numbers for text in self._form.written(number)}
         names = {name for text in number_of for name in self._by_number.get(text, ())}
@@ -134,8 +152,7 @@ class MemoryStore:
             number = self._form.read(kept.number) or number_of.get(kept.number, ELSEWHERE)
         return Account(name, number, kept.bound_at, json.dumps([kept.number, kept.bound_at, kept.frozen]))
 
-    def save(self, changes: Changes) -> None:
-        """Write the changes."""
+    def _write(self, changes: Changes) -> None:
         left = {effect.account_id: self._left(effect) for effect in changes.effects.values()}
         self._log_id = changes.log_id
         self._places |= changes.places

@@ -1,0 +1,143 @@
+"""Coverage as the hub published it, against coverage as the logs have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from hub.core.model import AsOf, Record
+from hub.errors import HubError
+from hub.recount.acks import Heard, Hub, Refused, hear
+from hub.recount.cases import CaseNow, Position, fold
+from hub.recount.figures import Figures, figures_of
+from hub.recount.wire import Message, read
+
+
+class Logs(NamedTuple):
+    """The logs from their start, every partition in order. `coverage` is read first, so the others hold its `as_of`."""
+
+    hub: Sequence[Record]
+    releases: Sequence[Record]
+    acks: Sequence[Record]
+    platforms: Sequence[Record]
+    coverage: Sequence[Record]
+
+
+class Difference(NamedTuple):
+    """A figure that the hub shows otherwise than the logs do; `field` is coverage's own."""
+
+    platform: str
+    field: str
+    hub: Any
+    recount: Any
+
+
+class NoSuchRoster(Exception):
+    """The roster records before an `as_of` are gone: compaction kept only younger ones."""
+
+
+def about_hub(records: Sequence[Record]) -> Message:
+    """What topic `hub` says of the logs.
+
+    Raises:
+        HubError: nothing.
+    """
+    about = [message for record in records if (message := read("hub_log", record.value))]
+    if not about:
+        raise HubError("topic `hub` names no hub", todo="Give the address of a cluster with a hub's topics.")
+    return about[-1]
+
+
+class Truth:
+    """Everything in the logs, ready to be asked for any platform at any `as_of`."""
+
+    def __init__(self, logs: Logs) -> None:
+        self._logs = logs
+        self._folded: tuple[tuple[int, ...], dict[Position, CaseNow]] = ((), {})
+        self._roster = [(record.offset, read("platform", record.value)) for record in logs.platforms]
+        self.hub = self._judged_by()
+        self._acks: dict[bytes | None, list[Record]] = {}
+        for record in logs.acks:
+            self._acks.setdefault(record.key, []).append(record)
+
+    def _judged_by(self) -> Hub:
+        about = about_hub(self._logs.hub)
+        published_at = {
+            (record.partition, record.offset): notice["published_at"]
+            for record in self._logs.releases
+            if (notice := read("release_notice", record.value))
+        }
+        newest = {one["id"]: one for _, one in self._roster if one}
+        return Hub(about["hub_id"], about["log_id"], about["partitions"], newest, published_at)
+
+    def platforms(self) -> list[str]:
+        """Every platform on the roster now."""
+        return list(dict.fromkeys(one["id"] for _, one in self._roster if one))
+
+    def figures(self, platform: str, as_of: AsOf) -> Figures:
+        """What `coverage` must say of a platform at that place in the logs.
+
+        Raises:
+            NoSuchRoster: nothing is left of the roster as it was.
+        """
+        known = [one for offset, one in self._roster if one and one["id"] == platform and offset < as_of.platforms]
+        if not known:
+            raise NoSuchRoster(platform)
+        if self._folded[0] != as_of.releases:
+            self._folded = (as_of.releases, fold(self._logs.releases, as_of.releases))
+        said: dict[Position, set[str]] = {}
+        received: dict[int, int] = {}
+        for heard in self._heard(platform, as_of):
+            for outcome, position in heard.said:
+                said.setdefault(position, set()).add(outcome)
+            for partition, through in heard.received.items():
+                received[partition] = max(through, received.get(partition, -1))
+        return figures_of(known[-1], self._folded[1].values(), said, received, as_of.now_ms)
+
+    def _heard(self, platform: str, as_of: AsOf) -> Iterator[Heard]:
+        """Its acknowledgements that count, up to that place; read anew each time, one platform's being enough."""
+        for record in self._acks.get(platform.encode(), ()):
+            if record.partition == as_of.acks_partition and record.offset < as_of.acks:
+                with suppress(Refused):
+                    yield hear(record, self.hub)
+
+
+def compute(logs: Logs, platform: str, as_of: AsOf) -> Figures:
+    """One platform's figures at one place in the logs; see `Truth.figures`."""
+    return Truth(logs).figures(platform, as_of)
+
+
+def compare(logs: Logs) -> list[Difference]:
+    """Every figure of every platform that the hub shows otherwise; nothing is the good answer."""
+    truth = Truth(logs)
+    newest: dict[str, Message] = {}
+    for record in logs.coverage:
+        message = read("coverage", record.value)
+        if message is not None:
+            newest[message["platform"]] = message
+    found = [Difference(one, "coverage", "missing", "a record") for one in truth.platforms() if one not in newest]
+    for message in sorted(newest.values(), key=lambda one: one["as_of"]["releases"]):
+        found += _differences(truth, message)
+    return found
+
+
+def _differences(truth: Truth, message: Message) -> Iterator[Difference]:
+    platform = message["platform"]
+    shown = {name: value for name, value in message.items() if name not in ("platform", "as_of")}
+    shown["outcomes"] = {one["outcome"]: one["pairs"] for one in message["outcomes"] if one["pairs"]}
+    shown["gaps"] = {one["gap"]: one["pairs"] for one in message["gaps"] if one["pairs"]}
+    shown["received"] = {one["partition"]: one["through"] for one in message["received"]}
+    total = shown["resolved"] + sum(shown["gaps"].values())
+    if shown["in_force"] != total:
+        yield Difference(platform, "in_force = resolved + gaps", shown["in_force"], total)
+    place = message["as_of"]
+    as_of = AsOf(tuple(place["releases"]), place["acks_partition"], place["acks"], place["platforms"], place["now_ms"])
+    try:
+        expected = truth.figures(platform, as_of)
+    except NoSuchRoster:
+        yield Difference(platform, "as_of.platforms", as_of.platforms, "no roster record before it is left")
+        return
+    for name in sorted(expected):
+        if shown[name] != expected[name]:
+            yield Difference(platform, name, shown[name], expected[name])

@@ -1,0 +1,105 @@
+"""One platform's figures, pair by pair (design, sections 5 and 6)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hub.recount.cases import UNDONE, CaseNow, Position
+from hub.recount.wire import Message
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+ANSWER_WITHIN_MS = {1: 24 * HOUR_MS, 2: 3 * DAY_MS, 3: 7 * DAY_MS}
+SHOWN_FIRST = ("UNBOUND", "FROZEN", "DECLINED", "NOT_BOUND", "FAILED")
+AGAINST_NOT_BOUND = {"UNBOUND", "FROZEN", "DECLINED"}
+
+Figures = dict[str, Any]
+
+
+def figures_of(
+    platform: Message,
+    cases: Iterable[CaseNow],
+    said: Mapping[Position, set[str]],
+    received: Mapping[int, int],
+    now_ms: int,
+) -> Figures:
+    """What `coverage` must say of a platform.
+
+    Args:
+        platform: its roster record.
+        cases: all of them.
+        said: every outcome it ever said, by the position it said it of.
+        received: the highest offset it ever said it received, by partition.
+        now_ms: the time of the figures.
+    """
+    outcomes: Counter[str] = Counter()
+    gaps: Counter[str] = Counter()
+    count: Counter[str] = Counter()
+    for case in cases:
+        words = said.get(case.position, set())
+        undone = case.stage in UNDONE
+        shown = "REINSTATED" if undone and "REINSTATED" in words else _first_said(words)
+        if shown is not None:
+            outcomes[shown] += 1
+        count["disputes"] += "NOT_BOUND" in words and bool(words & AGAINST_NOT_BOUND)
+        count["restore_pending"] += undone and bool(words & {"FROZEN", "UNBOUND"}) and "REINSTATED" not in words
+        if undone or not _counts(platform, case):
+            continue
+        count["in_force"] += 1
+        gap = _gap(platform, case, words, shown, received)
+        if gap is None:
+            count["resolved"] += 1
+            continue
+        gaps[gap] += 1
+        count["overdue"] += now_ms >= _answer_by(platform, case, shown)
+        count["exposed"] += case.stage == "RELEASED"
+        count["incident"] += case.stage == "REASSIGNED"
+    names = ("in_force", "resolved", "overdue", "exposed", "incident", "restore_pending", "disputes")
+    return {
+        "state": platform["state"],
+        **{name: count[name] for name in names},
+        "outcomes": dict(outcomes),
+        "gaps": dict(gaps),
+        "received": dict(received),
+    }
+
+
+def _first_said(words: set[str]) -> str | None:
+    return next((outcome for outcome in SHOWN_FIRST if outcome in words), None)
+
+
+def _counts(platform: Message, case: CaseNow) -> bool:
+    if platform["state"] == "EXEMPT":
+        return False
+    if platform["state"] == "LEFT" and platform["left_at"] is not None:
+        return bool(case.published_at < platform["left_at"])
+    return True
+
+
+def _gap(
+    platform: Message, case: CaseNow, words: set[str], shown: str | None, received: Mapping[int, int]
+) -> str | None:
+    """The class of a gap; None if the pair is resolved. UNBOUND answers a dispute."""
+    if shown == "UNBOUND":
+        return None
+    if "NOT_BOUND" in words and words & AGAINST_NOT_BOUND:
+        return "DISPUTED"
+    if shown == "NOT_BOUND":
+        return None
+    if shown is not None:
+        return shown
+    if platform["state"] != "CONNECTED":
+        return "NOT_CONNECTED"
+    partition, offset = case.position
+    return "NOT_RECEIVED" if offset > received.get(partition, -1) else "NO_OUTCOME"
+
+
+def _answer_by(platform: Message, case: CaseNow, shown: str | None) -> int:
+    """From when a gap is overdue."""
+    limit = case.published_at + ANSWER_WITHIN_MS[platform["tier"]]
+    if case.reissue_not_before is None:
+        return limit
+    reissue = case.reissue_not_before - 7 * DAY_MS
+    return reissue if shown == "FROZEN" else min(limit, reissue)

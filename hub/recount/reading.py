@@ -1,0 +1,71 @@
+"""The logs out of Kafka, from their start to where they end now; in no consumer group, leaving no trace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from hub.contracts import ACKS, COVERAGE, HUB, PLATFORMS, RELEASES
+from hub.core.model import Record
+from hub.errors import HubError
+from hub.recount.check import Difference, Logs, about_hub, compare
+
+SILENCE_MAX_S = 30.0
+"""Without a record for this long before the end of a log, the cluster is at fault."""
+
+POLL_MS = 500
+
+
+async def recount(bootstrap_servers: str, *, security: Mapping[str, object] | None = None) -> list[Difference]:
+    """Read everything and compare; nothing is the good answer.
+
+    Args:
+        bootstrap_servers: of the cluster.
+        security: passed to aiokafka as it is.
+
+    Raises:
+        HubError: the cluster cannot be read, or holds no hub.
+    """
+    options: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, **(security or {})}
+    consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+        hub = await _whole(consumer, HUB, 1)
+        partitions = about_hub(hub)["partitions"]
+        # Coverage before the rest: every place it names is then in the logs read after it.
+        coverage = await _whole(consumer, COVERAGE, partitions)
+        releases = await _whole(consumer, RELEASES, partitions)
+        logs = Logs(
+            hub, releases, await _whole(consumer, ACKS, partitions), await _whole(consumer, PLATFORMS, 1), coverage
+        )
+    except (KafkaError, OSError) as wrong:
+        raise HubError(f"the cluster cannot be read ({type(wrong).__name__})", todo="Check its address.") from wrong
+    finally:
+        await consumer.stop()
+    return await asyncio.to_thread(compare, logs)
+
+
+async def _whole(consumer: Any, topic: str, partitions: int) -> list[Record]:
+    """Every record of a topic, each partition in order."""
+    parts = [TopicPartition(topic, number) for number in range(partitions)]
+    consumer.assign(parts)
+    await consumer.seek_to_beginning(*parts)
+    ends = await consumer.end_offsets(parts)
+    found: list[Record] = []
+    silent_since = asyncio.get_running_loop().time()
+    while any([await consumer.position(part) < ends[part] for part in parts]):
+        fetched = await consumer.getmany(timeout_ms=POLL_MS)
+        found += [_record(raw) for part in fetched for raw in fetched[part]]
+        now = asyncio.get_running_loop().time()
+        silent_since = now if fetched else silent_since
+        if now - silent_since > SILENCE_MAX_S:
+            raise HubError(f"{topic} was silent for {SILENCE_MAX_S:.0f} s", todo="Check the cluster's health.")
+    return found
+
+
+def _record(raw: Any) -> Record:
+    return Record(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))

@@ -1,0 +1,310 @@
+"""The platforms' adapter on a real broker: what it reads, what it sends, and how it stops and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from sqlalchemy import create_engine, text
+
+from hub.contracts import ACKS, MARKER, RELEASES, decode, encode, partition_of
+from hub.core.model import Acknowledgement, Outcome, Source, Stage
+from hub.errors import FuseBlown, HubError, PlatformError, StoreUnreadable
+from hub.local.kafka import EmbeddedKafka
+from hub.sdk import AdapterSettings, Deed, International, Listening, MemoryStore, PlatformAdapter, SqlStore, SqlTable
+from hub.sdk.accounts import AccountStore
+from hub.sdk.acting import Rules
+from hub.sdk.adapter_settings import always_done
+from hub.sdk.handling import carry_out
+from hub.settings import HubAddress
+from hub.signing import Signer, read_seal, signature_holds
+from tests.unit.acting_scene import NOW, NUMBER, OLD, OTHER, Log, openers, said_in
+
+pytestmark = pytest.mark.broker
+
+PARTITIONS = 3
+HUB_ID = "hub-of-the-test"
+SIGNER = Signer.from_seed("shop-1", bytes(32), HUB_ID)
+QUICK = AdapterSettings(linger_ms=20, clock="world", retries_max=2, backoff_ms=1)
+DEADLINE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+class Wires(NamedTuple):
+    """The two topics, fresh for one test, and what is put into and taken from them."""
+
+    address: HubAddress
+    producer: AIOKafkaProducer
+
+    async def put(self, log: Log) -> dict[int, int]:
+        """Send the notices of a log to their places; the ends."""
+        ends = dict.fromkeys(range(PARTITIONS), 0)
+        for position, notice, _, _ in log.notices:
+            await self.raw(position.partition, encode(notice))
+            ends[position.partition] = position.offset + 1
+        return ends
+
+    async def raw(self, partition: int, value: bytes | None) -> None:
+        await self.producer.send_and_wait(RELEASES, value, b"key", partition)
+
+    async def acks(self) -> list[Any]:
+        """Every record of `acks`."""
+        partitions = [TopicPartition(ACKS, one) for one in range(PARTITIONS)]
+        found: list[Any] = []
+        async with AIOKafkaConsumer(
+            bootstrap_servers=self.address.bootstrap_servers, auto_offset_reset="earliest"
+        ) as consumer:
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            while len(found) < sum(ends.values()):
+                for batch in (await consumer.getmany(timeout_ms=1_000)).values():
+                    found += batch
+        return found
+
+    async def acknowledged(self) -> list[Acknowledgement]:
+        return [decode(record.value, Acknowledgement) for record in await self.acks()]
+
+
+@pytest.fixture
+async def wires(kafka: EmbeddedKafka) -> AsyncIterator[Wires]:
+    address = HubAddress(kafka.bootstrap_servers, HUB_ID, PARTITIONS)
+    admin = AIOKafkaAdminClient(bootstrap_servers=address.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(one, PARTITIONS, 1) for one in (RELEASES, ACKS)])
+        async with AIOKafkaProducer(bootstrap_servers=address.bootstrap_servers) as producer:
+            yield Wires(address, producer)
+        await admin.delete_topics([RELEASES, ACKS])
+        while {RELEASES, ACKS} & set(await admin.list_topics()):
+            await asyncio.sleep(0.02)
+    finally:
+        await admin.close()
+
+
+def shop() -> MemoryStore:
+    return MemoryStore([("a", NUMBER, OLD), ("b", OTHER, OLD)])
+
+
+def adapter(wires: Wires, store: AccountStore, settings: AdapterSettings = QUICK, **hooks: Any) -> PlatformAdapter:
+    return PlatformAdapter("shop", store, SIGNER, wires.address, settings, **hooks)
+
+
+def two_cases() -> Log:
+    log = Log()
+    log.add(Stage.COOLING)
+    log.add(Stage.REASSIGNED, number=OTHER, partition=2, published_at=NOW + 5)
+    log.add(Stage.SCHEDULED, 0)
+    return log
+
+
+async def test_a_range_is_answered_in_one_signed_acknowledgement(wires: Wires) -> None:
+    """What was consumed is acted on and acknowledged at once, signed, keyed and in its place; in the world's time."""
+    log = two_cases()
+    ends = await wires.put(log)
+    store = shop()
+    running = adapter(wires, store)
+    await running.run_until(ends)
+    (record,) = await wires.acks()
+    seal = read_seal(tuple(record.headers))
+    assert seal is not None
+    assert seal.key_id == "shop-1"
+    assert signature_holds(SIGNER.public, seal.signature, HUB_ID, ACKS, record.value)
+    assert (record.key, record.partition) == (b"shop", partition_of(b"shop", PARTITIONS))
+    ack = decode(record.value, Acknowledgement)
+    assert (record.timestamp, ack.sent_at) == (NOW + 5, NOW + 5)
+    assert said_in([ack], openers(log)) == {
+        Source(0, 0): {Outcome.FROZEN, Outcome.UNBOUND},
+        Source(2, 0): {Outcome.UNBOUND},
+    }
+    digests = [hashlib.sha256(encode(log.notices[place].notice)).digest() for place in (2, 1)]
+    assert [one.digest for one in ack.received] == digests
+    assert (running.acks, running.counts.notices, running.counts.frozen, running.counts.unbound) == (1, 3, 1, 2)
+    assert store.outbox().waiting == {}
+
+
+async def test_what_a_crash_left_unacknowledged_is_sent_first(wires: Wires) -> None:
+    """A process that died between committing and acknowledging acknowledges at its next start, and acts on nothing."""
+    log = two_cases()
+    ends = await wires.put(log)
+    store = shop()
+    carry_out(store, log.notices, Rules(always_done))
+    again = adapter(wires, store)
+    await again.run_until(ends)
+    assert (again.acks, again.counts.notices) == (1, 0)
+    (ack,) = await wires.acknowledged()
+    assert {one.partition: one.through for one in ack.received} == {0: 1, 2: 0}
+
+
+async def test_batches_end_where_they_are_told_to(wires: Wires) -> None:
+    """Nothing at or behind a given end is handled; the next run goes on there."""
+    log = two_cases()
+    ends = await wires.put(log)
+    store = shop()
+    await adapter(wires, store).run_until({0: 1})
+    assert {one: place.next_offset for one, place in store.progress().places.items()} == {0: 1}
+    await adapter(wires, store, AdapterSettings(batch_max=1, clock="world")).run_until(ends)
+    through = [{one.partition: one.through for one in ack.received} for ack in await wires.acknowledged()]
+    assert through[0] == {0: 0}
+    assert sorted(map(str, through[1:])) == [str({0: 1}), str({2: 0})]
+
+
+async def test_the_fuse_stops_the_adapter_and_raised_it_goes_on(wires: Wires) -> None:
+    """What the fuse allows is done and acknowledged, the rest waits for a person; no number is in the error."""
+    log = Log()
+    log.add(Stage.REASSIGNED)
+    log.add(Stage.REASSIGNED, number=OTHER)
+    ends = await wires.put(log)
+    store = shop()
+    with pytest.raises(FuseBlown, match="0-1 would unbind 1 more after 1") as blown:
+        await adapter(wires, store, AdapterSettings(fuse_unbinds_per_day=1, clock="world")).run_until(ends)
+    assert OTHER[3:] not in str(blown.value)
+    assert [ack.received[0].through for ack in await wires.acknowledged()] == [0]
+    await adapter(wires, store).run_until(ends)
+    assert [ack.received[0].through for ack in await wires.acknowledged()] == [0, 1]
+
+
+async def test_what_is_not_heard_is_not_received(wires: Wires) -> None:
+    """Behind a notice that a platform does not hear nothing of that partition is received; the others go on."""
+    log = Log()
+    log.add(Stage.COOLING, number=OTHER)
+    log.add(Stage.COOLING, published_at=NOW + 2)
+    log.add(Stage.SCHEDULED, 0, OTHER)
+    log.add(Stage.COOLING, number="+8613712345678", partition=1)
+    ends = await wires.put(log)
+    store = shop()
+
+    def deaf(notice: Any) -> Listening:
+        return Listening.DEAF if notice.published_at >= NOW + 2 else Listening.RECEIVE_ONLY
+
+    await adapter(wires, store, listening=deaf).run_until(ends)
+    (ack,) = await wires.acknowledged()
+    assert {one.partition: one.through for one in ack.received} == {0: 0, 1: 0}
+    assert ack.outcomes == ()
+
+
+async def test_a_dry_run_tells_and_does_nothing(wires: Wires) -> None:
+    """A dry run counts what it would do; the store stays, nothing is acknowledged, the platform is not asked."""
+    log = two_cases()
+    ends = await wires.put(log)
+    store, asked = shop(), list[Deed]()
+    dry = adapter(
+        wires, store, AdapterSettings(dry_run=True, fuse_unbinds_per_day=0), act=lambda *one: asked.append(one)
+    )
+    await dry.run_until(ends)
+    assert (dry.counts.frozen, dry.counts.unbound, dry.acks, asked) == (1, 2, 0, [])
+    assert await wires.acks() == []
+    assert store.progress().places == {}
+    account = store.get("a")
+    assert account is not None
+    assert account.number == NUMBER
+
+
+async def test_an_adapter_follows_until_it_is_stopped(wires: Wires, kafka: EmbeddedKafka) -> None:
+    """A running adapter acknowledges what is published later, also after the broker was away, and stops when told."""
+    log, stop = two_cases(), asyncio.Event()
+    running = adapter(wires, shop(), AdapterSettings(linger_ms=20))
+    task = asyncio.create_task(running.run(stop))
+    try:
+        log.notices, later = log.notices[:1], log.notices[1:]
+        await wires.put(log)
+        await _until(lambda: running.acks == 1, task)
+        await asyncio.to_thread(kafka.stop)
+        await asyncio.to_thread(kafka.start)
+        log.notices = later
+        await wires.put(log)
+        await _until(lambda: running.counts.notices == 3 and running.acks >= 2, task)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, DEADLINE_S)
+    assert all(ack.sent_at > NOW for ack in await wires.acknowledged())
+
+
+async def _until(holds: Any, task: asyncio.Task[None]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not holds():
+            if task.done():
+                await task
+            await asyncio.sleep(0.02)
+
+
+async def test_an_sql_store_is_used_from_the_adapters_own_thread(wires: Wires, tmp_path: Path) -> None:
+    """A table of SQLite is frozen and unbound in while the broker is read."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'shop.db'}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE users (account_id TEXT, number TEXT, bound_at INTEGER)"))
+        connection.execute(text("INSERT INTO users VALUES ('a', :number, :at)"), {"number": NUMBER, "at": OLD // 1_000})
+    store = SqlStore(engine, SqlTable("users", International()))
+    ends = await wires.put(two_cases())
+    await adapter(wires, store).run_until(ends)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT number FROM users")).all() == [(None,)]
+    assert store.outbox().waiting == {}
+
+
+async def test_what_is_no_message_of_the_hub_is_passed_over(wires: Wires, caplog: pytest.LogCaptureFixture) -> None:
+    """Bytes that are none of the hub's messages stop no adapter, and are logged without their content."""
+    log = Log()
+    await wires.raw(0, b"junk " + NUMBER.encode())
+    await wires.raw(0, None)
+    log.add(Stage.COOLING, offset=2)
+    ends = await wires.put(log)
+    caplog.set_level(logging.DEBUG, "hub")
+    running = adapter(wires, shop())
+    await running.run_until(ends)
+    assert running.counts.frozen == 1
+    assert "passed over" in caplog.text
+    assert NUMBER[1:] not in caplog.text
+
+
+async def test_a_notice_of_a_later_version_stops_the_adapter(wires: Wires) -> None:
+    """A notice this version cannot read is not answered with NOT_BOUND by running over it."""
+    await wires.raw(0, MARKER + bytes(40))
+    store = shop()
+    with pytest.raises(PlatformError, match="0-0 cannot be read"):
+        await adapter(wires, store).run_until({0: 1})
+    assert store.progress().places == {}
+
+
+async def test_positions_that_are_not_in_the_log_stop_the_adapter(wires: Wires) -> None:
+    """A store that has heard more than there is belongs to another log."""
+    log, store = Log(), shop()
+    log.add(Stage.COOLING, offset=7)
+    carry_out(store, log.notices, Rules(always_done))
+    store.acknowledged(store.outbox())
+    with pytest.raises(PlatformError, match="not in this log"):
+        await adapter(wires, store).run_until({0: 20})
+
+
+async def test_a_wrong_number_of_partitions_stops_the_adapter(wires: Wires) -> None:
+    """Releases in partitions the adapter does not read would never be answered: it does not start."""
+    wrong = Wires(HubAddress(wires.address.bootstrap_servers, HUB_ID, 12), wires.producer)
+    with pytest.raises(PlatformError, match="3 partitions, not 12"):
+        await adapter(wrong, shop()).run(asyncio.Event())
+
+
+async def test_an_unreadable_store_is_refused_before_anything_is_read() -> None:
+    """With more unreadable numbers than allowed not one notice is answered; no number is in the error."""
+    store = MemoryStore([("a", "13800138000", OLD), ("b", NUMBER, OLD)])
+    nowhere = HubAddress("127.0.0.1:1", HUB_ID, PARTITIONS)
+    with pytest.raises(StoreUnreadable, match="1 of 2") as refused:
+        await PlatformAdapter("shop", store, SIGNER, nowhere).run(asyncio.Event())
+    assert "13800138000" not in str(refused.value)
+
+
+async def test_a_broker_that_never_answers_is_given_up() -> None:
+    """Where no broker is, the adapter tries a bounded number of times and then says whose part it is."""
+    nowhere = HubAddress("127.0.0.1:1", HUB_ID, PARTITIONS)
+    with pytest.raises(HubError, match="KafkaConnectionError"):
+        await PlatformAdapter("shop", shop(), SIGNER, nowhere, QUICK).run(asyncio.Event())
