@@ -13,7 +13,7 @@ bitset that lies about its cardinality, and 1.2 raises IndexError on the first a
 
 from __future__ import annotations
 
-from operator import add, lt
+from operator import add
 from struct import Struct, unpack_from
 
 NO_RUNS = Struct("<IIHHI")
@@ -26,8 +26,9 @@ COOKIE_RUNS = 12_347
 ARRAY_MAX = 4_096
 BITSET_BYTES = 8_192
 LAST = 65_535
-COMPARED_AT_ONCE_MIN = 48
-"""Words of an array from which on one comparison of large numbers is cheaper than many of small ones."""
+LANES = ARRAY_MAX // 2
+LOW_HALVES = int.from_bytes(b"\xff\xff\0\0" * LANES, "little")
+MARKS = int.from_bytes(b"\0\0\1\0" * LANES, "little")
 
 
 def is_segment(data: bytes) -> bool:
@@ -48,24 +49,24 @@ def is_segment(data: bytes) -> bool:
 def _is_array(data: bytes, cardinality: int) -> bool:
     if len(data) != NO_RUNS.size + 2 * cardinality:
         return False
-    if cardinality < COMPARED_AT_ONCE_MIN:
-        values = unpack_from(f"<{cardinality}H", data, NO_RUNS.size)
-        return all(map(lt, values, values[1:]))
-    return _rises(data[NO_RUNS.size :])
+    return cardinality == 1 or _rises(data[NO_RUNS.size :])
 
 
 def _rises(words: bytes) -> bool:
-    """Whether 16-bit words rise, all compared at once: the words lie in lanes of 32 bits of one large number.
+    """Whether 16-bit words rise: every other one as lanes of 32 bits of one large number, compared all at once."""
+    count, number = len(words) // 2, int.from_bytes(words, "little")
+    even, odd = number & LOW_HALVES, (number >> 16) & LOW_HALVES
+    return _all_less(even, odd, count // 2) and _all_less(odd, even >> 32, (count - 1) // 2)
 
-    From each word's successor with bit 16 set the word and one are taken. Where the successor is the greater that
-    leaves bit 16 set, else it clears it; no lane ever borrows from the next.
+
+def _all_less(these: int, those: int, lanes: int) -> bool:
+    """Whether in each of the first lanes this is less than that.
+
+    From that with bit 16 set, this and one are taken: bit 16 stays set just where that is greater, and no lane
+    borrows from the next. What lies beyond the lanes borrows only from what is not looked at.
     """
-    pairs = len(words) // 2 - 1
-    lanes = bytearray(4 * (pairs + 1))
-    lanes[0::4], lanes[1::4] = words[0::2], words[1::2]
-    these, marks = int.from_bytes(lanes[:-4], "little"), int.from_bytes(b"\0\0\1\0" * pairs, "little")
-    ones = marks >> 16
-    return (int.from_bytes(lanes[4:], "little") + marks - these - ones) & marks == marks
+    marks = MARKS >> 32 * (LANES - lanes)
+    return (those + marks - these - (marks >> 16)) & marks == marks
 
 
 def _is_bitset(data: bytes, cardinality: int) -> bool:
