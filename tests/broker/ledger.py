@@ -123,7 +123,9 @@ def differences(expected: Ledger, coverages: Iterable[Coverage], tiles: Iterable
     found = []
     for coverage in coverages:
         want, have = expected.figures(coverage.platform, coverage.state), shown_figures(coverage)
-        found += [f"{coverage.platform}.{name}: {have[name]}, not {want[name]}" for name in want if have[name] != want[name]]
+        found += [
+            f"{coverage.platform}.{name}: {have[name]}, not {want[name]}" for name in want if have[name] != want[name]
+        ]
     kept = stored(tiles)
     for key in sorted(set(expected.said) | set(kept.said)):
         want_bits, have_bits = expected.said.get(key, set()), kept.said.get(key, set())

@@ -79,7 +79,9 @@ class Acks:
         self._scene = scene
         self._case = case
         self._end = end
-        self.good = scene.ack_message(scene.ack("paybee", case.partition, case.offset, {Outcome.UNBOUND: [case.offset]}))
+        self.good = scene.ack_message(
+            scene.ack("paybee", case.partition, case.offset, {Outcome.UNBOUND: [case.offset]})
+        )
 
     def signed(self, ack: Acknowledgement) -> Message:
         """An acknowledgement with the signature it needs."""
@@ -88,7 +90,9 @@ class Acks:
     def saying(self, *cases: BitmapSegment, through: int | None = None, partition: int | None = None) -> Message:
         """An acknowledgement with these bitmaps."""
         place = self._case.partition if partition is None else partition
-        received = (ReceivedThrough(self._case.partition, self._case.offset if through is None else through, NO_DIGEST),)
+        received = (
+            ReceivedThrough(self._case.partition, self._case.offset if through is None else through, NO_DIGEST),
+        )
         outcomes = (OutcomeSet(Outcome.UNBOUND, place, cases),)
         return self.signed(Acknowledgement("paybee", self._scene.hub_log.log_id, now_ms(), received, outcomes))
 
@@ -143,7 +147,10 @@ class Acks:
             "no record key": (good._replace(key=None), Refusal.WRONG_PLATFORM),
             "wrong partition": (good._replace(partition=(good.partition + 1) % far), Refusal.WRONG_PARTITION),
             "another log": (self.signed(plain._replace(log_id=uuid.uuid4().bytes)), Refusal.OTHER_LOG),
-            "bit beyond through": (self.saying(bit, through=0, partition=(case.partition + 1) % far), Refusal.BEYOND_LOG),
+            "bit beyond through": (
+                self.saying(bit, through=0, partition=(case.partition + 1) % far),
+                Refusal.BEYOND_LOG,
+            ),
             "bit one beyond through": (
                 self.signed(scene.ack("paybee", case.partition, case.offset, {Outcome.UNBOUND: [case.offset + 1]})),
                 Refusal.BEYOND_LOG,

@@ -49,9 +49,7 @@ def run_kills(data_dir: Path, size: Size, *, seed: int, worker_options: tuple[st
         killer = Killer(scene, contracts.ACKS, rng, SHARE_S)
         killer.run(crowd.messages(size.acks), size.kills, lose_state=size.lose_state)
         taken = time.monotonic() - began
-        wrong = differences(
-            crowd.ledger, scene.final_coverage(crowd.platforms).values(), scene.read(contracts.TILES)
-        )
+        wrong = differences(crowd.ledger, scene.final_coverage(crowd.platforms).values(), scene.read(contracts.TILES))
         wrong += [f"refused: {where} {one.reason}" for where, one in scene.rejected().items()]
         wrong += killer.unasked_deaths()
         say(f"{size.acks} acks, kills {killer.kills}, {taken:.0f} s, differences: {len(wrong)} {wrong[:3]}")

@@ -53,9 +53,7 @@ class Traffic:
         prefixes: of the numbers used, within `OPERATORS`.
     """
 
-    def __init__(
-        self, scene: Scene, numbers: int, rng: random.Random, prefixes: Mapping[str, str] = OPERATORS
-    ) -> None:
+    def __init__(self, scene: Scene, numbers: int, rng: random.Random, prefixes: Mapping[str, str] = OPERATORS) -> None:
         self.kinds: Counter[str] = Counter()
         self._scene = scene
         self._rng = rng

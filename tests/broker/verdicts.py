@@ -40,7 +40,9 @@ def pure_run(scene: Scene) -> Verdicts:
 
 def _stages(known: MemoryCases) -> dict[str, tuple[str, ...]]:
     """Stage and history of every case, by its opening event."""
-    return {case.event_ids[0].hex(): (case.stage, *(one.hex() for one in case.event_ids)) for case in known.cases.values()}
+    return {
+        case.event_ids[0].hex(): (case.stage, *(one.hex() for one in case.event_ids)) for case in known.cases.values()
+    }
 
 
 def cases(scene: Scene) -> dict[Source, bool]:
@@ -58,7 +60,9 @@ def live_run(scene: Scene) -> tuple[Verdicts, dict[Source, Source], list[str]]:
     for operator in scene.operators:
         for receipt in scene.receipts(operator):
             receipts[receipt.source].add(receipt)
-    wrong += [f"{len(said)} different receipts for {source}: {said}" for source, said in receipts.items() if len(said) > 1]
+    wrong += [
+        f"{len(said)} different receipts for {source}: {said}" for source, said in receipts.items() if len(said) > 1
+    ]
     known, positions = MemoryCases(), dict[Source, Source]()
     for where, notice in sorted(scene.notices(), key=lambda one: one[0]):
         if known.fold(notice, where) is not None:
@@ -85,10 +89,14 @@ def differences(scene: Scene) -> list[str]:
     accepted = {source for source, one in pure.receipts.items() if one.decision is Decision.ACCEPTED}
     if set(positions) != accepted:
         wrong.append(f"notices that count: {len(positions)}, accepted events: {len(accepted)}")
-    wrong += [f"rejected {one}: {live.rejected.get(one)}, not {pure.rejected.get(one)}" for one in sorted(
-        source for source in set(pure.rejected) | set(live.rejected)
-        if pure.rejected.get(source) != live.rejected.get(source)
-    )]
+    wrong += [
+        f"rejected {one}: {live.rejected.get(one)}, not {pure.rejected.get(one)}"
+        for one in sorted(
+            source
+            for source in set(pure.rejected) | set(live.rejected)
+            if pure.rejected.get(source) != live.rejected.get(source)
+        )
+    ]
     if pure.stages != live.stages:
         wrong.append("cases do not stand as in the pure run")
     return wrong

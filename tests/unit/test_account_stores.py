@@ -144,6 +144,16 @@ def test_a_restart_goes_on_where_the_store_is(harness: Harness) -> None:
     assert harness.open().outbox() == (waiting.log_id, {}, {})
 
 
+def test_a_freeze_passes_from_case_to_case(harness: Harness) -> None:
+    """Over restarts, the freeze an earlier case left is the next one's to lift, back to before both."""
+    harness.bind("1", written(harness), None)
+    before, log = harness.see(), Log()
+    for stage, opened_at in ((Stage.REASSIGNED, None), (Stage.COOLING, None), (Stage.RESTORED, 1)):
+        log.add(stage, opened_at)
+        hear(harness.open(), log)
+    assert harness.see() == before
+
+
 def test_what_is_hidden_is_counted(harness: Harness) -> None:
     """Of the bound rows a store tells how many it cannot read; those without a number do not count."""
     harness.bind("1", written(harness), OLD)

@@ -203,28 +203,71 @@ def test_what_vanishes_by_itself_counts_as_unbound(account_id: str, before: Outc
     assert answers(store, log) == {CASE: {before, Outcome.UNBOUND}}
 
 
-def test_a_frozen_account_that_changes_its_number_is_thawed() -> None:
-    """A user who moved a frozen account to another number gets it back; the old binding counts as gone."""
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_a_frozen_account_that_changes_its_number_is_thawed(scheduled: bool) -> None:
+    """A user who moved a frozen account to another number gets it back, and the next case does not find it."""
     store, log = one_account(), Log()
     log.add(Stage.COOLING)
     hear(store, log)
     store.put("a", MemoryAccount(OTHER, NEW, frozen=True))
-    log.add(Stage.SCHEDULED, 0)
+    if scheduled:
+        log.add(Stage.SCHEDULED, 0)
     log.add(Stage.RESTORED, 0)
+    following = log.add(Stage.COOLING)
     hear(store, log)
     assert store.get("a") == MemoryAccount(OTHER, NEW)
-    assert answers(store, log) == {CASE: {Outcome.FROZEN, Outcome.UNBOUND, Outcome.REINSTATED}}
+    unbound = {Outcome.UNBOUND} if scheduled else set()
+    assert answers(store, log) == {
+        CASE: {Outcome.FROZEN, Outcome.REINSTATED} | unbound,
+        following: {Outcome.NOT_BOUND},
+    }
 
 
 def test_reinstating_never_overwrites_a_new_binding() -> None:
-    """An unbound account that its user has bound to another number keeps that one when the case is undone."""
+    """An unbound account that its user has bound to another number keeps that one; the next case does not find it."""
     store, log = one_account(), Log()
     log.add(Stage.REASSIGNED)
     hear(store, log)
     store.put("a", MemoryAccount(OTHER, NEW))
     log.add(Stage.WITHDRAWN, 0)
+    following = log.add(Stage.COOLING)
     hear(store, log)
     assert store.get("a") == MemoryAccount(OTHER, NEW)
+    assert answers(store, log)[following] == {Outcome.NOT_BOUND}
+
+
+def test_an_age_learnt_in_the_meantime_outlives_the_freeze() -> None:
+    """An age the platform fills in while an account is frozen is not overwritten when the freeze is lifted."""
+    store, log = one_account(None), Log()
+    log.add(Stage.COOLING)
+    hear(store, log)
+    store.put("a", MemoryAccount(NUMBER, OLD, frozen=True))
+    log.add(Stage.RESTORED, 0)
+    hear(store, log)
+    assert store.get("a") == MemoryAccount(NUMBER, OLD)
+
+
+def test_a_freeze_that_passed_on_is_not_the_earlier_cases_to_lift() -> None:
+    """Once the next case holds a freeze, undoing the earlier one lifts nothing and says nothing."""
+    store, log = one_account(None), Log()
+    log.add(Stage.REASSIGNED)
+    log.add(Stage.COOLING)
+    log.add(Stage.WITHDRAWN, 0)
+    hear(store, log)
+    assert answers(store, log) == {CASE: {Outcome.FROZEN}, Source(0, 1): {Outcome.FROZEN}}
+    assert state(store) == FROZEN
+
+
+def test_a_second_case_in_one_batch_undoes_to_the_very_beginning() -> None:
+    """Restored, given up and restored again within one batch, an account ends as before the first freeze."""
+    store, log = one_account(), Log()
+    log.add(Stage.COOLING)
+    hear(store, log)
+    log.add(Stage.RESTORED, 0)
+    following = log.add(Stage.COOLING)
+    log.add(Stage.RESTORED, following.offset)
+    hear(store, log)
+    assert store.get("a") == MemoryAccount(NUMBER, OLD)
 
 
 def test_a_freeze_of_the_platforms_own_outlives_the_case() -> None:
@@ -242,6 +285,38 @@ def test_a_repeated_source_is_ignored() -> None:
     log.add(Stage.REASSIGNED, source=Source(0, 0))
     assert hear(store, log).counts.ignored == 1
     assert state(store) == FROZEN
+
+
+def test_an_ignored_notice_uses_up_no_source() -> None:
+    """Only a folded notice moves the last source on: what another follower would fold is folded here."""
+    store, log = one_account(), Log()
+    log.add(Stage.COOLING)
+    log.add(Stage.SCHEDULED, None, source=Source(0, 5))
+    log.add(Stage.SCHEDULED, 0, source=Source(0, 3))
+    assert hear(store, log).counts.ignored == 1
+    assert state(store) == GONE
+
+
+def test_what_was_heard_is_passed_over() -> None:
+    """Notices read again from before the store's place are not notices again."""
+    store, log = one_account(), Log()
+    log.add(Stage.COOLING)
+    log.add(Stage.SCHEDULED, 0)
+    hear(store, log)
+    log.notices = log.notices[:1]
+    assert hear(store, log).counts.notices == 0
+    assert store.progress().places[0].next_offset == 2
+
+
+def test_an_answer_is_given_once() -> None:
+    """A later stage that changes nothing adds nothing to what was said."""
+    store, log = one_account(None), Log()
+    log.add(Stage.COOLING)
+    hear(store, log)
+    take_acks(store)
+    log.add(Stage.SCHEDULED, 0)
+    hear(store, log)
+    assert answers(store, log) == {}
 
 
 @pytest.mark.parametrize(
@@ -291,7 +366,8 @@ def test_positions_that_open_nothing_are_covered_by_the_range() -> None:
     store, log = one_account(), Log()
     log.add(Stage.COOLING, number=OTHER)
     log.add(Stage.COOLING, offset=7)
-    log.add(Stage.COOLING, number="+8613712345678", offset=SEGMENT + 9)
+    log.add(Stage.COOLING, number="+8613712345678", offset=SEGMENT + 8)
+    log.add(Stage.SCHEDULED, SEGMENT + 8, number="+8613712345678")
     hear(store, log)
     said = store.outbox().said
     assert said[SaidKey(0, 0, Outcome.NOT_BOUND)] == BitMap(range(SEGMENT)) - BitMap([7])
@@ -370,8 +446,9 @@ def test_the_fuse_counts_a_day_of_record_time() -> None:
 
 
 def test_the_fuse_does_not_mind_freezing() -> None:
-    """Freezing can be undone, so no fuse holds it up."""
-    store, log = one_account(), Log()
+    """Freezing can be undone, so no fuse holds it up, not even one lowered below what was unbound that day."""
+    store, log = many(1)
+    hear(store, log)
     log.add(Stage.COOLING)
     assert hear(store, log, fuse=0).blown is None
 
@@ -411,7 +488,7 @@ def test_large_bitmaps_are_sent_in_several() -> None:
     """Bitmaps that do not pack fill no acknowledgement beyond its limit, however long the platform's name."""
     bits = BitMap(range(0, SEGMENT, 2))
     keys = [SaidKey(0, segment, Outcome.UNBOUND) for segment in range(70)]
-    acks = acknowledgements(outbox(70 * SEGMENT, *((key, bits) for key in keys)), "店" * 200, NOW, {})
+    acks = acknowledgements(outbox(70 * SEGMENT, *((key, bits) for key in keys)), "店" * 4_000, NOW, {})
     assert len(acks) > 1
     assert all(len(encode(ack)) <= 256 * 1024 for ack in acks)
     assert sum(len(one.cases) for ack in acks for one in ack.outcomes) == 70

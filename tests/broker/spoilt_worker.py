@@ -1,0 +1,47 @@
+"""A worker with one fault built in: `python spoilt_worker.py FAULT worker ...`, run by `test_poison.py`.
+
+Faults: `rule:<number>` makes intake's rules raise for one number, `merge:<platform>` makes coverage raise for one
+platform, `send:<topic>` makes the producer fail on a topic as it does when the broker is gone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
+
+from hub.cli import run
+from hub.core import numbers
+from hub.stream import coverage
+
+
+def _raises(real: Callable[..., Any], when: Callable[..., bool], error: type[Exception]) -> Callable[..., Any]:
+    def spoilt(*args: Any, **kwargs: Any) -> Any:
+        if when(*args):
+            raise error
+        return real(*args, **kwargs)
+
+    return spoilt
+
+
+def spoil(fault: str) -> None:
+    """Build the fault in."""
+    kind, _, of = fault.partition(":")
+    match kind:
+        case "rule":
+            numbers.is_e164 = _raises(numbers.is_e164, lambda number: number == of, ZeroDivisionError)  # type: ignore[assignment]
+        case "merge":
+            coverage.apply = _raises(coverage.apply, lambda _book, ack, _: ack.platform == of, ZeroDivisionError)
+        case "send":
+            sends = AIOKafkaProducer.send
+            AIOKafkaProducer.send = _raises(sends, lambda _self, topic: topic == of, KafkaTimeoutError)
+        case _:
+            raise SystemExit(f"no fault {fault}")
+
+
+if __name__ == "__main__":
+    spoil(sys.argv.pop(1))
+    run()
