@@ -31,6 +31,14 @@ class DueSets(NamedTuple):
     frozen: BitMap
 
 
+class _KeptDue(NamedTuple):
+    """Due sets, true from the last deadline in them until, but not at, the first that is not."""
+
+    since_ms: int
+    until_ms: int
+    sets: DueSets
+
+
 class UniverseSegment:
     """One segment: `opened` positions, their sets by stage, and their times (milliseconds, UTC)."""
 
@@ -40,8 +48,7 @@ class UniverseSegment:
         self.by_stage: dict[Stage, BitMap] = {stage: BitMap() for stage in Stage}
         self.at_ms: npt.NDArray[np.int64] = np.full(SEGMENT, NO_TIME, dtype=np.int64)
         self.reissue_ms: npt.NDArray[np.int64] = np.full(SEGMENT, NO_TIME, dtype=np.int64)
-        self._due: dict[int, tuple[int, int, DueSets]] = {}
-        self._due_version = 0
+        self._due: dict[int, _KeptDue] = {}
 
     def note(self, bit: int, at_ms: int) -> None:
         """Remember when the notice at a position was published, opener or not."""
@@ -53,6 +60,15 @@ class UniverseSegment:
         self.by_stage[stage].add(bit)
         self.at_ms[bit] = at_ms
         self.reissue_ms[bit] = NO_TIME if reissue_ms is None else reissue_ms
+        self._due.update({limit: _with_opener(limit, kept, at_ms, reissue_ms) for limit, kept in self._due.items()})
+        self.version += 1
+
+    def load(self, stages: npt.NDArray[np.uint8]) -> None:
+        """Take in what was stored of every position: 0, or one more than the place of its stage in `STAGES`."""
+        self.opened = BitMap(np.flatnonzero(stages).astype(np.uint32))
+        for code, stage in enumerate(STAGES, start=1):
+            self.by_stage[stage] = BitMap(np.flatnonzero(stages == code).astype(np.uint32))
+        self._due.clear()
         self.version += 1
 
     def move(self, bit: int, stage: Stage) -> None:
@@ -72,30 +88,38 @@ class UniverseSegment:
         return BitMap(np.flatnonzero(self.at_ms < at_ms).astype(np.uint32)) & self.opened
 
     def due(self, limit_ms: int, now_ms: int) -> DueSets:
-        """Positions past their deadline, for a tier's limit. Kept until time or the segment moves."""
+        """Positions past their deadline, for a tier's limit. Kept until time or a new case passes a deadline."""
         kept = self._due.get(limit_ms)
-        if kept is not None and kept[:2] == (now_ms, self.version):
-            return kept[2]
-        fresh = self._due_at(limit_ms, now_ms)
-        if kept is None or kept[2] != fresh:
-            self._due_version += 1
-        self._due[limit_ms] = (now_ms, self.version, fresh)
-        return fresh
+        if kept is None or not kept.since_ms <= now_ms < kept.until_ms:
+            kept = self._due[limit_ms] = self._due_at(limit_ms, now_ms)
+        return kept.sets
 
     def mark(self, limit_ms: int, now_ms: int) -> tuple[int, int, int]:
         """What figures of this segment depend on: equal marks, equal figures."""
         due = self.due(limit_ms, now_ms)
         return self.version, len(due.any_gap), len(due.frozen)
 
-    def _due_at(self, limit_ms: int, now_ms: int) -> DueSets:
+    def _due_at(self, limit_ms: int, now_ms: int) -> _KeptDue:
         bits = np.asarray(self.opened.to_array(), dtype=np.int64)
-        if not len(bits):
-            return DueSets(BitMap(), BitMap())
-        by_limit = self.at_ms[bits] <= now_ms - limit_ms
-        reissue = self.reissue_ms[bits]
-        by_reissue = (reissue != NO_TIME) & (reissue <= now_ms + RESOLVE_BEFORE_REISSUE_MS)
-        frozen = np.where(reissue != NO_TIME, by_reissue, by_limit)
-        return DueSets(BitMap(bits[by_limit | by_reissue].astype(np.uint32)), BitMap(bits[frozen].astype(np.uint32)))
+        by_limit, reissue = self.at_ms[bits] + limit_ms, self.reissue_ms[bits]
+        frozen = np.where(reissue == NO_TIME, by_limit, reissue - RESOLVE_BEFORE_REISSUE_MS)
+        any_gap = np.minimum(by_limit, frozen)
+        deadlines = np.concatenate((any_gap, frozen))
+        past = deadlines <= now_ms
+        return _KeptDue(
+            since_ms=int(deadlines.max(where=past, initial=-NO_TIME)),
+            until_ms=int(deadlines.min(where=~past, initial=NO_TIME)),
+            sets=DueSets(
+                BitMap(bits[any_gap <= now_ms].astype(np.uint32)), BitMap(bits[frozen <= now_ms].astype(np.uint32))
+            ),
+        )
+
+
+def _with_opener(limit_ms: int, kept: _KeptDue, at_ms: int, reissue_ms: int | None) -> _KeptDue:
+    """What is kept, after a case opened: one with a deadline already past leaves nothing true of it."""
+    by_limit = at_ms + limit_ms
+    deadline = by_limit if reissue_ms is None else min(by_limit, reissue_ms - RESOLVE_BEFORE_REISSUE_MS)
+    return kept._replace(until_ms=min(kept.until_ms, deadline))
 
 
 class Universe:

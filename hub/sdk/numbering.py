@@ -90,7 +90,7 @@ class National:
         if not e164.startswith(f"+{self._country_code}"):
             return []
         number = _parsed(e164, None)
-        if number is None or number.country_code != self._country_code:
+        if number is None:
             return []
         formatted = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
         bare = phonenumbers.national_significant_number(number)

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from rocksdict import Options, Rdict, WriteBatch
 
 from hub.core import breaches
 from hub.core.cases import Case, Folded, fold
 from hub.core.intake import SeenEvent
 from hub.core.model import SEGMENT, Breach, Operator, ReleaseNotice, Source, Stage
-from hub.core.universe import NO_TIME, STAGES, Universe
+from hub.core.universe import NO_TIME, STAGES, Universe, UniverseSegment
 
 BLOCK = 64
 """Positions in a stored block: small, because later stages touch blocks all over the log."""
@@ -36,6 +37,7 @@ SOURCES_KEPT = 20_000
 _PLACE = struct.Struct(">HQ")
 _PROGRESS = struct.Struct(">Qq")
 _STAGE_CODE = {stage: code + 1 for code, stage in enumerate(STAGES)}
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class AcceptedSource(NamedTuple):
@@ -54,8 +56,7 @@ def _event_key(partition: int, operator: str, event_id: bytes) -> bytes:
 
 
 def _pack_case(case: Case) -> bytes:
-    plain = [*case[:-1], [one.hex() for one in case.event_ids]]
-    return json.dumps(plain, separators=(",", ":")).encode()
+    return _to_json([*case[:-1], [one.hex() for one in case.event_ids]]).encode()
 
 
 def _unpack_case(data: bytes) -> Case:
@@ -78,7 +79,6 @@ class CaseStore:
         self._events: dict[bytes, SeenEvent] = {}
         self._sources: dict[tuple[int, int], AcceptedSource] = {}
         self._kept: dict[int, deque[int]] = {partition: deque() for partition in range(partitions)}
-        self._dirty_sources: list[tuple[int, int]] = []
         self._dropped_sources: list[tuple[int, int]] = []
         self._dirty_blocks: set[tuple[int, int]] = set()
         self._moved: set[int] = set()
@@ -101,27 +101,21 @@ class CaseStore:
         for key, value in self._rows(b"o"):
             partition, _ = _PLACE.unpack(key)
             self._next[partition], self._last_source[partition] = _PROGRESS.unpack(value)
-        for key, value in self._rows(b"s"):
+        for key, _ in self._rows(b"s"):
             partition, offset = _PLACE.unpack(key)
-            row = json.loads(value)
-            self._sources[partition, offset] = AcceptedSource(
-                Source(partition, row[0]), tuple(Breach(one) for one in row[1:])
-            )
             self._kept[partition].append(offset)
+        stages: dict[UniverseSegment, npt.NDArray[np.uint8]] = {}
         for key, value in self._rows(b"b"):
             partition, block = _PLACE.unpack(key)
-            self._load_block(partition, block, value)
-
-    def _load_block(self, partition: int, block: int, value: bytes) -> None:
-        stages = np.frombuffer(value, dtype=np.uint8, count=BLOCK)
-        times = np.frombuffer(value, dtype=np.int64, offset=BLOCK).reshape(2, BLOCK)
-        segment, start = self.universe.at(partition, block * BLOCK)
-        segment.at_ms[start : start + BLOCK] = times[0]
-        segment.reissue_ms[start : start + BLOCK] = times[1]
-        for bit in np.flatnonzero(stages):
-            segment.opened.add(start + int(bit))
-            segment.by_stage[STAGES[stages[bit] - 1]].add(start + int(bit))
-        segment.version += 1
+            segment, start = self.universe.at(partition, block * BLOCK)
+            if segment not in stages:
+                stages[segment] = np.zeros(SEGMENT, dtype=np.uint8)
+            times = np.frombuffer(value, dtype=np.int64, offset=BLOCK)
+            stages[segment][start : start + BLOCK] = np.frombuffer(value, dtype=np.uint8, count=BLOCK)
+            segment.at_ms[start : start + BLOCK] = times[:BLOCK]
+            segment.reissue_ms[start : start + BLOCK] = times[BLOCK:]
+        for segment, found in stages.items():
+            segment.load(found)
 
     def case_of(self, number: str) -> Case | None:
         """The last case of a number."""
@@ -146,7 +140,13 @@ class CaseStore:
 
     def accepted(self, source: Source) -> AcceptedSource | None:
         """What the fold says of a source, if its notice was folded lately."""
-        return self._sources.get((source.partition, source.offset))
+        accepted = self._sources.get((source.partition, source.offset))
+        if accepted is None:
+            row = self._db.get(_place(b"s", *source))
+            if row is not None:
+                offset, *shown = json.loads(row)
+                accepted = AcceptedSource(Source(source.partition, offset), tuple(Breach(one) for one in shown))
+        return accepted
 
     def next_offset(self, partition: int) -> int:
         """The next offset of `releases` to be folded."""
@@ -184,7 +184,6 @@ class CaseStore:
     def _remember_source(self, source: Source, accepted: AcceptedSource) -> None:
         place = (source.partition, source.offset)
         self._sources[place] = accepted
-        self._dirty_sources.append(place)
         kept = self._kept[source.partition]
         kept.append(source.offset)
         if len(kept) > SOURCES_KEPT:
@@ -210,11 +209,8 @@ class CaseStore:
             batch.put(b"n" + number.encode(), _pack_case(case))
         for key, seen in self._events.items():
             batch.put(key, seen.digest + seen.position.offset.to_bytes(8, "big"))
-        for place in self._dirty_sources:
-            accepted = self._sources.get(place)
-            if accepted is not None:
-                row = json.dumps([accepted.position.offset, *accepted.breaches]).encode()
-                batch.put(_place(b"s", *place), row)
+        for place, accepted in self._sources.items():
+            batch.put(_place(b"s", *place), _to_json([accepted.position.offset, *accepted.breaches]).encode())
         for place in self._dropped_sources:
             batch.delete(_place(b"s", *place))
         for partition, block in self._dirty_blocks:
@@ -225,7 +221,7 @@ class CaseStore:
         self._db.write(batch)
         self._cases.clear()
         self._events.clear()
-        self._dirty_sources.clear()
+        self._sources.clear()
         self._dropped_sources.clear()
         self._dirty_blocks.clear()
         self._moved.clear()

@@ -58,21 +58,29 @@ class Follower:
         while True:
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
             for tp, batch in fetched.items():
-                for raw in batch:
-                    self.handle(raw)
+                await self.take(batch)
                 self.places[tp] = batch[-1].offset + 1
             if fetched:
                 await self.told()
-                await asyncio.sleep(0)
+            self.between()
+            await asyncio.sleep(0)
+
+    async def take(self, batch: list[Any]) -> None:
+        """Take in records of one partition, in order."""
+        for raw in batch:
+            self.handle(raw)
+
+    def handle(self, raw: Any) -> None:
+        """Take in one record."""
+        raise NotImplementedError
+
+    def between(self) -> None:
+        """Whatever there is to do between two batches."""
 
     async def told(self) -> None:
         """Wake whoever waits for a place."""
         async with self._moved:
             self._moved.notify_all()
-
-    def handle(self, raw: Any) -> None:
-        """Take in one record."""
-        raise NotImplementedError
 
     async def end_offsets(self) -> dict[TopicPartition, int]:
         """Where the logs end now."""
@@ -145,21 +153,16 @@ class CaseFollower(Follower):
         for tp in self.tps:
             self.places[tp] = store.next_offset(tp.partition)
 
-    async def run(self) -> None:
-        """Follow for ever, writing what was folded every half second."""
-        assert self._consumer is not None, "start() comes first"
-        while True:
-            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
-            for tp, batch in fetched.items():
-                for raw in batch:
-                    await self._fold(raw)
-                self.places[tp] = batch[-1].offset + 1
-            if fetched:
-                await self.told()
-            if time.monotonic() - self._flushed_at > STORE_FLUSH_S:
-                self.store.flush()
-                self._flushed_at = time.monotonic()
-            await asyncio.sleep(0)
+    async def take(self, batch: list[Any]) -> None:
+        """Fold records of one partition, in order."""
+        for raw in batch:
+            await self._fold(raw)
+
+    def between(self) -> None:
+        """Write what was folded, every half second."""
+        if time.monotonic() - self._flushed_at > STORE_FLUSH_S:
+            self.store.flush()
+            self._flushed_at = time.monotonic()
 
     async def _fold(self, raw: Any) -> None:
         position = Source(raw.partition, raw.offset)

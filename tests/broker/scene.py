@@ -48,9 +48,8 @@ from hub.core.model import (
 )
 from hub.local.up import LocalHub
 from hub.registrar import registrar
-from hub.settings import WorkerSettings
 from hub.signing import Headers, Signer
-from hub.stream.app import GROUP, read_hub_log
+from hub.stream.app import GROUP
 
 POLL_S = 0.02
 DEADLINE_S = 60.0
@@ -393,12 +392,6 @@ def running(data_dir: Path, **options: Any) -> Iterator[Scene]:
         scene.close()
     finally:
         asyncio.run(hub.stop())
-
-
-def attach(hub: LocalHub) -> Scene:
-    """A scene on a hub that runs already."""
-    settings = WorkerSettings(hub.address.bootstrap_servers, Path(), "look")
-    return Scene(hub, asyncio.run(read_hub_log(settings)))
 
 
 class Feeder(threading.Thread):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sqlite3
 import sys
@@ -11,6 +12,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -69,11 +71,11 @@ async def test_the_programs_of_the_readme_run(hub: LocalHub, tmp_path: Path) -> 
     """Registrar, operator and platform, copied from the README, bring a release to a frozen account."""
     servers = hub.address.bootstrap_servers
     _prepare(tmp_path)
-    await _run(program("The registrar", servers), tmp_path)
-    sent = await _run(program("An operator connects", servers), tmp_path)
+    await _ended(await _start("-c", program("The registrar", servers), folder=tmp_path))
+    sent = await _ended(await _start("-c", program("An operator connects", servers), folder=tmp_path))
     assert "ACCEPTED  1" in sent
     assert "line 3: " in sent
-    platform = await _start(program("A platform connects", servers), tmp_path)
+    platform = await _start("-c", program("A platform connects", servers), folder=tmp_path)
     try:
         deadline = time.monotonic() + DEADLINE_S
         while (answers := await _answers(servers)).get("panbox") != ("FROZEN", "frozen"):
@@ -83,15 +85,35 @@ async def test_the_programs_of_the_readme_run(hub: LocalHub, tmp_path: Path) -> 
         platform.kill()
         await platform.wait()
     assert answers["gymnow"] == (None, "not_connected")
+    await _look(servers, tmp_path)
 
 
-async def _start(source: str, folder: Path) -> Process:
-    return await asyncio.create_subprocess_exec(sys.executable, "-c", source, cwd=folder, stdout=PIPE)
+async def _look(servers: str, folder: Path) -> None:
+    """The commands of "Run a hub" say the same, as JSON; nobody's number is in what they say of refusals."""
+
+    async def say(*words: str) -> Any:
+        command = ("-m", "hub", *words, "--bootstrap-servers", servers, "--json")
+        return json.loads(await _ended(await _start(*command, folder=folder)))
+
+    (panbox,) = [one for one in await say("coverage") if one["platform"] == "panbox"]
+    assert (panbox["in_force"], panbox["resolved"], panbox["gaps"]) == (1, 0, {"frozen": 1})
+    async with asyncio.timeout(DEADLINE_S):  # what only the universe moved is published every few seconds
+        while not (found := await say("gaps", "--unconnected")):
+            pass
+    (blind,) = found
+    assert (blind["platform"], blind["not_connected"]) == ("gymnow", 1)
+    (case,) = await say("case", NUMBER)
+    assert (case["operator"], case["stage"], round(case["days_to_reissue"])) == ("north", "cooling", 70)
+    assert await say("rejected") == []
+    assert await say("recount") == []
 
 
-async def _run(source: str, folder: Path) -> str:
-    """What a program prints; it has to end well."""
-    process = await _start(source, folder)
+async def _start(*command: str, folder: Path) -> Process:
+    return await asyncio.create_subprocess_exec(sys.executable, *command, cwd=folder, stdout=PIPE)
+
+
+async def _ended(process: Process) -> str:
+    """What a process prints; it has to end well."""
     printed, _ = await asyncio.wait_for(process.communicate(), DEADLINE_S)
     assert process.returncode == 0
     return printed.decode()
