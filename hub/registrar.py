@@ -90,7 +90,9 @@ class Registrar:
                     todo="Use a cluster without a hub, or start on the one that is there.",
                 )
 
-    async def put_operators(self, operators: Iterable[Operator], *, clock: str = "record", replication: int = 1) -> None:
+    async def put_operators(
+        self, operators: Iterable[Operator], *, clock: str = "record", replication: int = 1
+    ) -> None:
         """Write operators' newest records, and make the topics of their receipts."""
         found = list(operators)
         spec = topics()[RECEIPTS]

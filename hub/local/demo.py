@@ -125,7 +125,8 @@ def draw(shown: dict[str, Any]) -> list[Any]:
     head = f"{shown['date']}  events {shown['events']:,}  notices {shown['notices']:,}  acks {shown['acks']:,}"
     table = Table(box=None, pad_edge=False)
     for name in ("platform", "state", "coverage", "in force", "overdue", "incidents"):
-        table.add_column(name, justify="right" if name in {"in force", "overdue", "incidents"} else "left", no_wrap=True)
+        is_count = name in {"in force", "overdue", "incidents"}
+        table.add_column(name, justify="right" if is_count else "left", no_wrap=True)
     table.add_column("gaps", no_wrap=True, overflow="ellipsis")
     for one in shown["platforms"]:
         gaps = ", ".join(f"{name.lower()} {count}" for name, count in one["gaps"].items())

@@ -214,6 +214,7 @@ async def run_worker(settings: WorkerSettings) -> None:
         beside = [
             guarded("ready", _say_ready(settings, context, stages, server.server_port)),
             guarded("lag", _show_lag(app, metrics)),
+            guarded("faust", _until_it_ends(app)),
         ]
         await stop.wait()
         for task in beside:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaProducer
@@ -48,6 +48,9 @@ class Context:
 
     joined: asyncio.Event
     """Set once this worker was given its partitions."""
+
+    refreshing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one partition that works its figures out again: twelve at once would leave no room for acks."""
 
     async def open(
         self,

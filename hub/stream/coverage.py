@@ -32,6 +32,12 @@ from hub.stream.runner import Chunk
 
 log = logging.getLogger(__name__)
 
+PAUSE_TO_WORK = 3
+"""Publishing rests this many times as long as it took: with much to publish it is late rather than all there is."""
+
+PAUSE_MAX_S = 1.0
+"""But the coverage of who was heard is never later than this for it."""
+
 
 def tile_key(platform: str, key: SegmentKey, epoch: bytes) -> bytes:
     """The key of a tile's record."""
@@ -80,6 +86,8 @@ class CoverageWorker:
         self._published: dict[str, Coverage] = {}
         self._stale_gaps: set[tuple[str, SegmentKey]] = set()
         self._heard: set[str] = set()
+        self._now_ms: int | None = None
+        self._publishing = asyncio.Lock()
 
     async def prepare(self) -> None:
         """Read the tiles of every epoch, and fold `releases` to its end."""
@@ -150,6 +158,8 @@ class CoverageWorker:
             self._merge_or_set_aside(one, counted)
         self._next_ack = chunk.end
         self._unflushed.append(chunk)
+        if not context.settings.flush_durably:
+            chunk.ack()
         counted.show(context.metrics)
 
     async def _fold_for(self, opened: list[OpenedAck]) -> None:
@@ -189,8 +199,8 @@ class CoverageWorker:
             counted.positions[platform] += len(addition.bits)
 
     async def background(self) -> None:
-        """Publish and flush, each at its interval, until the partition is gone."""
-        await asyncio.gather(self._flush_for_ever(), self._publish_for_ever())
+        """Flush, publish and refresh, each at its interval, until the partition is gone."""
+        await asyncio.gather(self._flush_for_ever(), self._publish_for_ever(), self._refresh_for_ever())
 
     async def _flush_for_ever(self) -> None:
         while True:
@@ -240,42 +250,60 @@ class CoverageWorker:
                 )
 
     async def _publish_for_ever(self) -> None:
-        settings = self._context.settings
-        refreshed_at, now_ms, roster = -1.0, -1, -1
+        """Publish whoever was heard, at figures' time: what only time moved waits for the refresh."""
+        pause_s = interval_s = self._context.settings.publish_interval_ms / 1000
+        while True:
+            await asyncio.sleep(pause_s)
+            began = time.monotonic()
+            if self._now_ms is not None:
+                heard, self._heard = self._heard, set()
+                for platform_id in sorted(heard):
+                    await self._publish(platform_id, complete=False)
+            pause_s = max(interval_s, min(PAUSE_TO_WORK * (time.monotonic() - began), PAUSE_MAX_S))
+
+    async def _refresh_for_ever(self) -> None:
+        """Publish coverage of every platform, and gaps that moved, as time passes or the roster changes."""
+        settings, lock = self._context.settings, self._context.refreshing
+        due_at, roster = 0.0, -1
         while True:
             await asyncio.sleep(settings.publish_interval_ms / 1000)
             if self._next_ack < self._exact_from:
                 continue
-            clock = self._context.roster.now_ms()
-            due = (time.monotonic() - refreshed_at) * 1000 >= settings.refresh_interval_ms
-            if due or self._context.roster.version != roster:
-                refreshed_at, now_ms, roster = time.monotonic(), clock, self._context.roster.version
-                self._sync_roster()
-                await self._publish(list(self._books), now_ms, complete=True)
-                await self._publish_gaps(now_ms)
-            elif self._heard:
-                heard, self._heard = self._heard, set()
-                await self._publish(sorted(heard), now_ms, complete=False)
-
-    async def _publish(self, platforms: list[str], now_ms: int, *, complete: bool) -> None:
-        """Publish coverage of some platforms; `complete`: also where only the place in the logs moved."""
-        for platform_id in platforms:
-            book = self._books[platform_id]
-            if book.platform is None:
+            if time.monotonic() < due_at and self._context.roster.version == roster:
                 continue
-            as_of = self._as_of(now_ms)
-            moved = book.refresh(self._context.store.universe, now_ms)
+            began = time.monotonic()
+            async with lock:
+                work_began = time.monotonic()
+                self._now_ms, roster = self._context.roster.now_ms(), self._context.roster.version
+                self._sync_roster()
+                for platform_id in list(self._books):
+                    await self._publish(platform_id, complete=True)
+                worked_s = time.monotonic() - work_began
+            async with lock:
+                work_began = time.monotonic()
+                await self._publish_gaps(self._now_ms)
+                worked_s += time.monotonic() - work_began
+            due_at = began + max(settings.refresh_interval_ms / 1000, PAUSE_TO_WORK * worked_s)
+
+    async def _publish(self, platform_id: str, *, complete: bool) -> None:
+        """Publish coverage of a platform; `complete`: also where only the place in the logs moved."""
+        book = self._books[platform_id]
+        await asyncio.sleep(0)
+        if book.platform is None or self._now_ms is None:
+            return
+        async with self._publishing:
+            as_of = self._as_of(self._now_ms)
+            moved = book.refresh(self._context.store.universe, self._now_ms)
             self._stale_gaps.update((platform_id, key) for key in moved)
             coverage = book.coverage(as_of)
             before = self._published.get(platform_id)
             if before is not None and _says_nothing_new(coverage, before, complete=complete):
-                continue
+                return
             self._published[platform_id] = coverage
             self._show(coverage)
             await self._context.send(
-                contracts.COVERAGE, coverage, key=platform_id.encode(), partition=self._partition, at_ms=now_ms
+                contracts.COVERAGE, coverage, key=platform_id.encode(), partition=self._partition, at_ms=as_of.now_ms
             )
-            await asyncio.sleep(0)
 
     def _as_of(self, now_ms: int) -> AsOf:
         context = self._context

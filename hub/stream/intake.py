@@ -63,7 +63,7 @@ class IntakeWorker:
         arrivals = await context.open(records, context.opener.events, lambda one: one.content is Refusal.BAD_SIGNATURE)
         rest = arrivals
         while rest:
-            # Looked at anew each time, with nothing awaited before the plan: a zombie's notices may be folded meanwhile.
+            # Looked at each time, with nothing awaited before the plan: a zombie's notices may be folded meanwhile.
             if rest[0].record.offset <= context.store.last_source(self._partition):
                 await self._decide_again(rest[0], pending)
                 rest = rest[1:]

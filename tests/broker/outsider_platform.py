@@ -14,11 +14,13 @@ import signal
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastavro import schemaless_reader, schemaless_writer
 
+Value = dict[str, Any]
 SEGMENT = 65_536
 ARRAY_MAX = 4_096
 BATCH = 1_000
@@ -28,7 +30,7 @@ UNBINDING = {"SCHEDULED", "RELEASED", "REASSIGNED"}
 UNDOING = {"RESTORED", "WITHDRAWN"}
 
 
-def _without_logical(node: dict) -> dict:
+def _without_logical(node: Value) -> Value:
     """Times as plain milliseconds, not as the library's datetimes."""
     return {name: value for name, value in node.items() if name != "logicalType"}
 
@@ -41,13 +43,14 @@ class Schema:
         self.header = b"\xc3\x01" + bytes.fromhex(lock[kind]["v1"]["fingerprint"])
         self._schema = json.loads((folder / kind / "v1.avsc").read_text(), object_hook=_without_logical)
 
-    def read(self, data: bytes) -> dict:
+    def read(self, data: bytes) -> Value:
         """A value out of a message."""
         if data[:10] != self.header:
             raise ValueError("another schema")
-        return schemaless_reader(io.BytesIO(data[10:]), self._schema, None)
+        value: Value = schemaless_reader(io.BytesIO(data[10:]), self._schema, None)
+        return value
 
-    def write(self, value: dict) -> bytes:
+    def write(self, value: Value) -> bytes:
         """A message of a value."""
         out = io.BytesIO()
         schemaless_writer(out, self._schema, value)
@@ -62,7 +65,7 @@ def roaring(offsets: list[int]) -> bytes:
     return head + sum(1 << offset for offset in offsets).to_bytes(SEGMENT // 8, "little")
 
 
-def segments(offsets: set[int]) -> list[dict]:
+def segments(offsets: set[int]) -> list[Value]:
     """Offsets of a partition as the segments of an acknowledgement."""
     found: dict[int, list[int]] = {}
     for offset in sorted(offsets):
@@ -81,7 +84,7 @@ class Accounts:
         self._frozen: set[tuple[int, int]] = set()
         self._last_source: dict[int, int] = {}
 
-    def hear(self, notice: dict, partition: int, offset: int) -> tuple[int, str] | None:
+    def hear(self, notice: Value, partition: int, offset: int) -> tuple[int, str] | None:
         """Act on a notice; the case and its outcome, if there is one to tell."""
         source = notice["source"]["offset"]
         if source <= self._last_source.get(partition, -1):

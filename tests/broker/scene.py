@@ -296,15 +296,25 @@ class Scene:
         """The hub's committed offsets."""
         return [max(0, one.offset) for one in self._group.committed(self._places(topic), timeout=CALL_S)]
 
-    def settle(self, *topics: str, deadline_s: float = DEADLINE_S) -> None:
-        """Wait until the hub has committed everything that these topics hold."""
+    def settle(self, *topics: str) -> None:
+        """Wait until the hub has committed everything that these topics hold now.
+
+        Raises:
+            AssertionError: the hub commits nothing for a while.
+        """
         for topic in topics:
-            ends = self.ends(topic)
-            try:
-                wait_until(f"{topic} committed to {ends}", lambda: self.committed(topic) == ends, deadline_s)  # noqa: B023
-            except AssertionError as late:
-                last = "\n".join(worker.last_words() for worker in self.hub.workers)
-                raise AssertionError(f"{late}; committed {self.committed(topic)}; the workers said:\n{last}") from None
+            ends, seen = self.ends(topic), list[int]()
+            while seen != ends:
+                seen = self.committed(topic)
+                if seen != ends:
+                    self._wait_for_a_commit(topic, seen, ends)
+
+    def _wait_for_a_commit(self, topic: str, seen: list[int], ends: list[int]) -> None:
+        try:
+            wait_until(f"{topic} is committed beyond {seen}, to {ends}", lambda: self.committed(topic) != seen)
+        except AssertionError as stalled:
+            last = "\n".join(worker.last_words() for worker in self.hub.workers)
+            raise AssertionError(f"{stalled}; the workers said:\n{last}") from None
 
     def members(self) -> int:
         """How many workers the group has, if it is stable; 0 while it rebalances."""

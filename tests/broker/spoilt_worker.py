@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError
 
 from hub.cli import run
-from hub.core import numbers
+from hub.core import acks, numbers
 from hub.stream import coverage
 
 
@@ -34,7 +34,8 @@ def spoil(fault: str) -> None:
         case "rule":
             numbers.is_e164 = _raises(numbers.is_e164, lambda number: number == of, ZeroDivisionError)  # type: ignore[assignment]
         case "merge":
-            coverage.apply = _raises(coverage.apply, lambda _book, ack, _: ack.platform == of, ZeroDivisionError)
+            real = acks.apply
+            coverage.apply = _raises(real, lambda _, ack, __: ack.platform == of, ZeroDivisionError)  # type: ignore[attr-defined]
         case "send":
             sends = AIOKafkaProducer.send
             AIOKafkaProducer.send = _raises(sends, lambda _self, topic: topic == of, KafkaTimeoutError)

@@ -52,7 +52,7 @@ def run_kills(data_dir: Path, size: Size, *, seed: int, worker_options: tuple[st
         wrong = differences(crowd.ledger, scene.final_coverage(crowd.platforms).values(), scene.read(contracts.TILES))
         wrong += [f"refused: {where} {one.reason}" for where, one in scene.rejected().items()]
         wrong += killer.unasked_deaths()
-        say(f"{size.acks} acks, kills {killer.kills}, {taken:.0f} s, differences: {len(wrong)} {wrong[:3]}")
+        say(f"{size.acks} acks, kills {killer.kills}, {taken:.0f} s, wrong: {len(wrong)} {str(wrong)[:80]}")
         return wrong
 
 

@@ -31,7 +31,6 @@ pytestmark = pytest.mark.broker
 
 SIZES = [pytest.param(1_000, id="short"), pytest.param(10_000, id="full", marks=[pytest.mark.soak])]
 SPLICE_MOST = 40
-SETTLE_S = 180.0
 
 
 def mutated(value: bytes, rng: random.Random) -> bytes:
@@ -143,7 +142,7 @@ def test_mutated_events_are_refused_and_stop_nothing(scene: Scene, count: int) -
     good = good_events(rng)
     scene.send(mutants.of(scene.event_message(next(good))) for _ in range(count))
     scene.flush()
-    scene.settle(contracts.EVENTS, deadline_s=SETTLE_S)
+    scene.settle(contracts.EVENTS)
     taken = unrefused(scene, contracts.EVENTS, start)
     assert [one for one in taken if not decodable(one, NumberEvent, OperatorReport)] == []
     assert len(taken) < count // 2, "mutation does too little"
@@ -168,7 +167,7 @@ def test_mutated_acknowledgements_are_refused_and_stop_nothing(scene: Scene, cou
 
     scene.send(mutants.of(good()) for _ in range(count))
     scene.flush()
-    scene.settle(contracts.ACKS, deadline_s=SETTLE_S)
+    scene.settle(contracts.ACKS)
     taken = unrefused(scene, contracts.ACKS, start)
     assert [one for one in taken if not decodable(one, Acknowledgement)] == []
     assert len(taken) < count // 2, "mutation does too little"

@@ -165,5 +165,3 @@ def test_a_platform_of_strangers_takes_part(scene: Scene, tmp_path: Path) -> Non
 def _received(scene: Scene) -> dict[int, int]:
     scene.settle(contracts.ACKS)
     return {one.partition: one.through for one in scene.final_coverage([NAME])[NAME].received}
-
-

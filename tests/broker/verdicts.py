@@ -1,4 +1,4 @@
-"""What intake must have decided: a pure run over the very log, one message after another, and the live hub beside it."""
+"""What intake must have decided: a pure run over the very log, message by message, and the live hub beside it."""
 
 from __future__ import annotations
 

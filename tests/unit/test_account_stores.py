@@ -281,6 +281,20 @@ def test_all_stores_agree(log: Log, accounts: list[tuple[str, int | None, str]])
     assert ends[0] == ends[1]
 
 
+def test_a_dry_run_finds_what_it_would_have_put_back(harness: Harness) -> None:
+    """An account that a real case unbound and a dry run would put back is there for the dry run's next case."""
+    harness.bind("1", written(harness), OLD)
+    store, log = harness.open(), Log()
+    log.add(Stage.REASSIGNED)
+    hear(store, log)
+    dry = DryRun(store)
+    log.add(Stage.WITHDRAWN, 0)
+    assert hear(dry, log).counts.reinstated == 1
+    log.add(Stage.COOLING)
+    log.notices = log.notices[-1:]
+    assert hear(dry, log).counts.frozen == 1
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(log=histories(), accounts=ACCOUNTS, real=st.integers(0, 8), size=st.integers(1, 4))
 def test_a_dry_run_from_anywhere_counts_what_a_run_does(
