@@ -15,6 +15,8 @@ from typing import Any
 from tests.bench import acks, intake, latency, state, table
 from tests.bench.machine import LOAD_CORE, facts, on_core
 
+log = logging.getLogger("tests.bench")
+
 Part = Callable[..., Awaitable[dict[str, Any]]]
 PARTS: dict[str, Part] = {"acks": acks.run, "intake": intake.run, "latency": latency.run, "state": state.run}
 
@@ -41,6 +43,7 @@ async def measure(names: list[str], *, quick: bool, keep: Path | None) -> dict[s
     try:
         with on_core(LOAD_CORE):
             for name in names:
+                log.info("%s", name)
                 results[name] = await PARTS[name](folder / name, quick=quick)
                 if keep is None:
                     shutil.rmtree(folder / name, ignore_errors=True)

@@ -18,7 +18,7 @@ from tests.bench.rig import PARTITIONS, Rate, Rig, fill_releases, rig
 log = logging.getLogger(__name__)
 
 PLATFORMS = 100
-CASES = (1_000_000, 120_000)
+CASES = (600_000, 120_000)
 SIZES = (1, 10, 100, 1_000)
 SIGNED_BACKLOG = (120_000, 3_000)
 UNCHECKED_BACKLOG = (500_000, 6_000)

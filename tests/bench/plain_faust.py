@@ -39,7 +39,7 @@ def make_app(servers: str, data_dir: str, topic: str) -> faust.App:
         options={"driver": "rocksdict"},
     )
 
-    @app.agent(acks)
+    @app.agent(acks)  # type: ignore[untyped-decorator]
     async def merge(stream: Any) -> None:
         async for value in stream:
             ack = decode(value, Acknowledgement)

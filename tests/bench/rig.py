@@ -208,7 +208,6 @@ def _rate(seen: list[Progress], start: int) -> Rate:
 @asynccontextmanager
 async def rig(folder: Path, *, quick: bool, platforms: int) -> AsyncIterator[Rig]:
     """A fresh hub with one operator and some platforms, its worker not yet started."""
-    folder.mkdir(parents=True)
     kafka = EmbeddedKafka(folder / "kafka", heap_mb=BROKER_HEAP_MB, fast_start=False)
     with on_core(HUB_CORE):
         kafka.start()
