@@ -1,15 +1,19 @@
-"""`kill -9` in the middle of a flow, and a second worker that comes and goes."""
+"""`kill -9` in the middle of a flow, a second worker that comes and goes, and workers with a fault built in."""
 
 from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from hub.local.children import Supervised
+from hub.local.children import Child, Supervised
+from tests.broker import spoilt_worker
 from tests.broker.scene import Feeder, Message, Scene, random_delay, wait_until
 
 NUDGE = 24
+END_S = 20.0
 
 
 def kill(scene: Scene, worker: Supervised, *, lose_state: bool = False) -> None:
@@ -20,6 +24,20 @@ def kill(scene: Scene, worker: Supervised, *, lose_state: bool = False) -> None:
         wait_until(f"{worker.name} is dead", lambda: not worker.running or worker.restarts > before)
         (scene.hub.data_dir / worker.name / "cases").rename(scene.hub.data_dir / f"{worker.name}-lost")
     wait_until(f"{worker.name} is started again", lambda: worker.restarts > before and worker.running)
+
+
+@contextmanager
+def spoilt(scene: Scene, name: str, fault: str) -> Iterator[Child]:
+    """A worker with a fault (`spoilt_worker`), not supervised, for a while."""
+    servers, folder = scene.hub.address.bootstrap_servers, scene.hub.data_dir
+    options = ("--bootstrap-servers", servers, "--data-dir", str(folder / name), "--instance-id", name)
+    command = [sys.executable, spoilt_worker.__file__, fault, "worker", *options, "--session-timeout-s", "3"]
+    child = Child(command, folder / f"{name}.log")
+    try:
+        yield child
+    finally:
+        if not child.ended.is_set():
+            child.end(signal.SIGKILL, END_S)
 
 
 class Killer:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,17 +9,15 @@ import pytest
 
 from hub import contracts
 from hub.core.model import Decision, EventType, Outcome, Refusal
-from hub.local.children import Child
 from hub.stream.runner import EXIT_FAILED
 from tests.broker import scene as scenes
-from tests.broker import spoilt_worker
+from tests.broker.killing import spoilt
 from tests.broker.ledger import Ledger, differences
 from tests.broker.scene import Scene, event, mobile_numbers, wait_until
 
 pytestmark = pytest.mark.broker
 
 NAME = "spoilt"
-END_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -31,26 +27,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         one.put_operator("north", "+86135")
         one.put_platforms(one.platform("paybee"), one.platform("gym"))
         yield one
-
-
-def start_spoilt(scene: Scene, fault: str) -> Child:
-    """A worker with a fault, not supervised."""
-    address, folder = scene.hub.address, scene.hub.data_dir
-    options = ("--bootstrap-servers", address.bootstrap_servers, "--data-dir", str(folder / NAME))
-    identity = ("--instance-id", NAME, "--session-timeout-s", "3")
-    command = [sys.executable, spoilt_worker.__file__, fault, "worker", *options, *identity]
-    return Child(command, folder / f"{NAME}.log")
-
-
-@contextmanager
-def spoilt(scene: Scene, fault: str) -> Iterator[Child]:
-    """A worker with a fault, for a while."""
-    child = start_spoilt(scene, fault)
-    try:
-        yield child
-    finally:
-        if not child.ended.is_set():
-            child.end(signal.SIGKILL, END_S)
 
 
 @contextmanager
@@ -73,7 +49,7 @@ def test_an_event_that_breaks_a_rule_is_set_aside_alone(scene: Scene) -> None:
     """A message on which a rule raises ends in `rejected` as HUB_FAULT; its neighbours open their cases."""
     numbers = mobile_numbers(60)
     poison = numbers[31]
-    with spoilt(scene, f"rule:{poison}"):
+    with spoilt(scene, NAME, f"rule:{poison}"):
         scene.send(scene.event_message(event(one, EventType.COOLING)) for one in numbers)
         scene.flush()
         scene.settle(contracts.EVENTS)
@@ -86,7 +62,7 @@ def test_an_event_that_breaks_a_rule_is_set_aside_alone(scene: Scene) -> None:
 
 def test_an_acknowledgement_that_breaks_the_merge_is_set_aside_alone(scene: Scene) -> None:
     """An ack on which merging raises ends in `rejected` as HUB_FAULT; another platform's in the same batch counts."""
-    with spoilt(scene, "merge:gym"):
+    with spoilt(scene, NAME, "merge:gym"):
         case = scene.open_cases(mobile_numbers(1, "+861352"))
         (where,) = case.values()
         said = {Outcome.UNBOUND: [where.offset]}
@@ -104,7 +80,7 @@ def test_intake_ends_without_committing_when_it_cannot_write(scene: Scene, topic
     """A worker that cannot write ends with 70 and commits nothing; the next one decides on everything."""
     numbers = mobile_numbers(40, f"+86135{8 if topic == contracts.RELEASES else 9}")
     before = scene.committed(contracts.EVENTS)
-    with spoilt(scene, f"send:{topic}") as child:
+    with spoilt(scene, NAME, f"send:{topic}") as child:
         scene.send(scene.event_message(event(one, EventType.COOLING)) for one in numbers)
         scene.flush()
         wait_until("the worker ends", child.ended.is_set)
@@ -125,7 +101,7 @@ def test_coverage_ends_without_committing_when_it_cannot_write_its_tiles(scene: 
     ledger = Ledger({})
     before = scene.committed(contracts.ACKS)
     scene.put_platforms(scene.platform("drive"))
-    with spoilt(scene, f"send:{contracts.TILES}") as child:
+    with spoilt(scene, NAME, f"send:{contracts.TILES}") as child:
         for where in cases.values():
             said = {Outcome.NOT_BOUND: [where.offset]}
             ledger.note("drive", where.partition, where.offset, said)

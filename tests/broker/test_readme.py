@@ -8,6 +8,7 @@ import re
 import sqlite3
 import sys
 import time
+import urllib.request
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,17 @@ async def test_the_programs_of_the_readme_run(hub: LocalHub, tmp_path: Path) -> 
         await platform.wait()
     assert answers["gymnow"] == (None, "not_connected")
     await _look(servers, tmp_path)
+    _no_number_leaks(hub)
+
+
+def _no_number_leaks(hub: LocalHub) -> None:
+    """No phone number in any metric's label or in the worker's log."""
+    with urllib.request.urlopen(hub.metrics_url()) as answer:
+        metrics = answer.read().decode()
+    assert 'hub_intake_decided_total{decision="ACCEPTED",operator="north"} 1.0' in metrics
+    assert 'hub_in_force{platform="gymnow"} 1.0' in metrics
+    for said in (metrics, (hub.data_dir / "worker-1.log").read_text(encoding="utf-8")):
+        assert NUMBER[3:] not in said
 
 
 async def _look(servers: str, folder: Path) -> None:

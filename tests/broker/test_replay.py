@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -41,6 +42,10 @@ async def _replayed(world: Path, folder: Path, *, kills: int = 0, adapter_kills:
         assert task.done(), "the world was over before every kill was made"
         task.result()
     assert replay.differences == []
+    logs = [*folder.glob("*.log"), *folder.glob("hub/*.log")]
+    assert len(logs) >= 2
+    for log in logs:
+        assert not re.search(r"1[3-9]\d{9}", log.read_text(encoding="utf-8")), f"a phone number in {log.name}"
     return report
 
 

