@@ -1,9 +1,11 @@
 """The coverage stage: one partition of `acks`, and the platforms whose acknowledgements come there.
 
 Chunks are merged at once and acked when every tile they changed is on the brokers, about once a second.
-Coverage is published from memory in between. A tile's key ends in an epoch, random per acquisition, so each key
-has one writer: a new owner reads every epoch, ORs them, and when it has written a tile of its own and that is
-durable, removes the others'. A zombie can write a stale tile under its own epoch, and so never unset a bit.
+Coverage is published from memory in between (`hub.stream.shelf`).
+
+A tile's key ends in an epoch, random per acquisition, so each key has one writer: a new owner reads every epoch,
+ORs them, and when it has written a tile of its own and that is durable, removes the others'. A zombie can write a
+stale tile under its own epoch, and so never unset a bit.
 """
 
 from __future__ import annotations
@@ -18,25 +20,20 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 
 from hub import contracts
-from hub.contracts import decode, partition_of
+from hub.contracts import decode
 from hub.core.acks import apply, is_beyond_log
-from hub.core.figures import PlatformBook, SegmentKey
+from hub.core.figures import SegmentKey
 from hub.core.intake import rejected
-from hub.core.model import AsOf, Coverage, Received, Record, Refusal, Rejected, Tile
+from hub.core.model import Received, Record, Refusal, Rejected, Tile
 from hub.errors import ContractError
 from hub.metrics import Metrics
 from hub.opening import OpenedAck
 from hub.stream.context import Context
 from hub.stream.log import log_spans, read_span
 from hub.stream.runner import Chunk
+from hub.stream.shelf import Shelf
 
 log = logging.getLogger(__name__)
-
-PAUSE_TO_WORK = 3
-"""Publishing rests this many times as long as it took: with much to publish it is late rather than all there is."""
-
-PAUSE_MAX_S = 1.0
-"""But the coverage of who was heard is never later than this for it."""
 
 
 def tile_key(platform: str, key: SegmentKey, epoch: bytes) -> bytes:
@@ -47,10 +44,6 @@ def tile_key(platform: str, key: SegmentKey, epoch: bytes) -> bytes:
 def received_key(platform: str, partition: int, epoch: bytes) -> bytes:
     """The key of a record of how far a platform received a partition."""
     return f"{platform}/{partition}/received/{epoch.hex()}".encode()
-
-
-def _says_nothing_new(coverage: Coverage, before: Coverage, *, complete: bool) -> bool:
-    return coverage == before if complete else coverage._replace(as_of=before.as_of) == before
 
 
 class _Counted(NamedTuple):
@@ -73,28 +66,20 @@ class CoverageWorker:
         self._context = context
         self._partition = partition
         self._epoch = uuid.uuid4().bytes
-        self._books: dict[str, PlatformBook] = {}
-        self._next_ack = 0
-        self._exact_from = 0
-        self._roster_place = 0
+        self._shelf = Shelf(context, partition)
         self._dirty_tiles: set[tuple[str, SegmentKey]] = set()
         self._dirty_received: set[tuple[str, int]] = set()
         self._foreign: dict[bytes, set[bytes]] = defaultdict(set)
         self._unflushed: list[Chunk] = []
         self._rejections: list[Rejected] = []
         self._flushing = asyncio.Lock()
-        self._published: dict[str, Coverage] = {}
-        self._stale_gaps: set[tuple[str, SegmentKey]] = set()
-        self._heard: set[str] = set()
-        self._now_ms: int | None = None
-        self._publishing = asyncio.Lock()
 
     async def prepare(self) -> None:
         """Read the tiles of every epoch, and fold `releases` to its end."""
         began = time.monotonic()
         context = self._context
         await asyncio.gather(context.roster.caught_up(), context.cases.caught_up(), self._load(), self._find_place())
-        self._sync_roster()
+        self._shelf.sync_roster()
         taken = time.monotonic() - began
         context.metrics.recovery_seconds.labels(contracts.ACKS, self._partition).set(taken)
 
@@ -102,8 +87,8 @@ class CoverageWorker:
         """Tiles may hold acks that were not committed: figures are exact from the end of `acks` seen now."""
         tp = TopicPartition(contracts.ACKS, self._partition)
         spans = await log_spans(self._context.settings, [tp])
-        self._exact_from = spans[tp][1]
-        self._next_ack = await self._context.committed(*tp)
+        self._shelf.exact_from = spans[tp][1]
+        self._shelf.next_ack = await self._context.committed(*tp)
 
     async def _load(self) -> None:
         tp = TopicPartition(contracts.TILES, self._partition)
@@ -124,27 +109,13 @@ class CoverageWorker:
             log.error("tiles %d offset %d: %s; ignored", record.partition, record.offset, wrong.message)
             return
         self._foreign[thing].add(record.key)
-        book = self._book(stored.platform)
+        book = self._shelf.book(stored.platform)
         if isinstance(stored, Tile):
             key = (stored.partition, stored.segment)
             book.tile(key).merge(stored.said)
             book.touch(key)
         else:
             book.receive(stored.partition, stored.through)
-
-    def _book(self, platform_id: str) -> PlatformBook:
-        book = self._books.get(platform_id)
-        if book is None:
-            platform = self._context.roster.roster.platforms.get(platform_id)
-            book = self._books[platform_id] = PlatformBook(platform_id, platform)
-        return book
-
-    def _sync_roster(self) -> None:
-        """A book for every platform whose home is this partition; newest records in all of them."""
-        self._roster_place = self._context.roster.platforms_offset
-        for platform in self._context.roster.roster.platforms.values():
-            if partition_of(platform.id.encode(), self._context.hub_log.partitions) == self._partition:
-                self._book(platform.id).platform = platform
 
     async def handle(self, chunk: Chunk) -> None:
         """Merge a chunk; it is acked by a later flush."""
@@ -156,7 +127,7 @@ class CoverageWorker:
         counted = _Counted(Counter(), Counter())
         for one in opened:
             self._merge_or_set_aside(one, counted)
-        self._next_ack = chunk.end
+        self._shelf.next_ack = chunk.end
         self._unflushed.append(chunk)
         if not context.settings.flush_durably:
             chunk.ack()
@@ -188,19 +159,19 @@ class CoverageWorker:
             self._rejections.append(rejected(record, refusal or Refusal.HUB_FAULT, sender))
             return
         platform = ack.platform
-        tiles, received = apply(self._book(platform), ack, additions)
+        tiles, received = apply(self._shelf.book(platform), ack, additions)
         for key in tiles:
             self._dirty_tiles.add((platform, key))
         for partition in received:
             self._dirty_received.add((platform, partition))
-        self._heard.add(platform)
+        self._shelf.heard.add(platform)
         counted.messages[platform] += 1
         for addition in additions:
             counted.positions[platform] += len(addition.bits)
 
     async def background(self) -> None:
         """Flush, publish and refresh, each at its interval, until the partition is gone."""
-        await asyncio.gather(self._flush_for_ever(), self._publish_for_ever(), self._refresh_for_ever())
+        await asyncio.gather(self._flush_for_ever(), self._shelf.publish_for_ever(), self._shelf.refresh_for_ever())
 
     async def _flush_for_ever(self) -> None:
         while True:
@@ -227,11 +198,11 @@ class CoverageWorker:
             await self._remove_replaced(tiles, received, at_ms)
 
     async def _write_tile(self, platform: str, key: SegmentKey, at_ms: int) -> asyncio.Future[Any]:
-        tile = Tile(platform, *key, self._epoch, self._book(platform).tile(key).packed())
+        tile = Tile(platform, *key, self._epoch, self._shelf.book(platform).tile(key).packed())
         return await self._write(tile_key(platform, key, self._epoch), tile, at_ms)
 
     async def _write_received(self, platform: str, partition: int, at_ms: int) -> asyncio.Future[Any]:
-        value = Received(platform, partition, self._epoch, self._book(platform).received[partition])
+        value = Received(platform, partition, self._epoch, self._shelf.book(platform).received[partition])
         return await self._write(received_key(platform, partition, self._epoch), value, at_ms)
 
     async def _write(self, key: bytes, value: Tile | Received, at_ms: int) -> asyncio.Future[Any]:
@@ -248,84 +219,3 @@ class CoverageWorker:
                 await self._context.producer.send(
                     contracts.TILES, value=None, key=other, partition=self._partition, timestamp_ms=at_ms
                 )
-
-    async def _publish_for_ever(self) -> None:
-        """Publish whoever was heard, at figures' time: what only time moved waits for the refresh."""
-        pause_s = interval_s = self._context.settings.publish_interval_ms / 1000
-        while True:
-            await asyncio.sleep(pause_s)
-            began = time.monotonic()
-            if self._now_ms is not None:
-                heard, self._heard = self._heard, set()
-                for platform_id in sorted(heard):
-                    await self._publish(platform_id, complete=False)
-            pause_s = max(interval_s, min(PAUSE_TO_WORK * (time.monotonic() - began), PAUSE_MAX_S))
-
-    async def _refresh_for_ever(self) -> None:
-        """Publish coverage of every platform, and gaps that moved, as time passes or the roster changes."""
-        settings, lock = self._context.settings, self._context.refreshing
-        due_at, roster = 0.0, -1
-        while True:
-            await asyncio.sleep(settings.publish_interval_ms / 1000)
-            if self._next_ack < self._exact_from:
-                continue
-            if time.monotonic() < due_at and self._context.roster.version == roster:
-                continue
-            began = time.monotonic()
-            async with lock:
-                work_began = time.monotonic()
-                self._now_ms, roster = self._context.roster.now_ms(), self._context.roster.version
-                self._sync_roster()
-                for platform_id in list(self._books):
-                    await self._publish(platform_id, complete=True)
-                worked_s = time.monotonic() - work_began
-            async with lock:
-                work_began = time.monotonic()
-                await self._publish_gaps(self._now_ms)
-                worked_s += time.monotonic() - work_began
-            due_at = began + max(settings.refresh_interval_ms / 1000, PAUSE_TO_WORK * worked_s)
-
-    async def _publish(self, platform_id: str, *, complete: bool) -> None:
-        """Publish coverage of a platform; `complete`: also where only the place in the logs moved."""
-        book = self._books[platform_id]
-        await asyncio.sleep(0)
-        if book.platform is None or self._now_ms is None:
-            return
-        async with self._publishing:
-            as_of = self._as_of(self._now_ms)
-            moved = book.refresh(self._context.store.universe, self._now_ms)
-            self._stale_gaps.update((platform_id, key) for key in moved)
-            coverage = book.coverage(as_of)
-            before = self._published.get(platform_id)
-            if before is not None and _says_nothing_new(coverage, before, complete=complete):
-                return
-            self._published[platform_id] = coverage
-            self._show(coverage)
-            await self._context.send(
-                contracts.COVERAGE, coverage, key=platform_id.encode(), partition=self._partition, at_ms=as_of.now_ms
-            )
-
-    def _as_of(self, now_ms: int) -> AsOf:
-        context = self._context
-        return AsOf(context.store.next_offsets(), self._partition, self._next_ack, self._roster_place, now_ms)
-
-    async def _publish_gaps(self, now_ms: int) -> None:
-        stale, self._stale_gaps = self._stale_gaps, set()
-        for platform_id, key in sorted(stale):
-            record = self._books[platform_id].gaps(self._context.store.universe, key, self._as_of(now_ms))
-            await self._context.send(
-                contracts.GAPS,
-                record,
-                key=f"{platform_id}/{key[0]}/{key[1]}".encode(),
-                partition=self._partition,
-                at_ms=now_ms,
-            )
-            await asyncio.sleep(0)
-
-    def _show(self, coverage: Coverage) -> None:
-        metrics = self._context.metrics
-        metrics.in_force.labels(coverage.platform).set(coverage.in_force)
-        metrics.resolved.labels(coverage.platform).set(coverage.resolved)
-        metrics.overdue.labels(coverage.platform).set(coverage.overdue)
-        for gap in coverage.gaps:
-            metrics.gaps.labels(coverage.platform, gap.gap).set(gap.pairs)

@@ -2,7 +2,8 @@
 
 Almost all of faust's cost is per event. This consumer hands on one event per fetched batch of a partition: its
 value is the list of raw records, its offset the last one's. What upstream does per message it does per chunk,
-and keeps: no delivery while flow is suspended (it seeks back), the generation check, the read-offset check.
+and keeps: no delivery while flow is suspended, the generation check, the read-offset check. What is fetched and
+not handed on is fetched again.
 
 Offsets are committed only up to what a stage has declared durable. Upstream derives that from acked messages
 and gaps, and can pass an in-flight message (faust issue 606); here `Message.ack` states it outright: every
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from aiokafka.errors import IllegalStateError
 from faust.transport import drivers
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, ConsumerMessage
@@ -42,24 +44,46 @@ class ChunkConsumer(Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._durable: dict[TP, int] = {}
+        self._dropped = False
 
     def _new_consumer_thread(self) -> ChunkConsumerThread:
         return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109  (upstream)
         """Fetch; one message per partition that had records."""
-        records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        if records is None or self.should_stop:
+        records, active = await self._wait_next_records(timeout)
+        if self.should_stop:
             return
-        if not self.flow_active:
-            await self.perform_seek()
+        if self._dropped and self.flow_active:
+            await self._rewind()
             return
-        for tp, batch in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                return
-            if batch and (active is None or tp in active or tp in self._buffered_partitions):
+        for tp, batch in (records or {}).items():
+            wanted = active is None or tp in active or tp in self._buffered_partitions
+            if not wanted or not self.flow_active or self.app.consumer_generation_id != generation:
+                self._dropped = True
+            elif batch:
                 yield tp, self._chunk(tp, batch)
+
+    async def _rewind(self) -> None:
+        """Fetch again what was fetched and not handed on: from what is committed, or from the start.
+
+        Upstream does so only while flow is suspended, and leaves a partition without a committed offset where it
+        is: what it held would be skipped, and the next commit would pass it.
+        """
+        self._dropped = False
+        if not self.assignment():
+            return
+        try:
+            committed = await self.seek_to_committed()
+            never = [tp for tp, offset in committed.items() if not offset]
+            if never:
+                await self._thread.seek_to_beginning(*never)
+        except IllegalStateError:  # some are not ours any more; the others are still to be fetched again
+            self._dropped = True
+            return
+        for tp, offset in committed.items():
+            self._read_offset[TP(*tp)] = offset or None
 
     def _chunk(self, tp: TP, batch: list[Any]) -> ConsumerMessage:
         message = self._to_message(tp, batch[-1])
@@ -69,6 +93,9 @@ class ChunkConsumer(Consumer):
             for one in batch
         ]
         return message
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Nothing: upstream's detector asks for positions that a rebalance has not set yet, and crashes the app."""
 
     def ack(self, message: ConsumerMessage) -> bool:
         """Everything of its partition up to this chunk is durable."""
