@@ -33,6 +33,7 @@ class Metrics:
         self.lag = Gauge(
             "hub_lag_records", "Records not yet handled, by topic and partition.", ["topic", "partition"], registry=reg
         )
+        self._of_platforms = (self.in_force, self.resolved, self.gaps, self.overdue)
         self.flush_seconds = Histogram(
             "hub_flush_seconds",
             "Time to make changed tiles durable.",
@@ -46,3 +47,8 @@ class Metrics:
             registry=reg,
         )
         self.partitions_ready = Gauge("hub_partitions_ready", "Partitions this worker serves.", ["topic"], registry=reg)
+
+    def forget_platforms(self) -> None:
+        """Show no platform's figures any more: its partition went to another worker, which shows them now."""
+        for gauge in self._of_platforms:
+            gauge.clear()

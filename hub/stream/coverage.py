@@ -127,7 +127,7 @@ class CoverageWorker:
         counted = _Counted(Counter(), Counter())
         for one in opened:
             self._merge_or_set_aside(one, counted)
-        self._shelf.next_ack = chunk.end
+        self._shelf.next_ack = max(self._shelf.next_ack, chunk.end)  # a chunk may come once more
         self._unflushed.append(chunk)
         if not context.settings.flush_durably:
             chunk.ack()

@@ -12,7 +12,7 @@ import time
 from hub import contracts
 from hub.contracts import partition_of
 from hub.core.figures import PlatformBook, SegmentKey
-from hub.core.model import AsOf, Coverage
+from hub.core.model import AsOf, Coverage, GapClass
 from hub.stream.context import Context
 
 PAUSE_TO_WORK = 3
@@ -137,9 +137,9 @@ class Shelf:
             await asyncio.sleep(0)
 
     def _show(self, coverage: Coverage) -> None:
-        metrics = self._context.metrics
+        metrics, gaps = self._context.metrics, dict(coverage.gaps)
         metrics.in_force.labels(coverage.platform).set(coverage.in_force)
         metrics.resolved.labels(coverage.platform).set(coverage.resolved)
         metrics.overdue.labels(coverage.platform).set(coverage.overdue)
-        for gap in coverage.gaps:
-            metrics.gaps.labels(coverage.platform, gap.gap).set(gap.pairs)
+        for gap in GapClass:
+            metrics.gaps.labels(coverage.platform, gap).set(gaps.get(gap, 0))

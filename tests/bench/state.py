@@ -66,8 +66,9 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
 
 async def _run(folder: Path, mix: Mix, *, quick: bool) -> dict[str, Any]:
     platforms = PLATFORMS[1] if quick else PLATFORMS[0]
-    async with rig(folder, quick=quick, platforms=platforms) as one:
+    async with rig(folder / "empty", quick=quick, platforms=platforms) as one:
         empty_bytes = await _resident(one)
+    async with rig(folder / "full", quick=quick, platforms=platforms) as one:
         through = await fill_releases(one, one.size(*CASES))
         await _resident(one)  # folds the cases: what that leaves behind in memory is not state
         cases_bytes = await _resident(one)

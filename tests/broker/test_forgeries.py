@@ -313,8 +313,10 @@ def test_a_key_counts_from_the_moment_it_is_on_the_roster(scene: Scene) -> None:
     case = scene.open_cases(numbers[:1])[numbers[0]]
     before = len(scene.rejected())
     fresh = [f"fresh-{index}" for index in range(ROSTER_ROUNDS)]
+    keys = [scene.key("north-1")]
     for number, name in zip(numbers[1:], fresh[1:], strict=True):
-        scene.put_operator("north", "+86135", keys=[scene.key("north-1"), scene.key(f"north-{name}")])
+        keys.append(scene.key(f"north-{name}"))
+        scene.put_operator("north", "+86135", keys=keys)
         scene.send([scene.event_message(event(number, EventType.COOLING), scene.signer(f"north-{name}"))])
     for name in fresh:
         scene.put_platforms(scene.platform(name))
