@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from hub import contracts
@@ -56,6 +56,7 @@ DEADLINE_S = 60.0
 CALL_S = 20.0
 READ_S = 0.2
 FETCH_MESSAGES = 5_000
+CHOOSING = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
 NUMBER_CHARS = len("+8613500000000")
 NO_DIGEST = bytes(32)
 """The hub keeps the digest of `received` as evidence and does not compare it."""
@@ -101,6 +102,18 @@ def event(number: str, kind: EventType, operator: str = "north", **fields: Any) 
         fields = {"cooling_until": at + 60 * DAY_MS, "reissue_not_before": at + 70 * DAY_MS, **fields}
     event_id = fields.pop("event_id", None) or uuid.uuid4().bytes
     return NumberEvent(event_id, operator, number, kind, at, **fields)
+
+
+def patiently(ask: Callable[[], Any]) -> Any:
+    """What the group's coordinator answers; a broker that is still choosing one is asked again."""
+    deadline = time.monotonic() + CALL_S
+    while True:
+        try:
+            return ask()
+        except KafkaException as wrong:
+            if wrong.args[0].code() not in CHOOSING or time.monotonic() > deadline:
+                raise
+        time.sleep(POLL_S)
 
 
 class Follow:
@@ -294,7 +307,8 @@ class Scene:
 
     def committed(self, topic: str) -> list[int]:
         """The hub's committed offsets."""
-        return [max(0, one.offset) for one in self._group.committed(self._places(topic), timeout=CALL_S)]
+        answer = patiently(lambda: self._group.committed(self._places(topic), timeout=CALL_S))
+        return [max(0, one.offset) for one in answer]
 
     def settle(self, *topics: str) -> None:
         """Wait until the hub has committed everything that these topics hold now.
@@ -318,7 +332,7 @@ class Scene:
 
     def members(self) -> int:
         """How many workers the group has, if it is stable; 0 while it rebalances."""
-        described = self._admin.describe_consumer_groups([GROUP])[GROUP].result(CALL_S)
+        described = patiently(lambda: self._admin.describe_consumer_groups([GROUP])[GROUP].result(CALL_S))
         return len(described.members) if described.state.name == "STABLE" else 0
 
     def rejected(self) -> dict[tuple[str, Source], Rejected]:
