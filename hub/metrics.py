@@ -25,15 +25,37 @@ class Metrics:
         )
         self.notices = Counter("hub_notices", "Notices published to platforms.", registry=reg)
         self.acks = Counter("hub_acks", "Acknowledgement messages that counted.", ["platform"], registry=reg)
-        self.ack_positions = Counter("hub_ack_positions", "Positions named in them.", ["platform"], registry=reg)
+        self.ack_positions = Counter(
+            "hub_ack_positions", "Positions named in acknowledgements that counted.", ["platform"], registry=reg
+        )
         self.in_force = Gauge("hub_in_force", "Cases that count for a platform.", ["platform"], registry=reg)
-        self.resolved = Gauge("hub_resolved", "Of these, resolved.", ["platform"], registry=reg)
-        self.gaps = Gauge("hub_gaps", "Of these, gaps by class.", ["platform", "gap"], registry=reg)
+        self.resolved = Gauge(
+            "hub_resolved", "Cases that count for a platform and are resolved.", ["platform"], registry=reg
+        )
+        self.gaps = Gauge(
+            "hub_gaps",
+            "Cases that count for a platform and are not resolved, by class.",
+            ["platform", "gap"],
+            registry=reg,
+        )
         self.overdue = Gauge("hub_gaps_overdue", "Gaps past their deadline.", ["platform"], registry=reg)
         self.lag = Gauge(
             "hub_lag_records", "Records not yet handled, by topic and partition.", ["topic", "partition"], registry=reg
         )
-        self._of_platforms = (self.in_force, self.resolved, self.gaps, self.overdue)
+        self.exposed = Gauge("hub_gaps_exposed", "Gaps whose number is released.", ["platform"], registry=reg)
+        self.incident = Gauge("hub_gaps_incident", "Gaps whose number has a new owner.", ["platform"], registry=reg)
+        self.restore_pending = Gauge(
+            "hub_restore_pending", "Undone cases that a platform has not reinstated.", ["platform"], registry=reg
+        )
+        self._of_platforms = (
+            self.in_force,
+            self.resolved,
+            self.gaps,
+            self.overdue,
+            self.exposed,
+            self.incident,
+            self.restore_pending,
+        )
         self.flush_seconds = Histogram(
             "hub_flush_seconds",
             "Time to make changed tiles durable.",

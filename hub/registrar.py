@@ -44,10 +44,15 @@ def topic_config(spec: TopicSpec, clock: str) -> dict[str, str]:
     }
 
 
+def replicated(replication: int) -> dict[str, str]:
+    """What an acknowledged write survives: of three copies and more, two have to have it."""
+    return {"min.insync.replicas": "2"} if replication > 2 else {}
+
+
 def new_topic(spec: TopicSpec, name: str, address: HubAddress, clock: str, replication: int) -> NewTopic:
     """What to ask the cluster for."""
-    count = address.partitions if spec.partitions in {"N", "M"} else int(spec.partitions)
-    return NewTopic(name, count, replication, topic_configs=topic_config(spec, clock))
+    count = address.partitions if spec.partitions == "N" else int(spec.partitions)
+    return NewTopic(name, count, replication, topic_configs=topic_config(spec, clock) | replicated(replication))
 
 
 class Registrar:
@@ -99,8 +104,10 @@ class Registrar:
         wanted = [new_topic(spec, receipts_topic(one.id), self._address, clock, replication) for one in found]
         if wanted:
             await self._create(wanted, existing_is_error=False)
+        now_ms = int(time.time() * 1000)
         for one in found:
-            await self._put(contracts.OPERATORS, one.id, one)
+            # Without a date an operator owes reports from now on, not since 1970.
+            await self._put(contracts.OPERATORS, one.id, one if one.since else one._replace(since=now_ms))
 
     async def put_platforms(self, platforms: Iterable[Platform]) -> None:
         """Write platforms' newest records."""

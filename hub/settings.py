@@ -31,7 +31,7 @@ class WorkerSettings:
     """Static membership (KIP-345): the same name after a restart is back without a rebalance."""
 
     metrics_port: int = 0
-    """Port of /metrics and /ready on 127.0.0.1; 0 takes a free one."""
+    """Port of /metrics on 127.0.0.1; 0 takes a free one. `ready_file` says when the worker serves."""
 
     ready_file: Path | None = None
     """Where to say, as JSON, that this worker serves."""

@@ -33,6 +33,9 @@ def run() -> None:
     """Run the command line; a known error is a sentence and exit code 1, not a traceback."""
     try:
         app()
+    except ModuleNotFoundError as missing:
+        typer.echo(f"{missing.name} is not installed\n  What to do: pip install 'unbind-hub[local]'", err=True)
+        sys.exit(1)
     except UnbindError as error:
         typer.echo(str(error), err=True)
         sys.exit(1)

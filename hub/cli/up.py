@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from hub.local.up import LocalHub
 
 
 def up(
@@ -18,22 +23,30 @@ def up(
     bootstrap_servers: Annotated[str | None, typer.Option(help="A cluster that is there; else our own Kafka.")] = None,
     hub_id: Annotated[str, typer.Option(help="Name of a new hub; signatures are made for it.")] = "local-hub",
     workers: Annotated[int, typer.Option(min=1, max=12, help="Workers of the stream processor.")] = 1,
+    replication: Annotated[int, typer.Option(min=1, help="Copies of each new topic; 3 on a cluster.")] = 1,
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once everything serves.")] = None,
 ) -> None:
     """Start a real Kafka, the hub's topics and its workers; Ctrl-C ends them cleanly."""
-    asyncio.run(_up(data_dir, bootstrap_servers, hub_id, workers, ready_file))
-
-
-async def _up(
-    data_dir: Path, bootstrap_servers: str | None, hub_id: str, workers: int, ready_file: Path | None
-) -> None:
     from hub.local.up import LocalHub
 
+    hub = partial(
+        LocalHub,
+        data_dir,
+        bootstrap_servers=bootstrap_servers,
+        hub_id=hub_id,
+        workers=workers,
+        replication=replication,
+    )
+    asyncio.run(_up(hub, ready_file))
+
+
+async def _up(make: Callable[[], LocalHub], ready_file: Path | None) -> None:
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)
     stop = asyncio.Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
-    hub = LocalHub(data_dir, bootstrap_servers=bootstrap_servers, hub_id=hub_id, workers=workers)
-    async with hub:
+    async with make() as hub:
         where = hub.describe()
         for name, value in where.items():
             typer.echo(f"{name:18} {value}")

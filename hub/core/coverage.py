@@ -26,14 +26,6 @@ SEGMENTS_MAX = 1_024
 """Segments an acknowledgement may hold: 64 M positions, and a bound on the work one message can ask for."""
 
 
-class TileKey(NamedTuple):
-    """One platform, one segment of one partition."""
-
-    platform: str
-    partition: int
-    segment: int
-
-
 class Addition(NamedTuple):
     """Positions to add to one tile: offsets within the segment."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from hub.core.coverage import SegmentTile, pack
@@ -152,8 +151,3 @@ def _count(mark: tuple[object, ...], pairs: Pairs) -> _Kept:
         Counter({outcome: len(bits) for outcome, bits in pairs.shown.items() if bits}),
         Counter({gap: len(bits) for gap, bits in pairs.gaps.items() if bits}),
     )
-
-
-def by_name(counts: Mapping[str, int]) -> dict[str, int]:
-    """Counts without the zeros, by lower-case name."""
-    return {name.lower(): count for name, count in sorted(counts.items()) if count}

@@ -143,7 +143,3 @@ class Universe:
             return None
         at_ms = int(segment.at_ms[offset % SEGMENT])
         return None if at_ms == NO_TIME else at_ms
-
-    def cases_by_stage(self) -> dict[Stage, int]:
-        """How many cases stand at each stage."""
-        return {stage: sum(len(one.by_stage[stage]) for one in self.segments.values()) for stage in Stage}

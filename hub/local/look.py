@@ -33,12 +33,15 @@ from hub.core.model import (
     PlatformState,
     Received,
     Record,
+    Refusal,
     Rejected,
     ReleaseNotice,
     Source,
     Tile,
 )
+from hub.core.numbers import is_e164
 from hub.core.universe import Universe
+from hub.errors import UnbindError
 from hub.settings import WorkerSettings
 from hub.stream.app import read_hub_log
 from hub.stream.log import log_spans, read_span
@@ -137,6 +140,8 @@ async def rejected(servers: str, last: int) -> list[dict[str, Any]]:
 
 async def cases(servers: str, number: str) -> list[dict[str, Any]]:
     """A number's cases, newest first, with every platform's answer or gap."""
+    if not is_e164(number):
+        raise UnbindError("this is no phone number", todo=REFUSAL_TODO[Refusal.INVALID_NUMBER])
     hub_log = await read_hub_log(_settings(servers))
     partition = partition_of(number.encode(), hub_log.partitions)
     folded, universe, mine = MemoryCases(), Universe(), set()

@@ -43,6 +43,7 @@ class LocalHub:
         session_timeout_s: float = 10.0,
         fast_start: bool = True,
         worker_options: tuple[str, ...] = (),
+        replication: int = 1,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -54,6 +55,7 @@ class LocalHub:
         self._session_timeout_s = session_timeout_s
         self._worker_options = worker_options
         self._count = workers
+        self._replication = replication
         self.workers: list[Supervised] = []
 
     @property
@@ -78,7 +80,7 @@ class LocalHub:
             hub_log = await read_hub_log(settings)
         except HubError:
             async with registrar(self.address) as made:
-                return await made.make_topics(clock=self._clock)
+                return await made.make_topics(clock=self._clock, replication=self._replication)
         self._hub_id, self._partitions = hub_log.hub_id, hub_log.partitions
         return hub_log
 

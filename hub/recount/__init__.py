@@ -1,7 +1,7 @@
 """The truth check: every platform's coverage worked out once more from the logs, with other code.
 
 It reads `releases`, `acks` and the roster from their start, takes the newest `coverage` records, and at each record's
-own `as_of` compares every figure. Written from the design (sections 2, 4, 5, 6), not from the processor: of the hub it
+own `as_of` compares every figure. Of the hub it
 uses the values of `hub.core.model`, the schema files and nothing else. Plain dictionaries and sets, a pair at a time;
 slow on purpose, so that it can be seen to be right.
 

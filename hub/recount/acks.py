@@ -1,4 +1,4 @@
-"""Acknowledgements: which count, and what they say (design, section 4).
+"""Acknowledgements: which count, and what they say.
 
 One that breaks a rule is passed over whole: it must be canonical; in the partition of its key, which is its platform;
 signed by a key of that platform, valid at the record's time; of this log; name each partition at most once, with a

@@ -1,4 +1,4 @@
-"""Cases, folded from `releases` (design, section 6).
+"""Cases, folded from `releases`.
 
 A notice counts if its source is of the same partition and beyond the last source that counted there, and if it fits
 the lifecycle: it opens a case where its number has no live one, or moves its number's last case along the table.

@@ -1,4 +1,4 @@
-"""One platform's figures, pair by pair (design, sections 5 and 6)."""
+"""One platform's figures, pair by pair."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class EventImporter(Protocol):
 
 
 class CsvImporter:
-    """The CSV of the design's section 10: a header line, then a row a line (RFC 4180 without line breaks in fields)."""
+    """CSV: a header line, then a row a line (RFC 4180 without line breaks in fields)."""
 
     def __init__(self, operator: str) -> None:
         self.operator = operator

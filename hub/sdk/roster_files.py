@@ -1,4 +1,4 @@
-"""Rosters in files: `operators.yaml` and `platforms.yaml` of a world (design, section 10).
+"""Rosters in files: `operators.yaml` and `platforms.yaml` of a world.
 
 Times are ISO 8601 with a zone. Ranges and account endings must be in quotes: YAML takes +86134 for a number.
 Names this version does not know are passed over, except within `behaviour`, where a misspelt one would change

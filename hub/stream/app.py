@@ -199,6 +199,8 @@ def serve_metrics(metrics: Metrics, port: int) -> tuple[WSGIServer, threading.Th
 async def run_worker(settings: WorkerSettings) -> None:
     """Run one worker until SIGINT or SIGTERM."""
     gc.set_threshold(*GC_THRESHOLDS)
+    if settings.ready_file is not None:
+        settings.ready_file.unlink(missing_ok=True)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for one in (signal.SIGINT, signal.SIGTERM):

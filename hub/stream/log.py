@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
 from hub.core.model import Record
+from hub.errors import HubError
 from hub.settings import WorkerSettings
 
 POLL_MS = 500
@@ -51,8 +53,17 @@ def new_producer(settings: WorkerSettings) -> AIOKafkaProducer:
 
 @asynccontextmanager
 async def started(client: Any) -> AsyncIterator[Any]:
-    """Start a client, and stop it at the end."""
-    await client.start()
+    """Start a client, and stop it at the end.
+
+    Raises:
+        HubError: no broker answers.
+    """
+    try:
+        await client.start()
+    except KafkaConnectionError as wrong:
+        raise HubError(
+            "no Kafka answers there", todo="Check --bootstrap-servers, and that the cluster runs."
+        ) from wrong
     try:
         yield client
     finally:

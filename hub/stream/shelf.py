@@ -141,5 +141,8 @@ class Shelf:
         metrics.in_force.labels(coverage.platform).set(coverage.in_force)
         metrics.resolved.labels(coverage.platform).set(coverage.resolved)
         metrics.overdue.labels(coverage.platform).set(coverage.overdue)
+        metrics.exposed.labels(coverage.platform).set(coverage.exposed)
+        metrics.incident.labels(coverage.platform).set(coverage.incident)
+        metrics.restore_pending.labels(coverage.platform).set(coverage.restore_pending)
         for gap in GapClass:
-            metrics.gaps.labels(coverage.platform, gap).set(gaps.get(gap, 0))
+            metrics.gaps.labels(coverage.platform, gap.lower()).set(gaps.get(gap, 0))

@@ -1,7 +1,7 @@
 """A whole world worked out straight from its files: the report the hub must give at its end.
 
 No Kafka, no Avro, no bitmaps, and nothing of the hub: one dictionary a number, one a case, one a pair. Written from
-the design's sections 5, 6, 7 and 10, and slow on purpose.
+the rules alone, and slow on purpose.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def _silent_days(operator: dict[str, Any], world: World) -> int:
 
 
 def expected_report(folder: Path) -> dict[str, Any]:
-    """The report of design section 10, worked out from a world's files alone."""
+    """The report of a world, worked out from a world's files alone."""
     world = read_world(folder)
     intake = Intake(world)
     operators = {}

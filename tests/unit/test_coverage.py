@@ -1,4 +1,4 @@
-"""Coverage as sets: merging in any order gives the same books, and every pair is sorted as the design says."""
+"""Coverage as sets: merging in any order gives the same books, and every pair is sorted as the rules say."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Judged(NamedTuple):
 
 
 def judge(pair: Pair, terms: Terms, received: bool) -> Judged:
-    """The design's section 6 for one pair, said plainly."""
+    """The rules of `hub.core.gaps` for one pair, said plainly."""
     assert pair.at_ms is not None
     said = pair.said
     undone = pair.stage in {Stage.RESTORED, Stage.WITHDRAWN}
@@ -142,7 +142,7 @@ def scene(pairs: list[Pair]) -> tuple[UniverseSegment, SegmentTile]:
 
 @settings(max_examples=400, deadline=None)
 @given(pairs_strategy, terms_strategy, st.integers(min_value=-1, max_value=POSITIONS))
-def test_every_pair_is_sorted_as_the_design_says(pairs: list[Pair], terms: Terms, received: int) -> None:
+def test_every_pair_is_sorted_as_the_rules_say(pairs: list[Pair], terms: Terms, received: int) -> None:
     """Sets over a segment say of each pair what the rules, applied to it alone, say."""
     segment, tile = scene(pairs)
     found = classify(segment, tile, terms, received, NOW_MS)

@@ -91,7 +91,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "RELEASED": (NO, NO, NO, "REASSIGNED", NO, NO, "WITHDRAWN"),
     "REASSIGNED": ("+COOLING", NO, NO, NO, "+REASSIGNED", NO, "WITHDRAWN"),
 }
-"""Typed from the design's table: `+` opens a case, otherwise the number's last case moves on."""
+"""Typed by hand from the lifecycle's table: `+` opens a case, otherwise the number's last case moves on."""
 
 PATHS: dict[str, tuple[EventType, ...]] = {
     "none": (),
@@ -122,7 +122,7 @@ def _of_column(column: str, nth: int) -> NumberEvent:
 
 @pytest.mark.parametrize(("stage", "column", "cell"), CELLS)
 def test_every_cell_of_the_lifecycle(stage: str, column: str, cell: str) -> None:
-    """From each stage each event does what the design's table says, and a refused one changes nothing."""
+    """From each stage each event does what the table typed by hand says, and a refused one changes nothing."""
     rehearsal = _at_stage(stage)
     before = rehearsal.known.case_of(NUMBER)
     (receipt,) = _hear(rehearsal, _of_column(column, 50))
@@ -358,7 +358,7 @@ def test_any_split_into_batches(events: list[NumberEvent], data: st.DataObject) 
 
 
 class Broker:
-    """What is durable, and a worker that may die between any two writes. Both are as the design's section 6 says."""
+    """What is durable, and a worker that may die between any two writes. Both are as `hub.core.intake` says."""
 
     def __init__(self, log: Sequence[Arrival]) -> None:
         self.log = log

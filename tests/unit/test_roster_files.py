@@ -1,4 +1,4 @@
-"""Rosters in files, as the design's section 10 has them."""
+"""Rosters in files."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 `roster` invents operators and platforms; `life` is one number's life and the rows it leaves; `ways`, `bounds`,
 `refusals` and `moments` are what can happen to it; `unreadable` spoils rows; `accounts` binds accounts to numbers;
-`making` deals all of that and writes the files (design, section 10).
+`making` deals all of that and writes the files.
 """
 
 from hub.local.worlds.making import WorldSummary, make_world

@@ -1,4 +1,4 @@
-"""Every comparison of the design's section 7, hit to the millisecond: a millisecond before, on, and after it."""
+"""Every comparison of intake's rules, hit to the millisecond: a millisecond before, on, and after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deals lives until a world has its cases, and has the files written (design, section 10)."""
+"""Deals lives until a world has its cases, and has the files written."""
 
 from __future__ import annotations
 
