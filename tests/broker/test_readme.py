@@ -62,8 +62,8 @@ def _prepare(folder: Path) -> None:
     ]
     (folder / "events.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     with sqlite3.connect(folder / "app.sqlite") as database:
-        database.execute("CREATE TABLE users (id TEXT PRIMARY KEY, phone TEXT, phone_bound_at TEXT)")
-        database.execute("INSERT INTO users VALUES ('ann', '134 0000 1234', '2020-01-01 00:00:00')")
+        database.execute("CREATE TABLE users (id TEXT PRIMARY KEY, phone TEXT, phone_bound_at TEXT, frozen INT)")
+        database.execute("INSERT INTO users VALUES ('ann', '134 0000 1234', '2020-01-01 00:00:00', 0)")
     database.close()
 
 
@@ -86,6 +86,7 @@ async def test_the_programs_of_the_readme_run(hub: LocalHub, tmp_path: Path) -> 
         platform.kill()
         await platform.wait()
     assert answers["gymnow"] == (None, "not_connected")
+    assert _frozen(tmp_path) == [("ann", 1)]
     await _look(servers, tmp_path)
     _no_number_leaks(hub)
 
@@ -98,6 +99,13 @@ def _no_number_leaks(hub: LocalHub) -> None:
     assert 'hub_in_force{platform="gymnow"} 1.0' in metrics
     for said in (metrics, (hub.data_dir / "worker-1.log").read_text(encoding="utf-8")):
         assert NUMBER[3:] not in said
+
+
+def _frozen(folder: Path) -> list[tuple[str, int]]:
+    with sqlite3.connect(folder / "app.sqlite") as database:
+        rows = database.execute("SELECT id, frozen FROM users").fetchall()
+    database.close()
+    return rows
 
 
 async def _look(servers: str, folder: Path) -> None:
