@@ -22,6 +22,11 @@ from hub.signing import read_seal, signature_holds
 
 T = TypeVar("T")
 
+KEY_MAX = 200
+"""Characters of a number or an operator's id."""
+
+NOWHERE = -1
+
 log = logging.getLogger(__name__)
 
 HOMES_KEPT = 65_536
@@ -60,7 +65,9 @@ class Opener:
         if not proven:
             return Arrival(record, named, Refusal.BAD_SIGNATURE, digest, record.partition)
         key = content.operator if isinstance(content, OperatorReport) else content.number
-        return Arrival(record, named, content, digest, partition_of(key.encode(), self.partitions))
+        # murmur2 is slow in Python; a key too long to be one has no home, and its content is refused for it.
+        home = partition_of(key.encode(), self.partitions) if len(key) <= KEY_MAX else NOWHERE
+        return Arrival(record, named, content, digest, home)
 
     def _operator_of(self, record: Record, roster: Roster) -> tuple[Operator | None, bool]:
         """The operator that the key id names, and whether its signature holds."""

@@ -45,6 +45,14 @@ from hub.core.model import (
 )
 
 CLOCK_SKEW_MS = HOUR_MS
+KEPT_BYTES = 512 * 1024
+"""Of a refused value; a compressed message may be far larger than the hub's own may be. It stays in its topic."""
+
+KEY_KEPT_BYTES = 1_024
+HEADERS_KEPT = 32
+REPORT_PARTITIONS_MAX = 1_024
+"""Totals a report may hold: its receipt repeats them, and has to fit as well."""
+
 PENDING = Source(-1, -1)
 """In place of a position that will be known once its notice was folded."""
 
@@ -209,6 +217,8 @@ def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: P
 def _check_report(arrival: Arrival, report: OperatorReport) -> Refusal | None:
     if arrival.sender is None or arrival.sender.id != report.operator:
         return Refusal.WRONG_OPERATOR
+    if len(report.sent) > REPORT_PARTITIONS_MAX:
+        return Refusal.UNDECODABLE
     return None if arrival.record.partition == arrival.home else Refusal.WRONG_PARTITION
 
 
@@ -322,7 +332,7 @@ def _refuse(arrival: Arrival, reason: Refusal, plan: Plan) -> None:
 
 
 def rejected(record: Record, reason: Refusal, sender: str | None) -> Rejected:
-    """A refused message, whole, for the hub's staff."""
+    """A refused message for the hub's staff: whole up to `KEPT_BYTES`, and always where it lies."""
     return Rejected(
         topic=record.topic,
         partition=record.partition,
@@ -330,9 +340,12 @@ def rejected(record: Record, reason: Refusal, sender: str | None) -> Rejected:
         reason=reason,
         sender=sender,
         recorded_at=record.record_time,
-        key=record.key,
-        value=record.value,
-        headers=tuple(Header(name, value or b"") for name, value in record.headers),
+        key=None if record.key is None else record.key[:KEY_KEPT_BYTES],
+        value=None if record.value is None else record.value[:KEPT_BYTES],
+        headers=tuple(
+            Header(name[:KEY_KEPT_BYTES], (value or b"")[:KEY_KEPT_BYTES])
+            for name, value in record.headers[:HEADERS_KEPT]
+        ),
     )
 
 
@@ -358,7 +371,7 @@ def _receipt(
         report_day=None if reported is None else reported.day,
         report_sent=() if reported is None else reported.sent,
     )
-    return Addressed(arrival.sender.id, arrival.record.key or b"", receipt)
+    return Addressed(arrival.sender.id, (arrival.record.key or b"")[:KEY_KEPT_BYTES], receipt)
 
 
 def acceptance(arrival: Arrival, position: Source, shown: Iterable[Breach]) -> Addressed:

@@ -8,11 +8,17 @@ from functools import lru_cache
 import phonenumbers
 
 NUMBER_CACHE = 65_536
+NUMBER_MAX = 16
+"""The plus sign and fifteen digits (ITU-T E.164)."""
+
+
+def is_e164(number: str) -> bool:
+    """Whether libphonenumber calls it valid and its E.164 form (ITU-T E.164) is the very same string."""
+    return len(number) <= NUMBER_MAX and _is_e164(number)
 
 
 @lru_cache(maxsize=NUMBER_CACHE)
-def is_e164(number: str) -> bool:
-    """Whether libphonenumber calls it valid and its E.164 form (ITU-T E.164) is the very same string."""
+def _is_e164(number: str) -> bool:
     try:
         parsed = phonenumbers.parse(number, None)
     except phonenumbers.NumberParseException:

@@ -65,6 +65,10 @@ def _unpack_case(data: bytes) -> Case:
     return Case._make([Source(*position), operator, Stage(opened_as), Stage(stage), *rest, events])
 
 
+class WorldFailed(BaseException):
+    """The disk failed, not a message: nothing may be refused for it, and the process ends."""
+
+
 class CaseStore:
     """Implements `hub.core.intake.KnownCases`. Not for several threads."""
 
@@ -90,6 +94,13 @@ class CaseStore:
     def _clear(self) -> None:
         for key in list(self._db.keys()):
             del self._db[key]
+
+    def _row(self, key: bytes) -> bytes | None:
+        try:
+            found: bytes | None = self._db.get(key)
+        except Exception as broken:
+            raise WorldFailed("the case store cannot be read") from broken
+        return found
 
     def _rows(self, kind: bytes) -> Iterable[tuple[bytes, bytes]]:
         for key, value in self._db.items(from_key=kind):
@@ -121,7 +132,7 @@ class CaseStore:
         """The last case of a number."""
         case = self._cases.get(number)
         if case is None:
-            row = self._db.get(b"n" + number.encode())
+            row = self._row(b"n" + number.encode())
             case = None if row is None else _unpack_case(row)
         return case
 
@@ -130,7 +141,7 @@ class CaseStore:
         key = _event_key(partition, operator, event_id)
         seen = self._events.get(key)
         if seen is None:
-            row = self._db.get(key)
+            row = self._row(key)
             seen = None if row is None else SeenEvent(row[:32], Source(partition, int.from_bytes(row[32:], "big")))
         return seen
 
@@ -142,7 +153,7 @@ class CaseStore:
         """What the fold says of a source, if its notice was folded lately."""
         accepted = self._sources.get((source.partition, source.offset))
         if accepted is None:
-            row = self._db.get(_place(b"s", *source))
+            row = self._row(_place(b"s", *source))
             if row is not None:
                 offset, *shown = json.loads(row)
                 accepted = AcceptedSource(Source(source.partition, offset), tuple(Breach(one) for one in shown))

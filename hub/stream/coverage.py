@@ -15,6 +15,7 @@ import logging
 import time
 import uuid
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
@@ -70,7 +71,9 @@ class CoverageWorker:
         self._dirty_tiles: set[tuple[str, SegmentKey]] = set()
         self._dirty_received: set[tuple[str, int]] = set()
         self._foreign: dict[bytes, set[bytes]] = defaultdict(set)
-        self._unflushed: list[Chunk] = []
+        self._unflushed: list[tuple[Callable[[], None], int]] = []
+        """How to ack each chunk that waits for a flush, and its last record time; not its records."""
+
         self._rejections: list[Rejected] = []
         self._flushing = asyncio.Lock()
 
@@ -78,7 +81,8 @@ class CoverageWorker:
         """Read the tiles of every epoch, and fold `releases` to its end."""
         began = time.monotonic()
         context = self._context
-        await asyncio.gather(context.roster.caught_up(), context.cases.caught_up(), self._load(), self._find_place())
+        await asyncio.gather(context.roster.caught_up(), context.cases.caught_up(), self._load())
+        await self._find_place()  # after the tiles: none of those read may hold an ack beyond it
         self._shelf.sync_roster()
         taken = time.monotonic() - began
         context.metrics.recovery_seconds.labels(contracts.ACKS, self._partition).set(taken)
@@ -128,7 +132,7 @@ class CoverageWorker:
         for one in opened:
             self._merge_or_set_aside(one, counted)
         self._shelf.next_ack = max(self._shelf.next_ack, chunk.end)  # a chunk may come once more
-        self._unflushed.append(chunk)
+        self._unflushed.append((chunk.ack, chunk.records[-1].record_time))
         if not context.settings.flush_durably:
             chunk.ack()
         counted.show(context.metrics)
@@ -188,13 +192,13 @@ class CoverageWorker:
             if not chunks:
                 return
             with self._context.metrics.flush_seconds.time():
-                at_ms = chunks[-1].records[-1].record_time
+                at_ms = chunks[-1][1]
                 sent = [await self._write_tile(*one, at_ms) for one in tiles]
                 sent += [await self._write_received(*one, at_ms) for one in received]
                 sent += [await self._context.reject(one) for one in rejections]
                 await asyncio.gather(*sent)
-            for chunk in chunks:
-                chunk.ack()
+            for ack, _ in chunks:
+                ack()
             await self._remove_replaced(tiles, received, at_ms)
 
     async def _write_tile(self, platform: str, key: SegmentKey, at_ms: int) -> asyncio.Future[Any]:

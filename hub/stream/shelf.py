@@ -52,8 +52,8 @@ class Shelf:
         """The book of a platform; made if new."""
         book = self.books.get(platform_id)
         if book is None:
-            platform = self._context.roster.roster.platforms.get(platform_id)
-            book = self.books[platform_id] = PlatformBook(platform_id, platform)
+            # Its roster record comes with the next `sync_roster`, and so with the place it was read at.
+            book = self.books[platform_id] = PlatformBook(platform_id, None)
         return book
 
     def sync_roster(self) -> None:
