@@ -164,7 +164,7 @@ def make_app(context: Context, stages: dict[str, Stage]) -> faust.App:
     async def _revoked(*_args: Any, **_kwargs: Any) -> None:
         for stage in stages.values():
             await stage.release()
-        context.metrics.forget_platforms()
+        context.metrics.forget_partitions()
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
     async def _assigned(_app: Any, assigned: set[Any], **_kwargs: Any) -> None:
