@@ -370,7 +370,7 @@ class Scene:
         return found
 
     def final_coverage(self, platforms: Iterable[str], deadline_s: float = 30.0) -> dict[str, Coverage]:
-        """The coverage of platforms as of the ends of all logs it depends on."""
+        """The coverage of platforms as of where the logs it depends on end now, or later."""
         wanted = set(platforms)
         acks, releases = self.ends(contracts.ACKS), tuple(self.ends(contracts.RELEASES))
         reader, newest = self.follow(contracts.COVERAGE), dict[str, Coverage]()
@@ -382,7 +382,9 @@ class Scene:
             return wanted <= {
                 one.platform
                 for one in newest.values()
-                if one.as_of.acks == acks[one.as_of.acks_partition] and one.as_of.releases == releases
+                if one.as_of.acks >= acks[one.as_of.acks_partition]
+                # A platform that still speaks moves the ends on while we look.
+                and all(place >= end for place, end in zip(one.as_of.releases, releases, strict=True))
             }
 
         try:
