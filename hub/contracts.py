@@ -57,6 +57,16 @@ KINDS: dict[str, type] = {
     "gaps": model.Gaps,
     "clock": model.Clock,
     "hub_log": model.HubLog,
+    "hub_key": model.HubKey,
+    "report": model.Report,
+    "accepted_report": model.AcceptedReport,
+    "report_receipt": model.ReportReceipt,
+    "report_request": model.ReportRequest,
+    "report_answer": model.ReportAnswer,
+    "accepted_answer": model.AcceptedAnswer,
+    "trial": model.Trial,
+    "trial_result": model.TrialResult,
+    "unheard": model.Unheard,
 }
 
 
@@ -209,7 +219,7 @@ class TopicSpec(NamedTuple):
 
 @cache
 def topics() -> dict[str, TopicSpec]:
-    """Every topic by name. `receipts.<operator>` stands for one topic an operator."""
+    """Every topic by name. `receipts.<operator>` stands for one topic an operator, `inbox.<platform>` likewise."""
     raw = yaml.safe_load((schemas_dir() / "topics.yaml").read_text(encoding="utf-8"))
     return {
         name: TopicSpec(
@@ -238,8 +248,16 @@ COVERAGE = "coverage"
 GAPS = "gaps"
 CLOCK = "clock"
 HUB = "hub"
+REPORTS = "reports"
+REPORTED = "reported"
+ANSWERS = "answers"
 
 
 def receipts_topic(operator: str) -> str:
     """The topic of an operator's receipts."""
     return f"receipts.{operator}"
+
+
+def inbox_topic(platform: str) -> str:
+    """The topic of what the hub asks and tells one platform alone."""
+    return f"inbox.{platform}"

@@ -20,6 +20,7 @@ from hub.core.model import (
     PartitionThrough,
     Platform,
 )
+from hub.core.reports import Disputes
 from hub.core.universe import Universe
 
 SegmentKey = tuple[int, int]
@@ -46,8 +47,9 @@ class _Kept(NamedTuple):
 class PlatformBook:
     """One platform: what it said, how far it received, and the figures that follow."""
 
-    def __init__(self, platform_id: str, platform: Platform | None) -> None:
+    def __init__(self, platform_id: str, platform: Platform | None, disputes: Disputes | None = None) -> None:
         self.platform_id = platform_id
+        self.disputes = disputes or Disputes()
         self.platform = platform
         """Its roster record; None while it is not known, and then there are no figures."""
         self.tiles: dict[SegmentKey, SegmentTile] = {}
@@ -86,6 +88,7 @@ class PlatformBook:
             self._terms(),
             max(-1, min(received, SEGMENT - 1)),
             now_ms,
+            self.disputes.open_in(self.platform_id, *key),
         )
 
     def refresh(self, universe: Universe, now_ms: int) -> list[SegmentKey]:
@@ -94,7 +97,14 @@ class PlatformBook:
         moved = []
         for key, segment in universe.segments.items():
             received = max(-1, min(self.received.get(key[0], -1) - key[1] * SEGMENT, SEGMENT - 1))
-            mark = (segment.mark(terms.limit_ms, now_ms), self._tile_versions.get(key, 0), received, terms)
+            reported = self.disputes.open_in(self.platform_id, *key)
+            mark = (
+                segment.mark(terms.limit_ms, now_ms),
+                self._tile_versions.get(key, 0),
+                received,
+                terms,
+                reported.copy() if reported else None,
+            )
             kept = self._kept.get(key)
             if kept is None or kept.mark != mark:
                 self._kept[key] = _count(mark, self.pairs(universe, key, now_ms))

@@ -3,6 +3,7 @@
 - Shown: REINSTATED once the case is undone and the platform said so; otherwise the first ever said of UNBOUND,
   FROZEN, DECLINED, NOT_BOUND, FAILED.
 - Dispute: NOT_BOUND together with UNBOUND, FROZEN or DECLINED. UNBOUND answers it; until then it is a gap.
+  Also UNBOUND or NOT_BOUND against a person's report that is not answered (`hub.core.reports`): a gap until it is.
 - In force: opened and not undone; for a platform that LEFT only cases published before `left_at`; for EXEMPT none.
 - Gap: in force, and shown neither UNBOUND nor an undisputed NOT_BOUND. With nothing said: NOT_CONNECTED if the
   platform's state is not CONNECTED, else NOT_RECEIVED beyond what it received, else NO_OUTCOME.
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 from pyroaring import BitMap
 
-from hub.core.coverage import SegmentTile
+from hub.core.coverage import EMPTY, SegmentTile
 from hub.core.model import DAY_MS, SEGMENT, GapClass, Outcome, Platform, PlatformState, Stage
 from hub.core.universe import UniverseSegment
 
@@ -54,19 +55,24 @@ class Pairs(NamedTuple):
     disputes: BitMap
 
 
-def classify(segment: UniverseSegment, tile: SegmentTile, terms: Terms, received: int, now_ms: int) -> Pairs:
+def classify(
+    segment: UniverseSegment, tile: SegmentTile, terms: Terms, received: int, now_ms: int, reported: BitMap = EMPTY
+) -> Pairs:
     """Sort the pairs of one platform in one segment.
 
     Args:
         received: last offset within the segment the platform received; -1 if none, 65,535 if all.
+        reported: offsets within it that a report not yet answered is about.
     """
     said = {outcome: tile.of(outcome) & segment.opened for outcome in Outcome}
     undone = segment.undone
     shown = _shown(said, undone)
     in_force = _in_force(segment, undone, terms)
     contradicted = said[Outcome.UNBOUND] | said[Outcome.FROZEN] | said[Outcome.DECLINED]
-    disputes = said[Outcome.NOT_BOUND] & contradicted
-    gaps = _gaps(in_force, shown, disputes, terms, received)
+    against_report = reported & (shown[Outcome.UNBOUND] | shown[Outcome.NOT_BOUND])
+    contradictory = said[Outcome.NOT_BOUND] & contradicted
+    unanswered = (contradictory - shown[Outcome.UNBOUND]) | against_report
+    gaps = _gaps(in_force, shown, unanswered, terms, received)
     every_gap = BitMap.union(*gaps.values())
     due = segment.due(terms.limit_ms, now_ms)
     frozen = every_gap & shown[Outcome.FROZEN]
@@ -80,7 +86,7 @@ def classify(segment: UniverseSegment, tile: SegmentTile, terms: Terms, received
         exposed=every_gap & segment.by_stage[Stage.RELEASED],
         incident=every_gap & segment.by_stage[Stage.REASSIGNED],
         restore_pending=(undone & touched) - said[Outcome.REINSTATED],
-        disputes=disputes,
+        disputes=contradictory | against_report,
     )
 
 
@@ -101,9 +107,9 @@ def _in_force(segment: UniverseSegment, undone: BitMap, terms: Terms) -> BitMap:
 
 
 def _gaps(
-    in_force: BitMap, shown: dict[Outcome, BitMap], disputes: BitMap, terms: Terms, received: int
+    in_force: BitMap, shown: dict[Outcome, BitMap], unanswered: BitMap, terms: Terms, received: int
 ) -> dict[GapClass, BitMap]:
-    disputed = (disputes & in_force) - shown[Outcome.UNBOUND]
+    disputed = unanswered & in_force
     silent = in_force - BitMap.union(*shown.values())
     gaps = {
         GapClass.DISPUTED: disputed,

@@ -167,6 +167,16 @@ class Breach(StrEnum):
     COUNT_MISMATCH = "COUNT_MISMATCH"
 
 
+class ReportKind(StrEnum):
+    """What a person meets because an account is still bound to the number."""
+
+    STILL_BOUND = "STILL_BOUND"
+    CANNOT_REGISTER = "CANNOT_REGISTER"
+    DEBT_CALLS = "DEBT_CALLS"
+    STRANGERS_ACCOUNT = "STRANGERS_ACCOUNT"
+    RECEIVES_MESSAGES = "RECEIVES_MESSAGES"
+
+
 class Record(NamedTuple):
     """One message of a log, as read. `headers` as Kafka gives them, repeats kept."""
 
@@ -417,6 +427,7 @@ class AsOf(NamedTuple):
     acks: int
     platforms: int
     now_ms: int
+    reported: int = 0
 
 
 class OutcomeCount(NamedTuple):
@@ -493,3 +504,122 @@ class Clock(NamedTuple):
     """The time of a replayed world."""
 
     now_ms: int
+
+
+class HubKey(NamedTuple):
+    """A key the hub signs with when it asks a platform something."""
+
+    key: Key
+
+
+class Report(NamedTuple):
+    """A person's word, passed on by an operator. `platform`: an id of the roster, or a name as the person says it."""
+
+    report_id: bytes
+    operator: str
+    number: str
+    platform: str
+    kind: ReportKind
+    happened_at: int
+
+
+class AcceptedReport(NamedTuple):
+    """A report that counts. `platform`: its id, None if the roster knows no such name; `name`: as it was said.
+
+    `case`: the number's last case if it is in force, else None. `deadline_at`: until when a connected platform owes
+    an answer, None for others.
+    """
+
+    source: Source
+    report_id: bytes
+    operator: str
+    number: str
+    platform: str | None
+    name: str
+    kind: ReportKind
+    case: Source | None
+    happened_at: int
+    recorded_at: int
+    deadline_at: int | None
+
+
+class ReportReceipt(NamedTuple):
+    """What the hub made of a report, for the operator that passed it on. `state`: of the platform, if it is known."""
+
+    source: Source
+    report_id: bytes | None
+    decision: Decision
+    reason: Refusal | None
+    platform: str | None
+    state: PlatformState | None
+    case: Source | None
+    deadline_at: int | None
+    guide_url: str | None
+    recorded_at: int
+
+
+class ReportRequest(NamedTuple):
+    """What the hub asks a connected platform because of a report: look again at this case, and answer in time."""
+
+    report_id: bytes
+    platform: str
+    subject: Subject
+    case: Source
+    kind: ReportKind
+    asked_at: int
+    deadline_at: int
+    log_id: bytes
+
+
+class ReportAnswer(NamedTuple):
+    """A platform's answer: what it found, and did, when it looked again."""
+
+    report_id: bytes
+    platform: str
+    outcome: Outcome
+    answered_at: int
+
+
+class AcceptedAnswer(NamedTuple):
+    """An answer that counts: it ends the dispute its report opened."""
+
+    source: Source
+    report_id: bytes
+    platform: str
+    outcome: Outcome
+    recorded_at: int
+
+
+class Trial(NamedTuple):
+    """A platform asks for a test case of a number of its own. It is no case, and counts nowhere."""
+
+    trial_id: bytes
+    platform: str
+    subject: Subject
+    asked_at: int
+
+
+class TrialStep(NamedTuple):
+    """What one stage of a test case came to: the answer, None if there was nothing to undo, and how many accounts."""
+
+    stage: Stage
+    outcome: Outcome | None
+    accounts: int
+
+
+class TrialResult(NamedTuple):
+    """What the platform did about a test case, stage by stage."""
+
+    trial_id: bytes
+    platform: str
+    steps: tuple[TrialStep, ...]
+    done_at: int
+
+
+class Unheard(NamedTuple):
+    """A message of a platform that the hub refused: where it lies and why."""
+
+    topic: str
+    source: Source
+    reason: Refusal
+    recorded_at: int

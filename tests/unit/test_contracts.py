@@ -117,14 +117,16 @@ def test_every_kind_has_a_topic_and_every_topic_known_kinds_and_an_owner() -> No
 def test_every_topic_has_its_constant_and_every_constant_its_topic() -> None:
     """The topics that code can name are those the contract lists, and no others."""
     constants = {value for name, value in vars(contracts).items() if name.isupper() and isinstance(value, str)}
-    assert constants | {contracts.receipts_topic("<operator>")} == set(topics())
+    each = {contracts.receipts_topic("<operator>"), contracts.inbox_topic("<platform>")}
+    assert constants | each == set(topics())
 
 
 def test_what_strangers_write_is_signed() -> None:
-    """Exactly the topics that operators and platforms write to ask for signatures."""
+    """The topics that operators and platforms write to ask for signatures, and so does what the hub asks of one."""
     strangers = {"operator", "platform"}
-    assert {name for name, topic in topics().items() if strangers & set(topic.writers)} == {"events", "acks"}
-    assert {name for name, topic in topics().items() if topic.signed} == {"events", "acks"}
+    written = {name for name, topic in topics().items() if strangers & set(topic.writers)}
+    assert written == {"events", "acks", "reports", "answers"}
+    assert {name for name, topic in topics().items() if topic.signed} == written | {"inbox.<platform>"}
 
 
 @pytest.mark.parametrize("quality", ["good", "bad"])

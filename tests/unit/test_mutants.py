@@ -22,6 +22,7 @@ MUTANTS = 10_000
 SLOW_MS = 50
 """Of the processor's time, so that a busy machine fails no test; a message takes a millisecond at most."""
 INPUTS = ["number_event", "operator_report", "acknowledgement", "platform", "operator"]
+INPUTS += ["report", "report_answer", "trial", "trial_result", "report_request"]
 
 
 def seeds(kind: str) -> list[bytes]:
