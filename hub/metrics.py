@@ -27,6 +27,7 @@ class Metrics:
         self.exposed = show("hub_gaps_exposed", "Gaps whose number is released.", "platform")
         self.incident = show("hub_gaps_incident", "Gaps whose number has a new owner.", "platform")
         self.restore_pending = show("hub_restore_pending", "Undone cases a platform has not reinstated.", "platform")
+        self.reports = self._counter("hub_reports", "Reports of people that count.", "kind")
         self.lag = show("hub_lag_records", "Records not durable yet.", "topic", "partition")
         self.recovery_seconds = show("hub_recovery_seconds", "From start to ready, seconds.", "topic", "partition")
         self.partitions_ready = show("hub_partitions_ready", "Partitions this worker serves.", "topic")

@@ -15,7 +15,19 @@ from typing import NamedTuple, TypeVar
 from hub.contracts import decode, partition_of
 from hub.core.coverage import Addition, read_outcomes
 from hub.core.intake import Arrival
-from hub.core.model import Acknowledgement, NumberEvent, Operator, OperatorReport, Platform, Record, Refusal
+from hub.core.model import (
+    Acknowledgement,
+    NumberEvent,
+    Operator,
+    OperatorReport,
+    Platform,
+    Record,
+    Refusal,
+    Report,
+    ReportAnswer,
+    Trial,
+    TrialResult,
+)
 from hub.core.roster import Roster
 from hub.errors import ContractError
 from hub.signing import read_seal, signature_holds
@@ -55,6 +67,14 @@ class Opener:
         """Open messages of `acks`, in order."""
         return [_isolated(self._ack, _spoilt_ack, record, roster) for record in records]
 
+    def reports(self, records: Sequence[Record], roster: Roster) -> list[OpenedReport]:
+        """Open messages of `reports`, in order."""
+        return [_isolated(self._report, _spoilt_report, record, roster) for record in records]
+
+    def answers(self, records: Sequence[Record], roster: Roster) -> list[OpenedAnswer]:
+        """Open messages of `answers`, in order."""
+        return [_isolated(self._answer, _spoilt_answer, record, roster) for record in records]
+
     def _event(self, record: Record, roster: Roster) -> Arrival:
         named, proven = self._operator_of(record, roster)
         digest = sha256(record.value or b"").digest()
@@ -78,14 +98,44 @@ class Opener:
         operator, key = found
         return operator, key.counts_at(record.record_time) and self._holds(key.public, seal.signature, record)
 
-    def _ack(self, record: Record, roster: Roster) -> OpenedAck:
+    def _platform_of(self, record: Record, roster: Roster) -> tuple[Platform | None, bool]:
+        """The platform that the key id names, and whether its signature holds."""
         seal = read_seal(record.headers)
         found = None if seal is None else roster.platform_key(seal.key_id)
         if seal is None or found is None:
-            return OpenedAck(record, None, Refusal.BAD_SIGNATURE, None, ())
+            return None, False
         platform, key = found
-        if not (key.counts_at(record.record_time) and self._holds(key.public, seal.signature, record)):
-            return OpenedAck(record, None, Refusal.BAD_SIGNATURE, None, ())
+        return platform, key.counts_at(record.record_time) and self._holds(key.public, seal.signature, record)
+
+    def _report(self, record: Record, roster: Roster) -> OpenedReport:
+        named, proven = self._operator_of(record, roster)
+        try:
+            report = decode(record.value, Report)
+        except ContractError:
+            return OpenedReport(record, named if proven else None, Refusal.UNDECODABLE, at_home=False)
+        if named is None or not proven:
+            return OpenedReport(record, named, Refusal.BAD_SIGNATURE, at_home=False)
+        home = partition_of(report.number.encode(), self.partitions) if len(report.number) <= KEY_MAX else NOWHERE
+        return OpenedReport(record, named, report, at_home=record.partition == home)
+
+    def _answer(self, record: Record, roster: Roster) -> OpenedAnswer:
+        named, proven = self._platform_of(record, roster)
+        if named is None or not proven:
+            return OpenedAnswer(record, named, Refusal.BAD_SIGNATURE)
+        try:
+            content: ReportAnswer | Trial | TrialResult = decode(record.value, ReportAnswer, Trial, TrialResult)
+        except ContractError:
+            return OpenedAnswer(record, named, Refusal.UNDECODABLE)
+        if content.platform != named.id or record.key != named.id.encode():
+            return OpenedAnswer(record, named, Refusal.WRONG_PLATFORM)
+        if record.partition != _home(record.key, self.partitions):
+            return OpenedAnswer(record, named, Refusal.WRONG_PARTITION)
+        return OpenedAnswer(record, named, content)
+
+    def _ack(self, record: Record, roster: Roster) -> OpenedAck:
+        platform, proven = self._platform_of(record, roster)
+        if platform is None or not proven:
+            return OpenedAck(record, platform, Refusal.BAD_SIGNATURE, None, ())
         try:
             ack = decode(record.value, Acknowledgement)
         except ContractError:
@@ -127,15 +177,43 @@ def _spoilt_event(record: Record) -> Arrival:
     return Arrival(record, None, Refusal.HUB_FAULT, b"", record.partition)
 
 
+def _spoilt_report(record: Record) -> OpenedReport:
+    return OpenedReport(record, None, Refusal.HUB_FAULT, at_home=False)
+
+
+def _spoilt_answer(record: Record) -> OpenedAnswer:
+    return OpenedAnswer(record, None, Refusal.HUB_FAULT)
+
+
 def _spoilt_ack(record: Record) -> OpenedAck:
     return OpenedAck(record, None, Refusal.HUB_FAULT, None, ())
 
 
 class OpenedAck(NamedTuple):
-    """A message of `acks`, opened. `refusal` is None if it may count; `ack` and `additions` are set then."""
+    """A message of `acks`, opened. `refusal` is None if it may count; `ack` and `additions` are set then.
+
+    `platform`: whose signature holds; for BAD_SIGNATURE the one its key id names, if any.
+    """
 
     record: Record
     platform: Platform | None
     refusal: Refusal | None
     ack: Acknowledgement | None
     additions: tuple[Addition, ...]
+
+
+class OpenedReport(NamedTuple):
+    """A message of `reports`, opened. `sender` as in `Arrival`; `at_home`: in the partition of its number."""
+
+    record: Record
+    sender: Operator | None
+    content: Report | Refusal
+    at_home: bool
+
+
+class OpenedAnswer(NamedTuple):
+    """A message of `answers`, opened. `platform` as in `OpenedAck`."""
+
+    record: Record
+    platform: Platform | None
+    content: ReportAnswer | Trial | TrialResult | Refusal

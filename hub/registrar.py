@@ -16,8 +16,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from hub import contracts
-from hub.contracts import TopicSpec, encode, receipts_topic, topics
-from hub.core.model import Clock, HubLog, Operator, Platform
+from hub.contracts import TopicSpec, encode, inbox_topic, receipts_topic, topics
+from hub.core.model import Clock, HubLog, Operator, Platform, PlatformState
 from hub.errors import HubError
 from hub.settings import HubAddress
 
@@ -29,6 +29,9 @@ RETENTION: dict[str, dict[str, str]] = {
     "compact": {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2"},
 }
 RECEIPTS = "receipts.<operator>"
+INBOX = "inbox.<platform>"
+UNREACHED = {PlatformState.KNOWN_UNCONNECTED, PlatformState.EXEMPT, PlatformState.LEFT}
+"""Platforms that need no inbox made for them: nobody there would read it."""
 
 
 def topic_config(spec: TopicSpec, clock: str) -> dict[str, str]:
@@ -72,7 +75,7 @@ class Registrar:
         wanted = [
             new_topic(spec, name, self._address, clock, replication)
             for name, spec in topics().items()
-            if name != RECEIPTS
+            if "<" not in name
         ]
         await self._create(wanted, existing_is_error=True)
         made = HubLog(
@@ -100,19 +103,26 @@ class Registrar:
     ) -> None:
         """Write operators' newest records, and make the topics of their receipts."""
         found = list(operators)
-        spec = topics()[RECEIPTS]
-        wanted = [new_topic(spec, receipts_topic(one.id), self._address, clock, replication) for one in found]
-        if wanted:
-            await self._create(wanted, existing_is_error=False)
+        await self._make_each(RECEIPTS, [receipts_topic(one.id) for one in found], clock, replication)
         now_ms = int(time.time() * 1000)
         for one in found:
             # Without a date an operator owes reports from now on, not since 1970.
             await self._put(contracts.OPERATORS, one.id, one if one.since else one._replace(since=now_ms))
 
-    async def put_platforms(self, platforms: Iterable[Platform]) -> None:
-        """Write platforms' newest records."""
-        for one in platforms:
+    async def put_platforms(
+        self, platforms: Iterable[Platform], *, clock: str = "record", replication: int = 1
+    ) -> None:
+        """Write platforms' newest records, and make the inboxes of those that are, or are to be, connected."""
+        found = list(platforms)
+        reached = [inbox_topic(one.id) for one in found if one.state not in UNREACHED]
+        await self._make_each(INBOX, reached, clock, replication)
+        for one in found:
             await self._put(contracts.PLATFORMS, one.id, one)
+
+    async def _make_each(self, kind: str, names: list[str], clock: str, replication: int) -> None:
+        wanted = [new_topic(topics()[kind], name, self._address, clock, replication) for name in names]
+        if wanted:
+            await self._create(wanted, existing_is_error=False)
 
     async def put_clock(self, now_ms: int) -> None:
         """Say what time it is in a replayed world."""

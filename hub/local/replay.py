@@ -99,7 +99,7 @@ class Replay:
         """
         async with self.hub, registrar(self.hub.address) as self._registrar:
             await self._registrar.put_operators(self.world.operators, clock="world")
-            await self._registrar.put_platforms([platform for platform, _ in self.world.platforms])
+            await self._registrar.put_platforms([platform for platform, _ in self.world.platforms], clock="world")
             self.watch = Watch(self.hub.address, self.world.operators)
             await self.watch.start()
             watching = asyncio.create_task(self.watch.run())

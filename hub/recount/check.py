@@ -21,6 +21,7 @@ class Logs(NamedTuple):
     releases: Sequence[Record]
     acks: Sequence[Record]
     platforms: Sequence[Record]
+    reported: Sequence[Record]
     coverage: Sequence[Record]
 
 
@@ -93,7 +94,8 @@ class Truth:
                 said.setdefault(position, set()).add(outcome)
             for partition, through in heard.received.items():
                 received[partition] = max(through, received.get(partition, -1))
-        return figures_of(known[-1], self._folded[1].values(), said, received, as_of.now_ms)
+        reported = _reported(self._logs.reported, platform, as_of.reported)
+        return figures_of(known[-1], self._folded[1].values(), said, received, reported, as_of.now_ms)
 
     def _heard(self, platform: str, as_of: AsOf) -> Iterator[Heard]:
         """Its acknowledgements that count, up to that place; read anew each time, one platform's being enough."""
@@ -101,6 +103,26 @@ class Truth:
             if record.partition == as_of.acks_partition and record.offset < as_of.acks:
                 with suppress(Refused):
                     yield hear(record, self.hub)
+
+
+def _reported(records: Sequence[Record], platform: str, end: int) -> set[Position]:
+    """Positions that reports not yet answered are about; the first record of an id counts."""
+    reports: dict[bytes, Message] = {}
+    answered: set[bytes] = set()
+    for record in records:
+        if record.offset >= end:
+            break
+        if (report := read("accepted_report", record.value)) is not None:
+            reports.setdefault(report["report_id"], report)
+        elif (answer := read("accepted_answer", record.value)) is not None:
+            asked = reports.get(answer["report_id"])
+            if asked is not None and asked["platform"] == answer["platform"]:
+                answered.add(answer["report_id"])
+    return {
+        (one["case"]["partition"], one["case"]["offset"])
+        for report_id, one in reports.items()
+        if report_id not in answered and one["platform"] == platform and one["case"] is not None
+    }
 
 
 def compute(logs: Logs, platform: str, as_of: AsOf) -> Figures:
@@ -132,7 +154,14 @@ def _differences(truth: Truth, message: Message) -> Iterator[Difference]:
     if shown["in_force"] != total:
         yield Difference(platform, "in_force = resolved + gaps", shown["in_force"], total)
     place = message["as_of"]
-    as_of = AsOf(tuple(place["releases"]), place["acks_partition"], place["acks"], place["platforms"], place["now_ms"])
+    as_of = AsOf(
+        tuple(place["releases"]),
+        place["acks_partition"],
+        place["acks"],
+        place["platforms"],
+        place["now_ms"],
+        place.get("reported", 0),
+    )
     try:
         expected = truth.figures(platform, as_of)
     except NoSuchRoster:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from hub.recount.cases import UNDONE, CaseNow, Position
@@ -23,6 +23,7 @@ def figures_of(
     cases: Iterable[CaseNow],
     said: Mapping[Position, set[str]],
     received: Mapping[int, int],
+    reported: Set[Position],
     now_ms: int,
 ) -> Figures:
     """What `coverage` must say of a platform.
@@ -32,6 +33,7 @@ def figures_of(
         cases: all of them.
         said: every outcome it ever said, by the position it said it of.
         received: the highest offset it ever said it received, by partition.
+        reported: positions of cases that reports not yet answered are about.
         now_ms: the time of the figures.
     """
     outcomes: Counter[str] = Counter()
@@ -43,12 +45,13 @@ def figures_of(
         shown = "REINSTATED" if undone and "REINSTATED" in words else _first_said(words)
         if shown is not None:
             outcomes[shown] += 1
-        count["disputes"] += "NOT_BOUND" in words and bool(words & AGAINST_NOT_BOUND)
+        against_report = case.position in reported and shown in ("UNBOUND", "NOT_BOUND")
+        count["disputes"] += against_report or ("NOT_BOUND" in words and bool(words & AGAINST_NOT_BOUND))
         count["restore_pending"] += undone and bool(words & {"FROZEN", "UNBOUND"}) and "REINSTATED" not in words
         if undone or not _counts(platform, case):
             continue
         count["in_force"] += 1
-        gap = _gap(platform, case, words, shown, received)
+        gap = "DISPUTED" if against_report else _gap(platform, case, words, shown, received)
         if gap is None:
             count["resolved"] += 1
             continue

@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.contracts import ACKS, COVERAGE, HUB, PLATFORMS, RELEASES
+from hub.contracts import ACKS, COVERAGE, HUB, PLATFORMS, RELEASES, REPORTED
 from hub.core.model import Record
 from hub.errors import HubError
 from hub.recount.check import Difference, Logs, about_hub, compare
@@ -40,7 +40,12 @@ async def recount(bootstrap_servers: str, *, security: Mapping[str, object] | No
         coverage = await _whole(consumer, COVERAGE, partitions)
         releases = await _whole(consumer, RELEASES, partitions)
         logs = Logs(
-            hub, releases, await _whole(consumer, ACKS, partitions), await _whole(consumer, PLATFORMS, 1), coverage
+            hub,
+            releases,
+            await _whole(consumer, ACKS, partitions),
+            await _whole(consumer, PLATFORMS, 1),
+            await _whole(consumer, REPORTED, 1),
+            coverage,
         )
     except (KafkaError, OSError) as wrong:
         raise HubError(f"the cluster cannot be read ({type(wrong).__name__})", todo="Check its address.") from wrong

@@ -33,9 +33,11 @@ from hub.opening import Opener
 from hub.settings import WorkerSettings
 from hub.stream import transport
 from hub.stream.case_store import CaseStore
-from hub.stream.context import Context
+from hub.stream.context import Context, Inboxes
 from hub.stream.coverage import CoverageWorker
-from hub.stream.followers import CaseFollower, RosterFollower
+from hub.stream.desk import AnswersWorker, ReportsWorker
+from hub.stream.followers import CaseFollower, ReportedFollower, RosterFollower
+from hub.stream.hub_key import open_signer
 from hub.stream.intake import IntakeWorker
 from hub.stream.log import log_spans, new_consumer, new_producer, read_span, started
 from hub.stream.read_back import ReadBack
@@ -44,6 +46,7 @@ from hub.stream.runner import Chunk, Stage, guarded
 log = logging.getLogger(__name__)
 
 GROUP = "unbind-hub"
+HUB_LOG_KEY = b"hub"
 COMMIT_INTERVAL_S = 0.5
 FETCH_BYTES = 8 * 1024 * 1024
 STREAM_BUFFER = 64
@@ -67,7 +70,8 @@ async def read_hub_log(settings: WorkerSettings) -> HubLog:
             raise _no_hub(settings)
     async for batch in read_span(settings, await log_spans(settings, [tp])):
         for record in batch:
-            found = decode(record.value, HubLog)
+            if record.key == HUB_LOG_KEY:
+                found = decode(record.value, HubLog)
     if found is None:
         raise _no_hub(settings)
     return found
@@ -92,6 +96,9 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
         cases = CaseFollower(settings, store, hub_log.partitions, lambda one: _operator(roster, one))
         await stack.enter_async_context(started(cases))
         following.append(guarded("cases", cases.run()))
+        reported = ReportedFollower(settings)
+        await stack.enter_async_context(started(reported))
+        following.append(guarded("reported", reported.run()))
         producer = await stack.enter_async_context(started(new_producer(settings)))
         admin = await stack.enter_async_context(_admin(settings))
         pool = stack.enter_context(ThreadPoolExecutor(settings.signature_threads, "open"))
@@ -110,6 +117,9 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
             roster=roster,
             store=store,
             cases=cases,
+            reported=reported,
+            signer=await open_signer(settings, hub_log, producer),
+            inboxes=Inboxes(admin.list_topics),
             producer=producer,
             pool=pool,
             metrics=metrics,
@@ -211,6 +221,8 @@ async def run_worker(settings: WorkerSettings) -> None:
         stages = {
             contracts.EVENTS: Stage("intake", lambda partition: IntakeWorker(context, partition)),
             contracts.ACKS: Stage("coverage", lambda partition: CoverageWorker(context, partition)),
+            contracts.REPORTS: Stage("reports", lambda partition: ReportsWorker(context, partition)),
+            contracts.ANSWERS: Stage("answers", lambda partition: AnswersWorker(context, partition)),
         }
         app = make_app(context, stages)
         await app.start()

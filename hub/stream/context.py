@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,20 +12,44 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaProducer
 
 from hub import contracts
-from hub.contracts import encode
-from hub.core.model import HubLog, Record, Rejected
+from hub.contracts import encode, inbox_topic
+from hub.core.model import HubLog, Platform, Record, Refusal, Rejected, Source, Unheard
 from hub.core.roster import Roster
 from hub.metrics import Metrics
 from hub.opening import Opener
 from hub.settings import WorkerSettings
+from hub.signing import Signer
 from hub.stream.case_store import CaseStore
-from hub.stream.followers import CaseFollower, RosterFollower
+from hub.stream.followers import CaseFollower, ReportedFollower, RosterFollower
 from hub.stream.read_back import ReadBack
 
 T = TypeVar("T")
 
+INBOX_ASKED_AGAIN_S = 5.0
+
 OPEN_SLICE = 250
 """Messages opened by one thread at a time: enough to pay for the hand-over, few enough to share out."""
+
+
+class Inboxes:
+    """Which inboxes there are. Asked for one that is not, the producer would wait for it a long time."""
+
+    def __init__(self, topics: Callable[[], Awaitable[Iterable[str]]]) -> None:
+        self._topics = topics
+        self._known: set[str] = set()
+        self._missing: dict[str, float] = {}
+
+    async def has(self, topic: str) -> bool:
+        """Whether the topic is there; of one that is not the cluster is asked again only after a while."""
+        if topic in self._known:
+            return True
+        if self._missing.get(topic, 0.0) > time.monotonic():
+            return False
+        self._known = set(await self._topics())
+        self._missing = {name: at for name, at in self._missing.items() if at > time.monotonic()}
+        if topic not in self._known:
+            self._missing[topic] = time.monotonic() + INBOX_ASKED_AGAIN_S
+        return topic in self._known
 
 
 @dataclass
@@ -37,6 +62,11 @@ class Context:
     roster: RosterFollower
     store: CaseStore
     cases: CaseFollower
+    reported: ReportedFollower
+    signer: Signer
+    """Signs what is asked or told of one platform."""
+
+    inboxes: Inboxes
     producer: AIOKafkaProducer
     pool: ThreadPoolExecutor
     metrics: Metrics
@@ -89,6 +119,32 @@ class Context:
             topic, value=encode(value), key=key, partition=partition, timestamp_ms=at_ms
         )
         return future
+
+    async def tell(self, platform: str, value: tuple[Any, ...], at_ms: int) -> list[asyncio.Future[Any]]:
+        """Queue a signed message for one platform's inbox; nothing if it has none, as platforms that never joined."""
+        topic = inbox_topic(platform)
+        if not await self.inboxes.has(topic):
+            return []
+        data = encode(value)
+        return [
+            await self.producer.send(
+                topic,
+                value=data,
+                key=platform.encode(),
+                partition=0,
+                timestamp_ms=at_ms,
+                headers=list(self.signer.headers(topic, data)),
+            )
+        ]
+
+    async def tell_refusal(
+        self, platform: Platform | None, record: Record, reason: Refusal
+    ) -> list[asyncio.Future[Any]]:
+        """Queue word of a refused message for the platform that it is of, if one is known."""
+        if platform is None:
+            return []
+        unheard = Unheard(record.topic, Source(record.partition, record.offset), reason, record.record_time)
+        return await self.tell(platform.id, unheard, record.record_time)
 
     async def reject(self, rejected: Rejected) -> asyncio.Future[Any]:
         """Queue a refused message for the hub's staff."""

@@ -25,7 +25,7 @@ from hub.contracts import decode
 from hub.core.acks import apply, is_beyond_log
 from hub.core.figures import SegmentKey
 from hub.core.intake import rejected
-from hub.core.model import Received, Record, Refusal, Rejected, Tile
+from hub.core.model import Platform, Received, Record, Refusal, Tile
 from hub.errors import ContractError
 from hub.metrics import Metrics
 from hub.opening import OpenedAck
@@ -74,14 +74,16 @@ class CoverageWorker:
         self._unflushed: list[tuple[Callable[[], None], int]] = []
         """How to ack each chunk that waits for a flush, and its last record time; not its records."""
 
-        self._rejections: list[Rejected] = []
+        self._refused: list[tuple[Record, Platform | None, Refusal]] = []
         self._flushing = asyncio.Lock()
 
     async def prepare(self) -> None:
         """Read the tiles of every epoch, and fold `releases` to its end."""
         began = time.monotonic()
         context = self._context
-        await asyncio.gather(context.roster.caught_up(), context.cases.caught_up(), self._load())
+        await asyncio.gather(
+            context.roster.caught_up(), context.cases.caught_up(), context.reported.caught_up(), self._load()
+        )
         await self._find_place()  # after the tiles: none of those read may hold an ack beyond it
         self._shelf.sync_roster()
         taken = time.monotonic() - began
@@ -152,15 +154,14 @@ class CoverageWorker:
             self._merge(one, counted)
         except Exception as error:  # noqa: BLE001  (one message must not stop the rest)
             log.error("acks %d-%d: %s", one.record.partition, one.record.offset, type(error).__name__)
-            self._rejections.append(rejected(one.record, Refusal.HUB_FAULT, None))
+            self._refused.append((one.record, None, Refusal.HUB_FAULT))
 
     def _merge(self, one: OpenedAck, counted: _Counted) -> None:
         record, _, refusal, ack, additions = one
         if ack is not None and is_beyond_log(ack, record.record_time, self._context.store.universe):
             refusal = Refusal.BEYOND_LOG
         if ack is None or refusal is not None:
-            sender = None if one.platform is None else one.platform.id
-            self._rejections.append(rejected(record, refusal or Refusal.HUB_FAULT, sender))
+            self._refused.append((record, one.platform, refusal or Refusal.HUB_FAULT))
             return
         platform = ack.platform
         tiles, received = apply(self._shelf.book(platform), ack, additions)
@@ -188,14 +189,17 @@ class CoverageWorker:
             chunks, self._unflushed = self._unflushed, []
             tiles, self._dirty_tiles = self._dirty_tiles, set()
             received, self._dirty_received = self._dirty_received, set()
-            rejections, self._rejections = self._rejections, []
+            refused, self._refused = self._refused, []
             if not chunks:
                 return
             with self._context.metrics.flush_seconds.time():
                 at_ms = chunks[-1][1]
                 sent = [await self._write_tile(*one, at_ms) for one in tiles]
                 sent += [await self._write_received(*one, at_ms) for one in received]
-                sent += [await self._context.reject(one) for one in rejections]
+                for record, platform, reason in refused:
+                    sender = None if platform is None else platform.id
+                    sent.append(await self._context.reject(rejected(record, reason, sender)))
+                    sent += await self._context.tell_refusal(platform, record, reason)
                 await asyncio.gather(*sent)
             for ack, _ in chunks:
                 ack()

@@ -1,7 +1,7 @@
 """Followers: each reads its logs by itself, keeps its own place, and says how far it is.
 
 `RosterFollower` follows the single-partition topics `operators`, `platforms` and, in a replayed world, `clock`.
-`CaseFollower` folds all partitions of `releases` into a `CaseStore`.
+`ReportedFollower` folds `reported`. `CaseFollower` folds all partitions of `releases` into a `CaseStore`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hub import contracts
 from hub.contracts import decode
-from hub.core.model import Clock, Operator, Platform, ReleaseNotice, Source
+from hub.core.model import AcceptedAnswer, AcceptedReport, Clock, Operator, Platform, ReleaseNotice, Source
+from hub.core.reports import Disputes
 from hub.core.roster import Roster
 from hub.errors import ContractError
 from hub.settings import WorkerSettings
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 STORE_FLUSH_S = 0.5
 """How often folded cases are written to disk: what a kill makes the worker fold again."""
+
+
+REPORTED = TopicPartition(contracts.REPORTED, 0)
 
 
 class Follower:
@@ -134,6 +138,28 @@ class RosterFollower(Follower):
     def now_ms(self) -> int:
         """The time figures are judged at."""
         return self._world_ms if self._world_clock else int(time.time() * 1000)
+
+
+class ReportedFollower(Follower):
+    """Reports that count and their answers, and the disputes that are open."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        super().__init__(settings, [REPORTED])
+        self.disputes = Disputes()
+
+    def handle(self, raw: Any) -> None:
+        """Fold one record."""
+        try:
+            record: AcceptedReport | AcceptedAnswer = decode(raw.value, AcceptedReport, AcceptedAnswer)
+        except ContractError as wrong:
+            log.error("%s offset %d: %s; ignored", raw.topic, raw.offset, wrong.message)
+            return
+        self.disputes.add(record)
+
+    @property
+    def offset(self) -> int:
+        """The next offset to be read."""
+        return self.places[REPORTED]
 
 
 class CaseFollower(Follower):

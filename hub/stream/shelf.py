@@ -53,7 +53,7 @@ class Shelf:
         book = self.books.get(platform_id)
         if book is None:
             # Its roster record comes with the next `sync_roster`, and so with the place it was read at.
-            book = self.books[platform_id] = PlatformBook(platform_id, None)
+            book = self.books[platform_id] = PlatformBook(platform_id, None, self._context.reported.disputes)
         return book
 
     def sync_roster(self) -> None:
@@ -78,17 +78,18 @@ class Shelf:
     async def refresh_for_ever(self) -> None:
         """Publish coverage of every platform, and gaps that moved, as time passes or the roster changes."""
         settings, lock = self._context.settings, self._context.refreshing
-        due_at, roster = 0.0, -1
+        due_at, known = 0.0, (-1, -1)
         while True:
             await asyncio.sleep(settings.publish_interval_ms / 1000)
             if self.next_ack < self.exact_from:
                 continue
-            if time.monotonic() < due_at and self._context.roster.version == roster:
+            now_known = (self._context.roster.version, self._context.reported.disputes.version)
+            if time.monotonic() < due_at and now_known == known:
                 continue
             began = time.monotonic()
             async with lock:
                 work_began = time.monotonic()
-                self._now_ms, roster = self._context.roster.now_ms(), self._context.roster.version
+                self._now_ms, known = self._context.roster.now_ms(), now_known
                 self.sync_roster()
                 for platform_id in list(self.books):
                     await self._publish(platform_id, complete=True)
@@ -121,7 +122,8 @@ class Shelf:
 
     def _as_of(self, now_ms: int) -> AsOf:
         context = self._context
-        return AsOf(context.store.next_offsets(), self._partition, self.next_ack, self._roster_place, now_ms)
+        releases, reported = context.store.next_offsets(), context.reported.offset
+        return AsOf(releases, self._partition, self.next_ack, self._roster_place, now_ms, reported)
 
     async def _publish_gaps(self, now_ms: int) -> None:
         stale, self._stale_gaps = self._stale_gaps, set()

@@ -347,5 +347,5 @@ def test_a_revoked_key_stops_counting_at_its_time(scene: Scene) -> None:
     scene.flush()
     scene.settle(contracts.ACKS)
     refused = list(scene.rejected().values())[before:]
-    assert [(one.reason, one.sender) for one in refused] == [(Refusal.BAD_SIGNATURE, None)]
+    assert [(one.reason, one.sender) for one in refused] == [(Refusal.BAD_SIGNATURE, "turncoat")]
     assert Header("key-id", b"turncoat-1") in refused[0].headers

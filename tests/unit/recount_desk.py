@@ -55,6 +55,7 @@ class Desk:
     releases: list[Record] = field(default_factory=list)
     acks: list[Record] = field(default_factory=list)
     platforms: list[Record] = field(default_factory=list)
+    reported: list[Record] = field(default_factory=list)
     coverage: list[Record] = field(default_factory=list)
     now_ms: int = T0 + 100 * DAY_MS
 
@@ -88,12 +89,13 @@ class Desk:
     def logs(self) -> Logs:
         """All of it."""
         hub = record_of(HUB, 0, 0, b"", encode(HubLog(LOG_ID, "h", PARTITIONS, "record", T0)))
-        return Logs([hub], self.releases, self.acks, self.platforms, self.coverage)
+        return Logs([hub], self.releases, self.acks, self.platforms, self.reported, self.coverage)
 
     def as_of(self) -> AsOf:
         """Where the logs end."""
         home = partition_of(b"bank", PARTITIONS)
-        return AsOf((len(self.releases), 0, 0), home, len(self.acks), len(self.platforms), self.now_ms)
+        ends = (len(self.acks), len(self.platforms), self.now_ms, len(self.reported))
+        return AsOf((len(self.releases), 0, 0), home, *ends)
 
     def figures(self) -> dict[str, Any]:
         """The bank's figures at the end of the logs."""

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 import hub.recount
-from hub.contracts import COVERAGE, encode
+from hub.contracts import COVERAGE, REPORTED, encode
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
+    AcceptedAnswer,
+    AcceptedReport,
     Coverage,
     GapClass,
     GapCount,
@@ -20,6 +22,7 @@ from hub.core.model import (
     OutcomeCount,
     PartitionThrough,
     PlatformState,
+    ReportKind,
     Source,
     Stage,
 )
@@ -49,6 +52,27 @@ def test_silence_is_a_gap_everywhere(desk: Desk) -> None:
     assert figures["gaps"] == {"NOT_RECEIVED": 10}
     assert figures["overdue"] == 10
     assert figures["received"] == {}
+
+
+def told(number: int, offset: int, platform: str = "bank") -> AcceptedReport:
+    """A report that counts, of the case at an offset of partition 0."""
+    case = Source(0, offset)
+    name = (platform, platform, ReportKind.STILL_BOUND)
+    return AcceptedReport(Source(0, number), bytes([number]) * 16, "north", "+8613512345678", *name, case, T0, T0, None)
+
+
+def test_a_report_not_yet_answered_is_a_dispute(desk: Desk) -> None:
+    """The recount folds reports and answers by itself: a resolved pair is a gap until each report has its answer."""
+    desk.say(Outcome.NOT_BOUND, *range(10))
+    for one in (told(1, 0), told(2, 0), told(3, 4), told(4, 5, "shop")):
+        desk.reported.append(record_of(REPORTED, 0, len(desk.reported), b"id", encode(one)))
+    assert desk.figures()["gaps"] == {"DISPUTED": 2}
+    assert desk.figures()["disputes"] == 2
+    for number, platform in ((1, "bank"), (3, "bank"), (4, "bank"), (2, "shop")):
+        answer = AcceptedAnswer(Source(0, number), bytes([number]) * 16, platform, Outcome.NOT_BOUND, T0)
+        desk.reported.append(record_of(REPORTED, 0, len(desk.reported), b"id", encode(answer)))
+    assert desk.figures()["gaps"] == {"DISPUTED": 1}
+    assert desk.figures()["resolved"] == 9
 
 
 SAID = [

@@ -1,0 +1,194 @@
+"""What the hub asks and tells one platform alone: its inbox, and the platform's words back.
+
+The inbox is its own ledger: it holds the requests and the answers to them that the hub accepted, test cases and their
+results. So an adapter reads it from the start and knows what is left to answer; it keeps no place of its own. What is
+in it is signed by the hub (keys in topic `hub`); anything else there is passed over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from hub.contracts import ANSWERS, HUB, decode, encode, inbox_topic, partition_of
+from hub.core.model import (
+    MINUTE_MS,
+    AcceptedAnswer,
+    HubKey,
+    Key,
+    ReportAnswer,
+    ReportRequest,
+    Source,
+    Trial,
+    TrialResult,
+    Unheard,
+)
+from hub.errors import ContractError, HubError
+from hub.settings import HubAddress
+from hub.signing import Signer, read_seal, signature_is_by
+
+log = logging.getLogger(__name__)
+
+POLL_MS = 500
+RECORDS_MAX = 500
+TRIAL_AGE_MAX_MS = 10 * MINUTE_MS
+"""A test case older than this is not begun: nobody waits for it any more."""
+
+InboxMessage = ReportRequest | AcceptedAnswer | Trial | TrialResult | Unheard
+
+
+class Ledger:
+    """What an inbox holds, folded: what is left to answer, in the order it came."""
+
+    def __init__(self) -> None:
+        self.requests: dict[bytes, ReportRequest] = {}
+        self.trials: dict[bytes, Trial] = {}
+        self.results: dict[bytes, TrialResult] = {}
+        self.unheard: list[Unheard] = []
+        self._done: set[bytes] = set()
+
+    def add(self, message: InboxMessage) -> None:
+        """Fold one message."""
+        if isinstance(message, ReportRequest):
+            if message.report_id not in self._done:
+                self.requests[message.report_id] = message
+        elif isinstance(message, AcceptedAnswer):
+            self.done(message.report_id)
+        elif isinstance(message, Trial):
+            if message.trial_id not in self._done:
+                self.trials[message.trial_id] = message
+        elif isinstance(message, TrialResult):
+            self.results[message.trial_id] = message
+            self.done(message.trial_id)
+        else:
+            self.unheard.append(message)
+
+    def done(self, asked: bytes) -> None:
+        """A request or a test case needs nothing more."""
+        self._done.add(asked)
+        self.requests.pop(asked, None)
+        self.trials.pop(asked, None)
+
+
+class Inbox:
+    """Reads one platform's inbox, and sends what the platform has to say to it.
+
+    Args:
+        signer: of a key that the roster has for this platform.
+    """
+
+    def __init__(self, platform_id: str, signer: Signer, address: HubAddress) -> None:
+        self.ledger = Ledger()
+        self._platform_id = platform_id
+        self._signer = signer
+        self._address = address
+        self._topic = inbox_topic(platform_id)
+        self._keys: dict[str, Key] = {}
+        self._caught_up = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow the inbox for ever; returns at once if there is none."""
+        options: dict[str, Any] = {"bootstrap_servers": self._address.bootstrap_servers, **self._address.security}
+        consumer = AIOKafkaConsumer(
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            client_id=f"{self._platform_id}-inbox",
+            **options,
+        )
+        await consumer.start()
+        try:
+            if not {self._topic, HUB} <= await consumer.topics():
+                log.warning("%s: no inbox at this hub; reports and test cases cannot reach it", self._platform_id)
+                return
+            inbox, hub = TopicPartition(self._topic, 0), TopicPartition(HUB, 0)
+            consumer.assign([inbox, hub])
+            await consumer.seek_to_beginning(inbox, hub)
+            ends = await consumer.end_offsets([inbox, hub])
+            waiting: list[Any] = []
+            while True:
+                fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
+                for record in fetched.get(hub, ()):
+                    self._learn(record.value)
+                waiting += fetched.get(inbox, ())
+                # What is signed with a key not yet read waits for the next round; topic `hub` is ahead of its use.
+                if await consumer.position(hub) >= ends[hub]:
+                    for record in waiting:
+                        self._take(record)
+                    waiting.clear()
+                if await consumer.position(inbox) >= ends[inbox] and not waiting:
+                    self._caught_up.set()
+        finally:
+            await consumer.stop()
+
+    async def caught_up(self, timeout_s: float) -> None:
+        """Wait until everything that was in the inbox at the start is folded.
+
+        Raises:
+            HubError: not in time.
+        """
+        try:
+            await asyncio.wait_for(self._caught_up.wait(), timeout_s)
+        except TimeoutError as wrong:
+            raise HubError("the inbox cannot be read in time", todo="Check the address and the brokers.") from wrong
+
+    def _learn(self, value: bytes | None) -> None:
+        try:
+            key = decode(value, HubKey).key
+        except ContractError:
+            return
+        self._keys[key.key_id] = key
+
+    def _take(self, record: Any) -> None:
+        seal = read_seal(tuple(record.headers))
+        key = None if seal is None else self._keys.get(seal.key_id)
+        value: bytes = record.value or b""
+        if seal is None or key is None or not key.counts_at(record.timestamp):
+            log.error("%s %d: not signed by a key of the hub; passed over", self._topic, record.offset)
+            return
+        if not signature_is_by(key.public, seal.signature, self._address.hub_id, self._topic, value):
+            log.error("%s %d: the hub's signature does not hold; passed over", self._topic, record.offset)
+            return
+        message = _message(value)
+        if message is None:
+            log.error("%s %d: cannot be read; a newer unbind-hub may", self._topic, record.offset)
+        else:
+            self.ledger.add(message)
+
+
+def _message(value: bytes) -> InboxMessage | None:
+    for kind in (ReportRequest, AcceptedAnswer, Trial, TrialResult, Unheard):
+        try:
+            return decode(value, kind)
+        except ContractError:
+            continue
+    return None
+
+
+def now_ms() -> int:
+    """Now, UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+async def say(
+    producer: AIOKafkaProducer, signer: Signer, message: ReportAnswer | Trial | TrialResult, partitions: int
+) -> Source:
+    """Sign and send one message to `answers`; back once it is on the brokers, with its place there."""
+    key, value = message.platform.encode(), encode(message)
+    sent = await producer.send_and_wait(
+        ANSWERS,
+        value,
+        key=key,
+        partition=partition_of(key, partitions),
+        headers=list(signer.headers(ANSWERS, value)),
+    )
+    return Source(sent.partition, sent.offset)
+
+
+def fresh_trials(trials: Mapping[bytes, Trial], at_ms: int) -> list[Trial]:
+    """Test cases that somebody still waits for."""
+    return [one for one in trials.values() if at_ms - one.asked_at <= TRIAL_AGE_MAX_MS]

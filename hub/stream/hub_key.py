@@ -1,0 +1,56 @@
+"""The key a worker signs with what it asks of platforms: one each, its public half in topic `hub`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from hub import contracts
+from hub.contracts import decode, encode
+from hub.core.model import HubKey, HubLog, Key, Record
+from hub.errors import ContractError
+from hub.settings import WorkerSettings
+from hub.signing import Signer
+from hub.stream.log import log_spans, read_span
+
+FILE = "hub.pem"
+NAME = "worker"
+"""The name the key has in its file's folder, before its public half gives it the one it is known by."""
+
+
+async def open_signer(settings: WorkerSettings, hub_log: HubLog, producer: AIOKafkaProducer) -> Signer:
+    """The signer of this worker; its key is made at the first start, and published once.
+
+    Raises:
+        UnbindError: the key's file is there and holds no usable key.
+    """
+    path = settings.data_dir / FILE
+    if not path.exists():
+        Signer.generate(NAME, hub_log.hub_id).save(path)
+    public = Signer.load(path, NAME, hub_log.hub_id).public
+    signer = Signer.load(path, f"hub/{settings.instance_id}/{public[:4].hex()}", hub_log.hub_id)
+    if signer.key_id not in await published_keys(settings):
+        made = HubKey(Key(signer.key_id, signer.public, valid_from=hub_log.made_at))
+        await producer.send_and_wait(contracts.HUB, encode(made), key=signer.key_id.encode(), partition=0)
+    return signer
+
+
+async def published_keys(settings: WorkerSettings) -> dict[str, Key]:
+    """The hub's public keys by key id."""
+    tp = TopicPartition(contracts.HUB, 0)
+    found: dict[str, Key] = {}
+    async for batch in read_span(settings, await log_spans(settings, [tp])):
+        found |= keys_in(batch)
+    return found
+
+
+def keys_in(records: Sequence[Record]) -> dict[str, Key]:
+    """The keys among records of topic `hub`."""
+    found: dict[str, Key] = {}
+    for record in records:
+        with suppress(ContractError):
+            key = decode(record.value, HubKey).key
+            found[key.key_id] = key
+    return found
