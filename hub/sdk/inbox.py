@@ -161,12 +161,11 @@ class Inbox:
 
 
 def _message(value: bytes) -> InboxMessage | None:
-    for kind in (ReportRequest, AcceptedAnswer, Trial, TrialResult, Unheard):
-        try:
-            return decode(value, kind)
-        except ContractError:
-            continue
-    return None
+    try:
+        message: InboxMessage = decode(value, ReportRequest, AcceptedAnswer, Trial, TrialResult, Unheard)
+    except ContractError:
+        return None
+    return message
 
 
 def now_ms() -> int:

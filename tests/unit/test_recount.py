@@ -54,7 +54,7 @@ def test_silence_is_a_gap_everywhere(desk: Desk) -> None:
     assert figures["received"] == {}
 
 
-def told(number: int, offset: int, platform: str = "bank") -> AcceptedReport:
+def reported(number: int, offset: int, platform: str = "bank") -> AcceptedReport:
     """A report that counts, of the case at an offset of partition 0."""
     case = Source(0, offset)
     name = (platform, platform, ReportKind.STILL_BOUND)
@@ -64,7 +64,7 @@ def told(number: int, offset: int, platform: str = "bank") -> AcceptedReport:
 def test_a_report_not_yet_answered_is_a_dispute(desk: Desk) -> None:
     """The recount folds reports and answers by itself: a resolved pair is a gap until each report has its answer."""
     desk.say(Outcome.NOT_BOUND, *range(10))
-    for one in (told(1, 0), told(2, 0), told(3, 4), told(4, 5, "shop")):
+    for one in (reported(1, 0), reported(2, 0), reported(3, 4), reported(4, 5, "shop")):
         desk.reported.append(record_of(REPORTED, 0, len(desk.reported), b"id", encode(one)))
     assert desk.figures()["gaps"] == {"DISPUTED": 2}
     assert desk.figures()["disputes"] == 2
