@@ -44,6 +44,7 @@ from hub.core.model import (
     Record,
     Rejected,
     ReleaseNotice,
+    ReportReceipt,
     Source,
 )
 from hub.local.up import LocalHub
@@ -345,8 +346,9 @@ class Scene:
         return found
 
     def receipts(self, operator: str) -> list[Receipt]:
-        """An operator's receipts, in order."""
-        return [decode(record.value, Receipt) for record in self.read(receipts_topic(operator))]
+        """An operator's receipts of events, in order."""
+        found = (decode(record.value, Receipt, ReportReceipt) for record in self.read(receipts_topic(operator)))
+        return [one for one in found if isinstance(one, Receipt)]
 
     def notices(self) -> list[tuple[Source, ReleaseNotice]]:
         """What lies in `releases`, and where."""

@@ -1,0 +1,83 @@
+"""How an operator passes on what people report, and hears what the hub made of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from hub.contracts import REPORTS, decode, encode, partition_of, receipts_topic
+from hub.core.model import Report, ReportReceipt
+from hub.errors import ContractError, HubError, OperatorError
+from hub.settings import HubAddress
+from hub.signing import Signer
+
+POLL_MS = 250
+
+
+async def send_report(report: Report, signer: Signer, address: HubAddress, timeout_s: float = 30.0) -> ReportReceipt:
+    """Sign and send one report, and wait for its receipt. Sent again with the same id it counts once.
+
+    Args:
+        signer: of a key that the roster has for `report.operator`.
+
+    Raises:
+        OperatorError: the report does not fit its schema.
+        HubError: the cluster fails, or no receipt comes in time; the report may have been heard all the same.
+    """
+    try:
+        value, key = encode(report), report.number.encode()
+    except ContractError as wrong:
+        raise OperatorError(wrong.message, todo=wrong.todo) from wrong
+    options: dict[str, Any] = {"bootstrap_servers": address.bootstrap_servers, **address.security}
+    try:
+        async with (
+            AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="earliest", **options) as consumer,
+            AIOKafkaProducer(acks="all", enable_idempotence=True, **options) as producer,
+        ):
+            await _go_to_end(consumer, TopicPartition(receipts_topic(report.operator), 0))
+            await producer.send_and_wait(
+                REPORTS,
+                value,
+                key=key,
+                partition=partition_of(key, address.partitions),
+                headers=list(signer.headers(REPORTS, value)),
+            )
+            return await _receipt(consumer, report.report_id, time.monotonic() + timeout_s)
+    except KafkaError as wrong:
+        raise HubError(
+            f"the cluster does not do its part: {type(wrong).__name__}",
+            todo="Check the address and this operator's rights; send the same report again, it counts once.",
+        ) from wrong
+
+
+async def _go_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
+    if tp.topic not in await consumer.topics():
+        raise HubError(f"there is no {tp.topic}", todo="Ask the hub's staff to put this operator on the roster.")
+    consumer.assign([tp])
+    await consumer.seek_to_end(tp)
+    await consumer.position(tp)
+
+
+async def _receipt(consumer: AIOKafkaConsumer, report_id: bytes, deadline: float) -> ReportReceipt:
+    while time.monotonic() < deadline:
+        for batch in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+            for record in batch:
+                found = _read(record.value)
+                if found is not None and found.report_id == report_id:
+                    return found
+        await asyncio.sleep(0)
+    raise HubError(
+        "no receipt in time",
+        todo="Send the same report again. If receipts never come, ask whether the operator's key is on the roster.",
+    )
+
+
+def _read(value: bytes | None) -> ReportReceipt | None:
+    try:
+        return decode(value, ReportReceipt)
+    except ContractError:
+        return None
