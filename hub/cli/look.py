@@ -1,4 +1,4 @@
-"""`case`, `coverage`, `gaps`, `rejected`: what the hub's logs say, read from outside, as text or `--json`."""
+"""`case`, `coverage`, `gaps`, `reports`, `rejected`: what the logs say, read from outside, as text or `--json`."""
 
 from __future__ import annotations
 
@@ -44,14 +44,29 @@ def coverage(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
 def gaps(
     bootstrap_servers: Servers,
     platform: Annotated[str | None, typer.Option(help="This platform alone.")] = None,
-    unconnected: Annotated[bool, typer.Option(help="Only platforms that are not connected.")] = False,
+    unconnected: Annotated[bool, typer.Option(help="Platforms that are not connected, ranked.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Gaps by platform and class."""
-    from hub.local import look
+    """Gaps by platform and class; unconnected platforms by the stale bindings expected behind them."""
+    from hub.local import blind_spots, look
 
-    rows = asyncio.run(look.gaps(bootstrap_servers, platform, unconnected=unconnected))
+    if unconnected:
+        found = asyncio.run(blind_spots.blind_spots(bootstrap_servers))
+        _print([one for one in found if platform in (None, one["platform"])], "Blind spots", as_json=as_json)
+        return
+    rows = asyncio.run(look.gaps(bootstrap_servers, platform))
     _print(rows, "Gaps", as_json=as_json)
+
+
+def reports(
+    bootstrap_servers: Servers,
+    platform: Annotated[str | None, typer.Option(help="About this platform alone.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What people reported, who was asked, and what they answered or that they are silent. Never the number."""
+    from hub.local import blind_spots
+
+    _print(asyncio.run(blind_spots.reports(bootstrap_servers, platform)), "Reports", as_json=as_json)
 
 
 def rejected(

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hub.cli import look, operator, recount, replay, up, worker, world
+from hub.cli import look, operator, recount, replay, reporting, up, worker, world
 from hub.errors import UnbindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -17,8 +17,10 @@ app.add_typer(world.app, name="world", help="Make worlds.")
 app.command()(look.case)
 app.command()(look.coverage)
 app.command()(look.gaps)
+app.command()(look.reports)
 app.command()(look.rejected)
 app.command()(recount.recount)
+operator.app.command()(reporting.report)
 app.add_typer(operator.app, name="operator", help="For operators.")
 app.command()(worker.worker)
 app.command(hidden=True)(replay.adapters)

@@ -24,13 +24,14 @@ from hub.core.model import (
     DAY_MS,
     REFUSAL_TODO,
     SEGMENT,
+    AcceptedAnswer,
+    AcceptedReport,
     Clock,
     Coverage,
     GapClass,
     HubLog,
     Outcome,
     Platform,
-    PlatformState,
     Received,
     Record,
     Refusal,
@@ -40,6 +41,7 @@ from hub.core.model import (
     Tile,
 )
 from hub.core.numbers import is_e164
+from hub.core.reports import Disputes
 from hub.core.universe import Universe
 from hub.errors import UnbindError
 from hub.settings import WorkerSettings
@@ -51,17 +53,18 @@ def _settings(servers: str) -> WorkerSettings:
     return WorkerSettings(servers, Path(), "look")
 
 
-async def _records(servers: str, tps: list[TopicPartition]) -> AsyncIterator[Record]:
+async def records(servers: str, tps: list[TopicPartition]) -> AsyncIterator[Record]:
+    """Everything that partitions hold now."""
     settings = _settings(servers)
     async for batch in read_span(settings, await log_spans(settings, tps)):
         for record in batch:
             yield record
 
 
-async def _newest(servers: str, topic: str, partitions: int) -> dict[bytes, Record]:
+async def newest(servers: str, topic: str, partitions: int) -> dict[bytes, Record]:
     """The newest record of each key of a compacted topic."""
     found: dict[bytes, Record] = {}
-    async for record in _records(servers, [TopicPartition(topic, one) for one in range(partitions)]):
+    async for record in records(servers, [TopicPartition(topic, one) for one in range(partitions)]):
         if record.value is None:
             found.pop(record.key or b"", None)
         else:
@@ -69,10 +72,11 @@ async def _newest(servers: str, topic: str, partitions: int) -> dict[bytes, Reco
     return found
 
 
-async def _coverages(servers: str) -> list[Coverage]:
+async def coverages(servers: str) -> list[Coverage]:
+    """Every platform's coverage as last published."""
     hub_log = await read_hub_log(_settings(servers))
-    newest = await _newest(servers, contracts.COVERAGE, hub_log.partitions)
-    return sorted((decode(record.value, Coverage) for record in newest.values()), key=lambda one: one.platform)
+    found = await newest(servers, contracts.COVERAGE, hub_log.partitions)
+    return sorted((decode(record.value, Coverage) for record in found.values()), key=lambda one: one.platform)
 
 
 async def coverage(servers: str) -> list[dict[str, Any]]:
@@ -90,19 +94,15 @@ async def coverage(servers: str) -> list[dict[str, Any]]:
             "exposed": one.exposed,
             "incident": one.incident,
             "restore_pending": one.restore_pending,
-            "as_of": _date(one.as_of.now_ms),
+            "as_of": date(one.as_of.now_ms),
         }
-        for one in await _coverages(servers)
+        for one in await coverages(servers)
     ]
 
 
-async def gaps(servers: str, platform: str | None, *, unconnected: bool) -> list[dict[str, Any]]:
+async def gaps(servers: str, platform: str | None) -> list[dict[str, Any]]:
     """Gaps by platform and class, the most incidents first."""
-    found = [
-        one
-        for one in await _coverages(servers)
-        if platform in (None, one.platform) and not (unconnected and one.state is PlatformState.CONNECTED)
-    ]
+    found = [one for one in await coverages(servers) if platform in (None, one.platform)]
     return [
         {
             "platform": one.platform,
@@ -128,7 +128,7 @@ async def rejected(servers: str, last: int) -> list[dict[str, Any]]:
             one = decode(record.value, Rejected)
             rows.append(
                 {
-                    "at": _date(one.recorded_at),
+                    "at": date(one.recorded_at),
                     "source": f"{one.topic} {one.partition}-{one.offset}",
                     "sender": one.sender,
                     "reason": str(one.reason),
@@ -145,7 +145,7 @@ async def cases(servers: str, number: str) -> list[dict[str, Any]]:
     hub_log = await read_hub_log(_settings(servers))
     partition = partition_of(number.encode(), hub_log.partitions)
     folded, universe, mine = MemoryCases(), Universe(), set()
-    async for record in _records(servers, [TopicPartition(contracts.RELEASES, partition)]):
+    async for record in records(servers, [TopicPartition(contracts.RELEASES, partition)]):
         notice = decode(record.value, ReleaseNotice)
         change = folded.fold(notice, Source(partition, record.offset))
         segment, bit = universe.at(partition, record.offset)
@@ -159,7 +159,7 @@ async def cases(servers: str, number: str) -> list[dict[str, Any]]:
             segment.move(bit, notice.stage)
         if change.number == number:
             mine.add(change.case.position)
-    now_ms = await _now_ms(servers, hub_log)
+    now_ms = await hub_time_ms(servers)
     books = await _books(servers, hub_log, partition)
     return [
         _describe(folded.cases[position], books, universe, now_ms)
@@ -167,19 +167,24 @@ async def cases(servers: str, number: str) -> list[dict[str, Any]]:
     ]
 
 
-async def _now_ms(servers: str, hub_log: HubLog) -> int:
+async def hub_time_ms(servers: str) -> int:
+    """Now, or the time of a replayed world."""
+    hub_log = await read_hub_log(_settings(servers))
     if hub_log.clock != "world":
         return int(time.time() * 1000)
-    newest = await _newest(servers, contracts.CLOCK, 1)
-    return max((decode(record.value, Clock).now_ms for record in newest.values()), default=0)
+    found = await newest(servers, contracts.CLOCK, 1)
+    return max((decode(record.value, Clock).now_ms for record in found.values()), default=0)
 
 
 async def _books(servers: str, hub_log: HubLog, partition: int) -> list[PlatformBook]:
     """What every platform said of one partition."""
-    roster = await _newest(servers, contracts.PLATFORMS, 1)
+    roster = await newest(servers, contracts.PLATFORMS, 1)
     platforms = [decode(record.value, Platform) for record in roster.values()]
-    books = {one.id: PlatformBook(one.id, one) for one in platforms}
-    for record in (await _newest(servers, contracts.TILES, hub_log.partitions)).values():
+    disputes = Disputes()
+    async for record in records(servers, [TopicPartition(contracts.REPORTED, 0)]):
+        disputes.add(decode(record.value, AcceptedReport, AcceptedAnswer))
+    books = {one.id: PlatformBook(one.id, one, disputes) for one in platforms}
+    for record in (await newest(servers, contracts.TILES, hub_log.partitions)).values():
         stored = decode(record.value, Tile, Received)
         book = books.get(stored.platform)
         if book is None or stored.partition != partition:
@@ -197,9 +202,9 @@ def _describe(case: Case, books: list[PlatformBook], universe: Universe, now_ms:
         "case": str(case.position),
         "operator": case.operator,
         "stage": case.stage.lower(),
-        "opened": _date(case.published_at),
-        "cooling_until": _date(case.cooling_until),
-        "reissue_not_before": _date(reissue),
+        "opened": date(case.published_at),
+        "cooling_until": date(case.cooling_until),
+        "reissue_not_before": date(reissue),
         "days_to_reissue": None if reissue is None else round((reissue - now_ms) / DAY_MS, 1),
         "platforms": [_answer(book, case.position, universe, now_ms) for book in books],
     }
@@ -227,5 +232,6 @@ def _first(kind: type[Any], sets: dict[Any, Any], bit: int) -> str | None:
     return next((str(one) for one in kind if bit in sets.get(one, ())), None)
 
 
-def _date(at_ms: int | None) -> str | None:
+def date(at_ms: int | None) -> str | None:
+    """A time as text."""
     return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from hub import contracts
+from hub.cli import app
 from hub.contracts import decode, encode, inbox_topic, receipts_topic
 from hub.core.gaps import TIER_LIMIT_MS
 from hub.core.model import (
@@ -201,3 +205,32 @@ def test_a_test_case_goes_round_and_counts_nowhere(scene: Scene, drive: str) -> 
     answer(scene, result)
     assert inbox(scene, drive)[-1] == result
     assert scene.final_coverage([drive])[drive].in_force == before.in_force
+
+
+def command(*arguments: str) -> Any:
+    """What a command prints as JSON."""
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+@pytest.mark.usefixtures("drive")
+def test_the_commands_show_reports_and_the_blind_spots_behind_them(scene: Scene, tmp_path: Path) -> None:
+    """An operator reports by one command; the lists name who was asked, who is silent and who is unknown, no number."""
+    number = "+8613500001099"
+    scene.open_cases([number])
+    key_file = tmp_path / "north.pem"
+    scene.signer("north-1").save(key_file)
+    servers = ("--bootstrap-servers", scene.hub.address.bootstrap_servers)
+    who = ("--operator", "north", "--key-file", str(key_file), "--key-id", "north-1", *servers)
+    for name, state in (("gym", "KNOWN_UNCONNECTED"), ("街角咖啡会员", None)):
+        receipt = command("operator", "report", number, "--platform", name, "--kind", "debt_calls", *who)
+        assert (receipt["decision"], receipt["state"]) == ("ACCEPTED", state)
+    rows = command("reports", *servers)
+    assert [row["platform"] for row in rows[:2]] == ["? 街角咖啡会员", "gym"]
+    assert {row["answer"] for row in rows[:2]} == {"nobody was asked"}
+    assert number not in json.dumps(rows)
+    spots = {row["platform"]: row for row in command("gaps", "--unconnected", *servers)}
+    assert spots["gym"]["reported_numbers"] >= 1
+    assert spots["街角咖啡会员"]["state"] == "not on the roster"
+    assert "drive" not in spots

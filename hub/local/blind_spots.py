@@ -1,0 +1,120 @@
+"""Looking at reports, and at the platforms nobody hears from: the hub's logs read from outside. Small hubs only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from hub import contracts
+from hub.contracts import decode
+from hub.core.blindspots import Answered, BlindSpot, Unanswered, rank
+from hub.core.model import (
+    AcceptedAnswer,
+    AcceptedReport,
+    Coverage,
+    Outcome,
+    Platform,
+    PlatformState,
+)
+from hub.core.reports import Disputes, reported_numbers
+from hub.local.look import coverages, date, hub_time_ms, newest, records
+
+NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT, PlatformState.LEFT}
+BOUND = {Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.FAILED, Outcome.REINSTATED}
+
+
+async def disputes(servers: str) -> Disputes:
+    """Every report and answer that counts."""
+    found = Disputes()
+    async for record in records(servers, [TopicPartition(contracts.REPORTED, 0)]):
+        one: AcceptedReport | AcceptedAnswer = decode(record.value, AcceptedReport, AcceptedAnswer)
+        found.add(one)
+    return found
+
+
+async def _platforms(servers: str) -> dict[str, Platform]:
+    known = await newest(servers, contracts.PLATFORMS, 1)
+    platforms = (decode(record.value, Platform) for record in known.values())
+    return {one.id: one for one in platforms}
+
+
+async def reports(servers: str, platform: str | None) -> list[dict[str, Any]]:
+    """Reports, newest first: who was asked, until when, and what they said. Never the number."""
+    folded, now_ms = await disputes(servers), await hub_time_ms(servers)
+    rows = []
+    for one in sorted(folded.reports.values(), key=lambda one: -one.recorded_at):
+        if platform not in (None, one.platform):
+            continue
+        answer = folded.answers.get(one.report_id)
+        rows.append(
+            {
+                "report": one.report_id.hex()[:8],
+                "at": date(one.recorded_at),
+                "operator": one.operator,
+                "platform": one.platform or f"? {one.name}",
+                "kind": one.kind.lower(),
+                "case": None if one.case is None else str(one.case),
+                "deadline": date(one.deadline_at),
+                "answer": _answer(one, answer, now_ms),
+            }
+        )
+    return rows
+
+
+def _answer(report: AcceptedReport, answer: AcceptedAnswer | None, now_ms: int) -> str:
+    if answer is not None:
+        late = report.deadline_at is not None and answer.recorded_at > report.deadline_at
+        return f"{answer.outcome}{', late' if late else ''} {date(answer.recorded_at)}"
+    if report.deadline_at is None:
+        return "nobody was asked"
+    return "silent" if report.deadline_at <= now_ms else "awaited"
+
+
+async def blind_spots(servers: str) -> list[dict[str, Any]]:
+    """Platforms that are not connected, and names nobody knows, by the stale bindings expected behind them."""
+    platforms, shown = await _platforms(servers), await coverages(servers)
+    numbers = reported_numbers((await disputes(servers)).reports.values())
+    by_id = {one.platform: one for one in shown}
+    unconnected = [one for one in platforms.values() if one.state not in NOT_UNCONNECTED]
+    everywhere = max((one.in_force for one in shown), default=0)
+    unanswered = [
+        Unanswered(one.id, one.users_estimate, by_id[one.id].in_force, len(numbers.get(one.id, ())))
+        for one in unconnected
+        if one.id in by_id
+    ]
+    names = {name: found for name, found in numbers.items() if name not in platforms}
+    unanswered += [Unanswered(name, None, everywhere, len(found)) for name, found in names.items()]
+    ranked = rank(unanswered, _answered(platforms, shown))
+    reported = {name: len(found) for name, found in numbers.items()}
+    return [_row(one, platforms.get(one.name), reported.get(one.name, 0)) for one in ranked]
+
+
+def _answered(platforms: dict[str, Platform], shown: Iterable[Coverage]) -> list[Answered]:
+    found = []
+    for one in shown:
+        platform = platforms.get(one.platform)
+        if platform is None or platform.users_estimate is None or one.state is not PlatformState.CONNECTED:
+            continue
+        outcomes = dict(one.outcomes)
+        bound = sum(outcomes.get(outcome, 0) for outcome in BOUND)
+        found.append(Answered(platform.users_estimate, sum(outcomes.values()), bound))
+    return found
+
+
+def _row(spot: BlindSpot, platform: Platform | None, reported: int) -> dict[str, Any]:
+    return {
+        "platform": spot.name,
+        "name": spot.name if platform is None else f"{platform.name.zh} {platform.name.en}",
+        "state": "not on the roster" if platform is None else str(platform.state),
+        "tier": None if platform is None else platform.tier,
+        "must_connect": None if platform is None else platform.must_connect,
+        "stale_expected": None if spot.expected is None else round(spot.expected, 1),
+        "stale_low": round(spot.low, 1),
+        "stale_high": None if spot.high is None else round(spot.high, 1),
+        "sure": spot.sureness.lower(),
+        "reported_numbers": reported,
+        "guide": None if platform is None else platform.guide_url,
+        "contact": None if platform is None else platform.contact,
+    }
