@@ -45,7 +45,7 @@ def advise(town: Town, advice: Advice) -> list[tuple[str, int | None, Operation,
         asked.append(question)
         return advice
 
-    town.app.check = check  # type: ignore[assignment]
+    town.app.check = check
     return asked  # type: ignore[return-value]
 
 
