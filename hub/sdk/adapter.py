@@ -134,11 +134,12 @@ class PlatformAdapter:
     async def _beat(self, wire: Wire) -> None:
         """Now and then: if all there is was heard, have the store say so. What was collected is committed by now."""
         clock = self.settings.clock
-        if clock == "world" or time.monotonic() < self._beat_at_s or len(self.places) < self._address.partitions:
+        whole = len(self.places) == self._address.partitions and not self._deaf
+        if clock == "world" or not whole or time.monotonic() < self._beat_at_s:
             return
         asked_at = clock()
         ends = await wire.ends(self.places)
-        if all(self.places[one] >= end for one, end in ends.items()):
+        if all(min(self.places[one], self._ends.get(one, end)) >= end for one, end in ends.items()):
             await self._in_thread(lambda: beat(self._store, asked_at, self.places))
         self._beat_at_s = time.monotonic() + self.settings.heartbeat_s
 
