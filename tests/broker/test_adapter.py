@@ -263,7 +263,9 @@ async def test_the_login_check_trusts_an_adapter_that_hears_everything(wires: Wi
     running = adapter(wires, deaf, quick, listening=lambda one: listening[one.subject.value == OTHER])
     await running.run_until({0: 2, 1: 0, 2: 1})
     assert running.counts.notices == 2
-    assert deaf.evidence().caught_up_at is None
+    early = shop()
+    await adapter(wires, early, quick).run_until({0: 1, 1: 0, 2: 1})
+    assert (deaf.evidence().caught_up_at, early.evidence().caught_up_at) == (None, None)
 
 
 async def test_an_sql_store_is_used_from_the_adapters_own_thread(wires: Wires, tmp_path: Path) -> None:
