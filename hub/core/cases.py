@@ -5,8 +5,8 @@ Rules:
 2. A notice whose `source` is not beyond the last folded one of its partition is ignored: the first counts.
    (A producer's retry, or a zombie that publishes once more, is such a notice.)
 3. A notice that breaks the lifecycle table, or whose `opened_at` is not its number's last case, is ignored.
-4. Intake, coverage and followers fold with this function and cannot disagree. An adapter, which keeps no row a
-   number, applies rules 1 and 2 and the table (`hub.sdk.acting`); the recount folds by itself, on purpose.
+4. Intake, coverage and followers fold with this function and cannot disagree. An adapter applies the same rules to
+   rows of its own (`hub.sdk.acting`, `hub.sdk.last_cases`); the recount folds by itself, on purpose.
 """
 
 from __future__ import annotations

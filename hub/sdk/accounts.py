@@ -10,15 +10,18 @@ A store has one writer: one adapter at a time, from one thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from pyroaring import BitMap
 
 from hub.core.model import Outcome, ReleaseNotice, Source
+from hub.sdk.last_cases import LastCase
 
+NONE: Mapping[Any, Any] = MappingProxyType({})
 ELSEWHERE = "elsewhere"
 """In place of an account's number: bound, but to none of the numbers asked for."""
 
@@ -153,13 +156,17 @@ class HeardNotice(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a batch needs to know of a store. `since_hour`: of the fuse's counts, hours since 1970."""
+    """What a batch needs to know of a store. `since_hour`: of the fuse's counts, hours since 1970.
+
+    `numbers`: those acted on; `subjects`: all that notices are about.
+    """
 
     partitions: frozenset[int]
     segments: frozenset[tuple[int, int]]
     numbers: frozenset[str]
     cases: frozenset[Source]
     since_hour: int
+    subjects: frozenset[str] = frozenset()
 
 
 class Known(NamedTuple):
@@ -168,6 +175,7 @@ class Known(NamedTuple):
     `accounts` by id: those bound to a wanted number now, and those the touches are of, if they still exist.
     `touches` by case and account: all of the wanted cases, and every freeze held on one of the accounts.
     `stages` by partition and segment: one byte a position (`hub.sdk.acting`). `unbinds` by hour since 1970.
+    `last_cases` of the wanted subjects, as far as the record goes back.
     """
 
     log_id: bytes | None
@@ -176,11 +184,15 @@ class Known(NamedTuple):
     accounts: dict[str, Account]
     touches: dict[tuple[Source, str], Touch]
     unbinds: dict[int, int]
+    last_cases: Mapping[str, LastCase] = NONE
 
 
 class Changes(NamedTuple):
     """What to write, all of it or nothing. Everything replaces what was there, but `said` is added
-    to it and `waiting` comes `after` it.
+    to it, `waiting` comes `after` it, and of `evidence` the first counts.
+
+    `evidence`: by partition, from which time on everything of it was heard. `caught_up_at`: when the adapter was at
+    the end of all partitions. Both UTC milliseconds, for the login check.
     """
 
     log_id: bytes | None
@@ -191,6 +203,31 @@ class Changes(NamedTuple):
     unbinds: dict[int, int]
     waiting: dict[int, Waiting]
     said: dict[SaidKey, BitMap]
+    last_cases: Mapping[str, LastCase] = NONE
+    evidence: Mapping[int, int] = NONE
+    caught_up_at: int | None = None
+
+
+class Evidence(NamedTuple):
+    """What the answers of a login check rest on. Times are UTC milliseconds.
+
+    `since`: by partition, from when on everything was heard; all partitions are there once `caught_up_at` is.
+    """
+
+    caught_up_at: int | None = None
+    since: Mapping[int, int] = NONE
+
+
+class Index(Protocol):
+    """What a login check asks of a store. May be asked from any thread."""
+
+    def last_case(self, number: str) -> LastCase | None:
+        """The last case of an E.164 number, None if no notice was about it."""
+        ...
+
+    def evidence(self) -> Evidence:
+        """How far the record goes back and how new it is."""
+        ...
 
 
 class Readability(NamedTuple):

@@ -4,9 +4,9 @@ Pure: what a store knows goes in (`Known`), what it is to write comes out (`Plan
 the platform's own word on each account (`Act`). I/O is in `hub.sdk.handling`, the stores and the adapter.
 
 Rules:
-1. Notices are folded in offset order by the hub's rule (`hub.core.cases`, rules 1 and 2); a notice whose `opened_at`
-   is not known, or that the lifecycle table has no move for, is ignored. Rule 3's "last case of its number" is the
-   hub's to keep: it would need a row for every number in the country here.
+1. Notices are folded in offset order by the hub's rules (`hub.core.cases`): a repeated source, a notice that the
+   lifecycle table has no move for, or one whose case is not its number's last, is ignored. Of a number whose cases
+   all began before the record of last cases did (`hub.sdk.last_cases`), the table alone decides.
 2. An account is the old owner's if it is bound to the number and `bound_at` is strictly older than `bound_before`
    (the opener's, which every notice of the case carries). One of unknown age may be frozen, never unbound.
 3. COOLING freezes. SCHEDULED, RELEASED and REASSIGNED unbind what has an age and freeze what has none. RESTORED and
@@ -45,6 +45,7 @@ from hub.sdk.accounts import (
 )
 from hub.sdk.casebook import Sayings, Stages
 from hub.sdk.holdings import Holdings, deed_for
+from hub.sdk.last_cases import LastCases
 
 Act = Callable[[Deed, str, ReleaseNotice], Done]
 """The platform's word: (what is about to be done, account id, why) -> whether it is. May be asked again after a
@@ -111,6 +112,7 @@ def wanted(batch: Batch) -> Wanted:
         numbers=frozenset(one.notice.subject.value for one in batch if one.acting),
         cases=cases,
         since_hour=min((_hour(one.notice) for one in batch), default=0) - FUSE_HOURS,
+        subjects=frozenset(one.notice.subject.value for one in batch),
     )
 
 
@@ -153,6 +155,8 @@ class _Work:
         self._holdings = Holdings(known.accounts.values(), known.touches.values())
         self._unbinds = dict(known.unbinds)
         self._known_unbinds = known.unbinds
+        self._last_cases = LastCases(known.last_cases)
+        self._evidence: dict[int, int] = {}
 
     def changes(self) -> Changes:
         return Changes(
@@ -164,6 +168,8 @@ class _Work:
             unbinds={h: n for h, n in self._unbinds.items() if n != self._known_unbinds.get(h)},
             waiting=self._waiting,
             said={key: bits for key, bits in self._sayings.said.items() if bits},
+            last_cases=self._last_cases.changed,
+            evidence=self._evidence,
         )
 
     def hear(self, heard: HeardNotice) -> Blown | None:
@@ -200,10 +206,12 @@ class _Work:
         """The case a notice opens or moves, None if the fold ignores it."""
         if notice.source.partition != position.partition or notice.source.offset <= place.last_source:
             return None
+        number = notice.subject.value
         if notice.opened_at is None:
-            return position if notice.stage in OPENERS else None
+            return position if notice.stage in OPENERS and self._last_cases.may_open(number) else None
         case = Source(position.partition, notice.opened_at)
-        return case if follows(self._stages.of(case), notice.stage) else None
+        last = self._last_cases.is_last(number, case)
+        return case if last and follows(self._stages.of(case), notice.stage) else None
 
     def _blown(self, position: Source, notice: ReleaseNotice) -> Blown | None:
         fuse = self._rules.fuse_unbinds_per_day
@@ -220,6 +228,7 @@ class _Work:
         self._places[partition] = Place(offset + 1, source)
         waiting = Waiting(offset, heard.digest, heard.notice.published_at)
         self._waiting[partition] = waiting.after(self._waiting.get(partition))
+        self._evidence.setdefault(partition, heard.notice.published_at)
         self.counts.notices += 1
         self.counts.ignored += not folded
         if heard.acting:
@@ -229,6 +238,7 @@ class _Work:
 
     def _move(self, case: Source, notice: ReleaseNotice, *, acting: bool) -> None:
         answered = self._stages.answered(case)
+        self._last_cases.fold(case, notice)
         if acting and notice.stage in UNDONE:
             self._undo(case, notice)
         elif acting:

@@ -23,6 +23,7 @@ from hub.sdk.acking import acknowledgements, covered_until
 from hub.sdk.acting import Act, Blown, Counts, Rules
 from hub.sdk.adapter_settings import AdapterSettings, Listen, Listening, always_act, always_done
 from hub.sdk.handling import carry_out
+from hub.sdk.heartbeat import beat
 from hub.sdk.stores.dry_run import DryRun
 from hub.sdk.wire import Wire, connected
 from hub.settings import HubAddress
@@ -73,6 +74,7 @@ class PlatformAdapter:
         self._deaf: set[int] = set()
         self._ends: dict[int, int] = {}
         self._thread: ThreadPoolExecutor | None = None
+        self._beat_at_s = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow `releases` until `stop` is set.
@@ -106,6 +108,7 @@ class PlatformAdapter:
                 await wire.seek(self.places)
                 while not enough():
                     await self._step(wire)
+                    await self._beat(wire)
 
     async def _open_store(self, partitions: Mapping[int, int] | range) -> None:
         found = await self._in_thread(self._store.readability)
@@ -127,6 +130,18 @@ class PlatformAdapter:
         await self._acknowledge(wire)
         if plan.blown is not None:
             raise _fuse_blown(plan.blown, self._rules.fuse_unbinds_per_day)
+
+    async def _beat(self, wire: Wire) -> None:
+        """Now and then: if all there is was heard, have the store say so. What was collected is committed by now."""
+        clock = self.settings.clock
+        whole = len(self.places) == self._address.partitions and not self._deaf
+        if clock == "world" or not whole or time.monotonic() < self._beat_at_s:
+            return
+        asked_at = clock()
+        ends = await wire.ends(self.places)
+        if all(min(self.places[one], self._ends.get(one, end)) >= end for one, end in ends.items()):
+            await self._in_thread(lambda: beat(self._store, asked_at, self.places))
+        self._beat_at_s = time.monotonic() + self.settings.heartbeat_s
 
     def _at_ends(self) -> bool:
         return all(self.places[one] >= end or one in self._deaf for one, end in self._ends.items())

@@ -74,3 +74,7 @@ class AdapterSettings:
 
     backoff_max_ms: int = 10_000
     """But never longer."""
+
+    heartbeat_s: float = 5.0
+    """How often it looks whether it has heard everything there is and says so to the login check; its no rests on
+    that. Not in a replayed world (`clock="world"`), whose time is not the login's."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -53,6 +53,12 @@ class Wire:
             for batch in fetched.values()
             for raw in batch
         ]
+
+    async def ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Where partitions of `releases` end now: the offset the next notice will have."""
+        places = [TopicPartition(RELEASES, one) for one in partitions]
+        found = await self.retried("find the ends of releases", lambda: self._consumer.end_offsets(places))
+        return {place.partition: end for place, end in found.items()}
 
     def leave(self, partition: int) -> None:
         """Read no more of a partition."""

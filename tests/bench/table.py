@@ -90,4 +90,19 @@ def _state(part: dict[str, Any]) -> list[Row]:
     return rows
 
 
-ROWS = {"acks": _acks, "intake": _intake, "latency": _latency, "state": _state}
+def _login(part: dict[str, Any]) -> list[Row]:
+    rows: list[Row] = []
+    for name in (one for one in part if one != "targets"):
+        found, targets = part[name], part["targets"]
+        where = f"login check, {name}, {found['accounts'] / 1e6:g} M accounts, {found['cases'] / 1e6:g} M cases"
+        rows += [
+            (f"{where}: p50, ms", found["check"]["p50_ms"], targets["p50_ms"], "<="),
+            ("  p99, ms", found["check"]["p99_ms"], targets["p99_ms"], "<="),
+            ("  with the account's own look-up, p99, ms", found["account_and_check"]["p99_ms"], None, "<="),
+            (f"  checks/s in {found['threads']} threads", found["checks_per_s_in_threads"], None, ">="),
+            ("  cases written/s", found["record_rows_per_s"], None, ">="),
+        ]
+    return rows
+
+
+ROWS = {"acks": _acks, "intake": _intake, "latency": _latency, "state": _state, "login": _login}

@@ -21,7 +21,7 @@ from hub.local.kafka import EmbeddedKafka
 from hub.sdk import AdapterSettings, Deed, International, Listening, MemoryStore, PlatformAdapter, SqlStore, SqlTable
 from hub.sdk.accounts import AccountStore
 from hub.sdk.acting import Rules
-from hub.sdk.adapter_settings import always_done
+from hub.sdk.adapter_settings import always_done, system_clock
 from hub.sdk.handling import carry_out
 from hub.settings import HubAddress
 from hub.signing import Signer, read_seal, signature_holds
@@ -237,6 +237,35 @@ async def _until(holds: Any, task: asyncio.Task[None]) -> None:
             if task.done():
                 await task
             await asyncio.sleep(0.02)
+
+
+async def test_the_login_check_trusts_an_adapter_that_hears_everything(wires: Wires) -> None:
+    """With nothing left to hear the adapter says so, also in silence; deaf to a partition it never does."""
+    log, store, stop = two_cases(), shop(), asyncio.Event()
+    quick = AdapterSettings(linger_ms=20, heartbeat_s=0.01)
+    started = system_clock()
+    running = adapter(wires, store, quick)
+    task = asyncio.create_task(running.run(stop))
+    try:
+        await _until(lambda: store.evidence().caught_up_at is not None, task)
+        first = store.evidence()
+        assert set(first.since) == set(range(PARTITIONS))
+        assert min(first.since.values()) >= started
+        await wires.put(log)
+        await _until(lambda: running.counts.notices == 3, task)
+        heard = store.evidence().caught_up_at or 0
+        await _until(lambda: (store.evidence().caught_up_at or 0) > heard, task)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, DEADLINE_S)
+    deaf = shop()
+    listening = {True: Listening.DEAF, False: Listening.ACT}
+    running = adapter(wires, deaf, quick, listening=lambda one: listening[one.subject.value == OTHER])
+    await running.run_until({0: 2, 1: 0, 2: 1})
+    assert running.counts.notices == 2
+    early = shop()
+    await adapter(wires, early, quick).run_until({0: 1, 1: 0, 2: 1})
+    assert (deaf.evidence().caught_up_at, early.evidence().caught_up_at) == (None, None)
 
 
 async def test_an_sql_store_is_used_from_the_adapters_own_thread(wires: Wires, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from hub.sdk.accounts import (
     Touch,
     Wanted,
 )
+from hub.sdk.last_cases import LastCase
 
 
 class _DrySession:
@@ -48,6 +49,7 @@ class DryRun:
         self._accounts: dict[str, Account] = {}
         self._touches: dict[tuple[Source, str], Touch] = {}
         self._unbinds: dict[int, int] = {}
+        self._last_cases: dict[str, LastCase] = {}
 
     def readability(self) -> Readability:
         """The other store's."""
@@ -85,6 +87,8 @@ class DryRun:
             accounts=accounts,
             touches=touches,
             unbinds=real.unbinds | self._unbinds,
+            last_cases=dict(real.last_cases)
+            | {one: self._last_cases[one] for one in wanted.subjects if one in self._last_cases},
         )
 
     def keep(self, changes: Changes) -> None:
@@ -94,6 +98,7 @@ class DryRun:
         self._stages |= changes.stages
         self._touches |= changes.touches
         self._unbinds |= changes.unbinds
+        self._last_cases |= changes.last_cases
         owners = {touch.account_id: touch for touch in changes.touches.values()}
         for effect in changes.effects.values():
             name, touch = effect.account_id, owners[effect.account_id]

@@ -19,6 +19,7 @@ from hub.sdk.accounts import (
     Binding,
     Changes,
     Effect,
+    Evidence,
     Held,
     Known,
     Outbox,
@@ -30,6 +31,7 @@ from hub.sdk.accounts import (
     Waiting,
     Wanted,
 )
+from hub.sdk.last_cases import LastCase
 from hub.sdk.numbering import International, NumberForm
 
 
@@ -59,7 +61,7 @@ class MemorySession:
 
 
 class MemoryStore:
-    """Implements `hub.sdk.accounts.AccountStore`.
+    """Implements `hub.sdk.accounts.AccountStore` and `Index`.
 
     Args:
         accounts: (account id, number as written, bound_at in UTC milliseconds or None) of each.
@@ -80,6 +82,8 @@ class MemoryStore:
         self._unbinds: dict[int, int] = {}
         self._waiting: dict[int, Waiting] = {}
         self._said: dict[SaidKey, BitMap] = {}
+        self._last_cases: dict[str, LastCase] = {}
+        self._evidence = Evidence()
         for account_id, number, bound_at in accounts:
             self.put(account_id, MemoryAccount(number, bound_at))
 
@@ -129,6 +133,14 @@ class MemoryStore:
             if left:
                 self._said[key] = left
 
+    def last_case(self, number: str) -> LastCase | None:
+        """The last case of a number."""
+        return self._last_cases.get(number)
+
+    def evidence(self) -> Evidence:
+        """How far the record goes back and how new it is."""
+        return self._evidence
+
     def known(self, wanted: Wanted) -> Known:
         """What the store knows of what is wanted."""
         number_of = {text: number for number in wanted.numbers for text in self._form.written(number)}
@@ -143,6 +155,7 @@ class MemoryStore:
             accounts={name: self._account(name, number_of) for name in names if name in self._accounts},
             touches={(touch.case, touch.account_id): touch for touch in touches},
             unbinds={hour: count for hour, count in self._unbinds.items() if hour >= wanted.since_hour},
+            last_cases={one: self._last_cases[one] for one in wanted.subjects if one in self._last_cases},
         )
 
     def _account(self, name: str, number_of: dict[str, str]) -> Account:
@@ -167,6 +180,9 @@ class MemoryStore:
             self._waiting[partition] = waiting.after(self._waiting.get(partition))
         for key, bits in changes.said.items():
             self._said[key] = self._said.get(key, BitMap()) | bits
+        self._last_cases.update(changes.last_cases)
+        since, at = {**changes.evidence, **self._evidence.since}, changes.caught_up_at
+        self._evidence = Evidence(self._evidence.caught_up_at if at is None else at, since)
 
     def _left(self, effect: Effect) -> MemoryAccount | None:
         now = self._accounts.get(effect.account_id)

@@ -20,6 +20,7 @@ from hub.core.model import Outcome, Source
 from hub.sdk.accounts import (
     Binding,
     Changes,
+    Evidence,
     Held,
     Known,
     Outbox,
@@ -31,10 +32,11 @@ from hub.sdk.accounts import (
     Waiting,
     Wanted,
 )
+from hub.sdk.last_cases import LastCase
 from hub.sdk.stores.sql_accounts import SqlAccounts, SqlTable, chunks
+from hub.sdk.stores.sql_index import PREFIX, SqlIndex
 from hub.sdk.stores.tables import Tables
 
-PREFIX = "unbind_hub_"
 ZLIB_LEVEL = 1
 """Stages are mostly runs: the fastest level already packs a segment into some kilobytes."""
 
@@ -42,22 +44,25 @@ __all__ = ["SqlStore", "SqlTable"]
 
 
 class SqlStore:
-    """Implements `hub.sdk.accounts.AccountStore`.
+    """Implements `hub.sdk.accounts.AccountStore` and `Index`.
 
     Args:
         engine: of the database the accounts are in; the adapter's own tables are made there if missing.
         layout: the accounts' table.
         prefix: of the adapter's own tables; adapters that share a database need one each.
+        index_key: a secret for the record of last cases, kept outside the database (`hub.sdk.stores.sql_index`).
 
     Raises:
-        PlatformError: the table or one of its columns is not there.
+        PlatformError: the table or one of its columns is not there, or the record was begun with another key.
     """
 
-    def __init__(self, engine: Engine, layout: SqlTable, prefix: str = PREFIX) -> None:
+    def __init__(self, engine: Engine, layout: SqlTable, prefix: str = PREFIX, index_key: bytes | None = None) -> None:
         self._engine = engine
         self._tables = Tables(prefix)
         self._accounts = SqlAccounts(engine, layout)
+        self.index = SqlIndex(engine, prefix, index_key, self._tables.metadata)
         self._tables.metadata.create_all(engine)
+        self.index.prepare()
 
     def readability(self) -> Readability:
         """Read the bound numbers once and count those that cannot be read."""
@@ -69,11 +74,19 @@ class SqlStore:
         with self._engine.connect() as connection:
             return _progress(connection, self._tables)
 
+    def last_case(self, number: str) -> LastCase | None:
+        """The last case of a number."""
+        return self.index.last_case(number)
+
+    def evidence(self) -> Evidence:
+        """How far the record of last cases goes back and how new it is."""
+        return self.index.evidence()
+
     @contextmanager
     def transaction(self) -> Iterator[SqlSession]:
         """One transaction of the database."""
         with self._engine.begin() as connection:
-            yield SqlSession(connection, self._tables, self._accounts)
+            yield SqlSession(connection, self._tables, self._accounts, self.index)
 
     def outbox(self) -> Outbox:
         """What is committed and not yet acknowledged."""
@@ -103,8 +116,9 @@ class SqlStore:
 class SqlSession:
     """Implements `hub.sdk.accounts.Session`: one transaction."""
 
-    def __init__(self, connection: Connection, tables: Tables, accounts: SqlAccounts) -> None:
+    def __init__(self, connection: Connection, tables: Tables, accounts: SqlAccounts, index: SqlIndex) -> None:
         self._connection = connection
+        self._index = index
         self._tables = tables
         self._accounts = accounts
         self._rows: dict[str, dict[str, Any]] = {}
@@ -126,6 +140,7 @@ class SqlSession:
             accounts={name: self._accounts.account(row, number_of) for name, row in self._rows.items()},
             touches={(touch.case, touch.account_id): touch for touch in touches},
             unbinds=self._unbinds(wanted.since_hour),
+            last_cases=self._index.load(self._connection, wanted.subjects),
         )
 
     def _keep(self, rows: Iterable[dict[str, Any]]) -> None:
@@ -181,6 +196,7 @@ class SqlSession:
     def save(self, changes: Changes) -> None:
         """Write the changes; they count once the transaction ends well."""
         self._save_accounts(changes)
+        self._index.save(self._connection, changes)
         tables = self._tables
         self._put(tables.touched, (self._touched_row(touch) for touch in changes.touches.values()))
         self._put(tables.progress, (_progress_row(changes.log_id, *one) for one in changes.places.items()))

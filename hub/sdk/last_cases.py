@@ -1,0 +1,94 @@
+"""The last case of every number, as an adapter keeps it: for the fold's own rule, and for the login check. Pure.
+
+A case that is in force when the number's next one opens can never be undone again (`hub.core.cases`, rule 3). So one
+row a number is enough to tell, of any moment, whether the number changed hands after it: the last case, and the
+latest moment before which the bindings of all cases before it had ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from hub.core.lifecycle import LIVE, UNDONE
+from hub.core.model import ReleaseNotice, Source, Stage
+
+
+class LastCase(NamedTuple):
+    """The last case of a number. Times are UTC milliseconds.
+
+    `bound_before`: bindings strictly older are its old owner's. `free_until`: when the next owner got the number,
+    None while nobody has it. `earlier_before` and `earlier_until`: the latest of both over all cases before this one
+    that are in force, None if there are none.
+    """
+
+    case: Source
+    stage: Stage
+    bound_before: int
+    free_until: int | None
+    earlier_before: int | None = None
+    earlier_until: int | None = None
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the case counts: it was not undone."""
+        return self.stage not in UNDONE
+
+
+def opened(before: LastCase | None, case: Source, notice: ReleaseNotice) -> LastCase:
+    """What a number's row becomes when a notice opens its next case."""
+    ends: list[int | None] = []
+    untils: list[int | None] = []
+    if before is not None:
+        ends, untils = [before.earlier_before], [before.earlier_until]
+        if before.in_force:
+            ends.append(before.bound_before)
+            untils.append(before.free_until)
+    return LastCase(
+        case=case,
+        stage=notice.stage,
+        bound_before=notice.bound_before,
+        free_until=notice.bound_before if notice.stage is Stage.REASSIGNED else None,  # handed over without a pause
+        earlier_before=_latest(ends),
+        earlier_until=_latest(untils),
+    )
+
+
+def moved(before: LastCase | None, case: Source, notice: ReleaseNotice) -> LastCase:
+    """What a number's row becomes when a notice moves its last case; without a row, one begins here."""
+    if before is None:
+        before = opened(None, case, notice)
+    free_until = notice.occurred_at if notice.stage is Stage.REASSIGNED else before.free_until
+    return before._replace(stage=notice.stage, free_until=free_until)
+
+
+def _latest(times: Iterable[int | None]) -> int | None:
+    return max((one for one in times if one is not None), default=None)
+
+
+class LastCases:
+    """The last cases of a batch's numbers, moving as the batch goes."""
+
+    def __init__(self, known: Mapping[str, LastCase]) -> None:
+        self.changed: dict[str, LastCase] = {}
+        self._known = known
+
+    def of(self, number: str) -> LastCase | None:
+        """The last case of a number; None also where it was opened before this record began."""
+        return self.changed.get(number) or self._known.get(number)
+
+    def may_open(self, number: str) -> bool:
+        """Whether a case may open: no other one of the number is live."""
+        last = self.of(number)
+        return last is None or last.stage not in LIVE
+
+    def is_last(self, number: str, case: Source) -> bool:
+        """Whether a case is the last of its number, as far as this record goes back."""
+        last = self.of(number)
+        return last is None or last.case == case
+
+    def fold(self, case: Source, notice: ReleaseNotice) -> None:
+        """A notice opens a case or moves it."""
+        number = notice.subject.value
+        follow = opened if notice.opened_at is None else moved
+        self.changed[number] = follow(self.of(number), case, notice)

@@ -1,0 +1,79 @@
+"""People at the app: each has a device and a home, reads their own messages, and uses the web like anybody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from tests.stories.post import Post
+
+
+class Person:
+    """One person. They read what comes to the numbers they hold, and to their own e-mail address.
+
+    Args:
+        http: a client whose base URL is the app's.
+    """
+
+    def __init__(self, name: str, http: httpx.Client, post: Post, *, email: str | None = None) -> None:
+        self.name = name
+        self.email = email or f"{name}@mail.example"
+        self.session: str | None = None
+        self.account: int | None = None
+        self._http = http
+        self._post = post
+
+    def log_in(self, number: str, **more: Any) -> int:
+        """Ask for a code, type it in; the status: 200 in, 401 no code came, 403 another proof is asked for."""
+        return self._enter("/login", number, **more)
+
+    def register(self, number: str, **more: Any) -> int:
+        """Begin an account with a number; 409 if it is registered already."""
+        return self._enter("/register", number, **more)
+
+    def begin_anew(self, number: str, **more: Any) -> int:
+        """Begin an account with a number whose account is somebody else's."""
+        return self._enter("/begin_anew", number, **more)
+
+    def recover(self, **more: Any) -> int:
+        """Get into one's account by e-mail."""
+        self._http.post("/recover", json={"email": self.email})
+        code = self._post.code(self.email) or "000000"
+        return self._take(self._http.post("/recover/confirm", json=self._self(code, **more) | {"email": self.email}))
+
+    def change_number(self, number: str) -> int:
+        """Bind one's account to another number that one holds."""
+        words = self._self(self._code(number)) | {"number": number}
+        return self._http.post("/number", json=words, headers=self._headers()).status_code
+
+    def files(self) -> dict[str, str]:
+        """What lies in the account one is in."""
+        found: dict[str, str] = self._http.get("/files", headers=self._headers()).raise_for_status().json()
+        return found
+
+    def put_file(self, name: str, content: str) -> None:
+        """Write a file."""
+        answer = self._http.put(f"/files/{name}", json={"content": content}, headers=self._headers())
+        answer.raise_for_status()
+
+    def _enter(self, path: str, number: str, **more: Any) -> int:
+        words = self._self(self._code(number), **more) | {"number": number}
+        return self._take(self._http.post(path, json=words))
+
+    def _code(self, number: str) -> str:
+        self._http.post("/codes", json={"number": number})
+        mine = self._post.holder(number) == self.name
+        return (self._post.code(self.name) if mine else None) or "000000"
+
+    def _self(self, code: str, **more: Any) -> dict[str, Any]:
+        words = {"code": code, "owner": self.name, "email": self.email}
+        return words | {"device": f"{self.name}'s phone", "place": f"{self.name}'s home"} | more
+
+    def _take(self, answer: httpx.Response) -> int:
+        if answer.status_code == httpx.codes.OK:
+            self.session, self.account = answer.json()["session"], answer.json()["account"]
+        return answer.status_code
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.session}"}
