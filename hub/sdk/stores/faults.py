@@ -5,6 +5,7 @@ Nothing of its words is passed on but the kind of fault and its code: they quote
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,8 +22,14 @@ from sqlalchemy.exc import (
 
 from hub.errors import PlatformError, StoreAway
 
+log = logging.getLogger(__name__)
+
 REFUSED_BY_MYSQL = {1644, 3819, 4025}
 """Raised by a trigger (SIGNAL), or against a CHECK: PyMySQL has no class of its own for them."""
+
+
+STATEMENT_CHARS = 300
+"""Of a statement, for the log; it holds places for values, not the values."""
 
 
 class Refused(Exception):
@@ -41,6 +48,7 @@ def told() -> Iterator[None]:
         yield
     except DBAPIError as wrong:
         kind = _kind(wrong)
+        log.error("%s at: %s", kind, (wrong.statement or "")[:STATEMENT_CHARS])
         away = isinstance(wrong, OperationalError | InterfaceError) or wrong.connection_invalidated
         if away and not _is_refusal(wrong):
             raise StoreAway(

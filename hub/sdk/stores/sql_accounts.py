@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, column, func, inspect, select, table
 from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.sql import Select
+from sqlalchemy.types import CHAR
 
 from hub.errors import PlatformError
 from hub.sdk.accounts import ELSEWHERE, Account, Effect, Readability
@@ -68,7 +69,15 @@ class SqlAccounts:
     def _rows(self, connection: Connection, by: str, values: Iterable[Any]) -> list[dict[str, Any]]:
         # Not FOR UPDATE: rows elsewhere that refer to an account may still be made.
         query = select(self._table).with_for_update(key_share=True)
-        return [dict(row._mapping) for row in bulk_for(connection).rows(query, by, values, self._types[by])]
+        found = bulk_for(connection).rows(query, by, values, self._types[by])
+        return [self._unpadded(dict(row._mapping)) for row in found]
+
+    def _unpadded(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row without the spaces that fill a number's column of fixed width."""
+        number = self.layout.number
+        if isinstance(self._types[number], CHAR) and isinstance(row[number], str):
+            row[number] = row[number].rstrip(" ")
+        return row
 
     def account(self, row: Mapping[str, Any], number_of: Mapping[str, str]) -> Account:
         """A row as an account."""
@@ -130,8 +139,9 @@ class SqlAccounts:
     def _texts(self, connection: Connection, queries: Iterable[Select[Any]]) -> Iterator[str]:
         for query in queries:
             for (value,) in connection.execution_options(yield_per=CHUNK).execute(query):
-                if value != "":
-                    yield str(value)
+                text = self._unpadded({self.layout.number: value})[self.layout.number]
+                if text != "":
+                    yield str(text)
 
 
 def _columns(engine: Engine, layout: SqlTable) -> dict[str, Any]:

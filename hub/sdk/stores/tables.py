@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
 
-LARGE_BYTES = 1 << 20
-"""MySQL's plain BLOB and TEXT end at 64 KiB."""
+
+def _large() -> TypeEngine[bytes]:
+    """Bytes beyond 64 KiB, where MySQL's plain BLOB ends."""
+    return LargeBinary().with_variant(mysql.MEDIUMBLOB, "mysql", "mariadb")
 
 
 def _account_id() -> String:
@@ -39,7 +42,7 @@ class Tables:
             "stages",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("segment", BigInteger, primary_key=True, autoincrement=False),
-            Column("packed", LargeBinary(LARGE_BYTES), nullable=False),  # zlib of one byte a position
+            Column("packed", _large(), nullable=False),  # zlib of one byte a position
         )
         self.touched = table(
             "touched",
@@ -50,7 +53,7 @@ class Tables:
             Column("held", String(16), nullable=False),
             Column("number", String(32), nullable=False),
             Column("bound_at", BigInteger),
-            Column("snapshot", Text(LARGE_BYTES), nullable=False),
+            Column("snapshot", Text().with_variant(mysql.MEDIUMTEXT, "mysql", "mariadb"), nullable=False),
         )
         self.frozen = table("frozen", Column("account_id", _account_id(), primary_key=True))
         self.retries = table(
@@ -78,5 +81,5 @@ class Tables:
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("segment", BigInteger, primary_key=True, autoincrement=False),
             Column("outcome", String(16), primary_key=True),
-            Column("bitmap", LargeBinary(LARGE_BYTES), nullable=False),
+            Column("bitmap", _large(), nullable=False),
         )
