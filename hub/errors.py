@@ -40,3 +40,7 @@ class StoreUnreadable(PlatformError):
 
 class ContractError(UnbindError):
     """A value does not fit its schema. Raised by the codec; `todo` says what the schema asks for."""
+
+
+class StoreAway(PlatformError):
+    """The account store does not answer just now; the adapter tries again a bounded number of times."""

@@ -14,12 +14,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pyroaring import BitMap
 
 from hub.core.model import Outcome, ReleaseNotice, Source
 from hub.sdk.last_cases import LastCase
+
+if TYPE_CHECKING:
+    from hub.sdk.asking import Ask, AskKey, Retry
 
 NONE: Mapping[Any, Any] = MappingProxyType({})
 ELSEWHERE = "elsewhere"
@@ -39,7 +42,7 @@ class Done(StrEnum):
 
     DONE = "DONE"
     FAILED = "FAILED"
-    """It did not work; it is tried again at the case's next stage."""
+    """It did not work; it is tried again after a while (`hub.sdk.asking.Retry`), and at the case's next stage."""
 
     DECLINED = "DECLINED"
     """It is not done, on a stated legal basis; asked again at the next stage."""
@@ -97,11 +100,13 @@ class Touch(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """How to leave one account."""
+    """How to leave one account. `number` and `bound_at`: its binding before the first case that holds it."""
 
     account_id: str
     binding: Binding
     snapshot: str
+    number: str
+    bound_at: int | None
 
 
 class Place(NamedTuple):
@@ -126,8 +131,11 @@ class Waiting(NamedTuple):
     published_at: int
 
     def after(self, before: Waiting | None) -> Waiting:
-        """This one, with what had been waiting before it."""
-        return self if before is None else self._replace(published_at=max(self.published_at, before.published_at))
+        """This one, with what had been waiting before it; of the two the one that reaches further."""
+        if before is None:
+            return self
+        furthest = before if before.through > self.through else self
+        return furthest._replace(published_at=max(self.published_at, before.published_at))
 
 
 class SaidKey(NamedTuple):
@@ -147,12 +155,16 @@ class Outbox(NamedTuple):
 
 
 class HeardNotice(NamedTuple):
-    """One notice as it lies in `releases`. `acting` False: receive it and do nothing."""
+    """One notice as it lies in `releases`. `acting` False: receive it and do nothing.
+
+    `again`: it was handled before and something failed; only what failed is tried again.
+    """
 
     position: Source
     notice: ReleaseNotice
     digest: bytes
     acting: bool = True
+    again: bool = False
 
 
 class Wanted(NamedTuple):
@@ -176,6 +188,7 @@ class Known(NamedTuple):
     `touches` by case and account: all of the wanted cases, and every freeze held on one of the accounts.
     `stages` by partition and segment: one byte a position (`hub.sdk.acting`). `unbinds` by hour since 1970.
     `last_cases` of the wanted subjects, as far as the record goes back.
+    `retries`: of the wanted cases.
     """
 
     log_id: bytes | None
@@ -185,6 +198,7 @@ class Known(NamedTuple):
     touches: dict[tuple[Source, str], Touch]
     unbinds: dict[int, int]
     last_cases: Mapping[str, LastCase] = NONE
+    retries: Mapping[Source, Retry] = NONE
 
 
 class Changes(NamedTuple):
@@ -193,6 +207,8 @@ class Changes(NamedTuple):
 
     `evidence`: by partition, from which time on everything of it was heard. `caught_up_at`: when the adapter was at
     the end of all partitions. Both UTC milliseconds, for the login check.
+    `retries`: None for a case that is not to be tried again. `done_with`: undone cases that hold nothing any more;
+    their touches go.
     """
 
     log_id: bytes | None
@@ -203,6 +219,8 @@ class Changes(NamedTuple):
     unbinds: dict[int, int]
     waiting: dict[int, Waiting]
     said: dict[SaidKey, BitMap]
+    retries: Mapping[Source, Retry | None] = NONE
+    done_with: frozenset[Source] = frozenset()
     last_cases: Mapping[str, LastCase] = NONE
     evidence: Mapping[int, int] = NONE
     caught_up_at: int | None = None
@@ -249,13 +267,25 @@ class Session(Protocol):
         """What the store knows of what is wanted."""
         ...
 
+    def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
+        """Have these deeds done by the platform itself, in their order, if it has a part in them.
+
+        Returns:
+            Those that it failed at or declined.
+        """
+        ...
+
     def save(self, changes: Changes) -> None:
-        """Write the changes; they count once the transaction ends well."""
+        """Write the changes; they count once the transaction ends well.
+
+        Raises:
+            AccountsRefused: some accounts cannot be left as said; nothing of the transaction is to count.
+        """
         ...
 
 
 class AccountStore(Protocol):
-    """Where a platform keeps its accounts. Two implementations: `hub.sdk.stores`."""
+    """Where a platform keeps its accounts. Its implementations: `hub.sdk.stores`."""
 
     def readability(self) -> Readability:
         """Read every bound number once and count those that cannot be read."""
@@ -275,6 +305,10 @@ class AccountStore(Protocol):
 
     def acknowledged(self, outbox: Outbox) -> None:
         """Forget exactly what this outbox held: the broker has it."""
+        ...
+
+    def due(self, now_ms: int, most: int) -> list[Retry]:
+        """Cases whose time to be tried again has come, the longest due first."""
         ...
 
 

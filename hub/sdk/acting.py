@@ -15,19 +15,20 @@ Rules:
    there are none. It is said when it changes. What the platform failed at or declined stays untouched.
 5. An account that an earlier case left frozen is touched by the next, and the freeze then belongs to that one.
 6. A touched account that is no longer the old owner's counts as UNBOUND, and a freeze on it is lifted.
+   The touches of an undone case go once it holds nothing; those of others stay, for they can still be undone.
 7. NOT_BOUND is said of every position acted on except openers that get another answer: it packs into nothing, and
    positions that open no case are ignored by the hub.
 8. The fuse is looked at before a notice is acted on: what would go beyond it, and all after it, is left undone.
+9. Where the platform failed, the case's last notice is heard again by the clock (`RetryPlan`), until its next stage:
+   what failed is tried again then, what was declined is not. Beyond the fuse a retry waits for its next time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from hub.core.lifecycle import OPENERS, UNDONE, follows
-from hub.core.model import DAY_MS, HOUR_MS, SEGMENT, Outcome, ReleaseNotice, Source
+from hub.core.model import Outcome, ReleaseNotice, Source
 from hub.errors import PlatformError
 from hub.sdk.accounts import (
     Account,
@@ -41,111 +42,56 @@ from hub.sdk.accounts import (
     Place,
     Touch,
     Waiting,
-    Wanted,
 )
+from hub.sdk.asking import Ask, AskKey
 from hub.sdk.casebook import Sayings, Stages
 from hub.sdk.holdings import Holdings, deed_for
 from hub.sdk.last_cases import LastCases
+from hub.sdk.plans import FUSE_HOURS, Act, Blown, Counts, Plan, Rules, hour_of, wanted
+from hub.sdk.retrying import Retries
 
-Act = Callable[[Deed, str, ReleaseNotice], Done]
-"""The platform's word: (what is about to be done, account id, why) -> whether it is. May be asked again after a
-crash, so doing it twice must do no harm."""
+__all__ = ["Act", "Blown", "Counts", "Plan", "Rules", "handle", "wanted"]
 
 REFUSED: dict[Done, Outcome] = {Done.FAILED: Outcome.FAILED, Done.DECLINED: Outcome.DECLINED}
+NOTHING_REFUSED: Mapping[AskKey, Done] = {}
 SCHEME = "e164"
-FUSE_HOURS = DAY_MS // HOUR_MS
 
 
-class Rules(NamedTuple):
-    """How one platform acts. `fuse_unbinds_per_day`: None is off."""
-
-    act: Act
-    fuse_unbinds_per_day: int | None = None
-
-
-@dataclass
-class Counts:
-    """What was done. `ignored` notices broke the fold's rule; `received_only` ones the platform did not act on."""
-
-    notices: int = 0
-    ignored: int = 0
-    received_only: int = 0
-    frozen: int = 0
-    unbound: int = 0
-    reinstated: int = 0
-    vanished: int = 0
-    failed: int = 0
-    declined: int = 0
-    not_bound: int = 0
-
-    def add(self, other: Counts) -> None:
-        """Count what another counted, too."""
-        for one in fields(Counts):
-            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
-
-
-class Blown(NamedTuple):
-    """Where the fuse stopped: the position left undone, what it would unbind, what its day had unbound before."""
-
-    position: Source
-    wanted: int
-    unbound: int
-
-
-class Plan(NamedTuple):
-    """What to write, what was done, and where the fuse stopped if it did."""
-
-    changes: Changes
-    counts: Counts
-    blown: Blown | None
-
-
-def wanted(batch: Batch) -> Wanted:
-    """What a batch needs to know of the store."""
-    cases = frozenset(
-        Source(one.position.partition, one.notice.opened_at) for one in batch if one.notice.opened_at is not None
-    )
-    openers = {one.position for one in batch if one.notice.opened_at is None}
-    return Wanted(
-        partitions=frozenset(one.position.partition for one in batch),
-        segments=frozenset((place.partition, place.offset // SEGMENT) for place in cases | openers),
-        numbers=frozenset(one.notice.subject.value for one in batch if one.acting),
-        cases=cases,
-        since_hour=min((_hour(one.notice) for one in batch), default=0) - FUSE_HOURS,
-        subjects=frozenset(one.notice.subject.value for one in batch),
-    )
-
-
-def handle(batch: Batch, known: Known, rules: Rules) -> Plan:
+def handle(
+    batch: Batch, known: Known, rules: Rules, now_ms: int = 0, refused: Mapping[AskKey, Done] = NOTHING_REFUSED
+) -> Plan:
     """What to do about a batch, up to where the fuse stops it.
 
     Args:
         batch: notices in the order of each partition's offsets; those before a partition's place are passed over.
         known: what the store knows of `wanted(batch)`.
+        now_ms: by the platform's clock, for what is to be tried again.
+        refused: what the store is known to fail at or decline, though `rules.act` had nothing against it.
 
     Raises:
         PlatformError: the notices are of another log than the store's, or name their numbers in a way this
             version cannot match.
     """
-    work = _Work(known, rules)
+    work = _Work(known, rules, now_ms, refused)
     blown = None
     for heard in batch:
         blown = work.hear(heard)
         if blown is not None:
             break
-    return Plan(work.changes(), work.counts, blown)
-
-
-def _hour(notice: ReleaseNotice) -> int:
-    return notice.published_at // HOUR_MS
+    return Plan(work.changes(), work.counts, blown, tuple(work.asks))
 
 
 class _Work:
     """One batch at work: what is known, moving as the batch goes, and what is to be written of it."""
 
-    def __init__(self, known: Known, rules: Rules) -> None:
+    def __init__(self, known: Known, rules: Rules, now_ms: int, refused: Mapping[AskKey, Done]) -> None:
         self.counts = Counts()
+        self.asks: list[Ask] = []
         self._rules = rules
+        self._refusals = refused
+        self._retries = Retries(known.retries, rules.retries, now_ms)
+        self._again = False
+        self._done_with: set[Source] = set()
         self._log_id = known.log_id
         self._known_places = known.places
         self._places: dict[int, Place] = {}
@@ -170,10 +116,14 @@ class _Work:
             said={key: bits for key, bits in self._sayings.said.items() if bits},
             last_cases=self._last_cases.changed,
             evidence=self._evidence,
+            retries=self._retries.changed,
+            done_with=frozenset(self._done_with),
         )
 
     def hear(self, heard: HeardNotice) -> Blown | None:
         """Fold one notice and act on it; if the fuse stops it, nothing of it was done."""
+        if heard.again:
+            return self._hear_again(heard)
         position, notice = heard.position, heard.notice
         place = self._places.get(position.partition) or self._known_places.get(position.partition, Place())
         if position.offset < place.next_offset:
@@ -185,8 +135,26 @@ class _Work:
             return blown
         self._receive(heard, place, folded=case is not None)
         if case is not None:
-            self._move(case, notice, acting=heard.acting)
+            self._move(case, heard)
         return None
+
+    def _hear_again(self, heard: HeardNotice) -> None:
+        """Try again what failed, unless the case has moved on since."""
+        position, notice = heard.position, heard.notice
+        self._check(notice)
+        case = position if notice.opened_at is None else Source(position.partition, notice.opened_at)
+        retry = self._retries.at(case, position)
+        if retry is None:
+            return
+        if self._blown(position, notice) is not None:
+            self._retries.failed(case)
+        else:
+            waiting = Waiting(position.offset, heard.digest, notice.published_at)
+            self._waiting[position.partition] = waiting.after(self._waiting.get(position.partition))
+            self._again = True
+            self._act_on(case, notice, answered=True)
+            self._again = False
+        self._retries.settle(case, position, retry.attempts + 1)
 
     def _check(self, notice: ReleaseNotice) -> None:
         if self._log_id is None:
@@ -218,7 +186,7 @@ class _Work:
         if fuse is None or notice.stage in UNDONE:
             return None
         asked = sum(deed_for(notice, one) is Deed.UNBIND for one in self._holdings.old_owners(notice))
-        since = _hour(notice) - FUSE_HOURS
+        since = hour_of(notice) - FUSE_HOURS
         unbound = sum(count for hour, count in self._unbinds.items() if hour > since)
         return Blown(position, asked, unbound) if asked and unbound + asked > fuse else None
 
@@ -236,19 +204,37 @@ class _Work:
         else:
             self.counts.received_only += 1
 
-    def _move(self, case: Source, notice: ReleaseNotice, *, acting: bool) -> None:
-        answered = self._stages.answered(case)
-        self._last_cases.fold(case, notice)
-        if acting and notice.stage in UNDONE:
+    def _move(self, case: Source, heard: HeardNotice) -> None:
+        stage, answered = heard.notice.stage, self._stages.answered(case)
+        self._last_cases.fold(case, heard.notice)
+        if heard.acting:
+            self._act_on(case, heard.notice, answered=answered)
+        self._retries.settle(case, heard.position, 0)
+        self._stages.put(case, stage, answered=answered or (heard.acting and stage not in UNDONE))
+
+    def _act_on(self, case: Source, notice: ReleaseNotice, *, answered: bool) -> None:
+        if notice.stage in UNDONE:
             self._undo(case, notice)
-        elif acting:
+        else:
             self._answer(case, notice, answered=answered)
-        self._stages.put(case, notice.stage, answered=answered or (acting and notice.stage not in UNDONE))
+
+    def _ask(self, deed: Deed, case: Source, notice: ReleaseNotice, binding: Account | Touch) -> Done:
+        """The platform's word on a deed, and the store's if it is known to have another."""
+        key = AskKey(case, binding.account_id, deed)
+        done = self._rules.act(deed, binding.account_id, notice)
+        if done is Done.DONE:
+            done = self._refusals.get(key, done)
+        if done is Done.DONE:
+            self.asks.append(Ask(key, notice.subject.value, binding.bound_at, binding.snapshot))
+        if done is Done.FAILED:
+            self._retries.failed(case)
+        return done
 
     def _answer(self, case: Source, notice: ReleaseNotice, *, answered: bool) -> None:
         before = self._holdings.answer(case)
         found = self._holdings.old_owners(notice)
-        self.counts.vanished += self._holdings.note_vanished(case, {account.account_id for account in found})
+        for touch in self._holdings.vanished(case, {account.account_id for account in found}):
+            self._lose(case, notice, touch)
         for account in found:
             self._touch(case, notice, account)
         now = self._holdings.answer(case)
@@ -260,12 +246,23 @@ class _Work:
             if now is not before:
                 self._sayings.say(case, now)
 
+    def _lose(self, case: Source, notice: ReleaseNotice, touch: Touch) -> None:
+        if self._holdings.still_frozen(touch):
+            done = self._ask(Deed.REINSTATE, case, notice, touch)
+            if done is not Done.DONE:
+                self._refused(done)
+                return
+        self._holdings.note_vanished(touch)
+        self.counts.vanished += 1
+
     def _touch(self, case: Source, notice: ReleaseNotice, account: Account) -> None:
         deed = deed_for(notice, account)
         before = self._holdings.touch_of(case, account)
         if deed is Deed.FREEZE and before is not None and before.held is Held.FREEZE:
             return
-        done = self._rules.act(deed, account.account_id, notice)
+        if self._again and before is not None and before.outcome is Outcome.DECLINED:
+            return
+        done = self._ask(deed, case, notice, account)
         if done is not Done.DONE:
             self._holdings.refused(case, notice, account, self._refused(done))
             return
@@ -274,18 +271,21 @@ class _Work:
             self.counts.frozen += 1
         else:
             self.counts.unbound += 1
-            self._unbinds[_hour(notice)] = self._unbinds.get(_hour(notice), 0) + 1
+            self._unbinds[hour_of(notice)] = self._unbinds.get(hour_of(notice), 0) + 1
 
     def _undo(self, case: Source, notice: ReleaseNotice) -> None:
         held = self._holdings.held_by(case)
         undone = [self._put_back(touch, notice) for touch in held]
         if held and all(undone):
             self._sayings.say(case, Outcome.REINSTATED)
+        if all(undone):
+            self._holdings.forget(case)
+            self._done_with.add(case)
 
     def _put_back(self, touch: Touch, notice: ReleaseNotice) -> bool:
         """Undo one touch; whether that is done with."""
         if touch.held is not Held.VANISHED:
-            done = self._rules.act(Deed.REINSTATE, touch.account_id, notice)
+            done = self._ask(Deed.REINSTATE, touch.case, notice, touch)
             if done is not Done.DONE:
                 self._refused(done)
                 return False

@@ -17,11 +17,11 @@ from typing import TypeVar
 
 from hub.contracts import ACKS, MARKER, decode, encode
 from hub.core.model import Record, ReleaseNotice, Source
-from hub.errors import ContractError, FuseBlown, PlatformError, StoreUnreadable
+from hub.errors import ContractError, FuseBlown, PlatformError, StoreAway, StoreUnreadable
 from hub.sdk.accounts import AccountStore, HeardNotice
 from hub.sdk.acking import acknowledgements, covered_until
-from hub.sdk.acting import Act, Blown, Counts, Rules
-from hub.sdk.adapter_settings import AdapterSettings, Listen, Listening, always_act, always_done
+from hub.sdk.acting import Act, Blown, Counts, Plan, Rules
+from hub.sdk.adapter_settings import AdapterSettings, Listen, Listening, always_act, always_done, system_clock
 from hub.sdk.handling import carry_out
 from hub.sdk.heartbeat import beat
 from hub.sdk.stores.dry_run import DryRun
@@ -39,7 +39,8 @@ IDLE_POLL_MS = 250
 class PlatformAdapter:
     """One platform's adapter. One at a time may work on a store, and runs once at a time.
 
-    `counts` and `acks` say what it did since it was made; `places` is the next offset to read by partition.
+    `counts` and `acks` say what it did since it was made; `places` is the next offset to read by partition, `ends`
+    where the log ends as far as it is known, `last_published_at` the greatest of what was handled (UTC milliseconds).
 
     Args:
         platform_id: as on the roster.
@@ -65,14 +66,19 @@ class PlatformAdapter:
         self.counts = Counts()
         self.acks = 0
         self.places: dict[int, int] = {}
+        self.done: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
+        self.last_published_at: int | None = None
         dry = self.settings.dry_run
         self._store: AccountStore = DryRun(store) if dry else store
-        self._rules = Rules(always_done) if dry else Rules(act, self.settings.fuse_unbinds_per_day)
+        retries = None if self.settings.clock == "world" else self.settings.retries
+        self._rules = Rules(always_done) if dry else Rules(act, self.settings.fuse_unbinds_per_day, retries)
+        self._retry_look_at_s = 0.0
         self._signer = signer
         self._address = address
         self._listening = listening
         self._deaf: set[int] = set()
-        self._ends: dict[int, int] = {}
+        self._until: dict[int, int] = {}
         self._thread: ThreadPoolExecutor | None = None
         self._beat_at_s = float("-inf")
 
@@ -85,7 +91,7 @@ class PlatformAdapter:
             PlatformError: the log is another one than the store's, or speaks in a way this version cannot read.
             HubError: the cluster refuses, or did not answer for too long.
         """
-        self._ends = {}
+        self._until = {}
         await self._work(stop.is_set, range(self._address.partitions))
 
     async def run_until(self, ends: Mapping[int, int]) -> None:
@@ -97,39 +103,72 @@ class PlatformAdapter:
         Raises:
             As `run`.
         """
-        self._ends = dict(ends)
-        await self._work(self._at_ends, self._ends)
+        self._until = dict(ends)
+        await self._work(self._at_ends, self._until)
 
     async def _work(self, enough: Callable[[], bool], partitions: Mapping[int, int] | range) -> None:
         with ThreadPoolExecutor(1, f"store of {self.platform_id}") as self._thread:
             await self._open_store(partitions)
             async with connected(self._address, self.platform_id, self.settings) as wire:
                 await self._acknowledge(wire)
+                self.ends = await wire.ends(self.places)
                 await wire.seek(self.places)
                 while not enough():
                     await self._step(wire)
                     await self._beat(wire)
+                    await self._try_again(wire)
 
     async def _open_store(self, partitions: Mapping[int, int] | range) -> None:
-        found = await self._in_thread(self._store.readability)
+        found = await self._in_store(self._store.readability)
         if found.share > self.settings.unreadable_share_max:
             raise StoreUnreadable(
                 f"{found.unreadable} of {found.rows} numbers of the account store cannot be read",
                 todo="Declare every form the store writes numbers in (hub.sdk.numbering), or mend the rows.",
             )
-        progress = await self._in_thread(self._store.progress)
+        progress = await self._in_store(self._store.progress)
         self.places = {one: progress.places[one].next_offset if one in progress.places else 0 for one in partitions}
+        self.done = dict(self.places)
         self._deaf.clear()
 
     async def _step(self, wire: Wire) -> None:
         batch = await self._collect(wire)
+        self.ends |= wire.ends_seen()
         if not batch:
+            self.done |= self.places
             return
-        plan = await self._in_thread(lambda: carry_out(self._store, batch, self._rules))
-        self.counts.add(plan.counts)
+        places = dict(self.places)
+        plan = await self._carry_out(batch)
+        newest = max(heard.notice.published_at for heard in batch)
+        self.last_published_at = max(newest, self.last_published_at or newest)
         await self._acknowledge(wire)
         if plan.blown is not None:
             raise _fuse_blown(plan.blown, self._rules.fuse_unbinds_per_day)
+        self.done |= places
+
+    async def _carry_out(self, batch: list[HeardNotice]) -> Plan:
+        now_ms = system_clock() if self.settings.clock == "world" else self.settings.clock()
+        plan = await self._in_store(lambda: carry_out(self._store, batch, self._rules, now_ms))
+        self.counts.add(plan.counts)
+        return plan
+
+    async def _try_again(self, wire: Wire) -> None:
+        """Hear the notices again at whose accounts something failed and whose time has come."""
+        if self._rules.retries is None or time.monotonic() < self._retry_look_at_s:
+            return
+        now_ms, most = system_clock(), self.settings.retry_batch_max
+        due = await self._in_store(lambda: self._store.due(now_ms, most))
+        if due:
+            batch = [self._heard_again(record) for record in await wire.reread(one.position for one in due)]
+            if batch:
+                await self._carry_out(batch)
+                await self._acknowledge(wire)
+        self._retry_look_at_s = time.monotonic() + self.settings.retry_poll_ms / 1_000
+
+    def _heard_again(self, record: Record) -> HeardNotice:
+        notice = _notice(record)
+        assert notice is not None, "what failed was a notice"
+        position = Source(record.partition, record.offset)
+        return HeardNotice(position, notice, hashlib.sha256(record.value or b"").digest(), again=True)
 
     async def _beat(self, wire: Wire) -> None:
         """Now and then: if all there is was heard, have the store say so. What was collected is committed by now."""
@@ -139,12 +178,12 @@ class PlatformAdapter:
             return
         asked_at = clock()
         ends = await wire.ends(self.places)
-        if all(min(self.places[one], self._ends.get(one, end)) >= end for one, end in ends.items()):
-            await self._in_thread(lambda: beat(self._store, asked_at, self.places))
+        if all(min(self.places[one], self._until.get(one, end)) >= end for one, end in ends.items()):
+            await self._in_store(lambda: beat(self._store, asked_at, self.places))
         self._beat_at_s = time.monotonic() + self.settings.heartbeat_s
 
     def _at_ends(self) -> bool:
-        return all(self.places[one] >= end or one in self._deaf for one, end in self._ends.items())
+        return all(self.places[one] >= end or one in self._deaf for one, end in self._until.items())
 
     async def _collect(self, wire: Wire) -> list[HeardNotice]:
         """A batch: full, or as much as came within `linger_ms` of its first notices."""
@@ -155,7 +194,7 @@ class PlatformAdapter:
                 heard = self._hear(record, wire)
                 if heard is not None:
                     batch.append(heard)
-            if not batch or (self._ends and self._at_ends()):
+            if not batch or (self._until and self._at_ends()):
                 break
             full_at_s = min(full_at_s, time.monotonic() + self.settings.linger_ms / 1_000)
             wait_ms = int((full_at_s - time.monotonic()) * 1_000)
@@ -166,7 +205,7 @@ class PlatformAdapter:
         if partition in self._deaf:
             return None
         self.places[partition] = offset + 1
-        if offset >= self._ends.get(partition, offset + 1):
+        if offset >= self._until.get(partition, offset + 1):
             return None
         notice = _notice(record)
         listening = Listening.ACT if notice is None else self._listening(notice)
@@ -180,7 +219,7 @@ class PlatformAdapter:
 
     async def _acknowledge(self, wire: Wire) -> None:
         """Send what is committed and not acknowledged; forget it only once the broker has all of it."""
-        outbox = await self._in_thread(self._store.outbox)
+        outbox = await self._in_store(self._store.outbox)
         if not outbox.waiting:
             return
         clock = self.settings.clock
@@ -189,7 +228,20 @@ class PlatformAdapter:
             value = encode(ack)
             await wire.send(self.platform_id.encode(), value, self._signer.headers(ACKS, value), sent_at)
             self.acks += 1
-        await self._in_thread(lambda: self._store.acknowledged(outbox))
+        await self._in_store(lambda: self._store.acknowledged(outbox))
+
+    async def _in_store(self, work: Callable[[], T]) -> T:
+        """Work in the store's own thread; a store that is away is tried again a bounded number of times."""
+        settings = self.settings
+        for retry in range(settings.retries_max):
+            try:
+                return await self._in_thread(work)
+            except StoreAway as away:
+                if retry + 1 == settings.retries_max:
+                    raise
+                log.warning("%s: %s, trying again", self.platform_id, away.message)
+                await asyncio.sleep(min(settings.backoff_ms << retry, settings.backoff_max_ms) / 1_000)
+        raise AssertionError("retries_max is at least 1")
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from hub.core.model import Action, Outcome, ReleaseNotice
 from hub.sdk.accounts import Deed, Done
+from hub.sdk.asking import RetryPlan
 
 
 class Listening(StrEnum):
@@ -66,8 +67,17 @@ class AdapterSettings:
     actions: Mapping[Outcome, tuple[Action, ...]] = field(default_factory=dict)
     """What each outcome amounts to on this platform, such as FROZEN: (LOGIN_OFF, RECOVERY_OFF)."""
 
+    retries: RetryPlan | None = RetryPlan()  # noqa: RUF009 - an immutable value
+    """When an account that failed is tried again. None, and always in a world's time: at the next stage alone."""
+
+    retry_batch_max: int = 500
+    """Cases tried again at once."""
+
+    retry_poll_ms: int = 1_000
+    """How often the store is asked whether something is to be tried again."""
+
     retries_max: int = 10
-    """Attempts in a row at what the broker may yet do; then the adapter stops."""
+    """Attempts in a row at what the broker, or the store's database, may yet do; then the adapter stops."""
 
     backoff_ms: int = 100
     """Wait before the second of them; each next one waits twice as long."""

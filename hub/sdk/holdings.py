@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from hub.core.model import Outcome, ReleaseNotice, Source, Stage
 from hub.sdk.accounts import Account, Binding, Deed, Effect, Held, Touch
+from hub.sdk.ledger import TouchLedger
 
 ANSWER_ORDER = (Outcome.FAILED, Outcome.DECLINED, Outcome.FROZEN, Outcome.UNBOUND)
 """Several accounts answer together: the first of these that any of them has."""
@@ -29,13 +30,12 @@ class Holdings:
         self.touched: dict[tuple[Source, str], Touch] = {}
         self._accounts = {account.account_id: account for account in accounts}
         self._bound: dict[str, set[str]] = {}
-        self._touches: dict[Source, dict[str, Touch]] = {}
-        self._freezes: dict[str, Touch] = {}
+        self._ledger = TouchLedger()
         for account in self._accounts.values():
             if account.number is not None:
                 self._bound.setdefault(account.number, set()).add(account.account_id)
         for touch in touches:
-            self._remember(touch)
+            self._ledger.put(touch)
 
     def old_owners(self, notice: ReleaseNotice) -> list[Account]:
         """The old owner's accounts, by id: bound to the number strictly before `bound_before`, or nobody knows when."""
@@ -44,16 +44,16 @@ class Holdings:
 
     def answer(self, case: Source) -> Outcome | None:
         """What all accounts a case ever touched answer together; None if there are none."""
-        outcomes = {touch.outcome for touch in self._touches.get(case, {}).values()}
+        outcomes = {touch.outcome for touch in self._ledger.of(case).values()}
         return next((one for one in ANSWER_ORDER if one in outcomes), None)
 
     def touch_of(self, case: Source, account: Account) -> Touch | None:
         """What a case did to an account before."""
-        return self._touches.get(case, {}).get(account.account_id)
+        return self._ledger.of(case).get(account.account_id)
 
     def held_by(self, case: Source) -> list[Touch]:
         """What a case still holds, by account."""
-        touches = self._touches.get(case, {})
+        touches = self._ledger.of(case)
         return [touches[name] for name in sorted(touches) if touches[name].held is not Held.NOTHING]
 
     def refused(self, case: Source, notice: ReleaseNotice, account: Account, outcome: Outcome) -> None:
@@ -64,7 +64,7 @@ class Holdings:
     def take(self, case: Source, notice: ReleaseNotice, account: Account, deed: Deed) -> None:
         """Freeze or unbind an account; a freeze some earlier case held on it passes on."""
         touch = _first_touch(case, notice, account)
-        frozen_by = self._freezes.get(account.account_id)
+        frozen_by = self._ledger.freeze_on(account.account_id)
         if frozen_by is not None:
             touch = touch._replace(snapshot=frozen_by.snapshot)
             if frozen_by.case != case:
@@ -77,19 +77,30 @@ class Holdings:
             self._leave(touch, Binding.UNBOUND)
         self._put(touch)
 
-    def note_vanished(self, case: Source, present: set[str]) -> int:
-        """Count as unbound what a case had touched and is the old owner's no more; how many there were."""
-        vanished = [
+    def vanished(self, case: Source, present: set[str]) -> list[Touch]:
+        """What a case had touched, did not unbind, and is the old owner's no more."""
+        return [
             touch
-            for name, touch in self._touches.get(case, {}).items()
+            for name, touch in sorted(self._ledger.of(case).items())
             if name not in present
             and (touch.held is Held.FREEZE or touch.outcome in (Outcome.FAILED, Outcome.DECLINED))
         ]
-        for touch in vanished:
-            if touch.held is Held.FREEZE and touch.account_id in self._accounts:
-                self._leave(touch, Binding.THAWED)
-            self._put(touch._replace(outcome=Outcome.UNBOUND, held=Held.VANISHED))
-        return len(vanished)
+
+    def still_frozen(self, touch: Touch) -> bool:
+        """Whether there is a freeze of this touch left to lift."""
+        return touch.held is Held.FREEZE and touch.account_id in self._accounts
+
+    def note_vanished(self, touch: Touch) -> None:
+        """Count as unbound what vanished; a freeze on it is lifted."""
+        if self.still_frozen(touch):
+            self._leave(touch, Binding.THAWED)
+        self._put(touch._replace(outcome=Outcome.UNBOUND, held=Held.VANISHED))
+
+    def forget(self, case: Source) -> None:
+        """Drop what an undone case touched, now that it holds nothing."""
+        self._ledger.forget(case)
+        for key in [key for key in self.touched if key[0] == case]:
+            del self.touched[key]
 
     def put_back(self, touch: Touch) -> None:
         """Undo a touch, but never over what the account's owner has done with it since."""
@@ -102,7 +113,7 @@ class Holdings:
 
     def _leave(self, touch: Touch, binding: Binding) -> None:
         name = touch.account_id
-        self.effects[name] = Effect(name, binding, touch.snapshot)
+        self.effects[name] = Effect(name, binding, touch.snapshot, touch.number, touch.bound_at)
         account = self._accounts[name]
         if binding is Binding.UNBOUND:
             self._bound[touch.number].discard(name)
@@ -115,16 +126,8 @@ class Holdings:
         self._accounts[name] = account
 
     def _put(self, touch: Touch) -> None:
-        self._remember(touch)
+        self._ledger.put(touch)
         self.touched[touch.case, touch.account_id] = touch
-
-    def _remember(self, touch: Touch) -> None:
-        self._touches.setdefault(touch.case, {})[touch.account_id] = touch
-        holder = self._freezes.get(touch.account_id)
-        if touch.held is Held.FREEZE:
-            self._freezes[touch.account_id] = touch
-        elif holder is not None and holder.case == touch.case:
-            del self._freezes[touch.account_id]
 
 
 def _first_touch(case: Source, notice: ReleaseNotice, account: Account) -> Touch:

@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from hub.contracts import ACKS, RELEASES, partition_of
-from hub.core.model import Record
+from hub.core.model import Record, Source
 from hub.errors import HubError, PlatformError
 from hub.sdk.adapter_settings import AdapterSettings
 from hub.settings import HubAddress
@@ -25,13 +26,22 @@ from hub.signing import Headers
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+REREAD_MS = 5_000
+"""How long one record may take to be read again; one that does not come is tried at its next time."""
+
 
 class Wire:
     """One adapter's connection; made by `connected`."""
 
     def __init__(
-        self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, name: str, settings: AdapterSettings
+        self,
+        consumer: AIOKafkaConsumer,
+        producer: AIOKafkaProducer,
+        name: str,
+        settings: AdapterSettings,
+        common: Mapping[str, Any],
     ) -> None:
+        self._common = common
         self._consumer = consumer
         self._producer = producer
         self._name = name
@@ -48,17 +58,32 @@ class Wire:
         fetched = await self.retried(
             "fetch", lambda: self._consumer.getmany(timeout_ms=wait_ms, max_records=records_max)
         )
-        return [
-            Record(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, ())
-            for batch in fetched.values()
-            for raw in batch
-        ]
+        return [_record(raw) for batch in fetched.values() for raw in batch]
+
+    async def reread(self, positions: Iterable[Source]) -> list[Record]:
+        """The records at single positions, as far as they are still there; the place in the log stays as it is."""
+        found: list[Record] = []
+        async with AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **self._common) as reader:
+            for position in positions:
+                tp = TopicPartition(RELEASES, position.partition)
+                reader.assign([tp])
+                reader.seek(tp, position.offset)
+                fetch = partial(reader.getmany, timeout_ms=REREAD_MS, max_records=1)
+                for raw in (await self.retried("read again", fetch)).get(tp, []):
+                    if raw.offset == position.offset:
+                        found.append(_record(raw))
+        return found
 
     async def ends(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Where partitions of `releases` end now: the offset the next notice will have."""
-        places = [TopicPartition(RELEASES, one) for one in partitions]
-        found = await self.retried("find the ends of releases", lambda: self._consumer.end_offsets(places))
-        return {place.partition: end for place, end in found.items()}
+        """Where partitions of `releases` end now: the next offset to be written."""
+        wanted = [TopicPartition(RELEASES, one) for one in partitions]
+        ends = await self.retried("find the ends", lambda: self._consumer.end_offsets(wanted))
+        return {tp.partition: end for tp, end in ends.items()}
+
+    def ends_seen(self) -> dict[int, int]:
+        """Where the partitions being read ended when last something of them was fetched."""
+        seen = {tp.partition: self._consumer.highwater(tp) for tp in self._consumer.assignment()}
+        return {partition: end for partition, end in seen.items() if end is not None}
 
     def leave(self, partition: int) -> None:
         """Read no more of a partition."""
@@ -109,6 +134,10 @@ class Wire:
         await self._producer.stop()
 
 
+def _record(raw: Any) -> Record:
+    return Record(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, ())
+
+
 @asynccontextmanager
 async def connected(address: HubAddress, name: str, settings: AdapterSettings) -> AsyncIterator[Wire]:
     """A connection for as long as the block runs.
@@ -123,7 +152,7 @@ async def connected(address: HubAddress, name: str, settings: AdapterSettings) -
     common = {"bootstrap_servers": address.bootstrap_servers, "client_id": f"{name}-adapter", **address.security}
     # No group and no offsets with the broker: the store knows where to read on, and "none" tells if it cannot.
     consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **common)
-    wire = Wire(consumer, AIOKafkaProducer(acks="all", **common), name, settings)
+    wire = Wire(consumer, AIOKafkaProducer(acks="all", **common), name, settings, common)
     try:
         await wire.start(address.partitions)
         yield wire

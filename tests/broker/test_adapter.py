@@ -51,7 +51,7 @@ class Wires(NamedTuple):
     async def put(self, log: Log) -> dict[int, int]:
         """Send the notices of a log to their places; the ends."""
         ends = dict.fromkeys(range(PARTITIONS), 0)
-        for position, notice, _, _ in log.notices:
+        for position, notice, *_ in log.notices:
             await self.raw(position.partition, encode(notice))
             ends[position.partition] = position.offset + 1
         return ends

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from sqlalchemy import Engine, StaticPool, create_engine, text
+from sqlalchemy import Engine, NullPool, StaticPool, create_engine, text
 
 from hub.sdk.accounts import AccountStore
 from hub.sdk.numbering import International, Keyed, National, NumberForm
 from hub.sdk.stores import MemoryStore, SqlStore, SqlTable
 from hub.sdk.stores.memory import MemoryAccount
 from hub.sdk.times import iso_time
+from tests import databases
 
 KEY = b"a key of 16 byte"
 
@@ -105,7 +106,8 @@ class InSql:
     def see(self) -> dict[str, Seen]:
         rows: Iterable[Any] = self.run(f"SELECT uid, phone, {self.frozen_sql} FROM members")
         return {
-            str(uid): Seen(None if phone in (None, "") else str(phone), bool(frozen)) for uid, phone, frozen in rows
+            str(uid): Seen(None if phone is None else str(phone).rstrip() or None, bool(frozen))
+            for uid, phone, frozen in rows
         }
 
 
@@ -155,6 +157,74 @@ class InLargeSql(InSql):
     layout: ClassVar[dict[str, Any]] = {"frozen": "locked", "scan_rows_max": 4}
 
 
+class InPostgres(InSql):
+    """PostgreSQL, ages with a zone."""
+
+    columns = (
+        "uid TEXT PRIMARY KEY, phone VARCHAR(20), since TIMESTAMPTZ, "
+        "locked INTEGER NOT NULL DEFAULT 0, note TEXT DEFAULT 'kept'"
+    )
+
+    def make_engine(self, _: Path) -> Engine:
+        return create_engine(databases.postgres_url(), poolclass=NullPool)
+
+    def age(self, bound_at: int | None) -> object:
+        return None if bound_at is None else iso_time(bound_at)
+
+
+class InPostgresFixedWidth(InPostgres):
+    """PostgreSQL with numbers in a column of fixed width and none empty, ages without a zone, no column for a freeze."""
+
+    form = National("CN")
+    columns = "uid VARCHAR(40) PRIMARY KEY, phone CHAR(20) NOT NULL, since TIMESTAMP"
+    layout: ClassVar[dict[str, Any]] = {"unbound_value": ""}
+    frozen_sql = "uid IN (SELECT account_id FROM unbind_hub_frozen)"
+
+
+class InPostgresWholeNumbers(InPostgres):
+    """PostgreSQL with account ids and numbers as whole numbers."""
+
+    form = National("CN")
+    columns = "uid BIGINT PRIMARY KEY, phone BIGINT, since TIMESTAMPTZ, locked INTEGER DEFAULT 0"
+
+    def bind(self, account_id: str, number: str | None, bound_at: int | None) -> None:
+        """Such a column has no empty text."""
+        super().bind(account_id, number or None, bound_at)
+
+
+class InMariaDb(InSql):
+    """MariaDB, where text compares without regard to case; ages as its own datetimes."""
+
+    columns = (
+        "uid VARCHAR(64) PRIMARY KEY, phone VARCHAR(20), since DATETIME(3), locked TINYINT NOT NULL DEFAULT 0, "
+        "note VARCHAR(20) DEFAULT 'kept', KEY (phone)"
+    )
+
+    def make_engine(self, _: Path) -> Engine:
+        return create_engine(databases.mariadb_url(), poolclass=NullPool)
+
+    def age(self, bound_at: int | None) -> object:
+        return None if bound_at is None else iso_time(bound_at)[:-1].replace("T", " ")
+
+
+class InMariaDbBesides(InMariaDb):
+    """MariaDB with a unique number that cannot be empty, and no column for a freeze."""
+
+    form = National("CN")
+    columns = "uid VARCHAR(64) PRIMARY KEY, phone VARCHAR(40) NOT NULL, since BIGINT, KEY (phone)"
+    layout: ClassVar[dict[str, Any]] = {"unbound_value": "none-{account_id}"}
+    frozen_sql = "uid IN (SELECT account_id FROM unbind_hub_frozen)"
+
+    def age(self, bound_at: int | None) -> object:
+        return None if bound_at is None else bound_at // 1_000
+
+    def see(self) -> dict[str, Seen]:
+        return {
+            name: one._replace(number=None) if one.number == f"none-{name}" else one
+            for name, one in super().see().items()
+        }
+
+
 HARNESSES: dict[str, type[InMemory] | type[InSql]] = {
     "memory": InMemory,
     "sql-file": InSql,
@@ -162,4 +232,9 @@ HARNESSES: dict[str, type[InMemory] | type[InSql]] = {
     "sql-national": InNationalSql,
     "sql-keyed": InKeyedSql,
     "sql-whole-numbers": InWholeNumbers,
+    "postgres": InPostgres,
+    "postgres-fixed-width": InPostgresFixedWidth,
+    "postgres-whole-numbers": InPostgresWholeNumbers,
+    "mariadb": InMariaDb,
+    "mariadb-besides": InMariaDbBesides,
 }

@@ -6,7 +6,7 @@ A transaction changes the store's dictionaries only at its end, all at once: a b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -18,20 +18,21 @@ from hub.sdk.accounts import (
     Account,
     Binding,
     Changes,
+    Done,
     Effect,
     Evidence,
-    Held,
     Known,
     Outbox,
     Place,
     Progress,
     Readability,
     SaidKey,
-    Touch,
     Waiting,
     Wanted,
 )
+from hub.sdk.asking import Ask, AskKey, Retry
 from hub.sdk.last_cases import LastCase
+from hub.sdk.ledger import TouchLedger
 from hub.sdk.numbering import International, NumberForm
 
 
@@ -55,6 +56,10 @@ class MemorySession:
         """What the store knows of what is wanted."""
         return self._store.known(wanted)
 
+    def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:  # noqa: ARG002 - a `Session`
+        """Nobody to ask: what is saved is all there is to do."""
+        return {}
+
     def save(self, changes: Changes) -> None:
         """Have the changes written at the end of the transaction."""
         self.saved.append(changes)
@@ -77,8 +82,8 @@ class MemoryStore:
         self._log_id: bytes | None = None
         self._places: dict[int, Place] = {}
         self._stages: dict[tuple[int, int], bytes] = {}
-        self._touches: dict[Source, dict[str, Touch]] = {}
-        self._freezes: dict[str, Touch] = {}
+        self._ledger = TouchLedger()
+        self._retries: dict[Source, Retry] = {}
         self._unbinds: dict[int, int] = {}
         self._waiting: dict[int, Waiting] = {}
         self._said: dict[SaidKey, BitMap] = {}
@@ -141,13 +146,18 @@ class MemoryStore:
         """How far the record goes back and how new it is."""
         return self._evidence
 
+    def due(self, now_ms: int, most: int) -> list[Retry]:
+        """Cases whose time to be tried again has come."""
+        found = (one for one in self._retries.values() if one.due_at <= now_ms)
+        return sorted(found, key=lambda one: one.due_at)[:most]
+
     def known(self, wanted: Wanted) -> Known:
         """What the store knows of what is wanted."""
         number_of = {text: number for number in wanted.numbers for text in self._form.written(number)}
         names = {name for text in number_of for name in self._by_number.get(text, ())}
-        touches = [touch for case in wanted.cases for touch in self._touches.get(case, {}).values()]
+        touches = [touch for case in wanted.cases for touch in self._ledger.of(case).values()]
         names |= {touch.account_id for touch in touches}
-        touches += [self._freezes[name] for name in names if name in self._freezes]
+        touches += [freeze for name in names if (freeze := self._ledger.freeze_on(name)) is not None]
         return Known(
             log_id=self._log_id,
             places={one: self._places[one] for one in wanted.partitions if one in self._places},
@@ -156,6 +166,7 @@ class MemoryStore:
             touches={(touch.case, touch.account_id): touch for touch in touches},
             unbinds={hour: count for hour, count in self._unbinds.items() if hour >= wanted.since_hour},
             last_cases={one: self._last_cases[one] for one in wanted.subjects if one in self._last_cases},
+            retries={case: self._retries[case] for case in wanted.cases if case in self._retries},
         )
 
     def _account(self, name: str, number_of: dict[str, str]) -> Account:
@@ -175,7 +186,13 @@ class MemoryStore:
             if account is not None:
                 self.put(name, account)
         for touch in changes.touches.values():
-            self._keep(touch)
+            self._ledger.put(touch)
+        for case in changes.done_with:
+            self._ledger.forget(case)
+        for case, retry in changes.retries.items():
+            self._retries.pop(case, None)
+            if retry is not None:
+                self._retries[case] = retry
         for partition, waiting in changes.waiting.items():
             self._waiting[partition] = waiting.after(self._waiting.get(partition))
         for key, bits in changes.said.items():
@@ -194,11 +211,3 @@ class MemoryStore:
         if effect.binding is not Binding.THAWED and now.number is None:
             now = MemoryAccount(number, bound_at)
         return replace(now, frozen=effect.binding is Binding.FROZEN or frozen)
-
-    def _keep(self, touch: Touch) -> None:
-        self._touches.setdefault(touch.case, {})[touch.account_id] = touch
-        holder = self._freezes.get(touch.account_id)
-        if touch.held is Held.FREEZE:
-            self._freezes[touch.account_id] = touch
-        elif holder is not None and holder.case == touch.case:
-            del self._freezes[touch.account_id]

@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+
+def _large() -> TypeEngine[bytes]:
+    """Bytes beyond 64 KiB, where MySQL's plain BLOB ends."""
+    return LargeBinary().with_variant(mysql.MEDIUMBLOB, "mysql", "mariadb")
+
+
+def _account_id() -> String:
+    """An account id; where text compares without regard to case, "a" and "A" are still two accounts."""
+    exact = mysql.VARCHAR(191, charset="utf8mb4", collation="utf8mb4_bin")
+    return String(191).with_variant(exact, "mysql", "mariadb")
 
 
 class Tables:
@@ -29,20 +42,28 @@ class Tables:
             "stages",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("segment", BigInteger, primary_key=True, autoincrement=False),
-            Column("packed", LargeBinary, nullable=False),  # zlib of one byte a position
+            Column("packed", _large(), nullable=False),  # zlib of one byte a position
         )
         self.touched = table(
             "touched",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
-            Column("account_id", String(191), primary_key=True, index=True),
+            Column("account_id", _account_id(), primary_key=True, index=True),
             Column("outcome", String(16), nullable=False),
             Column("held", String(16), nullable=False),
             Column("number", String(32), nullable=False),
             Column("bound_at", BigInteger),
-            Column("snapshot", Text, nullable=False),
+            Column("snapshot", Text().with_variant(mysql.MEDIUMTEXT, "mysql", "mariadb"), nullable=False),
         )
-        self.frozen = table("frozen", Column("account_id", String(191), primary_key=True))
+        self.frozen = table("frozen", Column("account_id", _account_id(), primary_key=True))
+        self.retries = table(
+            "retries",
+            Column("partition", Integer, primary_key=True, autoincrement=False),
+            Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
+            Column("notice_at", BigInteger, nullable=False),  # offset of the notice to be heard again
+            Column("attempts", Integer, nullable=False),
+            Column("due_at", BigInteger, nullable=False, index=True),  # UTC milliseconds
+        )
         self.unbinds = table(
             "unbinds",
             Column("hour", BigInteger, primary_key=True, autoincrement=False),  # since 1970, by `published_at`
@@ -60,5 +81,5 @@ class Tables:
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("segment", BigInteger, primary_key=True, autoincrement=False),
             Column("outcome", String(16), primary_key=True),
-            Column("bitmap", LargeBinary, nullable=False),
+            Column("bitmap", _large(), nullable=False),
         )

@@ -1,0 +1,38 @@
+"""What cases hold of accounts: every touch by its case, and by account the one freeze that is in force. Pure."""
+
+from __future__ import annotations
+
+from hub.core.model import Source
+from hub.sdk.accounts import Held, Touch
+
+
+class TouchLedger:
+    """Touches, moving as cases do."""
+
+    def __init__(self) -> None:
+        self._touches: dict[Source, dict[str, Touch]] = {}
+        self._freezes: dict[str, Touch] = {}
+
+    def put(self, touch: Touch) -> None:
+        """Write a touch over the one its case had of that account."""
+        self._touches.setdefault(touch.case, {})[touch.account_id] = touch
+        holder = self._freezes.get(touch.account_id)
+        if touch.held is Held.FREEZE:
+            self._freezes[touch.account_id] = touch
+        elif holder is not None and holder.case == touch.case:
+            del self._freezes[touch.account_id]
+
+    def of(self, case: Source) -> dict[str, Touch]:
+        """A case's touches by account."""
+        return self._touches.get(case, {})
+
+    def freeze_on(self, account_id: str) -> Touch | None:
+        """The touch that holds the freeze on an account."""
+        return self._freezes.get(account_id)
+
+    def forget(self, case: Source) -> None:
+        """Drop the touches of a case, and what they held."""
+        for account_id in self._touches.pop(case, {}):
+            holder = self._freezes.get(account_id)
+            if holder is not None and holder.case == case:
+                del self._freezes[account_id]

@@ -1,0 +1,93 @@
+"""How a platform's own table of accounts is laid out, and what freezing and unbinding mean in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hub.sdk.accounts import Binding, Deed
+from hub.sdk.numbering import NumberForm
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SqlTable:
+    """How a platform keeps its accounts. Index the number column: every batch asks for its numbers by equality."""
+
+    name: str
+    form: NumberForm
+    account_id: str = "account_id"
+    number: str = "number"
+    bound_at: str | None = "bound_at"
+    """None: no age is known, so everything is frozen and nothing unbound."""
+
+    schema: str | None = None
+    frozen: str | None = None
+    """The column that keeps an account from logging in; None: the table `<prefix>frozen`, for the login to consult."""
+
+    frozen_value: object = 1
+    unbound_value: object = None
+    """What the number column holds without a number; NULL and the empty text always count as that. In a text
+    `{account_id}` stands for the account's id, for columns that must be unique."""
+
+    also_clear: tuple[str, ...] = ()
+    """Columns that go with the number, such as its encrypted form: NULL when unbound, put back with it."""
+
+    freeze_sets: Mapping[str, object] = field(default_factory=dict)
+    """Further columns and what a freeze sets them to; put back with it."""
+
+    unbind_sets: Mapping[str, object] = field(default_factory=dict)
+    """Further columns and what unbinding sets them to; put back with the number."""
+
+    calls: Mapping[Deed, str] = field(default_factory=dict)
+    """SQL run in the same transaction before an account is changed, with :account_id, :deed and :case to bind. What
+    it raises is FAILED for that account alone; it may also return FAILED or DECLINED as the first column of a row."""
+
+    bound_at_unit_ms: int = 1_000
+    """Of ages that are numbers: 1,000 for seconds since 1970, 1 for milliseconds."""
+
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    """Of ages that carry no zone."""
+
+    scan_rows_max: int = 200_000
+    """Rows whose numbers are read at the start; of a larger table the first and the last by account id."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column the adapter looks at."""
+        named = (self.account_id, self.number, self.bound_at, self.frozen, *self.also_clear)
+        all_named = (*named, *self.freeze_sets, *self.unbind_sets)
+        return tuple(dict.fromkeys(name for name in all_named if name is not None))
+
+    def name_of(self, value: Any) -> str:
+        """An account id as text: the only name the records and the platform's own code know an account by."""
+        return bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
+
+    def number_without(self, row: Mapping[str, Any]) -> Any:
+        """What the number column of a row is to hold without a number."""
+        if isinstance(self.unbound_value, str):
+            return self.unbound_value.replace("{account_id}", self.name_of(row[self.account_id]))
+        return self.unbound_value
+
+    def is_unbound(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row has no number."""
+        return row[self.number] in (None, "", self.number_without(row))
+
+    def after(self, binding: Binding, row: Mapping[str, Any], before: Mapping[str, Any]) -> Values:
+        """What columns of a row are to hold; those not named stay.
+
+        Args:
+            before: the row as it was before the first case froze or unbound it.
+        """
+        freeze = dict(self.freeze_sets) if self.frozen is None else {self.frozen: self.frozen_value, **self.freeze_sets}
+        thawed = {name: before[name] for name in freeze}
+        if binding is Binding.UNBOUND:
+            cleared = dict.fromkeys(self.also_clear)
+            return {**thawed, self.number: self.number_without(row), **cleared, **self.unbind_sets}
+        left = freeze if binding is Binding.FROZEN else thawed
+        if binding is not Binding.THAWED and self.is_unbound(row):
+            return {**before, **left}
+        return left

