@@ -226,28 +226,6 @@ class Changes(NamedTuple):
     caught_up_at: int | None = None
 
 
-class Evidence(NamedTuple):
-    """What the answers of a login check rest on. Times are UTC milliseconds.
-
-    `since`: by partition, from when on everything was heard; all partitions are there once `caught_up_at` is.
-    """
-
-    caught_up_at: int | None = None
-    since: Mapping[int, int] = NONE
-
-
-class Index(Protocol):
-    """What a login check asks of a store. May be asked from any thread."""
-
-    def last_case(self, number: str) -> LastCase | None:
-        """The last case of an E.164 number, None if no notice was about it."""
-        ...
-
-    def evidence(self) -> Evidence:
-        """How far the record goes back and how new it is."""
-        ...
-
-
 class Readability(NamedTuple):
     """How many bound rows a store has, and how many numbers among them it cannot read."""
 

@@ -22,8 +22,10 @@ from hub.sdk.accounts import AccountStore, HeardNotice
 from hub.sdk.acking import acknowledgements, covered_until
 from hub.sdk.acting import Act, Blown, Counts, Plan, Rules
 from hub.sdk.adapter_settings import AdapterSettings, Listen, Listening, always_act, always_done, system_clock
+from hub.sdk.answering import Answering
 from hub.sdk.handling import carry_out
 from hub.sdk.heartbeat import beat
+from hub.sdk.inbox import Inbox, Ledger, following
 from hub.sdk.stores.dry_run import DryRun
 from hub.sdk.wire import Wire, connected
 from hub.settings import HubAddress
@@ -109,7 +111,8 @@ class PlatformAdapter:
     async def _work(self, enough: Callable[[], bool], partitions: Mapping[int, int] | range) -> None:
         with ThreadPoolExecutor(1, f"store of {self.platform_id}") as self._thread:
             await self._open_store(partitions)
-            async with connected(self._address, self.platform_id, self.settings) as wire:
+            inbox = Inbox(self.platform_id, self._signer, self._address) if self._has_inbox() else None
+            async with connected(self._address, self.platform_id, self.settings) as wire, following(inbox) as ledger:
                 await self._acknowledge(wire)
                 self.ends = await wire.ends(self.places)
                 await wire.seek(self.places)
@@ -117,6 +120,7 @@ class PlatformAdapter:
                     await self._step(wire)
                     await self._beat(wire)
                     await self._try_again(wire)
+                    await self._answer(wire, ledger)
 
     async def _open_store(self, partitions: Mapping[int, int] | range) -> None:
         found = await self._in_store(self._store.readability)
@@ -169,6 +173,19 @@ class PlatformAdapter:
         assert notice is not None, "what failed was a notice"
         position = Source(record.partition, record.offset)
         return HeardNotice(position, notice, hashlib.sha256(record.value or b"").digest(), again=True)
+
+    def _has_inbox(self) -> bool:
+        """In a dry run nothing is done or said, and a replayed world has nobody who asks."""
+        return not self.settings.dry_run and self.settings.clock != "world"
+
+    async def _answer(self, wire: Wire, ledger: Ledger) -> None:
+        """Look again where a report asks for it, and go through test cases."""
+        answering = Answering(
+            self.platform_id, self._signer, self._store, self._rules, self.counts, self._in_store, self._acknowledge
+        )
+        blown = await answering.step(wire, ledger, self.done)
+        if blown is not None:
+            raise _fuse_blown(blown, self._rules.fuse_unbinds_per_day)
 
     async def _beat(self, wire: Wire) -> None:
         """Now and then: if all there is was heard, have the store say so. What was collected is committed by now."""
@@ -226,7 +243,7 @@ class PlatformAdapter:
         sent_at = covered_until(outbox) if clock == "world" else clock()
         for ack in acknowledgements(outbox, self.platform_id, sent_at, self.settings.actions):
             value = encode(ack)
-            await wire.send(self.platform_id.encode(), value, self._signer.headers(ACKS, value), sent_at)
+            await wire.send(ACKS, self.platform_id.encode(), value, self._signer.headers(ACKS, value), sent_at)
             self.acks += 1
         await self._in_store(lambda: self._store.acknowledged(outbox))
 

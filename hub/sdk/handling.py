@@ -7,12 +7,13 @@ batch decided anew with that known, so that accounts, records and what is acknow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from hub.core.model import ReleaseNotice, Source
+from hub.core.model import ReleaseNotice, Source, Stage, Trial, TrialStep
 from hub.errors import PlatformError
-from hub.sdk.accounts import AccountStore, Batch, Deed, Done
+from hub.sdk.accounts import AccountStore, Batch, Deed, Done, HeardNotice, Known, Wanted
 from hub.sdk.acting import Act, Plan, Rules, handle, wanted
+from hub.sdk.again import Looked, look_again, trial_step, wanted_again, wanted_for
 from hub.sdk.asking import AccountsRefused, AskKey
 
 ROUNDS_MAX = 20
@@ -36,11 +37,40 @@ def carry_out(store: AccountStore, batch: Batch, rules: Rules, now_ms: int = 0) 
     Raises:
         PlatformError: as `hub.sdk.acting.handle`; nothing of the batch was committed.
     """
-    refused: dict[AskKey, Done] = {}
     steady = rules._replace(act=_remembered(rules.act))
+    return _carry_out(store, wanted(batch), lambda known, refused: handle(batch, known, steady, now_ms, refused))
+
+
+def look(store: AccountStore, opener: HeardNotice, rules: Rules) -> Looked:
+    """Look at a case once more (`hub.sdk.again`); when this returns it is committed."""
+    steady, looked = rules._replace(act=_remembered(rules.act)), list[Looked]()
+
+    def decide(known: Known, refused: Mapping[AskKey, Done]) -> Plan:
+        looked.append(look_again(opener, known, steady, refused))
+        return looked[-1].plan
+
+    _carry_out(store, wanted_again(opener), decide)
+    return looked[-1]
+
+
+def try_out(store: AccountStore, trial: Trial, stage: Stage, rules: Rules) -> TrialStep:
+    """One stage of a test case (`hub.sdk.again`); when this returns it is committed."""
+    steady, steps = rules._replace(act=_remembered(rules.act)), list[TrialStep]()
+
+    def decide(known: Known, refused: Mapping[AskKey, Done]) -> Plan:
+        plan, step = trial_step(trial, stage, known, steady, refused)
+        steps.append(step)
+        return plan
+
+    _carry_out(store, wanted_for(trial), decide)
+    return steps[-1]
+
+
+def _carry_out(store: AccountStore, wanted: Wanted, decide: Callable[[Known, Mapping[AskKey, Done]], Plan]) -> Plan:
+    refused: dict[AskKey, Done] = {}
     for _ in range(ROUNDS_MAX):
         try:
-            return _attempt(store, batch, steady, now_ms, refused)
+            return _attempt(store, wanted, decide, refused)
         except _Refused as said:
             refused |= said.answers
     raise PlatformError(
@@ -49,9 +79,14 @@ def carry_out(store: AccountStore, batch: Batch, rules: Rules, now_ms: int = 0) 
     )
 
 
-def _attempt(store: AccountStore, batch: Batch, rules: Rules, now_ms: int, refused: Mapping[AskKey, Done]) -> Plan:
+def _attempt(
+    store: AccountStore,
+    wanted: Wanted,
+    decide: Callable[[Known, Mapping[AskKey, Done]], Plan],
+    refused: Mapping[AskKey, Done],
+) -> Plan:
     with store.transaction() as session:
-        plan = handle(batch, session.load(wanted(batch)), rules, now_ms, refused)
+        plan = decide(session.load(wanted), refused)
         answers = session.ask(plan.asks)
         if answers:
             raise _Refused(answers)

@@ -1,4 +1,4 @@
-"""What the hub asks and tells one platform alone: its inbox, and the platform's words back.
+"""What the hub asks and tells one platform alone: its inbox.
 
 The inbox is its own ledger: it holds the requests and the answers to them that the hub accepted, test cases and their
 results. So an adapter reads it from the start and knows what is left to answer; it keeps no place of its own. What is
@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
-from hub.contracts import ANSWERS, HUB, decode, encode, inbox_topic, partition_of
+from hub.contracts import HUB, decode, inbox_topic
 from hub.core.model import (
     MINUTE_MS,
     AcceptedAnswer,
     HubKey,
     Key,
-    ReportAnswer,
     ReportRequest,
-    Source,
     Trial,
     TrialResult,
     Unheard,
@@ -36,6 +35,7 @@ log = logging.getLogger(__name__)
 
 POLL_MS = 500
 RECORDS_MAX = 500
+PAUSE_S = 5.0
 TRIAL_AGE_MAX_MS = 10 * MINUTE_MS
 """A test case older than this is not begun: nobody waits for it any more."""
 
@@ -76,7 +76,7 @@ class Ledger:
 
 
 class Inbox:
-    """Reads one platform's inbox, and sends what the platform has to say to it.
+    """Reads one platform's inbox.
 
     Args:
         signer: of a key that the roster has for this platform.
@@ -92,7 +92,16 @@ class Inbox:
         self._caught_up = asyncio.Event()
 
     async def run(self) -> None:
-        """Follow the inbox for ever; returns at once if there is none."""
+        """Follow the inbox for ever, whatever the brokers do; returns at once if there is none."""
+        while True:
+            try:
+                await self._follow()
+                return
+            except KafkaError as wrong:
+                log.warning("%s cannot be read (%s), trying again", self._topic, type(wrong).__name__)
+                await asyncio.sleep(PAUSE_S)
+
+    async def _follow(self) -> None:
         options: dict[str, Any] = {"bootstrap_servers": self._address.bootstrap_servers, **self._address.security}
         consumer = AIOKafkaConsumer(
             enable_auto_commit=False,
@@ -168,24 +177,18 @@ def _message(value: bytes) -> InboxMessage | None:
     return message
 
 
-def now_ms() -> int:
-    """Now, UTC milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
-async def say(
-    producer: AIOKafkaProducer, signer: Signer, message: ReportAnswer | Trial | TrialResult, partitions: int
-) -> Source:
-    """Sign and send one message to `answers`; back once it is on the brokers, with its place there."""
-    key, value = message.platform.encode(), encode(message)
-    sent = await producer.send_and_wait(
-        ANSWERS,
-        value,
-        key=key,
-        partition=partition_of(key, partitions),
-        headers=list(signer.headers(ANSWERS, value)),
-    )
-    return Source(sent.partition, sent.offset)
+@asynccontextmanager
+async def following(inbox: Inbox | None) -> AsyncIterator[Ledger]:
+    """The ledger of an inbox, kept up to date while the block runs; an empty one without an inbox."""
+    if inbox is None:
+        yield Ledger()
+        return
+    task = asyncio.create_task(inbox.run(), name="inbox")
+    try:
+        yield inbox.ledger
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def fresh_trials(trials: Mapping[bytes, Trial], at_ms: int) -> list[Trial]:

@@ -8,7 +8,8 @@ latest moment before which the bindings of all cases before it had ended.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from hub.core.lifecycle import LIVE, UNDONE
 from hub.core.model import ReleaseNotice, Source, Stage
@@ -33,6 +34,28 @@ class LastCase(NamedTuple):
     def in_force(self) -> bool:
         """Whether the case counts: it was not undone."""
         return self.stage not in UNDONE
+
+
+class Evidence(NamedTuple):
+    """What the answers of a login check rest on. Times are UTC milliseconds.
+
+    `since`: by partition, from when on everything was heard; all partitions are there once `caught_up_at` is.
+    """
+
+    caught_up_at: int | None = None
+    since: Mapping[int, int] = MappingProxyType({})
+
+
+class Index(Protocol):
+    """What a login check asks of a store. May be asked from any thread."""
+
+    def last_case(self, number: str) -> LastCase | None:
+        """The last case of an E.164 number, None if no notice was about it."""
+        ...
+
+    def evidence(self) -> Evidence:
+        """How far the record goes back and how new it is."""
+        ...
 
 
 def opened(before: LastCase | None, case: Source, notice: ReleaseNotice) -> LastCase:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from hub.contracts import ACKS, RELEASES, partition_of
+from hub.contracts import RELEASES, partition_of
 from hub.core.model import Record, Source
 from hub.errors import HubError, PlatformError
 from hub.sdk.adapter_settings import AdapterSettings
@@ -89,13 +89,13 @@ class Wire:
         """Read no more of a partition."""
         self._consumer.pause(TopicPartition(RELEASES, partition))
 
-    async def send(self, key: bytes, value: bytes, headers: Headers, time_ms: int) -> None:
-        """Send one acknowledgement; it is on the brokers when this returns."""
-        partitions = await self.retried("find acks", lambda: self._producer.partitions_for(ACKS))
+    async def send(self, topic: str, key: bytes, value: bytes, headers: Headers, time_ms: int) -> None:
+        """Send one message to `acks` or `answers`; it is on the brokers when this returns."""
+        partitions = await self.retried(f"find {topic}", lambda: self._producer.partitions_for(topic))
         await self.retried(
-            "acknowledge",
+            f"write to {topic}",
             lambda: self._producer.send_and_wait(
-                ACKS,
+                topic,
                 value,
                 key=key,
                 partition=partition_of(key, len(partitions)),

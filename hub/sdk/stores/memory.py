@@ -20,7 +20,6 @@ from hub.sdk.accounts import (
     Changes,
     Done,
     Effect,
-    Evidence,
     Known,
     Outbox,
     Place,
@@ -31,7 +30,7 @@ from hub.sdk.accounts import (
     Wanted,
 )
 from hub.sdk.asking import Ask, AskKey, Retry
-from hub.sdk.last_cases import LastCase
+from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.ledger import TouchLedger
 from hub.sdk.numbering import International, NumberForm
 

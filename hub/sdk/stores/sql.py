@@ -18,7 +18,6 @@ from hub.sdk.accounts import (
     Changes,
     Done,
     Effect,
-    Evidence,
     Known,
     Outbox,
     Progress,
@@ -26,7 +25,7 @@ from hub.sdk.accounts import (
     Wanted,
 )
 from hub.sdk.asking import AccountsRefused, Ask, AskKey, Retry
-from hub.sdk.last_cases import LastCase
+from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.stores.bulk import bulk_for
 from hub.sdk.stores.faults import Refused, refusals, told
 from hub.sdk.stores.records import Records

@@ -41,8 +41,8 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from hub.core.model import Source, Stage
 from hub.errors import PlatformError
-from hub.sdk.accounts import Changes, Evidence
-from hub.sdk.last_cases import LastCase
+from hub.sdk.accounts import Changes
+from hub.sdk.last_cases import Evidence, LastCase
 
 PREFIX = "unbind_hub_"
 KEY_BYTES = 32

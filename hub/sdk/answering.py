@@ -1,0 +1,85 @@
+"""What an adapter does about its inbox: looks again where a report asks for it, goes through test cases, and says so.
+
+An answer is sent after what it says is committed and acknowledged. Who dies in between does it once more: looking again
+finds what it left, and a test case puts back what it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from hub.contracts import ANSWERS, RELEASES, decode, encode
+from hub.core.model import ReleaseNotice, ReportAnswer, ReportRequest, Source, Trial, TrialResult
+from hub.sdk.accounts import AccountStore, HeardNotice
+from hub.sdk.adapter_settings import system_clock
+from hub.sdk.again import TRIAL_STAGES
+from hub.sdk.handling import look, try_out
+from hub.sdk.inbox import Ledger, fresh_trials
+from hub.sdk.plans import Blown, Counts, Rules
+from hub.sdk.wire import Wire
+from hub.signing import Signer
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Answering(NamedTuple):
+    """What it takes to answer. `in_store` runs work on the store's thread; `acknowledge` sends what waits."""
+
+    platform_id: str
+    signer: Signer
+    store: AccountStore
+    rules: Rules
+    counts: Counts
+    in_store: Callable[[Callable[[], object]], Awaitable[object]]
+    acknowledge: Callable[[Wire], Awaitable[None]]
+
+    async def step(self, wire: Wire, ledger: Ledger, done: Mapping[int, int]) -> Blown | None:
+        """Answer everything there is to answer; where the fuse stopped that, if it did.
+
+        Args:
+            done: the next offset to be handled, by partition: a case further on is looked at once it was handled.
+        """
+        for request in list(ledger.requests.values()):
+            if done.get(request.case.partition, 0) > request.case.offset:
+                blown = await self._look_again(wire, request)
+                if blown is not None:
+                    return blown
+                ledger.done(request.report_id)
+        for trial in fresh_trials(ledger.trials, system_clock()):
+            await self._try_out(wire, trial)
+            ledger.done(trial.trial_id)
+        return None
+
+    async def _look_again(self, wire: Wire, request: ReportRequest) -> Blown | None:
+        for record in await wire.reread([request.case]):
+            value = record.value or b""
+            place = Source(record.partition, record.offset)
+            opener = HeardNotice(place, decode(value, ReleaseNotice), hashlib.sha256(value).digest())
+            looked = await self._in_store(partial(look, self.store, opener, self.rules))
+            self.counts.add(looked.plan.counts)
+            await self.acknowledge(wire)
+            if looked.plan.blown is not None or looked.outcome is None:
+                return looked.plan.blown
+            await self._say(
+                wire, ReportAnswer(request.report_id, self.platform_id, looked.outcome, answered_at=system_clock())
+            )
+            return None
+        log.error("%s %s: not there; a report about it cannot be answered", RELEASES, request.case)
+        return None
+
+    async def _try_out(self, wire: Wire, trial: Trial) -> None:
+        steps = [await self._in_store(partial(try_out, self.store, trial, stage, self.rules)) for stage in TRIAL_STAGES]
+        await self._say(wire, TrialResult(trial.trial_id, self.platform_id, tuple(steps), done_at=system_clock()))
+
+    async def _in_store(self, work: Callable[[], T]) -> T:
+        return await self.in_store(work)  # type: ignore[return-value]
+
+    async def _say(self, wire: Wire, message: ReportAnswer | TrialResult) -> None:
+        value = encode(message)
+        headers = self.signer.headers(ANSWERS, value)
+        await wire.send(ANSWERS, self.platform_id.encode(), value, headers, system_clock())
