@@ -131,6 +131,8 @@ def trial_step(trial: Trial, stage: Stage, known: Known, rules: Rules, refused: 
         outcome = work.answer_of(case)
     plan = work.plan()
     changes = plan.changes._replace(said={}, unbinds={}, waiting={})
+    if stage in UNDONE and outcome is not Outcome.FAILED:
+        changes = changes._replace(done_with=frozenset({case}))
     return plan._replace(changes=changes), TrialStep(stage, outcome, len(changes.touches))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.core.model import PlatformState
+from hub.core.model import PlatformState, ReportKind
 from tests.stories.town import AppInTown, Town, shortly, years_ago
 
 pytestmark = pytest.mark.broker
@@ -175,3 +175,33 @@ def test_a_platform_that_is_not_connected_stays_a_visible_gap(town: Town) -> Non
     assert "incident" in row["marks"]
     assert max_.log_in(number) == IN
     assert max_.account == account, "this is the harm that the gap stands for"
+
+
+def test_who_lands_in_a_strangers_account_is_heard(town: Town, drive: AppInTown) -> None:
+    """A drive said not bound, and restored an old account from a backup; a person's word has it look again."""
+    number = town.number()
+    town.operator.cools(number, days_ago=75)
+    town.operator.schedules(number)
+    town.operator.hands_out(number, "ned")
+    town.answers(number, panbox="NOT_BOUND")
+    account = drive.drive.add_account("mia", number, years_ago(4))
+    receipt = town.operator.passes_on(number, "PANBOX", ReportKind.STRANGERS_ACCOUNT)
+    assert receipt.deadline_at is not None
+    row = town.answers(number, panbox="UNBOUND")["panbox"]
+    assert row["gap"] is None
+    assert drive.account(account)["number"] is None
+    shortly("the answer is on record", lambda: town.reports("panbox")[0]["answer"].startswith("UNBOUND"))
+    ned = drive.person("ned")
+    assert ned.log_in(number) == IN
+    assert ned.files() == {}
+
+
+def test_a_platform_that_does_not_answer_is_known_to_owe_it(town: Town) -> None:
+    """A connected platform whose adapter is away owes its answer, by a time that everybody can read."""
+    number = town.number()
+    town.scene.put_platforms(town.scene.platform("mute", tier=2))
+    town.operator.cools(number)
+    town.operator.passes_on(number, "mute", ReportKind.RECEIVES_MESSAGES)
+    (row,) = town.reports("mute")
+    assert (row["answer"], row["kind"]) == ("awaited", "receives_messages")
+    assert row["deadline"] is not None

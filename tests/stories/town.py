@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,11 +18,23 @@ from typer.testing import CliRunner
 
 from hub.cli import app as commands
 from hub.contracts import EVENTS
-from hub.core.model import DAY_MS, EventType, NumberEvent, Platform, PlatformState, ReleaseReason, Reminder
+from hub.core.model import (
+    DAY_MS,
+    EventType,
+    NumberEvent,
+    Platform,
+    PlatformState,
+    ReleaseReason,
+    Reminder,
+    Report,
+    ReportKind,
+    ReportReceipt,
+)
 from hub.sdk.adapter import PlatformAdapter
 from hub.sdk.adapter_settings import AdapterSettings
 from hub.sdk.login_check import LoginCheck
 from hub.sdk.login_words import Advice, Operation, Signals
+from hub.sdk.reports import send_report
 from hub.sdk.stores import SqlStore
 from tests.broker import scene as scenes
 from tests.broker.scene import Scene, event, now_ms, wait_until
@@ -145,8 +158,13 @@ class OperatorInTown:
 
     def cleans_up(self, number: str, holder_since: int) -> None:
         """The present holder asks for a clean-up of a number that was recycled before the hub was there."""
-        reason = {"reason": ReleaseReason.BACKFILL, "bound_before": holder_since}
-        self._tell(event(number, EventType.REASSIGNED, **reason))
+        self._tell(event(number, EventType.REASSIGNED, reason=ReleaseReason.BACKFILL, bound_before=holder_since))
+
+    def passes_on(self, number: str, platform: str, kind: ReportKind) -> ReportReceipt:
+        """Somebody says that their number is still bound somewhere."""
+        scene = self._town.scene
+        said = Report(uuid.uuid4().bytes, "north", number, platform, kind, now_ms())
+        return asyncio.run(send_report(said, scene.signer("north-1"), scene.hub.address))
 
     def _tell(self, told: NumberEvent) -> NumberEvent:
         scene = self._town.scene
@@ -185,6 +203,14 @@ class Town:
         done = CliRunner().invoke(commands, ["case", number, "--bootstrap-servers", servers, "--json"])
         assert done.exit_code == 0, done.output
         return {row["platform"]: row for row in json.loads(done.stdout)[0]["platforms"]}
+
+    def reports(self, platform: str) -> list[dict[str, Any]]:
+        """What `unbind-hub reports` says of a platform, newest first."""
+        servers = ("--bootstrap-servers", self.scene.hub.address.bootstrap_servers)
+        done = CliRunner().invoke(commands, ["reports", "--platform", platform, *servers, "--json"])
+        assert done.exit_code == 0, done.output
+        rows: list[dict[str, Any]] = json.loads(done.stdout)
+        return rows
 
     def answers(self, number: str, **expected: str | None) -> dict[str, dict[str, Any]]:
         """Wait until platforms answer so for the number's last case; all rows."""
