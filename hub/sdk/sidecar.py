@@ -78,6 +78,7 @@ class Said(BaseModel):
     reason: Reason
     stage: Stage | None
     advice: Advice
+    may_begin_anew: bool
     evidence_from: str | None
     as_of: str | None
 
@@ -150,6 +151,7 @@ def _said(verdict: Verdict) -> Said:
         reason=found.reason,
         stage=found.stage,
         advice=verdict.advice,
+        may_begin_anew=verdict.may_begin_anew,
         evidence_from=_time(found.evidence_from),
         as_of=_time(found.as_of),
     )

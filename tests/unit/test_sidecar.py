@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,6 +83,7 @@ def test_the_stranger_is_a_new_user(side: Side) -> None:
         "reason": "reissued",
         "stage": "REASSIGNED",
         "advice": "treat_as_new_user",
+        "may_begin_anew": True,
         "evidence_from": iso_time(BEGAN),
         "as_of": iso_time(LOGIN),
     }
@@ -164,7 +166,7 @@ def test_health_says_how_far_behind() -> None:
     found = []
     for late_s in (10, 61):
         now = LOGIN + late_s * 1_000
-        with serve_with(replace(SETTINGS, clock=lambda now=now: now), store) as url:
+        with serve_with(replace(SETTINGS, clock=partial(int, now)), store) as url:
             found.append(httpx.get(url + "/healthz"))
     with serve_with(SETTINGS, MemoryStore()) as url:
         found.append(httpx.get(url + "/healthz"))
