@@ -17,7 +17,7 @@ from hub.contracts import partition_of
 from hub.core.numbers import is_e164
 from hub.sdk.adapter_settings import system_clock
 from hub.sdk.last_cases import Evidence, Index
-from hub.sdk.login_rules import Knowledge, advise, answer
+from hub.sdk.login_rules import Knowledge, advise, answer, may_begin_anew
 from hub.sdk.login_words import Advice, Answer, Operation, Reason, Recycled, Signals
 from hub.sdk.numbering import NumberForm
 from hub.sdk.stores.sql_index import PREFIX, SqlIndex
@@ -59,10 +59,15 @@ class LoginCheckSettings:
 
 
 class Verdict(NamedTuple):
-    """The answer, and what to do."""
+    """The answer, and what to do.
+
+    `may_begin_anew`: whoever has no other proof may be given a new account with the number. False while the old
+    owner may still have the number restored.
+    """
 
     answer: Answer
     advice: Advice
+    may_begin_anew: bool
 
 
 class LoginCheck:
@@ -117,7 +122,7 @@ class LoginCheck:
         Args and raises: as `is_recycled`.
         """
         found = self.is_recycled(number, bound_since)
-        return Verdict(found, advise(operation, signals, found))
+        return Verdict(found, advise(operation, signals, found), may_begin_anew(found))
 
     def evidence(self) -> Evidence:
         """What the answers rest on, at most `evidence_kept_s` old."""

@@ -162,6 +162,16 @@ def standing(of: Answer) -> Standing:
     return Standing.UNCERTAIN if of.stage is None else Standing.DOUBTED
 
 
+MAY_BEGIN_ANEW = frozenset({Standing.UNCERTAIN, Standing.DOUBTED, Standing.REISSUED})
+"""Where whoever has no other proof may begin a new account with the number. Not where the account is theirs, and not
+while its owner may still have the number restored: it is to be found as it was."""
+
+
+def may_begin_anew(of: Answer) -> bool:
+    """Whether a person who is asked for another proof and has none may begin a new account with the number."""
+    return standing(of) in MAY_BEGIN_ANEW
+
+
 def advise(operation: Operation, signals: Signals, of: Answer) -> Advice:
     """What to do about the person who has just shown that the number is in their hands."""
     return ADVICE[standing(of)][operation][signals.new_place + 2 * signals.new_device]

