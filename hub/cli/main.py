@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hub.cli import look, operator, recount, replay, up, worker, world
+from hub.cli import look, operator, platform, recount, replay, up, worker, world
 from hub.errors import UnbindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -20,6 +20,7 @@ app.command()(look.gaps)
 app.command()(look.rejected)
 app.command()(recount.recount)
 app.add_typer(operator.app, name="operator", help="For operators.")
+app.add_typer(platform.platform, name="platform")
 app.command()(worker.worker)
 app.command(hidden=True)(replay.adapters)
 

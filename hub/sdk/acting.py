@@ -77,7 +77,7 @@ def handle(
         blown = work.hear(heard)
         if blown is not None:
             break
-    return Plan(work.changes(), work.counts, blown, tuple(work.asks))
+    return Plan(work.changes(), work.counts, blown, tuple(work.asks), work.unbound_in_day)
 
 
 class _Work:
@@ -98,6 +98,7 @@ class _Work:
         self._stages = Stages(known.stages)
         self._sayings = Sayings()
         self._holdings = Holdings(known.accounts.values(), known.touches.values())
+        self.unbound_in_day = 0
         self._unbinds = dict(known.unbinds)
         self._known_unbinds = known.unbinds
 
@@ -118,7 +119,8 @@ class _Work:
     def hear(self, heard: HeardNotice) -> Blown | None:
         """Fold one notice and act on it; if the fuse stops it, nothing of it was done."""
         if heard.again:
-            return self._hear_again(heard)
+            self._hear_again(heard)
+            return None
         position, notice = heard.position, heard.notice
         place = self._places.get(position.partition) or self._known_places.get(position.partition, Place())
         if position.offset < place.next_offset:
@@ -180,7 +182,7 @@ class _Work:
             return None
         asked = sum(deed_for(notice, one) is Deed.UNBIND for one in self._holdings.old_owners(notice))
         since = hour_of(notice) - FUSE_HOURS
-        unbound = sum(count for hour, count in self._unbinds.items() if hour > since)
+        unbound = self.unbound_in_day = sum(count for hour, count in self._unbinds.items() if hour > since)
         return Blown(position, asked, unbound) if asked and unbound + asked > fuse else None
 
     def _receive(self, heard: HeardNotice, place: Place, *, folded: bool) -> None:
@@ -262,6 +264,7 @@ class _Work:
             self.counts.frozen += 1
         else:
             self.counts.unbound += 1
+            self.unbound_in_day += 1
             self._unbinds[hour_of(notice)] = self._unbinds.get(hour_of(notice), 0) + 1
 
     def _undo(self, case: Source, notice: ReleaseNotice) -> None:

@@ -173,7 +173,7 @@ class InPostgres(InSql):
 
 
 class InPostgresFixedWidth(InPostgres):
-    """PostgreSQL with numbers in a column of fixed width and none empty, ages without a zone, no column for a freeze."""
+    """PostgreSQL, numbers in a column of fixed width and none empty, ages without a zone, no freeze column."""
 
     form = National("CN")
     columns = "uid VARCHAR(40) PRIMARY KEY, phone CHAR(20) NOT NULL, since TIMESTAMP"
