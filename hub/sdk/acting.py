@@ -99,6 +99,7 @@ class _Work:
         self._sayings = Sayings()
         self._holdings = Holdings(known.accounts.values(), known.touches.values())
         self.unbound_in_day = 0
+        self._position = Source(0, 0)
         self._unbinds = dict(known.unbinds)
         self._known_unbinds = known.unbinds
 
@@ -149,7 +150,7 @@ class _Work:
             waiting = Waiting(position.offset, heard.digest, notice.published_at)
             self._waiting[position.partition] = waiting.after(self._waiting.get(position.partition))
             self._again = True
-            self._act_on(case, notice, answered=True)
+            self._act_on(case, heard, answered=True)
             self._again = False
         self._retries.settle(case, position, retry.attempts + 1)
 
@@ -201,11 +202,12 @@ class _Work:
     def _move(self, case: Source, heard: HeardNotice) -> None:
         stage, answered = heard.notice.stage, self._stages.answered(case)
         if heard.acting:
-            self._act_on(case, heard.notice, answered=answered)
+            self._act_on(case, heard, answered=answered)
         self._retries.settle(case, heard.position, 0)
         self._stages.put(case, stage, answered=answered or (heard.acting and stage not in UNDONE))
 
-    def _act_on(self, case: Source, notice: ReleaseNotice, *, answered: bool) -> None:
+    def _act_on(self, case: Source, heard: HeardNotice, *, answered: bool) -> None:
+        notice, self._position = heard.notice, heard.position
         if notice.stage in UNDONE:
             self._undo(case, notice)
         else:
@@ -218,7 +220,9 @@ class _Work:
         if done is Done.DONE:
             done = self._refusals.get(key, done)
         if done is Done.DONE:
-            self.asks.append(Ask(key, notice.subject.value, binding.bound_at, binding.snapshot))
+            rebind = isinstance(binding, Touch) and binding.held is Held.UNBINDING
+            about = (notice.subject.value, binding.bound_at, binding.snapshot)
+            self.asks.append(Ask(key, *about, self._position, rebind))
         if done is Done.FAILED:
             self._retries.failed(case)
         return done
