@@ -90,4 +90,15 @@ def _state(part: dict[str, Any]) -> list[Row]:
     return rows
 
 
-ROWS = {"acks": _acks, "intake": _intake, "latency": _latency, "state": _state}
+def _backlog(part: dict[str, Any]) -> list[Row]:
+    what = f"{part['notices']:,} notices against {part['accounts']:,} accounts"
+    return [
+        (f"{what}: s", part["seconds"], part["target_s"], "<="),
+        ("  notices/s", part["per_second"], None, ">="),
+        ("  frozen", part["frozen"], None, ">="),
+        ("  unbound", part["unbound"], None, ">="),
+        ("  the adapter's memory at most, MB", part["rss_mb"], None, "<="),
+    ]
+
+
+ROWS = {"acks": _acks, "intake": _intake, "latency": _latency, "state": _state, "backlog": _backlog}
