@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hub.cli import look, operator, recount, replay, reporting, sidecar, up, worker, world
+from hub.cli import look, operator, platform, recount, replay, reporting, sidecar, up, worker, world
 from hub.errors import UnbindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -22,6 +22,7 @@ app.command()(look.rejected)
 app.command()(recount.recount)
 operator.app.command()(reporting.report)
 app.add_typer(operator.app, name="operator", help="For operators.")
+app.add_typer(platform.platform, name="platform")
 app.command()(worker.worker)
 app.command("check-server")(sidecar.check_server)
 app.command(hidden=True)(replay.adapters)

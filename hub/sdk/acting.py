@@ -78,7 +78,7 @@ def handle(
         blown = work.hear(heard)
         if blown is not None:
             break
-    return Plan(work.changes(), work.counts, blown, tuple(work.asks))
+    return Plan(work.changes(), work.counts, blown, tuple(work.asks), work.unbound_in_day)
 
 
 class _Work:
@@ -99,6 +99,8 @@ class _Work:
         self._stages = Stages(known.stages)
         self._sayings = Sayings()
         self._holdings = Holdings(known.accounts.values(), known.touches.values())
+        self.unbound_in_day = 0
+        self._position = Source(0, 0)
         self._unbinds = dict(known.unbinds)
         self._known_unbinds = known.unbinds
         self._last_cases = LastCases(known.last_cases)
@@ -123,7 +125,8 @@ class _Work:
     def hear(self, heard: HeardNotice) -> Blown | None:
         """Fold one notice and act on it; if the fuse stops it, nothing of it was done."""
         if heard.again:
-            return self._hear_again(heard)
+            self._hear_again(heard)
+            return None
         position, notice = heard.position, heard.notice
         place = self._places.get(position.partition) or self._known_places.get(position.partition, Place())
         if position.offset < place.next_offset:
@@ -152,7 +155,7 @@ class _Work:
             waiting = Waiting(position.offset, heard.digest, notice.published_at)
             self._waiting[position.partition] = waiting.after(self._waiting.get(position.partition))
             self._again = True
-            self._act_on(case, notice, answered=True)
+            self._act_on(case, heard, answered=True)
             self._again = False
         self._retries.settle(case, position, retry.attempts + 1)
 
@@ -187,7 +190,7 @@ class _Work:
             return None
         asked = sum(deed_for(notice, one) is Deed.UNBIND for one in self._holdings.old_owners(notice))
         since = hour_of(notice) - FUSE_HOURS
-        unbound = sum(count for hour, count in self._unbinds.items() if hour > since)
+        unbound = self.unbound_in_day = sum(count for hour, count in self._unbinds.items() if hour > since)
         return Blown(position, asked, unbound) if asked and unbound + asked > fuse else None
 
     def _receive(self, heard: HeardNotice, place: Place, *, folded: bool) -> None:
@@ -208,11 +211,12 @@ class _Work:
         stage, answered = heard.notice.stage, self._stages.answered(case)
         self._last_cases.fold(case, heard.notice)
         if heard.acting:
-            self._act_on(case, heard.notice, answered=answered)
+            self._act_on(case, heard, answered=answered)
         self._retries.settle(case, heard.position, 0)
         self._stages.put(case, stage, answered=answered or (heard.acting and stage not in UNDONE))
 
-    def _act_on(self, case: Source, notice: ReleaseNotice, *, answered: bool) -> None:
+    def _act_on(self, case: Source, heard: HeardNotice, *, answered: bool) -> None:
+        notice, self._position = heard.notice, heard.position
         if notice.stage in UNDONE:
             self._undo(case, notice)
         else:
@@ -225,7 +229,9 @@ class _Work:
         if done is Done.DONE:
             done = self._refusals.get(key, done)
         if done is Done.DONE:
-            self.asks.append(Ask(key, notice.subject.value, binding.bound_at, binding.snapshot))
+            rebind = isinstance(binding, Touch) and binding.held is Held.UNBINDING
+            about = (notice.subject.value, binding.bound_at, binding.snapshot)
+            self.asks.append(Ask(key, *about, self._position, rebind))
         if done is Done.FAILED:
             self._retries.failed(case)
         return done
@@ -271,6 +277,7 @@ class _Work:
             self.counts.frozen += 1
         else:
             self.counts.unbound += 1
+            self.unbound_in_day += 1
             self._unbinds[hour_of(notice)] = self._unbinds.get(hour_of(notice), 0) + 1
 
     def _undo(self, case: Source, notice: ReleaseNotice) -> None:

@@ -71,6 +71,7 @@ class PlatformAdapter:
         self.done: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         self.last_published_at: int | None = None
+        self.unbound_in_day = 0
         dry = self.settings.dry_run
         self._store: AccountStore = DryRun(store) if dry else store
         retries = None if self.settings.clock == "world" else self.settings.retries
@@ -153,6 +154,7 @@ class PlatformAdapter:
         now_ms = system_clock() if self.settings.clock == "world" else self.settings.clock()
         plan = await self._in_store(lambda: carry_out(self._store, batch, self._rules, now_ms))
         self.counts.add(plan.counts)
+        self.unbound_in_day = plan.unbound_in_day or self.unbound_in_day
         return plan
 
     async def _try_again(self, wire: Wire) -> None:

@@ -17,12 +17,17 @@ class AskKey(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """One deed that is about to be done. `number`, `bound_at`, `snapshot`: the binding it is about."""
+    """One deed that is about to be done. `number`, `bound_at`, `snapshot`: the binding it is about.
+
+    `position`: of the notice that asks for it. `rebind`: reinstating is to bind the number again, if none is bound.
+    """
 
     key: AskKey
     number: str
     bound_at: int | None
     snapshot: str
+    position: Source
+    rebind: bool = False
 
 
 class Retry(NamedTuple):

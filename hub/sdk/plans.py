@@ -57,6 +57,7 @@ class Blown(NamedTuple):
 class Plan(NamedTuple):
     """What to write, what was done, and where the fuse stopped if it did.
 
+    `unbound_in_day`: what counts towards the fuse by now.
     `asks`: what the store is to have done by the platform before the changes are written, in order.
     """
 
@@ -64,6 +65,7 @@ class Plan(NamedTuple):
     counts: Counts
     blown: Blown | None
     asks: tuple[Ask, ...] = ()
+    unbound_in_day: int = 0
 
 
 def wanted(batch: Batch) -> Wanted:

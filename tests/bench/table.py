@@ -105,4 +105,15 @@ def _login(part: dict[str, Any]) -> list[Row]:
     return rows
 
 
-ROWS = {"acks": _acks, "intake": _intake, "latency": _latency, "state": _state, "login": _login}
+def _backlog(part: dict[str, Any]) -> list[Row]:
+    what = f"{part['notices']:,} notices against {part['accounts']:,} accounts"
+    return [
+        (f"{what}: s", part["seconds"], part["target_s"], "<="),
+        ("  notices/s", part["per_second"], None, ">="),
+        ("  frozen", part["frozen"], None, ">="),
+        ("  unbound", part["unbound"], None, ">="),
+        ("  the adapter's memory at most, MB", part["rss_mb"], None, "<="),
+    ]
+
+
+ROWS = {"acks": _acks, "intake": _intake, "latency": _latency, "state": _state, "login": _login, "backlog": _backlog}

@@ -11,9 +11,11 @@ from sqlalchemy import Engine, NullPool, StaticPool, create_engine, text
 from hub.sdk.accounts import AccountStore
 from hub.sdk.numbering import International, Keyed, National, NumberForm
 from hub.sdk.stores import MemoryStore, SqlStore, SqlTable
+from hub.sdk.stores.http import HttpStore, http_store
 from hub.sdk.stores.memory import MemoryAccount
 from hub.sdk.times import iso_time
 from tests import databases
+from tests.account_service import TOKEN, Served, Service, ServiceAccount
 
 KEY = b"a key of 16 byte"
 
@@ -173,7 +175,7 @@ class InPostgres(InSql):
 
 
 class InPostgresFixedWidth(InPostgres):
-    """PostgreSQL with numbers in a column of fixed width and none empty, ages without a zone, no column for a freeze."""
+    """PostgreSQL, numbers in a column of fixed width and none empty, ages without a zone, no freeze column."""
 
     form = National("CN")
     columns = "uid VARCHAR(40) PRIMARY KEY, phone CHAR(20) NOT NULL, since TIMESTAMP"
@@ -225,7 +227,36 @@ class InMariaDbBesides(InMariaDb):
         }
 
 
-HARNESSES: dict[str, type[InMemory] | type[InSql]] = {
+class InHttp:
+    """A platform's own service over HTTP, the adapter's records in a file."""
+
+    form: NumberForm = International()
+
+    def __init__(self, folder: Path) -> None:
+        self.served = Served(Service())
+        self.records = folder / "records.sqlite"
+        self._stores: list[HttpStore] = []
+
+    def open(self) -> HttpStore:
+        self._stores.append(http_store(self.served.url, TOKEN, self.records, 10_000, 1_000))
+        return self._stores[-1]
+
+    def close(self) -> None:
+        for store in self._stores:
+            store.service.close()
+        self.served.close()
+
+    def bind(self, account_id: str, number: str | None, bound_at: int | None) -> None:
+        self.served.service.accounts[account_id] = ServiceAccount(number, bound_at)
+
+    def delete(self, account_id: str) -> None:
+        del self.served.service.accounts[account_id]
+
+    def see(self) -> dict[str, Seen]:
+        return {name: Seen(one.number, one.frozen) for name, one in self.served.service.accounts.items()}
+
+
+HARNESSES: dict[str, type[InMemory] | type[InSql] | type[InHttp]] = {
     "memory": InMemory,
     "sql-file": InSql,
     "sql-memory": InSqlMemory,
@@ -237,4 +268,5 @@ HARNESSES: dict[str, type[InMemory] | type[InSql]] = {
     "postgres-whole-numbers": InPostgresWholeNumbers,
     "mariadb": InMariaDb,
     "mariadb-besides": InMariaDbBesides,
+    "http": InHttp,
 }

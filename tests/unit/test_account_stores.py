@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -40,14 +41,17 @@ from tests.unit.acting_scene import (
     openers,
     said_in,
 )
-from tests.unit.store_harnesses import HARNESSES, Harness, InKeyedSql, InLargeSql, InSql, Seen
+from tests.unit.store_harnesses import HARNESSES, Harness, InHttp, InKeyedSql, InLargeSql, InSql, Seen
 
 NUMBERS = (NUMBER, OTHER, "+8613712345678")
 
 
 @pytest.fixture(params=HARNESSES)
-def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Harness:
-    return HARNESSES[request.param](tmp_path)
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
+    made = HARNESSES[request.param](tmp_path)
+    yield made
+    if isinstance(made, InHttp):
+        made.close()
 
 
 def written(harness: Harness, number: str = NUMBER) -> str:

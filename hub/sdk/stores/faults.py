@@ -80,13 +80,14 @@ def _is_refusal(wrong: DBAPIError) -> bool:
     if wrong.connection_invalidated:
         return False
     if isinstance(wrong, OperationalError):
-        arguments = getattr(wrong.orig, "args", ())
+        arguments: tuple[object, ...] = getattr(wrong.orig, "args", ())
         return bool(arguments) and arguments[0] in REFUSED_BY_MYSQL
     return isinstance(wrong, IntegrityError | DataError | InternalError | ProgrammingError | NotSupportedError)
 
 
 def _kind(wrong: DBAPIError) -> str:
     """The driver's name for the fault and its code."""
-    code = getattr(wrong.orig, "sqlstate", None) or next(iter(getattr(wrong.orig, "args", ())), None)
+    arguments: tuple[object, ...] = getattr(wrong.orig, "args", ())
+    code = getattr(wrong.orig, "sqlstate", None) or (arguments[0] if arguments else None)
     said = f" {code}" if isinstance(code, int) or (isinstance(code, str) and len(code) == 5) else ""
     return f"{type(wrong.orig).__name__}{said}"

@@ -64,6 +64,17 @@ class Tables:
             Column("attempts", Integer, nullable=False),
             Column("due_at", BigInteger, nullable=False, index=True),  # UTC milliseconds
         )
+        self.asked = table(  # what a platform's service was asked to do, until it is committed (`hub.sdk.stores.http`)
+            "asked",
+            Column("account_id", _account_id(), primary_key=True),
+            Column("partition", Integer, primary_key=True, autoincrement=False),
+            Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
+            Column("notice_at", BigInteger, nullable=False),
+            Column("again", Integer, nullable=False),
+            Column("number", String(32)),
+            Column("bound_at", BigInteger),
+            Column("snapshot", Text, nullable=False),
+        )
         self.unbinds = table(
             "unbinds",
             Column("hour", BigInteger, primary_key=True, autoincrement=False),  # since 1970, by `published_at`

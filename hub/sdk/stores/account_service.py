@@ -1,0 +1,191 @@
+"""A platform's own account service, asked over HTTP. What it must serve is `schemas/account-service.yaml`.
+
+What may yet work (no connection, a timeout, 429, 5xx) is tried again a bounded number of times, each time after a
+longer wait; every call may be repeated, for each deed carries a key that names it for good.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hub.core.numbers import is_e164
+from hub.errors import PlatformError, StoreAway
+from hub.sdk.accounts import ELSEWHERE, Account, Done, Readability
+from hub.sdk.asking import Ask, AskKey
+from hub.sdk.stores.bulk import chunks
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+TRY_AGAIN = {429, 500, 502, 503, 504}
+ANSWER_BYTES_MAX = 16 * 2**20
+ID_CHARS_MAX = 191
+TELLING_DIGITS = 7
+"""An account id with this many of a number's last digits is as good as the number, and no log names it."""
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """Where the service is, and how it is asked."""
+
+    url: str
+    token: str
+    timeout_ms: int = 10_000
+    batch_max: int = 500
+    """Numbers, accounts or deeds in one call."""
+
+    tries_max: int = 5
+    backoff_ms: int = 200
+    """Wait before the second try; each next one waits twice as long."""
+
+
+class AccountService:
+    """The calls, one thread at a time."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        import httpx
+
+        self._settings = settings
+        self._failures = (httpx.TransportError,)
+        self._client = httpx.Client(
+            timeout=settings.timeout_ms / 1_000, headers={"authorization": f"Bearer {settings.token}"}
+        )
+
+    def readability(self) -> Readability:
+        """How many bound rows the service has, and how many numbers among them it cannot read."""
+        answer = self._call("GET", "readability", None)
+        return Readability(*(_field(answer, name, lambda one: isinstance(one, int)) for name in Readability._fields))
+
+    def match(self, numbers: Collection[str], account_ids: Collection[str]) -> dict[str, Account]:
+        """The accounts bound to numbers now, and those with these ids, as far as they exist."""
+        found: dict[str, Account] = {}
+        for asked in _shares(sorted(numbers), list(account_ids), self._settings.batch_max):
+            answer = self._call("POST", "match", asked)
+            accounts = [_account(one) for one in _field(answer, "accounts", lambda one: isinstance(one, list))]
+            wanted = set(asked["numbers"]), set(asked["accounts"])
+            found |= {one.account_id: one for one in accounts if one.number in wanted[0] or one.account_id in wanted[1]}
+            log.info(
+                "match: asked for %d numbers and %d accounts, found %d",
+                len(asked["numbers"]),
+                len(asked["accounts"]),
+                len(accounts),
+            )
+        return found
+
+    def act(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
+        """Have deeds done, in their order; what the service says to each. No answer to one of them is FAILED."""
+        answers: dict[AskKey, Done] = {}
+        for share in chunks(asks, self._settings.batch_max):
+            answer = self._call("POST", "act", {"asks": [_as_json(ask) for ask in share]})
+            listed = _field(answer, "answers", lambda one: isinstance(one, list))
+            said = dict(_answer(one) for one in listed)
+            for ask in share:
+                answers[ask.key] = said.get(_key(ask.key), Done.FAILED)
+                log.info("%s of account %s for case %s: %s", ask.key.deed, _shown(ask), ask.key.case, answers[ask.key])
+        return answers
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._client.close()
+
+    def _call(self, method: str, path: str, content: Mapping[str, Any] | None) -> dict[str, Any]:
+        settings, wrong = self._settings, "nothing"
+        for one in range(settings.tries_max):
+            if one:
+                time.sleep((settings.backoff_ms << (one - 1)) / 1_000)
+            try:
+                status, body = self._exchange(method, path, content)
+            except self._failures as failure:
+                wrong = type(failure).__name__
+                continue
+            if status not in TRY_AGAIN:
+                return _checked(path, status, body)
+            wrong = f"status {status}"
+        raise StoreAway(
+            f"the account service does not answer {path}: {wrong}",
+            todo="Check the service and its address; nothing is lost, start again.",
+        )
+
+    def _exchange(self, method: str, path: str, content: Mapping[str, Any] | None) -> tuple[int, bytes]:
+        with self._client.stream(method, f"{self._settings.url}/{path}", json=content) as response:
+            body = bytearray()
+            for part in response.iter_bytes():
+                body += part
+                if len(body) > ANSWER_BYTES_MAX:
+                    raise _not_as_described(path, f"more than {ANSWER_BYTES_MAX} bytes")
+        return response.status_code, bytes(body)
+
+
+def _checked(path: str, status: int, body: bytes) -> dict[str, Any]:
+    if status in {401, 403}:
+        raise PlatformError(f"the account service refuses {path}: status {status}", todo="Check store.http.token.")
+    if status != 200:
+        raise _not_as_described(path, f"status {status}")
+    try:
+        answer = json.loads(body)
+    except ValueError as wrong:
+        raise _not_as_described(path, "no JSON") from wrong
+    if not isinstance(answer, dict):
+        raise _not_as_described(path, "no object")
+    return answer
+
+
+def _not_as_described(path: str, what: str) -> PlatformError:
+    return PlatformError(
+        f"the account service does not answer {path} as described: {what}",
+        todo="Compare it with schemas/account-service.yaml; nothing of the batch was acknowledged.",
+    )
+
+
+def _field(answer: Any, name: str, fits: Callable[[Any], bool]) -> Any:
+    if not isinstance(answer, dict) or name not in answer or not fits(answer[name]):
+        raise _not_as_described("a call", f"no good {name}")
+    return answer[name]
+
+
+def _account(one: Any) -> Account:
+    name = _field(one, "account_id", lambda given: isinstance(given, str) and 0 < len(given) <= ID_CHARS_MAX)
+    number = _field(one, "number", lambda given: given is None or isinstance(given, str))
+    bound_at = _field(one, "bound_at", lambda given: given is None or isinstance(given, int))
+    state = one.get("state") or ""
+    readable = number is None or is_e164(number)
+    return Account(name, number if readable else ELSEWHERE, bound_at, str(state))
+
+
+def _answer(one: Any) -> tuple[str, Done]:
+    key = _field(one, "key", lambda given: isinstance(given, str))
+    return key, Done(_field(one, "done", lambda given: given in set(Done)))
+
+
+def _key(key: AskKey) -> str:
+    return f"{key.case}/{key.account_id}/{key.deed}"
+
+
+def _as_json(ask: Ask) -> dict[str, Any]:
+    return {
+        "key": _key(ask.key),
+        "case": str(ask.key.case),
+        "account_id": ask.key.account_id,
+        "deed": ask.key.deed.value,
+        "number": ask.number,
+        "bound_at": ask.bound_at,
+        "state": ask.snapshot,
+        "rebind": ask.rebind,
+    }
+
+
+def _shown(ask: Ask) -> str:
+    return "(named by its number)" if ask.number[-TELLING_DIGITS:] in ask.key.account_id else ask.key.account_id
+
+
+def _shares(numbers: list[str], accounts: list[str], most: int) -> Iterator[dict[str, list[str]]]:
+    """Numbers and accounts by as many as one call takes."""
+    for share in chunks(numbers, most):
+        yield {"numbers": share, "accounts": []}
+    for share in chunks(accounts, most):
+        yield {"numbers": [], "accounts": share}

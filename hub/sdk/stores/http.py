@@ -1,0 +1,192 @@
+"""Accounts behind a platform's own service, asked over HTTP; the adapter's records in a SQLite file of its own.
+
+The service is described in `schemas/account-service.yaml`. Two databases cannot commit together, so this is written
+ahead: before the service is asked to do anything, what is about to be asked and how the accounts looked are committed
+in the file (`asked`). After a crash the service is asked for the same again under the same keys, and an account it
+has been asked about still counts as it looked before, until what was decided about it is committed. So nothing is
+acknowledged that was not done, and nothing that was done is forgotten.
+
+The log says what was asked and answered by case and account, never the number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, delete, select, update
+from sqlalchemy.pool import NullPool
+
+from hub.sdk.accounts import (
+    Account,
+    Binding,
+    Changes,
+    Done,
+    Known,
+    Outbox,
+    Place,
+    Progress,
+    Readability,
+    Wanted,
+)
+from hub.sdk.asking import Ask, AskKey, Retry
+from hub.sdk.stores.account_service import AccountService, ServiceSettings
+from hub.sdk.stores.bulk import Row, bulk_for
+from hub.sdk.stores.faults import told
+from hub.sdk.stores.records import Records
+from hub.sdk.stores.tables import Tables
+
+PREFIX = "unbind_hub_"
+
+
+def http_store(url: str, token: str, records: Path, timeout_ms: int, batch_max: int) -> HttpStore:
+    """The store of a service.
+
+    Args:
+        records: the SQLite file for the adapter's own records, made if missing, readable by its owner alone.
+        timeout_ms: how long one call may take.
+        batch_max: numbers or deeds in one call.
+    """
+    if not records.exists():
+        os.close(os.open(records, os.O_CREAT | os.O_WRONLY, 0o600))
+    engine = create_engine(
+        f"sqlite:///{records}", poolclass=NullPool, connect_args={"timeout": 30}, hide_parameters=True
+    )
+    return HttpStore(AccountService(ServiceSettings(url, token, timeout_ms, batch_max)), engine)
+
+
+class HttpStore:
+    """Implements `hub.sdk.accounts.AccountStore`."""
+
+    def __init__(self, service: AccountService, engine: Engine) -> None:
+        self.service = service
+        self._engine = engine
+        self._tables = Tables(PREFIX)
+        with told():
+            self._tables.metadata.create_all(engine)
+
+    def readability(self) -> Readability:
+        """What the service says of its own rows."""
+        return self.service.readability()
+
+    def progress(self) -> Progress:
+        """How far each partition was heard."""
+        with told(), self._engine.connect() as connection:
+            return Records(connection, self._tables, str).progress()
+
+    @contextmanager
+    def transaction(self) -> Iterator[HttpSession]:
+        """A transaction of the records; the service is asked within it, written ahead."""
+        session = HttpSession(self.service, self._engine, self._tables)
+        yield session
+        session.commit()
+
+    def outbox(self) -> Outbox:
+        """What is committed, and so done, and not yet acknowledged."""
+        with told(), self._engine.connect() as connection:
+            return Records(connection, self._tables, str).outbox()
+
+    def acknowledged(self, outbox: Outbox) -> None:
+        """Forget exactly what this outbox held."""
+        with told(), self._engine.begin() as connection:
+            Records(connection, self._tables, str).acknowledged(outbox)
+
+    def due(self, now_ms: int, most: int) -> list[Retry]:
+        """Cases whose time to be tried again has come."""
+        with told(), self._engine.connect() as connection:
+            return Records(connection, self._tables, str).due(now_ms, most)
+
+
+class HttpSession:
+    """Implements `hub.sdk.accounts.Session`."""
+
+    def __init__(self, service: AccountService, engine: Engine, tables: Tables) -> None:
+        self._service = service
+        self._engine = engine
+        self._tables = tables
+        self._accounts: dict[str, Account] = {}
+        self._places: dict[int, Place] = {}
+        self._changes: Changes | None = None
+
+    def load(self, wanted: Wanted) -> Known:
+        """What the records and the service know of what is wanted."""
+        with told(), self._engine.connect() as connection:
+            records = Records(connection, self._tables, str)
+            touches = records.touches_of(wanted.cases)
+            found = self._service.match(wanted.numbers, sorted({touch.account_id for touch in touches}))
+            asked = self._asked(connection)
+            self._accounts = found | {
+                name: one for name, one in asked.items() if name in found or one.number in wanted.numbers
+            }
+            touches += records.freezes_on(self._accounts)
+            progress = records.progress()
+            self._places = progress.places
+            return Known(
+                log_id=progress.log_id,
+                places=progress.places,
+                stages=records.stages(wanted.segments),
+                accounts=dict(self._accounts),
+                touches={(touch.case, touch.account_id): touch for touch in touches},
+                unbinds=records.unbinds(wanted.since_hour),
+                retries=records.retries(wanted.cases),
+            )
+
+    def _asked(self, connection: Connection) -> dict[str, Account]:
+        """The accounts that the service was asked about beyond what is committed, as they count until it is."""
+        rows = connection.execute(select(self._tables.asked)).all()
+        return {row.account_id: Account(row.account_id, row.number, row.bound_at, row.snapshot) for row in rows}
+
+    def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
+        """Write ahead what is asked, then ask; what the service fails at or declines."""
+        if not asks:
+            return {}
+        rows = {(ask.key.account_id, ask.key.case): self._asked_row(ask) for ask in asks}
+        with told(), self._engine.begin() as connection:
+            bulk_for(connection).put(self._tables.asked, list(rows.values()))
+        answers = self._service.act(asks)
+        return {key: done for key, done in answers.items() if done is not Done.DONE}
+
+    def _asked_row(self, ask: Ask) -> Row:
+        account, case = self._accounts.get(ask.key.account_id), ask.key.case
+        place = self._places.get(ask.position.partition)
+        return {
+            "account_id": ask.key.account_id,
+            "partition": case.partition,
+            "opened_at": case.offset,
+            "notice_at": ask.position.offset,
+            "again": int(place is not None and ask.position.offset < place.next_offset),
+            "number": None if account is None else account.number,
+            "bound_at": ask.bound_at if account is None else account.bound_at,
+            "snapshot": ask.snapshot if account is None else account.snapshot,
+        }
+
+    def save(self, changes: Changes) -> None:
+        """Have the changes written at the end of the transaction. The accounts are changed already."""
+        self._changes = changes
+
+    def commit(self) -> None:
+        """Write what was saved, and with it that nothing of it is only asked any more."""
+        changes = self._changes
+        if changes is None:
+            return
+        with told(), self._engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            Records(connection, self._tables, str).save(changes, str)
+            self._settle(connection, changes)
+
+    def _settle(self, connection: Connection, changes: Changes) -> None:
+        """Forget what was asked up to where the log is handled now; the rest counts as this batch left it."""
+        asked = self._tables.asked
+        for partition, place in changes.places.items():
+            passed = (asked.c.partition == partition, asked.c.notice_at < place.next_offset, asked.c.again == 0)
+            connection.execute(delete(asked).where(*passed))
+        tried = [{"partition": case.partition, "opened_at": case.offset} for case in changes.retries]
+        bulk_for(connection).delete(asked, tried, ("partition", "opened_at"))
+        for row in connection.execute(select(asked)).all():
+            effect = changes.effects.get(row.account_id)
+            if effect is not None and effect.binding is not Binding.THAWED:
+                number = None if effect.binding is Binding.UNBOUND else effect.number
+                same = (asked.c.account_id == row.account_id,)
+                connection.execute(update(asked).where(*same).values(number=number, bound_at=effect.bound_at))
