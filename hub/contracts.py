@@ -41,6 +41,7 @@ LIMITS_BYTES: dict[type, int] = {
     model.Rejected: 2 * 1024 * 1024,
     model.Tile: 256 * 1024,
     model.Gaps: 256 * 1024,
+    model.HeldEvent: 256 * 1024,
 }
 KINDS: dict[str, type] = {
     "number_event": model.NumberEvent,
@@ -57,6 +58,10 @@ KINDS: dict[str, type] = {
     "gaps": model.Gaps,
     "clock": model.Clock,
     "hub_log": model.HubLog,
+    "held_event": model.HeldEvent,
+    "held_release": model.HeldRelease,
+    "held_decided": model.HeldDecided,
+    "ported_notice": model.PortedNotice,
 }
 
 
@@ -238,6 +243,7 @@ COVERAGE = "coverage"
 GAPS = "gaps"
 CLOCK = "clock"
 HUB = "hub"
+HELD = "held"
 
 
 def receipts_topic(operator: str) -> str:
