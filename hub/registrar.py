@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,7 +18,9 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from hub import contracts
 from hub.contracts import TopicSpec, encode, receipts_topic, topics
 from hub.core.model import Clock, HubLog, Operator, Platform
+from hub.core.roster_life import check_keys
 from hub.errors import HubError
+from hub.roster_desk import roster_desk
 from hub.settings import HubAddress
 
 YEAR_MS = 365 * 86_400_000
@@ -98,21 +100,54 @@ class Registrar:
     async def put_operators(
         self, operators: Iterable[Operator], *, clock: str = "record", replication: int = 1
     ) -> None:
-        """Write operators' newest records, and make the topics of their receipts."""
+        """Write operators' newest records, and make the topics of their receipts.
+
+        Raises:
+            HubError: a key is somebody else's.
+        """
         found = list(operators)
-        spec = topics()[RECEIPTS]
-        wanted = [new_topic(spec, receipts_topic(one.id), self._address, clock, replication) for one in found]
-        if wanted:
-            await self._create(wanted, existing_is_error=False)
+        await self._check_keys(found)
+        await self._make_receipts([one.id for one in found], clock, replication)
         now_ms = int(time.time() * 1000)
         for one in found:
             # Without a date an operator owes reports from now on, not since 1970.
             await self._put(contracts.OPERATORS, one.id, one if one.since else one._replace(since=now_ms))
 
     async def put_platforms(self, platforms: Iterable[Platform]) -> None:
-        """Write platforms' newest records."""
-        for one in platforms:
+        """Write platforms' newest records.
+
+        Raises:
+            HubError: a key is somebody else's.
+        """
+        found = list(platforms)
+        await self._check_keys(found)
+        for one in found:
             await self._put(contracts.PLATFORMS, one.id, one)
+
+    async def _check_keys(self, records: Sequence[Operator | Platform]) -> None:
+        """A key id or key in use is refused: compaction could make its second holder the first."""
+        if not any(one.keys for one in records):
+            return
+        async with roster_desk(self._address) as desk:
+            roster = await desk.read()
+        for one in records:
+            check_keys(one, roster)
+            if isinstance(one, Operator):
+                roster.put_operator(one)
+            else:
+                roster.put_platform(one)
+
+    async def make_receipts(self, operators: Sequence[str], hub_log: HubLog) -> None:
+        """Make the topics of operators' receipts, as safe as `events` is."""
+        (described,) = await self._admin.describe_topics([contracts.EVENTS])
+        replication = min(len(one["replicas"]) for one in described["partitions"])
+        await self._make_receipts(operators, hub_log.clock, replication)
+
+    async def _make_receipts(self, operators: Sequence[str], clock: str, replication: int) -> None:
+        spec = topics()[RECEIPTS]
+        wanted = [new_topic(spec, receipts_topic(one), self._address, clock, replication) for one in operators]
+        if wanted:
+            await self._create(wanted, existing_is_error=False)
 
     async def put_clock(self, now_ms: int) -> None:
         """Say what time it is in a replayed world."""

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hub.cli import look, operator, recount, replay, up, worker, world
+from hub.cli import held, look, operator, operator_roster, platform, platform_roster, recount, replay, up, worker, world
 from hub.errors import UnbindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -19,7 +19,8 @@ app.command()(look.coverage)
 app.command()(look.gaps)
 app.command()(look.rejected)
 app.command()(recount.recount)
-app.add_typer(operator.app, name="operator", help="For operators.")
+app.add_typer(operator.app, name="operator", help="For operators, and for the registrar of operators.")
+app.add_typer(platform.app, name="platform", help="For platforms, and for the registrar of platforms.")
 app.command()(worker.worker)
 app.command(hidden=True)(replay.adapters)
 
@@ -27,6 +28,10 @@ app.command(hidden=True)(replay.adapters)
 @app.callback()
 def main() -> None:
     """Number releases in, signed acknowledgements back, coverage gaps in the open."""
+
+
+COMMANDS_ELSEWHERE = (platform_roster, operator_roster, held)
+"""Modules that put their commands under `operator` and `platform`: importing them is all it takes."""
 
 
 def run() -> None:
