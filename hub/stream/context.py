@@ -19,6 +19,7 @@ from hub.opening import Opener
 from hub.settings import WorkerSettings
 from hub.stream.case_store import CaseStore
 from hub.stream.followers import CaseFollower, RosterFollower
+from hub.stream.held_store import HeldFollower
 from hub.stream.read_back import ReadBack
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class Context:
     roster: RosterFollower
     store: CaseStore
     cases: CaseFollower
+    held: HeldFollower
     producer: AIOKafkaProducer
     pool: ThreadPoolExecutor
     metrics: Metrics
