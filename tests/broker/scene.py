@@ -39,6 +39,7 @@ from hub.core.model import (
     OutcomeSet,
     Platform,
     PlatformState,
+    PortedNotice,
     Receipt,
     ReceivedThrough,
     Record,
@@ -346,7 +347,8 @@ class Scene:
 
     def receipts(self, operator: str) -> list[Receipt]:
         """An operator's receipts, in order."""
-        return [decode(record.value, Receipt) for record in self.read(receipts_topic(operator))]
+        values = [decode(record.value, Receipt, PortedNotice) for record in self.read(receipts_topic(operator))]
+        return [one for one in values if isinstance(one, Receipt)]
 
     def notices(self) -> list[tuple[Source, ReleaseNotice]]:
         """What lies in `releases`, and where."""
