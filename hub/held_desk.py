@@ -49,7 +49,7 @@ class WaitingFor(NamedTuple):
     """What waits of one operator, without a number."""
 
     operator: str
-    count: int
+    events: int
     since: int
     why: dict[HeldWhy, int]
     released: int

@@ -87,6 +87,22 @@ class Registrar:
         await self._producer.send_and_wait(contracts.HUB, encode(made), key=b"hub", partition=0)
         return made
 
+    async def make_missing_topics(self, hub_log: HubLog) -> None:
+        """Make the topics that a hub made by an earlier version lacks, as safe as `events` is."""
+        there = set(await self._admin.list_topics())
+        replication = await self._replication()
+        wanted = [
+            new_topic(spec, name, self._address, hub_log.clock, replication)
+            for name, spec in topics().items()
+            if name != RECEIPTS and name not in there
+        ]
+        if wanted:
+            await self._create(wanted, existing_is_error=False)
+
+    async def _replication(self) -> int:
+        (described,) = await self._admin.describe_topics([contracts.EVENTS])
+        return min(len(one["replicas"]) for one in described["partitions"])
+
     async def _create(self, wanted: list[NewTopic], *, existing_is_error: bool) -> None:
         answer = await self._admin.create_topics(wanted, timeout_ms=60_000)
         for topic, code, *_ in answer.topic_errors:
@@ -139,9 +155,7 @@ class Registrar:
 
     async def make_receipts(self, operators: Sequence[str], hub_log: HubLog) -> None:
         """Make the topics of operators' receipts, as safe as `events` is."""
-        (described,) = await self._admin.describe_topics([contracts.EVENTS])
-        replication = min(len(one["replicas"]) for one in described["partitions"])
-        await self._make_receipts(operators, hub_log.clock, replication)
+        await self._make_receipts(operators, hub_log.clock, await self._replication())
 
     async def _make_receipts(self, operators: Sequence[str], clock: str, replication: int) -> None:
         spec = topics()[RECEIPTS]

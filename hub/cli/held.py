@@ -41,7 +41,7 @@ def held(
     rows = [
         {
             "operator": one.operator,
-            "held": one.count,
+            "held": one.events,
             "since": iso_time(one.since),
             "why": {str(why): count for why, count in one.why.items() if count},
             "judged, not answered": one.released,

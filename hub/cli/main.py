@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from hub.cli import held, look, operator, operator_roster, platform, platform_roster, recount, replay, up, worker, world
+from hub.cli import (
+    backfill,
+    held,
+    look,
+    operator,
+    operator_roster,
+    platform,
+    platform_roster,
+    recount,
+    replay,
+    up,
+    worker,
+    world,
+)
 from hub.errors import UnbindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -30,7 +43,7 @@ def main() -> None:
     """Number releases in, signed acknowledgements back, coverage gaps in the open."""
 
 
-COMMANDS_ELSEWHERE = (platform_roster, operator_roster, held)
+COMMANDS_ELSEWHERE = (platform_roster, operator_roster, held, backfill)
 """Modules that put their commands under `operator` and `platform`: importing them is all it takes."""
 
 

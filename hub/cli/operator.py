@@ -49,7 +49,7 @@ def check_file(
         typer.echo(json.dumps(_as_json(found, who, operators is None), ensure_ascii=False, indent=1))
     else:
         typer.echo("\n".join(_as_text(found, file, who, operators is None)))
-    if found.unreadable or found.refused():
+    if found.unreadable or found.refused() or found.held():
         raise typer.Exit(SOMETHING_REFUSED)
 
 

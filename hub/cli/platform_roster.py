@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 import typer
 
+from hub.behaviour import standings
 from hub.cli import platform
 from hub.cli.look import AsJson, Servers
 from hub.cli.look import _print as print_rows
@@ -29,7 +31,10 @@ from hub.cli.roster import (
     show,
 )
 from hub.core.model import Platform, PlatformState
+from hub.core.roster import Roster
 from hub.core.roster_life import change_state, enter
+from hub.core.standing import Standing
+from hub.roster_desk import find_hub, roster_desk
 from hub.sdk.roster_records import read_record, record_of
 from hub.sdk.times import iso_time
 
@@ -71,7 +76,7 @@ def platform_add(
 @platform.app.command("list")
 def platform_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
     """Every platform on the roster, connected or not."""
-    roster = at_desk(bootstrap_servers, lambda desk: desk.read())
+    roster, standing = asyncio.run(_with_standings(bootstrap_servers))
     rows = [
         {
             "platform": one.id,
@@ -79,6 +84,7 @@ def platform_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
             "sector": one.sector,
             "tier": one.tier,
             "state": str(one.state),
+            "standing": _word(standing[one.id]),
             "since": iso_time(one.history[-1].at) if one.history else None,
             "keys": sum(key.counts_at(clock_ms()) for key in one.keys),
         }
@@ -89,9 +95,21 @@ def platform_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
 
 @platform.app.command("show")
 def platform_show(platform_id: Id, bootstrap_servers: Servers, as_json: AsJson = False) -> None:
-    """A platform's whole record, its history included."""
-    roster = at_desk(bootstrap_servers, lambda desk: desk.read())
-    show(known(roster.platforms.get(platform_id), "platform", platform_id), as_json=as_json)
+    """A platform's whole record, its history included, and how it behaves."""
+    roster, standing = asyncio.run(_with_standings(bootstrap_servers))
+    found = known(roster.platforms.get(platform_id), "platform", platform_id)
+    show(found, as_json=as_json, standing=_word(standing[platform_id]))
+
+
+async def _with_standings(servers: str) -> tuple[Roster, dict[str, Standing | None]]:
+    address, hub_log = await find_hub(servers)
+    async with roster_desk(address) as desk:
+        roster = await desk.read()
+    return roster, await standings(servers, hub_log, roster.platforms)
+
+
+def _word(found: Standing | None) -> str | None:
+    return None if found is None else found.lower()
 
 
 @platform.app.command("state")

@@ -51,9 +51,9 @@ def at_desk(servers: str, work: Callable[[RosterDesk], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def show(record: Operator | Platform, *, as_json: bool) -> None:
-    """Print a record, whole."""
-    shown = to_json(record)
+def show(record: Operator | Platform, *, as_json: bool, **beside: str | None) -> None:
+    """Print a record, whole, and what is seen beside it."""
+    shown = to_json(record) | beside
     if as_json:
         typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
         return

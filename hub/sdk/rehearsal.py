@@ -51,7 +51,7 @@ CANNOT_KNOW = (
     "Events sent before this file are unknown here: their repeats, their cases and their withdrawals.",
     "Other operators' events are unknown here: NOT_YOUR_CASE cannot be told.",
     "Signatures and daily reports are not checked: nothing is signed or sent.",
-    "What else is sent on the same day counts to the daily limits as well.",
+    "What else is sent on the same day counts to the daily limits as well, and order decides which events are held.",
 )
 """What the hub may say differently, and why."""
 

@@ -1,8 +1,10 @@
-"""Limits on a real hub: held, released by a named person, dropped; the range's holder told; workers killed meanwhile."""
+"""Limits on a real hub: held, released or dropped by a named person, the range's holder told; under kills as well."""
 
 from __future__ import annotations
 
+import asyncio
 import random
+import uuid
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,6 @@ from hub.contracts import decode, receipts_topic
 from hub.core.breaches import OperatorBook
 from hub.core.memory import MemoryCases
 from hub.core.model import (
-    DAY_MS,
     Decision,
     EventType,
     HeldDecided,
@@ -28,9 +29,10 @@ from hub.core.model import (
     Source,
 )
 from hub.registrar import registrar
+from hub.sdk.times import iso_time
 from tests.broker import scene as scenes
 from tests.broker import verdicts
-from tests.broker.killing import Killer
+from tests.broker.killing import Killer, kill
 from tests.broker.scene import Scene, event, mobile_numbers, say
 from tests.broker.test_roster_commands import run
 from tests.broker.traffic import OPERATORS, Traffic
@@ -46,6 +48,11 @@ def send(scene: Scene, *events: Any) -> list[Receipt]:
     scene.settle(contracts.EVENTS)
     operators = {one.operator for one in events}
     return [one for operator in operators for one in scene.receipts(operator) if one.event_id in wanted]
+
+
+def uuid_text(event_id: bytes | None) -> str:
+    """An event's id as a person writes it."""
+    return str(uuid.UUID(bytes=event_id))
 
 
 def told(scene: Scene, operator: str) -> list[PortedNotice]:
@@ -70,8 +77,18 @@ def test_events_over_the_limit_wait_for_a_named_person(scene: Scene) -> None:
     assert not any(number[3:] in str(shown) for number in numbers)
     last = opened[3].event_id
     run(scene, "operator", "release-held", "mead", "--by", " ", "--all", fails="a name")
-    run(scene, "operator", "release-held", "mead", "--by", "Li", "--event", str(_uuid(behind)), fails="order is kept")
-    run(scene, "operator", "drop-held", "mead", "--by", "Li", "--event", str(_uuid_of(opened[2].event_id)))
+    run(
+        scene,
+        "operator",
+        "release-held",
+        "mead",
+        "--by",
+        "Li",
+        "--event",
+        uuid_text(behind.event_id),
+        fails="order is kept",
+    )
+    run(scene, "operator", "drop-held", "mead", "--by", "Li", "--event", uuid_text(opened[2].event_id))
     run(scene, "operator", "release-held", "mead", "--by", "Li Wei", "--reason", "announced", "--all")
     scene.settle(contracts.EVENTS)
     assert run(scene, "operator", "held", "mead") == []
@@ -88,17 +105,6 @@ def test_events_over_the_limit_wait_for_a_named_person(scene: Scene) -> None:
     assert next_one.decision is Decision.HELD, "what a person let through does not use up the limit; two others did"
 
 
-def _uuid_of(event_id: bytes) -> Any:
-    import uuid
-
-    return uuid.UUID(bytes=event_id)
-
-
-def _uuid(receipt: Receipt) -> Any:
-    assert receipt.event_id is not None
-    return _uuid_of(receipt.event_id)
-
-
 def test_a_key_revoked_since_from_an_earlier_time_releases_nothing(scene: Scene) -> None:
     """A held event is judged by its first record time, against the roster as it is when it is released."""
     scene.put_operator("moor", "+86137")
@@ -109,8 +115,6 @@ def test_a_key_revoked_since_from_an_earlier_time_releases_nothing(scene: Scene)
     (bad,) = send(scene, event(after, EventType.COOLING, "moor"))
     assert good.decision is bad.decision is Decision.HELD
     assert bad.recorded_at >= stolen_from
-    from hub.sdk.times import iso_time
-
     new = scene.signer("moor-2").public.hex()
     rotation = ("operator", "rotate-key", "moor", "--key-id", "moor-2", "--public", new)
     run(scene, *rotation, "--compromised", "--unsafe-since", iso_time(stolen_from))
@@ -159,8 +163,6 @@ LIMIT = 300
 
 def limited(scene: Scene) -> None:
     """Both operators of the traffic, with a limit that they soon reach."""
-    import asyncio
-
     records = [Operator(*scene.operators[one])._replace(limit_daily=LIMIT) for one in OPERATORS]
 
     async def put() -> None:
@@ -210,11 +212,9 @@ def test_what_is_held_is_decided_once_when_workers_are_killed(tmp_path: Path, si
         wrong = decided_once(scene)
         for operator in OPERATORS:
             run(scene, "operator", "release-held", operator, "--by", "Li Wei", "--all")
-            killer_now = scene.hub.workers[0]
-            from tests.broker.killing import kill
-
-            kill(scene, killer_now)
-            killer.kills[killer_now.name] = killer.kills.get(killer_now.name, 0) + 1
+            victim = scene.hub.workers[0]
+            kill(scene, victim)
+            killer.kills[victim.name] = killer.kills.get(victim.name, 0) + 1
         scene.settle(contracts.EVENTS)
         wrong += decided_once(scene) + killer.unasked_deaths()
         assert run(scene, "operator", "held") == []
@@ -234,6 +234,3 @@ def stands(scene: Scene) -> dict[str, tuple[str, ...]]:
     for where, notice in sorted(scene.notices(), key=lambda one: one[0]):
         known.fold(notice, where)
     return verdicts._stages(known)
-
-
-assert DAY_MS
