@@ -41,6 +41,7 @@ LIMITS_BYTES: dict[type, int] = {
     model.Rejected: 2 * 1024 * 1024,
     model.Tile: 256 * 1024,
     model.Gaps: 256 * 1024,
+    model.HeldEvent: 256 * 1024,
 }
 KINDS: dict[str, type] = {
     "number_event": model.NumberEvent,
@@ -67,6 +68,10 @@ KINDS: dict[str, type] = {
     "trial": model.Trial,
     "trial_result": model.TrialResult,
     "unheard": model.Unheard,
+    "held_event": model.HeldEvent,
+    "held_release": model.HeldRelease,
+    "held_decided": model.HeldDecided,
+    "ported_notice": model.PortedNotice,
 }
 
 
@@ -253,6 +258,7 @@ HUB = "hub"
 REPORTS = "reports"
 REPORTED = "reported"
 ANSWERS = "answers"
+HELD = "held"
 
 
 def receipts_topic(operator: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,7 +18,9 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from hub import contracts
 from hub.contracts import TopicSpec, encode, inbox_topic, receipts_topic, topics
 from hub.core.model import Clock, HubLog, Operator, Platform, PlatformState
+from hub.core.roster_life import check_keys
 from hub.errors import HubError
+from hub.roster_desk import roster_desk
 from hub.settings import HubAddress
 
 YEAR_MS = 365 * 86_400_000
@@ -28,10 +30,19 @@ RETENTION: dict[str, dict[str, str]] = {
     "1y": {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)},
     "compact": {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2"},
 }
-RECEIPTS = "receipts.<operator>"
-INBOX = "inbox.<platform>"
+RECEIPTS = receipts_topic("<operator>")
+INBOX = inbox_topic("<platform>")
 UNREACHED = {PlatformState.KNOWN_UNCONNECTED, PlatformState.EXEMPT, PlatformState.LEFT}
 """Platforms that need no inbox made for them: nobody there would read it."""
+
+
+def is_one_of_many(name: str) -> bool:
+    """Whether a name in the contract stands for a topic each of operators or platforms."""
+    return "<" in name
+
+
+def _inboxes(platforms: Iterable[Platform]) -> list[str]:
+    return [inbox_topic(one.id) for one in platforms if one.state not in UNREACHED]
 
 
 def topic_config(spec: TopicSpec, clock: str) -> dict[str, str]:
@@ -75,7 +86,7 @@ class Registrar:
         wanted = [
             new_topic(spec, name, self._address, clock, replication)
             for name, spec in topics().items()
-            if "<" not in name
+            if not is_one_of_many(name)
         ]
         await self._create(wanted, existing_is_error=True)
         made = HubLog(
@@ -87,6 +98,22 @@ class Registrar:
         )
         await self._producer.send_and_wait(contracts.HUB, encode(made), key=b"hub", partition=0)
         return made
+
+    async def make_missing_topics(self, hub_log: HubLog) -> None:
+        """Make the topics that a hub made by an earlier version lacks, as safe as `events` is."""
+        there = set(await self._admin.list_topics())
+        replication = await self._replication()
+        wanted = [
+            new_topic(spec, name, self._address, hub_log.clock, replication)
+            for name, spec in topics().items()
+            if not is_one_of_many(name) and name not in there
+        ]
+        if wanted:
+            await self._create(wanted, existing_is_error=False)
+
+    async def _replication(self) -> int:
+        (described,) = await self._admin.describe_topics([contracts.EVENTS])
+        return min(len(one["replicas"]) for one in described["partitions"])
 
     async def _create(self, wanted: list[NewTopic], *, existing_is_error: bool) -> None:
         answer = await self._admin.create_topics(wanted, timeout_ms=60_000)
@@ -101,8 +128,13 @@ class Registrar:
     async def put_operators(
         self, operators: Iterable[Operator], *, clock: str = "record", replication: int = 1
     ) -> None:
-        """Write operators' newest records, and make the topics of their receipts."""
+        """Write operators' newest records, and make the topics of their receipts.
+
+        Raises:
+            HubError: a key is somebody else's.
+        """
         found = list(operators)
+        await self._check_keys(found)
         await self._make_each(RECEIPTS, [receipts_topic(one.id) for one in found], clock, replication)
         now_ms = int(time.time() * 1000)
         for one in found:
@@ -112,12 +144,38 @@ class Registrar:
     async def put_platforms(
         self, platforms: Iterable[Platform], *, clock: str = "record", replication: int = 1
     ) -> None:
-        """Write platforms' newest records, and make the inboxes of those that are, or are to be, connected."""
+        """Write platforms' newest records, and make the inboxes of those that are, or are to be, connected.
+
+        Raises:
+            HubError: a key is somebody else's.
+        """
         found = list(platforms)
-        reached = [inbox_topic(one.id) for one in found if one.state not in UNREACHED]
-        await self._make_each(INBOX, reached, clock, replication)
+        await self._check_keys(found)
+        await self._make_each(INBOX, _inboxes(found), clock, replication)
         for one in found:
             await self._put(contracts.PLATFORMS, one.id, one)
+
+    async def _check_keys(self, records: Sequence[Operator | Platform]) -> None:
+        """A key id or key in use is refused: compaction could make its second holder the first."""
+        if not any(one.keys for one in records):
+            return
+        async with roster_desk(self._address) as desk:
+            roster = await desk.read()
+        for one in records:
+            check_keys(one, roster)
+            if isinstance(one, Operator):
+                roster.put_operator(one)
+            else:
+                roster.put_platform(one)
+
+    async def make_receipts(self, operators: Sequence[str], hub_log: HubLog) -> None:
+        """Make the topics of operators' receipts, as safe as `events` is."""
+        names = [receipts_topic(one) for one in operators]
+        await self._make_each(RECEIPTS, names, hub_log.clock, await self._replication())
+
+    async def make_inboxes(self, platforms: Sequence[Platform], hub_log: HubLog) -> None:
+        """Make the inboxes of platforms that are, or are to be, connected; as safe as `events` is."""
+        await self._make_each(INBOX, _inboxes(platforms), hub_log.clock, await self._replication())
 
     async def _make_each(self, kind: str, names: list[str], clock: str, replication: int) -> None:
         wanted = [new_topic(topics()[kind], name, self._address, clock, replication) for name in names]

@@ -31,6 +31,8 @@ def _print(rows: list[dict[str, Any]], title: str, *, as_json: bool) -> None:
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {count}" for name, count in value.items()) or "-"
+    if isinstance(value, list):
+        return "\n".join(f"{place}. {one}" for place, one in enumerate(value, 1)) or "-"
     return "-" if value is None else str(value)
 
 
@@ -85,7 +87,7 @@ def case(
     bootstrap_servers: Servers,
     as_json: AsJson = False,
 ) -> None:
-    """A number's cases: stage, dates, days to reissue, and every platform's answer or gap."""
+    """A number's cases: stage, dates, days to reissue; every platform's answer or gap, deadline, and guide."""
     from hub.local import look
 
     found = asyncio.run(look.cases(bootstrap_servers, number))

@@ -6,7 +6,22 @@ import sys
 
 import typer
 
-from hub.cli import look, operator, platform, recount, replay, reporting, sidecar, up, worker, world
+from hub.cli import (
+    backfill,
+    held,
+    look,
+    operator,
+    operator_roster,
+    platform,
+    platform_roster,
+    recount,
+    replay,
+    reporting,
+    sidecar,
+    up,
+    worker,
+    world,
+)
 from hub.errors import UnbindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -21,8 +36,8 @@ app.command()(look.reports)
 app.command()(look.rejected)
 app.command()(recount.recount)
 operator.app.command()(reporting.report)
-app.add_typer(operator.app, name="operator", help="For operators.")
-app.add_typer(platform.platform, name="platform")
+app.add_typer(operator.app, name="operator", help="For operators, and for the registrar of operators.")
+app.add_typer(platform.platform, name="platform", help="For platforms, and for the registrar of platforms.")
 app.command()(worker.worker)
 app.command("check-server")(sidecar.check_server)
 app.command(hidden=True)(replay.adapters)
@@ -31,6 +46,10 @@ app.command(hidden=True)(replay.adapters)
 @app.callback()
 def main() -> None:
     """Number releases in, signed acknowledgements back, coverage gaps in the open."""
+
+
+COMMANDS_ELSEWHERE = (platform_roster, operator_roster, held, backfill)
+"""Modules that put their commands under `operator` and `platform`: importing them is all it takes."""
 
 
 def run() -> None:

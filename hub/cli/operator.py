@@ -49,7 +49,7 @@ def check_file(
         typer.echo(json.dumps(_as_json(found, who, operators is None), ensure_ascii=False, indent=1))
     else:
         typer.echo("\n".join(_as_text(found, file, who, operators is None)))
-    if found.unreadable or found.refused():
+    if found.unreadable or found.refused() or found.held():
         raise typer.Exit(SOMETHING_REFUSED)
 
 
@@ -74,6 +74,7 @@ def _counts(found: Check) -> dict[str, int]:
         "accepted": decisions[Decision.ACCEPTED] + decisions[Decision.NOTED],
         "duplicate": decisions[Decision.DUPLICATE],
         "refused": decisions[Decision.REFUSED],
+        "held": decisions[Decision.HELD],
         "unreadable": len(found.unreadable),
     }
 
@@ -88,6 +89,7 @@ def _as_json(found: Check, who: Operator, without_roster: bool) -> dict[str, Any
             reason: {"count": len(lines), "todo": REFUSAL_TODO[reason], "lines": lines}
             for reason, lines in found.refused().items()
         },
+        "held_for": {why: {"count": len(lines), "lines": lines} for why, lines in found.held().items()},
         "breaches": {kind: {"count": len(lines), "lines": lines} for kind, lines in found.breaches().items()},
         "cannot_know": _cannot_know(without_roster),
     }
@@ -104,6 +106,9 @@ def _as_text(found: Check, file: Path, who: Operator, without_roster: bool) -> I
     if found.refused():
         yield "\nRefused:"
         yield from _table(found.refused(), REFUSAL_TODO)
+    if found.held():
+        yield "\nHeld over a daily limit until a person looks, neither refused nor published:"
+        yield from _table(found.held(), {})
     if found.breaches():
         yield "\nAccepted, and recorded as breaches:"
         yield from _table(found.breaches(), {})

@@ -129,6 +129,7 @@ class OperatorBook:
         self.reports: dict[int, DailyReport] = {}
         self._sources: dict[int, dict[int, int]] = {}
         self._reasons: dict[Source, Refusal] = {}
+        self._answered: set[Source] = set()
         self._not_theirs: set[Source] = set()
 
     @property
@@ -143,22 +144,39 @@ class OperatorBook:
             self._not_theirs.add(Source(letter.partition, letter.offset))
 
     def add(self, receipt: Receipt) -> None:
-        """Count a receipt, once a source. The first receipt of a source counts."""
+        """Count a receipt, once a source. The first receipt of a source counts.
+
+        The answer to a held event comes for the copy that the hub sent; it takes the place of HELD, and the copy
+        is no event of the operator's.
+        """
+        if receipt.held_source is not None:
+            self._answer(receipt, receipt.held_source)
+            return
         times = self._sources.setdefault(receipt.source.partition, {})
         if receipt.source.offset in times:
             return
         told = receipt.decision is not Decision.REPORTED and receipt.reason is not Refusal.BAD_SIGNATURE
         times[receipt.source.offset] = receipt.recorded_at if told else NOT_COUNTED
-        self.decisions[receipt.decision] = self.decisions.get(receipt.decision, 0) + 1
-        if receipt.reason is not None:
-            self._reasons[receipt.source] = receipt.reason
-        for breach in receipt.breaches:
-            self.breaches[breach] = self.breaches.get(breach, 0) + 1
+        self._note(receipt)
         if receipt.decision is Decision.REPORTED and receipt.report_day is not None:
             arrived = DailyReport(receipt.report_sent, receipt.recorded_at)
             known = self.reports.get(receipt.report_day)
             if known is None or arrived.recorded_at < known.recorded_at:
                 self.reports[receipt.report_day] = arrived
+
+    def _note(self, receipt: Receipt) -> None:
+        self.decisions[receipt.decision] = self.decisions.get(receipt.decision, 0) + 1
+        if receipt.reason is not None:
+            self._reasons[receipt.source] = receipt.reason
+        for breach in receipt.breaches:
+            self.breaches[breach] = self.breaches.get(breach, 0) + 1
+
+    def _answer(self, receipt: Receipt, held: Source) -> None:
+        if receipt.decision is Decision.HELD or held in self._answered:
+            return
+        self._answered.add(held)
+        self.decisions[Decision.HELD] = self.decisions.get(Decision.HELD, 0) - 1
+        self._note(receipt)
 
     def breaches_at(self, operator: Operator, now_ms: int) -> dict[Breach, int]:
         """Every breach so far, the daily ones judged at `now_ms`."""

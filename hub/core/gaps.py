@@ -21,7 +21,7 @@ from pyroaring import BitMap
 
 from hub.core.coverage import EMPTY, SegmentTile
 from hub.core.model import DAY_MS, SEGMENT, GapClass, Outcome, Platform, PlatformState, Stage
-from hub.core.universe import UniverseSegment
+from hub.core.universe import RESOLVE_BEFORE_REISSUE_MS, UniverseSegment
 
 TIER_LIMIT_MS: dict[int, int] = {1: DAY_MS, 2: 3 * DAY_MS, 3: 7 * DAY_MS}
 SHOWN_FIRST = (Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.NOT_BOUND, Outcome.FAILED)
@@ -53,6 +53,15 @@ class Pairs(NamedTuple):
     incident: BitMap
     restore_pending: BitMap
     disputes: BitMap
+
+
+def deadline(terms: Terms, published_at: int, reissue_not_before: int | None, *, frozen: bool) -> int:
+    """When a gap becomes overdue: of a case published at a time, and shown as frozen or not."""
+    by_limit = published_at + terms.limit_ms
+    if reissue_not_before is None:
+        return by_limit
+    before_reissue = reissue_not_before - RESOLVE_BEFORE_REISSUE_MS
+    return before_reissue if frozen else min(by_limit, before_reissue)
 
 
 def classify(

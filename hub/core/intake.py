@@ -5,16 +5,17 @@ decode (UNDECODABLE), signature (BAD_SIGNATURE), signer is `operator` (WRONG_OPE
 partition (WRONG_PARTITION), `event_id` seen (duplicate, or EVENT_ID_REUSED), range (NOT_YOUR_RANGE), fields
 (MISSING_FIELD), times (BAD_TIME), whose case (NOT_YOUR_CASE), what is withdrawn (UNKNOWN_EVENT), the lifecycle
 table (OUT_OF_ORDER), order in time (TIME_REVERSED). Decoding and checking signatures happen before, in
-`hub.opening`; everything else is here.
+`hub.opening`; everything else is here. An event behind a held one of its number is held before its case is looked
+at, and one over a limit after all checks (`hub.core.held`); a dropped one is refused first of all (DROPPED).
 
 The receipt of NOT_YOUR_CASE says OUT_OF_ORDER (`RECEIPTED_AS`): that the number is between two owners elsewhere
 is no business of who asks. The dead letter keeps the true reason.
 
 A fact is never refused for being a breach. Refused events and SUSPENDED notes are not remembered.
 
-What a batch makes durable, in this order: receipts of refusals, duplicates and notes; notices; receipts of
-acceptance. A position is known only once its notice was folded, so a plan ends before the first event that
-needs the position of a notice of the same plan.
+What a batch makes durable, in this order: held events, and what became of those sent again; receipts of refusals,
+duplicates, notes and of what is held; notices; receipts of acceptance. A position is known only once its notice was
+folded, so a plan ends before the first event that needs the position of a notice of the same plan.
 """
 
 from __future__ import annotations
@@ -25,12 +26,18 @@ from typing import NamedTuple, Protocol
 
 from hub.core import breaches, lifecycle, numbers
 from hub.core.cases import Case, fold
+from hub.core.held import HeldBook, HeldCopy, Published, kept_headers, over_limit
 from hub.core.model import (
+    DAY_MS,
     HOUR_MS,
     Breach,
     Decision,
     EventType,
     Header,
+    HeldDecided,
+    HeldEvent,
+    HeldVerdict,
+    HeldWhy,
     NumberEvent,
     Operator,
     OperatorReport,
@@ -64,7 +71,7 @@ class Arrival(NamedTuple):
     """A message of `events`, opened: decoded and its signature checked.
 
     `sender`: the operator whose signature holds; for BAD_SIGNATURE the one its key id names, if any.
-    `home`: the partition that the key of such content belongs to.
+    `home`: the partition that the key of such content belongs to. `held`: this is a held event sent again.
     """
 
     record: Record
@@ -72,11 +79,17 @@ class Arrival(NamedTuple):
     content: NumberEvent | OperatorReport | Refusal
     digest: bytes
     home: int
+    held: HeldCopy | None = None
 
     @property
     def source(self) -> Source:
         """Where it lies in `events`."""
         return Source(self.record.partition, self.record.offset)
+
+    @property
+    def judged_at(self) -> int:
+        """The record time that the sender is judged by: that it was first sent at."""
+        return self.record.record_time if self.held is None else self.held.recorded_at
 
 
 class SeenEvent(NamedTuple):
@@ -98,6 +111,9 @@ class KnownCases(Protocol):
     def last_source(self, partition: int) -> int:
         """Offset of the last folded source of a partition, -1 before the first."""
 
+    def published(self, operator: str, day: int) -> Published:
+        """Notices of an operator on a UTC day, those that a person released apart."""
+
 
 class Addressed(NamedTuple):
     """A receipt and whom it goes to; `key` as in the topic's contract."""
@@ -115,6 +131,14 @@ class Accepted(NamedTuple):
     breaches: tuple[Breach, ...]
 
 
+class Holding(NamedTuple):
+    """An event that will wait for a person, and the receipt that says so once that is durable."""
+
+    arrival: Arrival
+    event: HeldEvent
+    receipt: Addressed
+
+
 @dataclass
 class Plan:
     """What to make durable for the first `taken` arrivals of a batch."""
@@ -123,6 +147,9 @@ class Plan:
     receipts: list[Addressed] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     accepted: list[Accepted] = field(default_factory=list)
+    held: list[Holding] = field(default_factory=list)
+    settled: list[HeldDecided] = field(default_factory=list)
+    """Of held events sent again, those that are not accepted."""
 
 
 class _Needs(Exception):
@@ -132,8 +159,12 @@ class _Needs(Exception):
 class _Overlay:
     """The known cases, and on top what this plan already decided."""
 
-    def __init__(self, known: KnownCases) -> None:
+    def __init__(self, known: KnownCases, held: HeldBook) -> None:
         self._known = known
+        self._book = held
+        self._held: set[tuple[str, str]] = set()
+        self._settled: set[Source] = set()
+        self._published: dict[tuple[str, int], Published] = {}
         self._cases: dict[str, Case] = {}
         self._events: set[tuple[str, bytes]] = set()
 
@@ -146,7 +177,34 @@ class _Overlay:
             raise _Needs
         return self._known.event_of(partition, operator, event_id)
 
-    def accept(self, notice: ReleaseNotice) -> None:
+    def published(self, operator: str, day: int) -> Published:
+        more = self._published.get((operator, day), Published())
+        before = self._known.published(operator, day)
+        return Published(before.every + more.every, before.ported + more.ported)
+
+    def is_behind(self, arrival: Arrival, event: NumberEvent) -> bool:
+        """Whether an earlier event of this operator and number waits for a person."""
+        if (event.operator, event.number) in self._held and arrival.held is None:
+            return True
+        place = (arrival.source if arrival.held is None else arrival.held.source).offset
+        partition = arrival.record.partition
+        waiting = self._book.waiting(event.operator, event.number)
+        return any(one < place and Source(partition, one) not in self._settled for one in waiting)
+
+    def hold(self, event: NumberEvent) -> None:
+        self._held.add((event.operator, event.number))
+
+    def settle(self, source: Source) -> None:
+        self._settled.add(source)
+
+    def accept(self, arrival: Arrival, notice: ReleaseNotice) -> None:
+        if arrival.held is not None:
+            self.settle(arrival.held.source)
+        elif arrival.sender is not None:
+            place = (notice.operator, notice.published_at // DAY_MS)
+            before = self._published.get(place, Published())
+            ported = not numbers.in_ranges(notice.subject.value, arrival.sender.ranges)
+            self._published[place] = Published(before.every + 1, before.ported + ported)
         position = Source(notice.source.partition, PENDING.offset)
         folded = fold(notice, position, -1, self.case_of)
         assert folded is not None, "the rules accept only what the fold accepts"
@@ -154,19 +212,20 @@ class _Overlay:
         self._events.add((notice.operator, notice.event_id))
 
 
-def decide(arrivals: Sequence[Arrival], known: KnownCases, log_id: bytes) -> Plan:
+def decide(arrivals: Sequence[Arrival], known: KnownCases, log_id: bytes, held: HeldBook | None = None) -> Plan:
     """Decide on a batch of one partition, in order.
 
     Args:
         arrivals: opened messages, none decided before (see `KnownCases.last_source` and the receipts).
         known: the fold of `releases`, at its end.
         log_id: of this log, 16 bytes.
+        held: the fold of `held`, at its end; nothing is held without one.
 
     Returns:
         A plan for at least the first arrival; the rest wants another call once the plan is folded.
     """
     plan = Plan()
-    overlay = _Overlay(known)
+    overlay = _Overlay(known, HeldBook() if held is None else held)
     for arrival in arrivals:
         try:
             _decide_one(arrival, overlay, plan, log_id)
@@ -178,14 +237,19 @@ def decide(arrivals: Sequence[Arrival], known: KnownCases, log_id: bytes) -> Pla
 
 def _decide_one(arrival: Arrival, known: _Overlay, plan: Plan, log_id: bytes) -> None:
     content = arrival.content
-    if isinstance(content, Refusal):
-        _refuse(arrival, content, plan)
+    copy = None if arrival.sender is None else arrival.held
+    if copy is not None and copy.decided:
+        plan.receipts.append(_receipt(arrival, Decision.DUPLICATE))
+    elif copy is not None and copy.verdict is HeldVerdict.DROPPED:
+        _refuse(arrival, Refusal.DROPPED, plan, known)
+    elif isinstance(content, Refusal):
+        _refuse(arrival, content, plan, known)
     elif isinstance(content, OperatorReport):
         refusal = _check_report(arrival, content)
         if refusal is None:
             plan.receipts.append(_receipt(arrival, Decision.REPORTED))
         else:
-            _refuse(arrival, refusal, plan)
+            _refuse(arrival, refusal, plan, known)
     else:
         _decide_event(arrival, content, known, plan, log_id)
 
@@ -193,25 +257,66 @@ def _decide_one(arrival: Arrival, known: _Overlay, plan: Plan, log_id: bytes) ->
 def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: Plan, log_id: bytes) -> None:
     refusal = _check_sender(arrival, event)
     if refusal is not None:
-        return _refuse(arrival, refusal, plan)
+        return _refuse(arrival, refusal, plan, known)
     seen = known.event_of(arrival.record.partition, event.operator, event.event_id)
     if seen is not None:
         if seen.digest == arrival.digest:
-            plan.receipts.append(_receipt(arrival, Decision.DUPLICATE, position=seen.position))
-            return None
-        return _refuse(arrival, Refusal.EVENT_ID_REUSED, plan)
-    last = known.case_of(event.number)
-    refusal = _check_content(arrival, event) or _check_case(event, last)
+            return _answer(arrival, _receipt(arrival, Decision.DUPLICATE, position=seen.position), plan, known)
+        return _refuse(arrival, Refusal.EVENT_ID_REUSED, plan, known)
+    refusal = _check_content(arrival, event)
     if refusal is not None:
-        return _refuse(arrival, refusal, plan)
-    late = breaches.of_event(event, arrival.record.record_time)
+        return _refuse(arrival, refusal, plan, known)
+    if known.is_behind(arrival, event):
+        return _hold(arrival, event, HeldWhy.BEHIND, plan, known)
+    last = known.case_of(event.number)
+    refusal = _check_case(event, last)
+    if refusal is not None:
+        return _refuse(arrival, refusal, plan, known)
+    late = breaches.of_event(event, arrival.judged_at)
     if event.type is EventType.SUSPENDED:
-        plan.receipts.append(_receipt(arrival, Decision.NOTED, breaches=late))
-        return None
+        return _answer(arrival, _receipt(arrival, Decision.NOTED, breaches=late), plan, known)
+    why = None if arrival.held is not None else _over_limit(arrival, event, known)
+    if why is not None:
+        return _hold(arrival, event, why, plan, known)
     notice = _notice(arrival, event, last, log_id)
-    known.accept(notice)
+    known.accept(arrival, notice)
     plan.accepted.append(Accepted(arrival, notice, late))
     return None
+
+
+def _over_limit(arrival: Arrival, event: NumberEvent, known: _Overlay) -> HeldWhy | None:
+    assert arrival.sender is not None, "WRONG_OPERATOR comes before"
+    if arrival.sender.limit_daily is None and arrival.sender.limit_ported_daily is None:
+        return None
+    return over_limit(event, arrival.sender, known.published(event.operator, arrival.record.record_time // DAY_MS))
+
+
+def _hold(arrival: Arrival, event: NumberEvent, why: HeldWhy, plan: Plan, known: _Overlay) -> None:
+    """Hold an event; one that is held already stays as it is."""
+    receipt = _receipt(arrival, Decision.HELD)
+    if arrival.held is not None:
+        plan.receipts.append(receipt)
+        return
+    record = arrival.record
+    held = HeldEvent(
+        source=arrival.source,
+        operator=event.operator,
+        event_id=event.event_id,
+        why=why,
+        recorded_at=record.record_time,
+        value=record.value or b"",
+        headers=kept_headers(record.headers),
+    )
+    known.hold(event)
+    plan.held.append(Holding(arrival, held, receipt))
+
+
+def _answer(arrival: Arrival, receipt: Addressed, plan: Plan, known: _Overlay) -> None:
+    """Say something that makes no notice; a held event is decided by it."""
+    plan.receipts.append(receipt)
+    if arrival.held is not None:
+        known.settle(arrival.held.source)
+        plan.settled.append(HeldDecided(arrival.held.source, arrival.source, receipt.receipt.decision))
 
 
 def _check_report(arrival: Arrival, report: OperatorReport) -> Refusal | None:
@@ -230,6 +335,11 @@ def _check_sender(arrival: Arrival, event: NumberEvent) -> Refusal | None:
     return None if arrival.record.partition == arrival.home else Refusal.WRONG_PARTITION
 
 
+def opens_case(event: NumberEvent) -> bool:
+    """Whether an event opens a case wherever it is accepted."""
+    return event.type is EventType.COOLING or _is_handover(event)
+
+
 def _is_handover(event: NumberEvent) -> bool:
     return event.type is EventType.REASSIGNED and event.reason in lifecycle.HANDOVER_REASONS
 
@@ -240,7 +350,7 @@ def _check_content(arrival: Arrival, event: NumberEvent) -> Refusal | None:
         return Refusal.NOT_YOUR_RANGE
     if _has_missing_field(event):
         return Refusal.MISSING_FIELD
-    return None if _times_fit(event, arrival.record.record_time) else Refusal.BAD_TIME
+    return None if _times_fit(event, arrival.judged_at) else Refusal.BAD_TIME
 
 
 def _has_missing_field(event: NumberEvent) -> bool:
@@ -325,10 +435,11 @@ def _bound_before(event: NumberEvent) -> int:
     return event.occurred_at if event.bound_before is None else event.bound_before
 
 
-def _refuse(arrival: Arrival, reason: Refusal, plan: Plan) -> None:
+def _refuse(arrival: Arrival, reason: Refusal, plan: Plan, known: _Overlay) -> None:
     plan.rejected.append(rejected(arrival.record, reason, arrival.sender.id if arrival.sender else None))
     if arrival.sender is not None:
-        plan.receipts.append(_receipt(arrival, Decision.REFUSED, reason=RECEIPTED_AS.get(reason, reason)))
+        told = RECEIPTED_AS.get(reason, reason)
+        _answer(arrival, _receipt(arrival, Decision.REFUSED, reason=told), plan, known)
 
 
 def rejected(record: Record, reason: Refusal, sender: str | None) -> Rejected:
@@ -370,6 +481,7 @@ def _receipt(
         recorded_at=arrival.record.record_time,
         report_day=None if reported is None else reported.day,
         report_sent=() if reported is None else reported.sent,
+        held_source=None if arrival.held is None else arrival.held.source,
     )
     return Addressed(arrival.sender.id, (arrival.record.key or b"")[:KEY_KEPT_BYTES], receipt)
 
@@ -377,3 +489,8 @@ def _receipt(
 def acceptance(arrival: Arrival, position: Source, shown: Iterable[Breach]) -> Addressed:
     """The receipt of an accepted event, from what the fold says of its source."""
     return _receipt(arrival, Decision.ACCEPTED, position=position, breaches=tuple(shown))
+
+
+def holding(arrival: Arrival) -> Addressed:
+    """The receipt of a held event, from what the fold says of its source."""
+    return _receipt(arrival, Decision.HELD)

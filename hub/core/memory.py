@@ -5,9 +5,12 @@ It folds with `hub.core.cases.fold` like everyone else and forgets nothing.
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from hub.core.cases import Case, Folded, fold
+from hub.core.held import Published
 from hub.core.intake import SeenEvent
-from hub.core.model import ReleaseNotice, Source
+from hub.core.model import DAY_MS, ReleaseNotice, Source
 
 
 class MemoryCases:
@@ -19,6 +22,7 @@ class MemoryCases:
         self._last: dict[str, Case] = {}
         self._events: dict[tuple[int, str, bytes], SeenEvent] = {}
         self._last_source: dict[int, int] = {}
+        self._published: dict[tuple[str, int], Published] = defaultdict(Published)
 
     def case_of(self, number: str) -> Case | None:
         """The last case of a number."""
@@ -31,6 +35,16 @@ class MemoryCases:
     def last_source(self, partition: int) -> int:
         """Offset of the last folded source of a partition, -1 before the first."""
         return self._last_source.get(partition, -1)
+
+    def published(self, operator: str, day: int) -> Published:
+        """Notices of an operator on a UTC day, those that a person released apart."""
+        return self._published[operator, day]
+
+    def count(self, notice: ReleaseNotice, *, ported: bool) -> None:
+        """Count a folded notice in its operator's day."""
+        place = (notice.operator, notice.published_at // DAY_MS)
+        every, before = self._published[place]
+        self._published[place] = Published(every + 1, before + ported)
 
     def fold(self, notice: ReleaseNotice, position: Source) -> Folded | None:
         """Fold the notice that lies at `position`; None if it is to be ignored, and then nothing changed."""

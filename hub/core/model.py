@@ -106,6 +106,7 @@ class Decision(StrEnum):
     DUPLICATE = "DUPLICATE"
     REFUSED = "REFUSED"
     REPORTED = "REPORTED"
+    HELD = "HELD"
 
 
 class Refusal(StrEnum):
@@ -129,6 +130,7 @@ class Refusal(StrEnum):
     BEYOND_LOG = "BEYOND_LOG"
     TOO_LARGE = "TOO_LARGE"
     HUB_FAULT = "HUB_FAULT"
+    DROPPED = "DROPPED"
 
 
 REFUSAL_TODO: dict[Refusal, str] = {
@@ -150,6 +152,7 @@ REFUSAL_TODO: dict[Refusal, str] = {
     Refusal.BEYOND_LOG: "Acknowledge only what was received: no bit beyond `through`, no `through` beyond the log.",
     Refusal.TOO_LARGE: "Split the acknowledgement: at most 1,024 segments.",
     Refusal.HUB_FAULT: "Nothing: the hub keeps the message and its staff will look.",
+    Refusal.DROPPED: "It was held over a daily limit and a person dropped it; ask the hub's staff, send it anew.",
 }
 
 
@@ -244,6 +247,7 @@ class Receipt(NamedTuple):
     recorded_at: int
     report_day: int | None = None
     report_sent: tuple[int, ...] = ()
+    held_source: Source | None = None
 
 
 class Header(NamedTuple):
@@ -354,10 +358,11 @@ class Names(NamedTuple):
 
 
 class StateChange(NamedTuple):
-    """A state from a time on."""
+    """A state from a time on. `note`: by whom, and why or on what basis."""
 
     at: int
     state: PlatformState
+    note: str | None = None
 
 
 class Platform(NamedTuple):
@@ -623,3 +628,62 @@ class Unheard(NamedTuple):
     source: Source
     reason: Refusal
     recorded_at: int
+
+
+class HeldWhy(StrEnum):
+    """Why an event waits for a person."""
+
+    DAILY_LIMIT = "DAILY_LIMIT"
+    PORTED_LIMIT = "PORTED_LIMIT"
+    BEHIND = "BEHIND"
+
+
+class HeldVerdict(StrEnum):
+    """What a person decided on a held event."""
+
+    RELEASED = "RELEASED"
+    DROPPED = "DROPPED"
+
+
+class HeldEvent(NamedTuple):
+    """An event over its operator's limit, whole, that waits for a person. `source`: where it lies in `events`."""
+
+    source: Source
+    operator: str
+    event_id: bytes
+    why: HeldWhy
+    recorded_at: int
+    value: bytes
+    headers: tuple[Header, ...]
+
+
+class HeldRelease(NamedTuple):
+    """A person's word on held events of one partition. `by`: that person's name."""
+
+    operator: str
+    sources: tuple[Source, ...]
+    verdict: HeldVerdict
+    by: str
+    at: int
+    reason: str
+
+
+class HeldDecided(NamedTuple):
+    """The hub's decision on a held event, once it was sent into `events` again as `copy`."""
+
+    source: Source
+    copy: Source
+    decision: Decision
+
+
+class PortedNotice(NamedTuple):
+    """To the operator whose range has a number: another one opened a case of it, or its event is held."""
+
+    source: Source
+    number: str
+    operator: str
+    type: EventType
+    occurred_at: int
+    recorded_at: int
+    decision: Decision
+    position: Source | None

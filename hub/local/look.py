@@ -15,10 +15,11 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from hub import contracts
+from hub.behaviour import standings
 from hub.contracts import decode, partition_of
 from hub.core.cases import Case
 from hub.core.figures import PlatformBook
-from hub.core.gaps import Pairs
+from hub.core.gaps import Pairs, Terms, deadline
 from hub.core.memory import MemoryCases
 from hub.core.model import (
     DAY_MS,
@@ -32,6 +33,7 @@ from hub.core.model import (
     HubLog,
     Outcome,
     Platform,
+    PlatformState,
     Received,
     Record,
     Refusal,
@@ -42,6 +44,7 @@ from hub.core.model import (
 )
 from hub.core.numbers import is_e164
 from hub.core.reports import Disputes
+from hub.core.standing import Standing
 from hub.core.universe import Universe
 from hub.errors import UnbindError
 from hub.settings import WorkerSettings
@@ -85,6 +88,7 @@ async def coverage(servers: str) -> list[dict[str, Any]]:
         {
             "platform": one.platform,
             "state": str(one.state),
+            "standing": None if standing is None else standing.lower(),
             "in_force": one.in_force,
             "resolved": one.resolved,
             "share": f"{one.resolved / one.in_force:.1%}" if one.in_force else None,
@@ -96,8 +100,15 @@ async def coverage(servers: str) -> list[dict[str, Any]]:
             "restore_pending": one.restore_pending,
             "as_of": date(one.as_of.now_ms),
         }
-        for one in await coverages(servers)
+        for one, standing in await _with_standing(servers)
     ]
+
+
+async def _with_standing(servers: str) -> list[tuple[Coverage, Standing | None]]:
+    hub_log = await read_hub_log(_settings(servers))
+    roster = [decode(one.value, Platform) for one in (await newest(servers, contracts.PLATFORMS, 1)).values()]
+    found = await standings(servers, hub_log, {one.id: one for one in roster})
+    return [(one, found.get(one.platform)) for one in await coverages(servers)]
 
 
 async def gaps(servers: str, platform: str | None) -> list[dict[str, Any]]:
@@ -206,21 +217,28 @@ def _describe(case: Case, books: list[PlatformBook], universe: Universe, now_ms:
         "cooling_until": date(case.cooling_until),
         "reissue_not_before": date(reissue),
         "days_to_reissue": None if reissue is None else round((reissue - now_ms) / DAY_MS, 1),
-        "platforms": [_answer(book, case.position, universe, now_ms) for book in books],
+        "platforms": [_answer(book, case, universe, now_ms) for book in books],
     }
 
 
-def _answer(book: PlatformBook, position: Source, universe: Universe, now_ms: int) -> dict[str, Any]:
+def _answer(book: PlatformBook, case: Case, universe: Universe, now_ms: int) -> dict[str, Any]:
     assert book.platform is not None, "made from the roster"
+    position, platform = case.position, book.platform
     bit = position.offset % SEGMENT
     pairs = book.pairs(universe, (position.partition, position.offset // SEGMENT), now_ms)
+    answer, gap = _first(Outcome, pairs.shown, bit), _first(GapClass, pairs.gaps, bit)
+    due = deadline(
+        Terms.of(platform), case.published_at, case.reissue_not_before, frozen=answer == Outcome.FROZEN.value
+    )
     return {
         "platform": book.platform_id,
-        "state": str(book.platform.state),
-        "answer": _first(Outcome, pairs.shown, bit),
-        "gap": (_first(GapClass, pairs.gaps, bit) or "").lower() or None,
+        "state": str(platform.state),
+        "answer": answer,
+        "gap": (gap or "").lower() or None,
+        "deadline": None if gap is None else date(due),
         "marks": ", ".join(name for name in MARKS if bit in getattr(pairs, name)) or None,
-        "guide": book.platform.guide_url,
+        "guide": platform.guide_url,
+        "steps": list(platform.guide_steps) if platform.state is not PlatformState.CONNECTED else [],
     }
 
 

@@ -82,6 +82,8 @@ class LocalHub:
             async with registrar(self.address) as made:
                 return await made.make_topics(clock=self._clock, replication=self._replication)
         self._hub_id, self._partitions = hub_log.hub_id, hub_log.partitions
+        async with registrar(self.address) as made:
+            await made.make_missing_topics(hub_log)
         return hub_log
 
     def add_worker(self, name: str) -> Supervised:

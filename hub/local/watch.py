@@ -15,7 +15,7 @@ from hub import contracts
 from hub.contracts import decode, receipts_topic
 from hub.core.breaches import OperatorBook
 from hub.core.memory import MemoryCases
-from hub.core.model import Coverage, Decision, Operator, Receipt, Rejected, ReleaseNotice, Source
+from hub.core.model import Coverage, Decision, Operator, PortedNotice, Receipt, Rejected, ReleaseNotice, Source
 from hub.settings import HubAddress, WorkerSettings
 from hub.stream.followers import Follower
 
@@ -43,7 +43,9 @@ class Watch(Follower):
     def handle(self, raw: Any) -> None:
         """Take in one record."""
         if raw.topic in self._receipts:
-            self.books[self._receipts[raw.topic]].add(decode(raw.value, Receipt))
+            found = decode(raw.value, Receipt, PortedNotice)
+            if isinstance(found, Receipt):
+                self.books[self._receipts[raw.topic]].add(found)
         elif raw.topic == contracts.RELEASES:
             self.notices += 1
             self.cases.fold(decode(raw.value, ReleaseNotice), Source(raw.partition, raw.offset))

@@ -8,6 +8,8 @@ Rules:
 3. The total of a partition is the number of places in it known to hold an event of this operator: from Kafka's
    acknowledgement or from a receipt, whichever comes first. That is the hub's own rule
    (`hub.core.breaches.OperatorBook`): reports and messages with a bad signature do not count.
+   So a copy of a held event that the hub sends once more does not count: its receipt names the place of the event
+   it answers (`held_source`), and takes the place of the HELD there.
 4. Places older than `places_kept` behind the newest receipted one are folded into a number. A receipt of one of
    them is a repeat.
 
@@ -169,12 +171,14 @@ class Outbox:
         new: list[Receipt] = []
         with self._write() as db:
             for receipt in receipts:
-                if self._is_new(db, receipt):
+                if receipt.held_source is not None:
+                    new += [receipt] if self._answer_held(db, receipt, receipt.held_source) else []
+                elif self._is_new(db, receipt):
                     row = (*receipt.source, receipt.event_id, is_counted(receipt), encode(receipt))
                     db.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)", row)
                     self._settle(db, receipt.source)
                     new.append(receipt)
-            for partition in {receipt.source.partition for receipt in new}:
+            for partition in {receipt.source.partition for receipt in new if receipt.held_source is None}:
                 self._fold_places(db, partition)
             db.execute("UPDATE owner SET next_receipt = ?", (next_receipt,))
         return new
@@ -184,6 +188,16 @@ class Outbox:
             return False
         found = db.execute("SELECT receipt FROM places WHERE partition = ? AND place = ?", receipt.source).fetchone()
         return found is None or found[0] is None
+
+    def _answer_held(self, db: sqlite3.Connection, receipt: Receipt, held: Source) -> bool:
+        """Put the answer to a held event in the place of its HELD; whether it is news."""
+        if receipt.decision is Decision.HELD:
+            return False
+        found = db.execute("SELECT receipt FROM places WHERE partition = ? AND place = ?", held).fetchone()
+        if found is None or found[0] is None or decode(found[0], Receipt).decision is not Decision.HELD:
+            return False
+        db.execute("UPDATE places SET receipt = ? WHERE partition = ? AND place = ?", (encode(receipt), *held))
+        return True
 
     def _settle(self, db: sqlite3.Connection, source: Source) -> Receipt | None:
         """Let go of the message at a place if its receipt is there."""

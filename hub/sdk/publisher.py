@@ -26,7 +26,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -35,10 +35,11 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.contracts import EVENTS, decode, encode, partition_of, receipts_topic
+from hub.contracts import EVENTS, encode, partition_of, receipts_topic
 from hub.core.model import Decision, NumberEvent, OperatorReport, Receipt, Refusal, Source
 from hub.errors import ContractError, HubError, OperatorError
 from hub.sdk.outbox import Entry, Outbox
+from hub.sdk.receipting import OnPorted, ReceiptReader
 from hub.sdk.sending import NO_ENTRY, PublisherSettings, Retries, Sender, kafka_producer
 from hub.settings import HubAddress
 from hub.signing import Signer
@@ -60,14 +61,23 @@ class OperatorPublisher:
         signer: holds a key of that operator.
         address: of the hub.
         settings: the outbox and every bound.
+        on_ported: as for `hub.sdk.receipting.ReceiptReader`.
 
     Everything here raises `HubError` once Kafka or the hub failed for good, and says what to do.
     """
 
-    def __init__(self, operator_id: str, signer: Signer, address: HubAddress, settings: PublisherSettings) -> None:
+    def __init__(
+        self,
+        operator_id: str,
+        signer: Signer,
+        address: HubAddress,
+        settings: PublisherSettings,
+        on_ported: OnPorted | None = None,
+    ) -> None:
         self.operator = operator_id
         self.receipts: Counter[tuple[Decision, Refusal | None]] = Counter()
-        """Receipts that arrived since the start, each message counted once."""
+        """Receipts that arrived since the start, each message counted once; a held one again when it is decided."""
+        self._reader = ReceiptReader(on_ported)
         self._signer = signer
         self._address = address
         self._settings = settings
@@ -197,6 +207,11 @@ class OperatorPublisher:
         """How many events of this operator are known to lie in each partition."""
         return self._outbox.totals()
 
+    @property
+    def ported(self) -> Counter[tuple[str, Decision]]:
+        """Cases that others opened of numbers in this operator's ranges: by whom, accepted or held."""
+        return self._reader.ported
+
     def _check(self) -> None:
         if self._failure is not None:
             raise self._failure
@@ -264,7 +279,8 @@ class OperatorPublisher:
             fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECEIPTS_MAX)
             retries.succeeded()
             for batch in fetched.values():
-                new = self._outbox.record(_receipts(batch), batch[-1].offset + 1)
+                receipts = self._reader.read(batch)
+                new = self._outbox.record(receipts, batch[-1].offset + 1)
                 self.receipts.update((one.decision, one.reason) for one in new)
                 self._notify()
 
@@ -274,14 +290,3 @@ def _encoded(event: NumberEvent) -> bytes:
         return encode(event)
     except ContractError as wrong:
         raise OperatorError(wrong.message, todo=wrong.todo) from wrong
-
-
-def _receipts(batch: Sequence[Any]) -> list[Receipt]:
-    found = []
-    for record in batch:
-        try:
-            found.append(decode(record.value, Receipt))
-        except ContractError as wrong:
-            # It may be of a later schema; this version cannot count it, and says so.
-            _log.warning("the receipt at %d cannot be read: %s", record.offset, wrong.message)
-    return found

@@ -15,11 +15,14 @@ from typing import NamedTuple, TypeVar
 
 from hub.contracts import EVENTS, encode, partition_of
 from hub.core import breaches, intake
+from hub.core.held import HeldBook
 from hub.core.intake import Accepted, Arrival
 from hub.core.memory import MemoryCases
 from hub.core.model import (
     Breach,
     Decision,
+    HeldDecided,
+    HeldWhy,
     NumberEvent,
     Operator,
     Receipt,
@@ -29,11 +32,12 @@ from hub.core.model import (
     ReleaseNotice,
     Source,
 )
+from hub.core.numbers import in_ranges
 from hub.errors import ContractError, OperatorError
 from hub.sdk.importer import ImportedEvent, Row, UnreadableRow
 from hub.settings import PARTITIONS_DEFAULT
 
-K = TypeVar("K", Refusal, Breach)
+K = TypeVar("K", Refusal, Breach, HeldWhy)
 
 REHEARSED_LOG = bytes(16)
 """The id of a log that does not exist."""
@@ -47,6 +51,7 @@ CANNOT_KNOW = (
     "Events sent before this file are unknown here: their repeats, their cases and their withdrawals.",
     "Other operators' events are unknown here: NOT_YOUR_CASE cannot be told.",
     "Signatures and daily reports are not checked: nothing is signed or sent.",
+    "What else is sent on the same day counts to the daily limits as well, and order decides which events are held.",
 )
 """What the hub may say differently, and why."""
 
@@ -57,6 +62,7 @@ class Heard(NamedTuple):
     receipts: tuple[Receipt, ...]
     notices: tuple[ReleaseNotice, ...]
     rejected: tuple[Rejected, ...]
+    held: tuple[tuple[Source, HeldWhy], ...] = ()
 
 
 class Rehearsal:
@@ -69,6 +75,7 @@ class Rehearsal:
 
     def __init__(self, operators: Iterable[Operator], partitions: int = PARTITIONS_DEFAULT) -> None:
         self.known = MemoryCases()
+        self.held = HeldBook()
         self._operators = {operator.id: operator for operator in operators}
         self._partitions = partitions
         self._sent = [0] * partitions
@@ -93,16 +100,27 @@ class Rehearsal:
         receipts: dict[Source, Receipt] = {}
         notices: list[ReleaseNotice] = []
         refused: list[Rejected] = []
+        held: list[tuple[Source, HeldWhy]] = []
         rest = arrivals
         while rest:
-            plan = intake.decide(rest, self.known, REHEARSED_LOG)
-            said = [*plan.receipts, *(self._publish(one) for one in plan.accepted)]
+            plan = intake.decide(rest, self.known, REHEARSED_LOG, self.held)
+            for one in plan.held:
+                assert isinstance(one.arrival.content, NumberEvent), "only events are held"
+                self.held.hold(one.event, one.arrival.content.number)
+                held.append((one.event.source, one.event.why))
+            for settled in plan.settled:
+                self.held.settle(settled)
+            said = [
+                *plan.receipts,
+                *(one.receipt for one in plan.held),
+                *(self._publish(one) for one in plan.accepted),
+            ]
             receipts |= {one.receipt.source: one.receipt for one in said}
             notices += [one.notice for one in plan.accepted]
             refused += plan.rejected
             rest = rest[plan.taken :]
         in_order = tuple(receipts[one.source] for one in arrivals if one.source in receipts)
-        return Heard(in_order, tuple(notices), tuple(refused))
+        return Heard(in_order, tuple(notices), tuple(refused), tuple(held))
 
     def _publish(self, accepted: Accepted) -> intake.Addressed:
         notice = accepted.notice
@@ -112,7 +130,13 @@ class Rehearsal:
         before = self.known.case_of(notice.subject.value)
         folded = self.known.fold(notice, position)
         assert folded is not None, "the rules accept only what the fold accepts"
-        shown = breaches.of_notice(notice, self._operators[notice.operator], before)
+        operator = self._operators[notice.operator]
+        copy = accepted.arrival.held
+        if copy is None:
+            self.known.count(notice, ported=not in_ranges(notice.subject.value, operator.ranges))
+        else:
+            self.held.settle(HeldDecided(copy.source, notice.source, Decision.ACCEPTED))
+        shown = breaches.of_notice(notice, operator, before)
         return intake.acceptance(accepted.arrival, position, accepted.breaches + shown)
 
 
@@ -121,6 +145,7 @@ class Judged(NamedTuple):
 
     line: int
     receipt: Receipt
+    held: HeldWhy | None = None
 
 
 class Check(NamedTuple):
@@ -137,6 +162,10 @@ class Check(NamedTuple):
     def refused(self) -> dict[Refusal, list[int]]:
         """The lines of the events that would be refused, by reason."""
         return _grouped((one.receipt.reason, one.line) for one in self.judged if one.receipt.reason is not None)
+
+    def held(self) -> dict[HeldWhy, list[int]]:
+        """The lines of the events that would wait for a person, by why."""
+        return _grouped((one.held, one.line) for one in self.judged if one.held is not None)
 
     def breaches(self) -> dict[Breach, list[int]]:
         """The lines of the accepted events that would show a breach, by its kind."""
@@ -172,7 +201,9 @@ def _judge(rehearsal: Rehearsal, home: Sequence[tuple[int, Arrival]]) -> Iterato
     for start in range(0, len(home), BATCH_MAX):
         batch = home[start : start + BATCH_MAX]
         heard = rehearsal.hear([arrival for _, arrival in batch])
-        yield from (Judged(line, receipt) for (line, _), receipt in zip(batch, heard.receipts, strict=True))
+        held = dict(heard.held)
+        for (line, _), receipt in zip(batch, heard.receipts, strict=True):
+            yield Judged(line, receipt, held.get(receipt.source))
 
 
 def _grouped(pairs: Iterable[tuple[K, int]]) -> dict[K, list[int]]:

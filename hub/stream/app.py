@@ -37,6 +37,7 @@ from hub.stream.context import Context, Inboxes
 from hub.stream.coverage import CoverageWorker
 from hub.stream.desk import AnswersWorker, ReportsWorker
 from hub.stream.followers import CaseFollower, ReportedFollower, RosterFollower
+from hub.stream.held_store import HeldFollower, HeldStore
 from hub.stream.hub_key import open_signer
 from hub.stream.intake import IntakeWorker
 from hub.stream.log import log_spans, new_consumer, new_producer, read_span, started
@@ -93,7 +94,13 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
         await roster.caught_up()
         store = CaseStore(settings.data_dir / "cases", hub_log.log_id, hub_log.partitions)
         stack.callback(store.close)
-        cases = CaseFollower(settings, store, hub_log.partitions, lambda one: _operator(roster, one))
+        held_store = HeldStore(settings.data_dir / "held", hub_log.log_id)
+        stack.callback(held_store.close)
+        held = HeldFollower(settings, held_store, hub_log.partitions, lambda one: store.accepted(one) is not None)
+        await stack.enter_async_context(started(held))
+        following.append(guarded("held", held.run()))
+        await held.caught_up()  # before the cases: what a person let through counts in no limit
+        cases = CaseFollower(settings, store, hub_log.partitions, lambda one: _operator(roster, one), held.book)
         await stack.enter_async_context(started(cases))
         following.append(guarded("cases", cases.run()))
         reported = ReportedFollower(settings)
@@ -120,6 +127,7 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
             reported=reported,
             signer=await open_signer(settings, hub_log, producer),
             inboxes=Inboxes(admin.list_topics),
+            held=held,
             producer=producer,
             pool=pool,
             metrics=metrics,

@@ -6,7 +6,8 @@ leaves a state that is true at some offset. Losing the directory costs a fold fr
 
 Rows: `n` number -> case; `e` partition, operator, event id -> digest and position; `s` partition, source
 offset -> position and breaches of an accepted event (the last `SOURCES_KEPT` a partition); `b` partition,
-block -> times and stages of 64 positions; `o` partition -> next offset, last source; `l` -> log id.
+block -> times and stages of 64 positions; `d` day, operator -> notices of that day; `o` partition -> next
+offset, last source; `l` -> log id.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from rocksdict import Options, Rdict, WriteBatch
 
 from hub.core import breaches
 from hub.core.cases import Case, Folded, fold
+from hub.core.held import Published
 from hub.core.intake import SeenEvent
-from hub.core.model import SEGMENT, Breach, Operator, ReleaseNotice, Source, Stage
+from hub.core.model import DAY_MS, SEGMENT, Breach, Operator, ReleaseNotice, Source, Stage
+from hub.core.numbers import in_ranges
 from hub.core.universe import NO_TIME, STAGES, Universe, UniverseSegment
 
 BLOCK = 64
@@ -36,6 +39,7 @@ SOURCES_KEPT = 20_000
 
 _PLACE = struct.Struct(">HQ")
 _PROGRESS = struct.Struct(">Qq")
+_PUBLISHED = struct.Struct(">QQ")
 _STAGE_CODE = {stage: code + 1 for code, stage in enumerate(STAGES)}
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -53,6 +57,10 @@ def _place(kind: bytes, partition: int, offset: int) -> bytes:
 
 def _event_key(partition: int, operator: str, event_id: bytes) -> bytes:
     return b"e" + partition.to_bytes(2, "big") + event_id + operator.encode()
+
+
+def _day_key(operator: str, day: int) -> bytes:
+    return b"d" + day.to_bytes(4, "big", signed=True) + operator.encode()
 
 
 def _pack_case(case: Case) -> bytes:
@@ -82,6 +90,7 @@ class CaseStore:
         self._cases: dict[str, Case] = {}
         self._events: dict[bytes, SeenEvent] = {}
         self._sources: dict[tuple[int, int], AcceptedSource] = {}
+        self._published: dict[bytes, Published] = {}
         self._kept: dict[int, deque[int]] = {partition: deque() for partition in range(partitions)}
         self._dropped_sources: list[tuple[int, int]] = []
         self._dirty_blocks: set[tuple[int, int]] = set()
@@ -159,6 +168,17 @@ class CaseStore:
                 accepted = AcceptedSource(Source(source.partition, offset), tuple(Breach(one) for one in shown))
         return accepted
 
+    def published(self, operator: str, day: int) -> Published:
+        """Notices of an operator on a UTC day, those that a person released apart."""
+        return self._published_of(_day_key(operator, day))
+
+    def _published_of(self, key: bytes) -> Published:
+        found = self._published.get(key)
+        if found is None:
+            row = self._row(key)
+            found = Published() if row is None else Published(*_PUBLISHED.unpack(row))
+        return found
+
     def next_offset(self, partition: int) -> int:
         """The next offset of `releases` to be folded."""
         return self._next[partition]
@@ -172,8 +192,10 @@ class CaseStore:
         self._next[position.partition] = position.offset + 1
         self._moved.add(position.partition)
 
-    def add(self, notice: ReleaseNotice, position: Source, operator: Operator | None) -> Folded | None:
-        """Fold one notice, the next of its partition."""
+    def add(
+        self, notice: ReleaseNotice, position: Source, operator: Operator | None, *, released: bool = False
+    ) -> Folded | None:
+        """Fold one notice, the next of its partition. `released`: a person let it through; it counts in no limit."""
         partition, offset = position
         before = self.case_of(notice.subject.value)
         folded = fold(notice, position, self._last_source[partition], lambda _: before)
@@ -185,6 +207,8 @@ class CaseStore:
             return None
         self._last_source[partition] = notice.source.offset
         self._cases[folded.number] = folded.case
+        if operator is not None and not released:
+            self._count(notice, operator)
         key = _event_key(partition, notice.operator, notice.event_id)
         self._events[key] = SeenEvent(notice.event_digest, position)
         shown = () if operator is None else breaches.of_notice(notice, operator, before)
@@ -201,6 +225,12 @@ class CaseStore:
             dropped = (source.partition, kept.popleft())
             self._sources.pop(dropped, None)
             self._dropped_sources.append(dropped)
+
+    def _count(self, notice: ReleaseNotice, operator: Operator) -> None:
+        key = _day_key(operator.id, notice.published_at // DAY_MS)
+        every, ported = self._published_of(key)
+        outside = not in_ranges(notice.subject.value, operator.ranges)
+        self._published[key] = Published(every + 1, ported + outside)
 
     def _note_stage(self, folded: Folded, notice: ReleaseNotice) -> None:
         partition, offset = folded.case.position
@@ -222,6 +252,8 @@ class CaseStore:
             batch.put(key, seen.digest + seen.position.offset.to_bytes(8, "big"))
         for place, accepted in self._sources.items():
             batch.put(_place(b"s", *place), _to_json([accepted.position.offset, *accepted.breaches]).encode())
+        for key, published in self._published.items():
+            batch.put(key, _PUBLISHED.pack(*published))
         for place in self._dropped_sources:
             batch.delete(_place(b"s", *place))
         for partition, block in self._dirty_blocks:
@@ -233,6 +265,7 @@ class CaseStore:
         self._cases.clear()
         self._events.clear()
         self._sources.clear()
+        self._published.clear()
         self._dropped_sources.clear()
         self._dirty_blocks.clear()
         self._moved.clear()

@@ -21,6 +21,7 @@ from hub.settings import WorkerSettings
 from hub.signing import Signer
 from hub.stream.case_store import CaseStore
 from hub.stream.followers import CaseFollower, ReportedFollower, RosterFollower
+from hub.stream.held_store import HeldFollower
 from hub.stream.read_back import ReadBack
 
 T = TypeVar("T")
@@ -67,6 +68,7 @@ class Context:
     """Signs what is asked or told of one platform."""
 
     inboxes: Inboxes
+    held: HeldFollower
     producer: AIOKafkaProducer
     pool: ThreadPoolExecutor
     metrics: Metrics

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hub import contracts
 from hub.contracts import decode
+from hub.core.held import HeldBook
 from hub.core.model import AcceptedAnswer, AcceptedReport, Clock, Operator, Platform, ReleaseNotice, Source
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
@@ -171,10 +172,12 @@ class CaseFollower(Follower):
         store: CaseStore,
         partitions: int,
         operator_of: Callable[[str], Awaitable[Operator | None]],
+        held: HeldBook,
     ) -> None:
         super().__init__(settings, [TopicPartition(contracts.RELEASES, one) for one in range(partitions)])
         self.store = store
         self._operator_of = operator_of
+        self._held = held
         self._flushed_at = 0.0
         for tp in self.tps:
             self.places[tp] = store.next_offset(tp.partition)
@@ -198,7 +201,11 @@ class CaseFollower(Follower):
             log.error("releases %s: %s; ignored", position, wrong.message)
             self.store.skip(position)
             return
-        self.store.add(notice, position, await self._operator_of(notice.operator))
+        held = self._held.ever_held(position.partition, notice.operator, notice.event_id)
+        released = bool(held) and notice.source.offset not in held
+        folded = self.store.add(notice, position, await self._operator_of(notice.operator), released=released)
+        if folded is not None and held and not released:
+            self._held.void(notice.source)
 
     async def folded(self, partition: int, end: int) -> None:
         """Wait until everything before an offset was folded."""

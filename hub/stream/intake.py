@@ -1,10 +1,12 @@
 """The intake stage: one partition of `events`.
 
-Made durable in this order: refused messages; receipts of refusals, duplicates and notes; notices; receipts of
-acceptance; only then is the chunk acked. Positions come from the fold of `releases`, never from the producer's answer.
+Made durable in this order: refused messages, held events and what became of those sent again; receipts of refusals,
+duplicates, notes and of what is held; notices; receipts of acceptance; only then is the chunk acked. Positions come
+from the fold of `releases`, never from the producer's answer. Held events are `hub.stream.holding`'s.
 
 A source is decided once. On start the receipts beyond the committed offset are read back: a source with one is
-decided. A source whose notice was folded was accepted; its receipt is written if it is missing. What is left
+decided. A source whose notice was folded was accepted, and one in the fold of `held` is held; its receipt is written
+if it is missing. What is left
 below the last folded source was refused without a receipt (nobody proved who sent it) and is only written to
 `rejected` again.
 """
@@ -20,9 +22,10 @@ from typing import Any
 from hub import contracts
 from hub.contracts import receipts_topic
 from hub.core.breaches import of_event
-from hub.core.intake import Addressed, Arrival, Plan, acceptance, decide, rejected
-from hub.core.model import NumberEvent, Record, Refusal
+from hub.core.intake import Addressed, Arrival, Plan, acceptance, decide, holding, rejected
+from hub.core.model import Decision, NumberEvent, Record, Refusal
 from hub.stream.context import Context
+from hub.stream.holding import Holding
 from hub.stream.runner import Chunk
 
 log = logging.getLogger(__name__)
@@ -35,11 +38,12 @@ class IntakeWorker:
         self._context = context
         self._partition = partition
         self._decided: set[int] | None = None
+        self._holding = Holding(context, partition)
 
     async def prepare(self) -> None:
-        """Fold `releases` to its end: nothing is decided before."""
+        """Fold `releases` and `held` to their ends: nothing is decided before."""
         began = time.monotonic()
-        await self._context.cases.caught_up()
+        await asyncio.gather(self._context.cases.caught_up(), self._context.held.caught_up())
         self._context.metrics.recovery_seconds.labels(contracts.EVENTS, self._partition).set(time.monotonic() - began)
 
     async def background(self) -> None:
@@ -59,35 +63,45 @@ class IntakeWorker:
         self._decided = {offset for offset in self._decided if offset >= chunk.end}
 
     async def _decide(self, records: Sequence[Record], pending: list[asyncio.Future[Any]]) -> None:
-        context = self._context
-        arrivals = await context.open(records, context.opener.events, lambda one: one.content is Refusal.BAD_SIGNATURE)
-        rest = arrivals
+        rest = await self._holding.open(records)
         while rest:
             # Looked at each time, with nothing awaited before the plan: a zombie's notices may be folded meanwhile.
-            if rest[0].record.offset <= context.store.last_source(self._partition):
+            if self._was_decided(rest[0]):
                 await self._decide_again(rest[0], pending)
                 rest = rest[1:]
                 continue
-            plan = self._plan(rest)
+            plan = self._plan(rest[: self._undecided(rest)])
             await self._carry_out(plan, pending)
             rest = rest[plan.taken :]
+
+    def _was_decided(self, arrival: Arrival) -> bool:
+        decided_to = self._context.store.last_source(self._partition)
+        return arrival.record.offset <= decided_to or self._holding.is_held(arrival.source)
+
+    def _undecided(self, arrivals: Sequence[Arrival]) -> int:
+        """How many of them to decide on next: after a restart, one further on may be held already."""
+        if arrivals[0].record.offset > self._context.held.book.last_held(self._partition):
+            return len(arrivals)
+        return next((n for n, one in enumerate(arrivals) if self._holding.is_held(one.source)), len(arrivals))
 
     def _plan(self, arrivals: Sequence[Arrival]) -> Plan:
         """Decide; if that raises, decide on the first message alone, and set it aside if it is the cause."""
         context = self._context
         try:
-            return decide(arrivals, context.store, context.hub_log.log_id)
+            return decide(arrivals, context.store, context.hub_log.log_id, context.held.book)
         except Exception as error:  # noqa: BLE001  (poison must not stop the rest)
             if len(arrivals) > 1:
                 return self._plan(arrivals[: len(arrivals) // 2])
             arrival = arrivals[0]
             log.error("events %s: %s in a rule; set aside", arrival.source, type(error).__name__)
-            return decide([arrival._replace(content=Refusal.HUB_FAULT)], context.store, context.hub_log.log_id)
+            spoilt = arrival._replace(content=Refusal.HUB_FAULT)
+            return decide([spoilt], context.store, context.hub_log.log_id, context.held.book)
 
     async def _carry_out(self, plan: Plan, pending: list[asyncio.Future[Any]]) -> None:
         context = self._context
         # A source with a receipt is not looked at again, so what was refused is set aside first.
         await asyncio.gather(*[await context.reject(one) for one in plan.rejected])
+        await self._hold(plan)
         await asyncio.gather(*[await self._receipt(one) for one in plan.receipts])
         if not plan.accepted:
             return
@@ -105,27 +119,47 @@ class IntakeWorker:
         # The answer only tells how far to fold; what counts is what the fold then says.
         await context.cases.folded(self._partition, max(end.offset for end in ends) + 1)
         context.metrics.notices.inc(len(sent))
-        for accepted in plan.accepted:
-            await self._confirm(accepted.arrival, pending)
+        await self._confirm([one.arrival for one in plan.accepted], pending)
+
+    async def _hold(self, plan: Plan) -> None:
+        """Make durable what is held and what became of events held before; then say what is held."""
+        at_ms = max(
+            (one.receipt.recorded_at for one in (*plan.receipts, *(one.receipt for one in plan.held))), default=0
+        )
+        await self._holding.write([*(one.event for one in plan.held), *plan.settled], at_ms)
+        await self._say_held([one.arrival for one in plan.held])
+
+    async def _say_held(self, arrivals: Sequence[Arrival]) -> None:
+        """Tell whom it concerns that events are held, which the fold of `held` supports."""
+        await self._holding.tell([(one, Decision.HELD, None) for one in arrivals])
+        await asyncio.gather(*[await self._receipt(holding(one)) for one in arrivals])
 
     async def _decide_again(self, arrival: Arrival, pending: list[asyncio.Future[Any]]) -> None:
         """A source that was decided before a restart, without a receipt to show for it."""
         if self._context.store.accepted(arrival.source) is not None:
-            await self._confirm(arrival, pending)
+            await self._confirm([arrival], pending)
+        elif self._holding.is_held(arrival.source):
+            await self._say_held([arrival])
         elif isinstance(arrival.content, Refusal) and arrival.sender is None:
             pending.append(await self._context.reject(rejected(arrival.record, arrival.content, None)))
         else:
             log.warning("events %s: decided by another worker; skipped", arrival.source)
 
-    async def _confirm(self, arrival: Arrival, pending: list[asyncio.Future[Any]]) -> None:
-        """Write the receipt of acceptance that the fold supports."""
-        accepted = self._context.store.accepted(arrival.source)
-        if accepted is None:
-            log.warning("events %s: another worker's decision came first", arrival.source)
-            return
-        assert isinstance(arrival.content, NumberEvent), "only events become notices"
-        shown = (*accepted.breaches, *of_event(arrival.content, arrival.record.record_time))
-        pending.append(await self._receipt(acceptance(arrival, accepted.position, shown)))
+    async def _confirm(self, arrivals: Sequence[Arrival], pending: list[asyncio.Future[Any]]) -> None:
+        """Write the receipts of acceptance that the fold supports."""
+        found = []
+        for arrival in arrivals:
+            accepted = self._context.store.accepted(arrival.source)
+            if accepted is None:
+                log.warning("events %s: another worker's decision came first", arrival.source)
+            else:
+                found.append((arrival, accepted))
+        await self._holding.accepted([arrival for arrival, _ in found])
+        await self._holding.tell([(arrival, Decision.ACCEPTED, accepted.position) for arrival, accepted in found])
+        for arrival, accepted in found:
+            assert isinstance(arrival.content, NumberEvent), "only events become notices"
+            shown = (*accepted.breaches, *of_event(arrival.content, arrival.judged_at))
+            pending.append(await self._receipt(acceptance(arrival, accepted.position, shown)))
 
     async def _receipt(self, addressed: Addressed) -> asyncio.Future[Any]:
         metrics, receipt = self._context.metrics, addressed.receipt

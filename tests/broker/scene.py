@@ -39,6 +39,7 @@ from hub.core.model import (
     OutcomeSet,
     Platform,
     PlatformState,
+    PortedNotice,
     Receipt,
     ReceivedThrough,
     Record,
@@ -347,8 +348,9 @@ class Scene:
 
     def receipts(self, operator: str) -> list[Receipt]:
         """An operator's receipts of events, in order."""
-        found = (decode(record.value, Receipt, ReportReceipt) for record in self.read(receipts_topic(operator)))
-        return [one for one in found if isinstance(one, Receipt)]
+        records = self.read(receipts_topic(operator))
+        values = [decode(record.value, Receipt, ReportReceipt, PortedNotice) for record in records]
+        return [one for one in values if isinstance(one, Receipt)]
 
     def notices(self) -> list[tuple[Source, ReleaseNotice]]:
         """What lies in `releases`, and where."""

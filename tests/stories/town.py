@@ -33,7 +33,6 @@ from hub.core.model import (
 from hub.sdk.adapter import PlatformAdapter
 from hub.sdk.adapter_settings import AdapterSettings
 from hub.sdk.login_check import LoginCheck
-from hub.sdk.login_words import Advice, Operation, Signals
 from hub.sdk.reports import send_report
 from hub.sdk.stores import SqlStore
 from tests.broker import scene as scenes
@@ -100,10 +99,7 @@ class AppInTown:
         check = LoginCheck(self.engine)
         wait_until(f"{self.id} has heard everything", lambda: check.evidence().caught_up_at is not None, EFFECT_S)
 
-        def advice(number: str, bound_since: int | None, operation: Operation, signals: Signals) -> Advice:
-            return check.check(number, bound_since, operation, signals).advice
-
-        self.drive.check = advice
+        self.drive.check = check.check
 
     def person(self, name: str) -> Person:
         """Somebody at this app."""

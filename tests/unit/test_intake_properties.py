@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hub.contracts import partition_of
 from hub.core import breaches, intake, numbers
 from hub.core.breaches import OperatorBook
+from hub.core.held import HeldCopy
 from hub.core.intake import Arrival
 from hub.core.memory import MemoryCases
 from hub.core.model import (
@@ -22,6 +23,7 @@ from hub.core.model import (
     Breach,
     Decision,
     EventType,
+    HeldVerdict,
     Names,
     NumberEvent,
     Operator,
@@ -34,7 +36,7 @@ from hub.core.model import (
     Source,
     Stage,
 )
-from hub.sdk.rehearsal import REHEARSED_LOG, Rehearsal
+from hub.sdk.rehearsal import REHEARSED_LOG, Heard, Rehearsal
 
 HOME = 3
 NOW = 1_780_000_000_000
@@ -181,6 +183,10 @@ def _moved(arrival: Arrival) -> Arrival:
     return arrival._replace(home=HOME + 1)
 
 
+def _dropped(arrival: Arrival) -> Arrival:
+    return arrival._replace(held=HeldCopy(Source(HOME, 0), NOW, HeldVerdict.DROPPED, decided=False))
+
+
 def _content(content: Refusal, arrival: Arrival) -> Arrival:
     return arrival._replace(content=content)
 
@@ -214,6 +220,7 @@ REFUSED: list[tuple[Refusal, Bad]] = [
     (Refusal.OUT_OF_ORDER, Bad(LATER)),
     (Refusal.TIME_REVERSED, Bad(LATER._replace(occurred_at=OPEN.occurred_at - 1), before=(OPEN,))),
     (Refusal.TIME_REVERSED, Bad(OPEN._replace(event_id=bytes(16)), before=(OPEN, LATER))),
+    (Refusal.DROPPED, Bad(OPEN, spoil=_dropped)),
 ]
 ACKS_ONLY = {Refusal.WRONG_PLATFORM, Refusal.OTHER_LOG, Refusal.BEYOND_LOG, Refusal.TOO_LARGE, Refusal.HUB_FAULT}
 
@@ -353,7 +360,7 @@ def test_any_split_into_batches(events: list[NumberEvent], data: st.DataObject) 
         receipts += heard.receipts
         notices += heard.notices
         letters += heard.rejected
-    assert (tuple(receipts), tuple(notices), tuple(letters)) == expected
+    assert Heard(tuple(receipts), tuple(notices), tuple(letters)) == expected
     assert split.known.cases == whole.known.cases
 
 

@@ -90,6 +90,21 @@ def test_the_whole_answer(file: Path, roster: Path) -> None:
     assert [row["line"] for row in answer["unreadable_rows"]] == [6]
 
 
+def test_what_would_be_held(file: Path, roster: Path) -> None:
+    """An operator sees before it sends that a file goes over its daily limit, and which lines would wait."""
+    assert "Held over" not in _run(file, "--operators", roster)[1]
+    roster.write_text(ROSTER + "  limit_daily: 0\n")
+    answer = _json(file, "--operators", roster)
+    assert [answer[name] for name in ("accepted", "held", "refused", "unreadable")] == [0, 4, 1, 1]
+    assert {why: one["lines"] for why, one in answer["held_for"].items()} == {
+        "DAILY_LIMIT": [3],
+        "BEHIND": [2, 4, 7],
+    }
+    code, text, _ = _run(file, "--operators", roster)
+    assert (code, "Held over a daily limit" in text) == (1, True)
+    assert MINE[3:] not in text
+
+
 def test_without_a_roster(file: Path) -> None:
     """Without a roster any range and 60 to 90 days of cooling are taken for the operator's, and the answer says so."""
     answer = _json(file)

@@ -1,0 +1,121 @@
+"""Reading from the logs how platforms behave: what `hub.core.standing` judges.
+
+From `coverage` how far each has received, from `releases` when the first notice it has not received was recorded,
+from `tiles` when what it has received last moved, from `gaps` what it has left unanswered. Read when a person asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from pyroaring import BitMap
+
+from hub import contracts
+from hub.contracts import decode
+from hub.core.model import Clock, Coverage, GapClass, Gaps, HubLog, Platform, Received, Record, Tile
+from hub.core.standing import Behaviour, Standing, standing
+from hub.errors import ContractError
+from hub.roster_desk import reader_settings
+from hub.settings import WorkerSettings
+from hub.stream.log import log_spans, new_consumer, read_span, started
+
+NOTICE_WAIT_MS = 5_000
+
+
+async def standings(servers: str, hub_log: HubLog, platforms: Mapping[str, Platform]) -> dict[str, Standing | None]:
+    """How each platform behaves now."""
+    seen = await behaviours(servers, hub_log)
+    now_ms = await _now_ms(servers, hub_log)
+    silent = Behaviour(None, None)
+    return {one.id: standing(one, seen.get(one.id, silent), now_ms) for one in platforms.values()}
+
+
+async def behaviours(servers: str, hub_log: HubLog) -> dict[str, Behaviour]:
+    """What each platform was seen to do. One without published coverage has not been seen."""
+    settings = reader_settings(servers)
+    coverage, moved, unanswered = await asyncio.gather(
+        _newest(settings, contracts.COVERAGE, hub_log.partitions, Coverage),
+        _moved(settings, hub_log.partitions),
+        _unanswered(settings, hub_log.partitions),
+    )
+    waiting = await _waiting_since(settings, hub_log.partitions, [one for _, one in coverage.values()])
+    return {
+        one.platform: Behaviour(waiting.get(one.platform), moved.get(one.platform), unanswered.get(one.platform, 0))
+        for _, one in coverage.values()
+    }
+
+
+async def _newest(
+    settings: WorkerSettings, topic: str, partitions: int, *kinds: type[Any]
+) -> dict[bytes, tuple[Record, Any]]:
+    """The newest record of each key of a compacted topic, and its value."""
+    newest: dict[bytes, Record] = {}
+    tps = [TopicPartition(topic, one) for one in range(partitions)]
+    async for batch in read_span(settings, await log_spans(settings, tps)):
+        newest.update((record.key or b"", record) for record in batch)
+    found = {}
+    for key, record in newest.items():
+        try:
+            found[key] = (record, decode(record.value, *kinds))
+        except ContractError:  # removed, or of a later schema
+            continue
+    return found
+
+
+async def _moved(settings: WorkerSettings, partitions: int) -> dict[str, int]:
+    """When what a platform has received last moved."""
+    moved: dict[str, int] = {}
+    for record, one in (await _newest(settings, contracts.TILES, partitions, Tile, Received)).values():
+        if isinstance(one, Received):
+            moved[one.platform] = max(record.record_time, moved.get(one.platform, 0))
+    return moved
+
+
+async def _unanswered(settings: WorkerSettings, partitions: int) -> dict[str, int]:
+    """Overdue cases that a platform has received and never answered."""
+    found: dict[str, int] = defaultdict(int)
+    for _, one in (await _newest(settings, contracts.GAPS, partitions, Gaps)).values():
+        for gap, bitmap in one.classes:
+            if gap is GapClass.NO_OUTCOME:
+                found[one.platform] += len(BitMap.deserialize(bitmap) & BitMap.deserialize(one.overdue))
+    return found
+
+
+async def _waiting_since(settings: WorkerSettings, partitions: int, found: list[Coverage]) -> dict[str, int]:
+    """Record time of the oldest notice that a platform has not received."""
+    tps = [TopicPartition(contracts.RELEASES, one) for one in range(partitions)]
+    spans = await log_spans(settings, tps)
+    waiting: dict[str, int] = {}
+    async with started(new_consumer(settings)) as consumer:
+        times: dict[tuple[int, int], int | None] = {}
+        for one in found:
+            received = dict(one.received)
+            for tp in tps:
+                first, end = spans[tp]
+                place = max(first, received.get(tp.partition, -1) + 1)
+                if place < end:
+                    if (tp.partition, place) not in times:
+                        times[tp.partition, place] = await _record_time(consumer, tp, place)
+                    at_ms = times[tp.partition, place]
+                    if at_ms is not None:
+                        waiting[one.platform] = min(at_ms, waiting.get(one.platform, at_ms))
+    return waiting
+
+
+async def _record_time(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> int | None:
+    consumer.assign([tp])
+    consumer.seek(tp, offset)
+    fetched = await consumer.getmany(tp, timeout_ms=NOTICE_WAIT_MS, max_records=1)
+    return next((int(record.timestamp) for batch in fetched.values() for record in batch), None)
+
+
+async def _now_ms(servers: str, hub_log: HubLog) -> int:
+    if hub_log.clock != "world":
+        return time.time_ns() // 1_000_000
+    found = await _newest(reader_settings(servers), contracts.CLOCK, 1, Clock)
+    return max((one.now_ms for _, one in found.values()), default=0)

@@ -1,0 +1,136 @@
+"""`unbind-hub operator add|list|show|limits|rotate-key`: for the registrar."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+
+from hub.cli import operator
+from hub.cli.look import AsJson, Servers
+from hub.cli.look import _print as print_rows
+from hub.cli.roster import (
+    Compromised,
+    File,
+    Id,
+    KeyFile,
+    KeyId,
+    OverlapDays,
+    Public,
+    UnsafeSince,
+    add_new,
+    at_desk,
+    change_record,
+    clock_ms,
+    known,
+    new_key,
+    rotation,
+    show,
+)
+from hub.core.model import Operator
+from hub.registrar import registrar
+from hub.roster_desk import find_hub, roster_desk
+from hub.sdk.roster_records import read_record, record_of
+from hub.sdk.times import iso_time
+
+
+@operator.app.command("rotate-key")
+def operator_rotate_key(
+    operator_id: Id,
+    bootstrap_servers: Servers,
+    public: Public = None,
+    file: KeyFile = None,
+    key_id: KeyId = None,
+    overlap_days: OverlapDays = 7,
+    compromised: Compromised = False,
+    unsafe_since: UnsafeSince = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give an operator a new key. The old ones stay on its record: they end after an overlap, or are revoked."""
+    now_ms = clock_ms()
+    key = new_key(public, file, key_id, now_ms)
+    change = rotation(key, now_ms, overlap_days, compromised=compromised, unsafe_since=unsafe_since)
+    change_record(bootstrap_servers, Operator, operator_id, change, as_json=as_json)
+
+
+@operator.app.command("add")
+def operator_add(
+    bootstrap_servers: Servers,
+    file: File = None,
+    operator_id: Annotated[str | None, typer.Option("--id")] = None,
+    zh: Annotated[str | None, typer.Option(help="Name in Chinese.")] = None,
+    en: Annotated[str | None, typer.Option(help="Name in English.")] = None,
+    range_: Annotated[list[str] | None, typer.Option("--range", help="A prefix such as +86134; repeat.")] = None,
+    key_id: KeyId = None,
+    public: Public = None,
+    limit_daily: Annotated[int | None, typer.Option(min=0, help="Notices a UTC day before a person looks.")] = None,
+    limit_ported_daily: Annotated[int | None, typer.Option(min=0, help="The same for ported numbers.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put an operator on the roster, and make the topic of its receipts. It owes daily reports from now on."""
+    now_ms = clock_ms()
+    if file is not None:
+        record = read_record(file, Operator)
+    else:
+        names = {"zh": zh or en, "en": en or zh}
+        record = record_of({"id": operator_id, "name": names, "ranges": range_ or []}, Operator)
+    if public is not None or key_id is not None:
+        record = record._replace(keys=(*record.keys, new_key(public, None, key_id, now_ms)))
+    record = record._replace(
+        since=record.since or now_ms,
+        limit_daily=record.limit_daily if limit_daily is None else limit_daily,
+        limit_ported_daily=record.limit_ported_daily if limit_ported_daily is None else limit_ported_daily,
+    )
+    show(asyncio.run(_add_operator(bootstrap_servers, record)), as_json=as_json)
+
+
+async def _add_operator(servers: str, record: Operator) -> Operator:
+    address, hub_log = await find_hub(servers)
+    # Before the record: who is on the roster may be written to.
+    async with registrar(address) as made:
+        await made.make_receipts([record.id], hub_log)
+    async with roster_desk(address) as desk:
+        return await desk.change(Operator, record.id, add_new(record))
+
+
+@operator.app.command("list")
+def operator_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
+    """Every operator on the roster."""
+    roster = at_desk(bootstrap_servers, lambda desk: desk.read())
+    rows = [
+        {
+            "operator": one.id,
+            "name": one.name.en,
+            "ranges": ", ".join(one.ranges),
+            "limit_daily": one.limit_daily,
+            "limit_ported_daily": one.limit_ported_daily,
+            "since": iso_time(one.since),
+            "keys": sum(key.counts_at(clock_ms()) for key in one.keys),
+        }
+        for one in sorted(roster.operators.values(), key=lambda one: one.id)
+    ]
+    print_rows(rows, "Operators", as_json=as_json)
+
+
+@operator.app.command("show")
+def operator_show(operator_id: Id, bootstrap_servers: Servers, as_json: AsJson = False) -> None:
+    """An operator's whole record."""
+    roster = at_desk(bootstrap_servers, lambda desk: desk.read())
+    show(known(roster.operators.get(operator_id), "operator", operator_id), as_json=as_json)
+
+
+@operator.app.command("limits")
+def operator_limits(
+    operator_id: Id,
+    bootstrap_servers: Servers,
+    daily: Annotated[int | None, typer.Option(min=0, help="Notices a UTC day; leave out for no limit.")] = None,
+    ported_daily: Annotated[int | None, typer.Option(min=0, help="Of them, of numbers outside its ranges.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set both limits of an operator. What is over them waits for a person (`operator held`)."""
+
+    def change(one: Any) -> Any:
+        return one._replace(limit_daily=daily, limit_ported_daily=ported_daily)
+
+    change_record(bootstrap_servers, Operator, operator_id, change, as_json=as_json)

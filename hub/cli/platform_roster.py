@@ -1,0 +1,162 @@
+"""`unbind-hub platform add|list|show|state|rotate-key|leave`: for the registrar."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+
+from hub.behaviour import standings
+from hub.cli import platform
+from hub.cli.look import AsJson, Servers
+from hub.cli.look import _print as print_rows
+from hub.cli.roster import (
+    Compromised,
+    File,
+    Id,
+    KeyFile,
+    KeyId,
+    Note,
+    OverlapDays,
+    Public,
+    UnsafeSince,
+    add_new,
+    at_desk,
+    change_record,
+    clock_ms,
+    known,
+    new_key,
+    rotation,
+    show,
+)
+from hub.core.model import Platform, PlatformState
+from hub.core.roster import Roster
+from hub.core.roster_life import change_state, enter
+from hub.core.standing import Standing
+from hub.registrar import registrar
+from hub.roster_desk import find_hub, roster_desk
+from hub.sdk.roster_records import read_record, record_of
+from hub.sdk.times import iso_time
+
+
+@platform.platform.command("add")
+def platform_add(
+    bootstrap_servers: Servers,
+    file: File = None,
+    platform_id: Annotated[str | None, typer.Option("--id")] = None,
+    zh: Annotated[str | None, typer.Option(help="Name in Chinese.")] = None,
+    en: Annotated[str | None, typer.Option(help="Name in English.")] = None,
+    sector: Annotated[str | None, typer.Option(help="Such as payment, bank, drive, mail.")] = None,
+    tier: Annotated[int | None, typer.Option(min=1, max=3)] = None,
+    contact: Annotated[str | None, typer.Option(help="Whom to ask.")] = None,
+    guide_url: Annotated[str | None, typer.Option(help="Where its users unbind.")] = None,
+    guide_step: Annotated[list[str] | None, typer.Option(help="How, a step each; may be repeated.")] = None,
+    state: Annotated[PlatformState | None, typer.Option(help="Unless the file says.")] = None,
+    note: Note = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a platform on the roster, connected or not: from a file, or from options for one nobody reaches yet."""
+    given: dict[str, Any] = {
+        "contact": contact,
+        "guide_url": guide_url,
+        "guide_steps": guide_step or None,
+        "state": state,
+    }
+    if file is None:
+        named = {"id": platform_id, "sector": sector, "tier": tier}
+        given |= {**named, "name": {"zh": zh or en, "en": en or zh}}
+        record = record_of({name: value for name, value in given.items() if value is not None}, Platform)
+    else:
+        record = read_record(file, Platform)
+        record = record._replace(state=state or record.state)
+    made = enter(record, clock_ms(), note)
+    show(at_desk(bootstrap_servers, lambda desk: desk.change(Platform, made.id, add_new(made))), as_json=as_json)
+    asyncio.run(_make_inbox(bootstrap_servers, made))
+
+
+async def _make_inbox(servers: str, record: Platform) -> None:
+    """Where the hub asks and tells a platform that is, or is to be, connected."""
+    address, hub_log = await find_hub(servers)
+    async with registrar(address) as made:
+        await made.make_inboxes([record], hub_log)
+
+
+@platform.platform.command("list")
+def platform_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
+    """Every platform on the roster, connected or not."""
+    roster, standing = asyncio.run(_with_standings(bootstrap_servers))
+    rows = [
+        {
+            "platform": one.id,
+            "name": one.name.en,
+            "sector": one.sector,
+            "tier": one.tier,
+            "state": str(one.state),
+            "standing": _word(standing[one.id]),
+            "since": iso_time(one.history[-1].at) if one.history else None,
+            "keys": sum(key.counts_at(clock_ms()) for key in one.keys),
+        }
+        for one in sorted(roster.platforms.values(), key=lambda one: one.id)
+    ]
+    print_rows(rows, "Platforms", as_json=as_json)
+
+
+@platform.platform.command("show")
+def platform_show(platform_id: Id, bootstrap_servers: Servers, as_json: AsJson = False) -> None:
+    """A platform's whole record, its history included, and how it behaves."""
+    roster, standing = asyncio.run(_with_standings(bootstrap_servers))
+    found = known(roster.platforms.get(platform_id), "platform", platform_id)
+    show(found, as_json=as_json, standing=_word(standing[platform_id]))
+
+
+async def _with_standings(servers: str) -> tuple[Roster, dict[str, Standing | None]]:
+    address, hub_log = await find_hub(servers)
+    async with roster_desk(address) as desk:
+        roster = await desk.read()
+    return roster, await standings(servers, hub_log, roster.platforms)
+
+
+def _word(found: Standing | None) -> str | None:
+    return None if found is None else found.lower()
+
+
+@platform.platform.command("state")
+def platform_state(
+    platform_id: Id,
+    state: Annotated[PlatformState, typer.Argument(help="The state from now on.")],
+    bootstrap_servers: Servers,
+    note: Note = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move a platform to another state."""
+    now_ms = clock_ms()
+    changed = change_record(
+        bootstrap_servers, Platform, platform_id, lambda one: change_state(one, state, now_ms, note), as_json=as_json
+    )
+    asyncio.run(_make_inbox(bootstrap_servers, changed))
+
+
+@platform.platform.command("leave")
+def platform_leave(platform_id: Id, bootstrap_servers: Servers, note: Note = None, as_json: AsJson = False) -> None:
+    """A platform leaves. Every gap it has stays one: cases published before stay in force for it."""
+    platform_state(platform_id, PlatformState.LEFT, bootstrap_servers, note, as_json)
+
+
+@platform.platform.command("rotate-key")
+def platform_rotate_key(
+    platform_id: Id,
+    bootstrap_servers: Servers,
+    public: Public = None,
+    file: KeyFile = None,
+    key_id: KeyId = None,
+    overlap_days: OverlapDays = 7,
+    compromised: Compromised = False,
+    unsafe_since: UnsafeSince = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a platform a new key. The old ones stay on its record: they end after an overlap, or are revoked."""
+    now_ms = clock_ms()
+    key = new_key(public, file, key_id, now_ms)
+    change = rotation(key, now_ms, overlap_days, compromised=compromised, unsafe_since=unsafe_since)
+    change_record(bootstrap_servers, Platform, platform_id, change, as_json=as_json)

@@ -1,0 +1,118 @@
+"""What the registrar's commands share: options, reading and changing one record, showing it.
+
+The registrar is whoever may write the topics `platforms` and `operators`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from hub.core.model import DAY_MS, Key, Operator, Platform
+from hub.core.roster import Roster
+from hub.core.roster_life import rotate
+from hub.errors import HubError
+from hub.roster_desk import RosterDesk, find_hub, roster_desk
+from hub.sdk.roster_records import check_key, to_json
+from hub.sdk.times import iso_time, time_ms
+
+T = TypeVar("T")
+
+Id = Annotated[str, typer.Argument(help="Id on the roster.")]
+Note = Annotated[str | None, typer.Option(help="By whom, and why; kept in its history. EXEMPT: on what basis.")]
+File = Annotated[Path | None, typer.Option(help="The record as JSON, such as `platform init` prints.")]
+Public = Annotated[str | None, typer.Option(help="The new public key: 64 hex digits.")]
+KeyFile = Annotated[Path | None, typer.Option("--file", help="The new key as JSON: key_id, public.")]
+KeyId = Annotated[str | None, typer.Option(help="Name of the new key; nobody has ever had one of that name.")]
+OverlapDays = Annotated[float, typer.Option(min=0, max=90, help="How long the old keys count on.")]
+Compromised = Annotated[bool, typer.Option("--compromised", help="The old keys are not safe: revoke them.")]
+UnsafeSince = Annotated[str | None, typer.Option(help="ISO 8601: since when they are not safe; else since now.")]
+
+
+def clock_ms() -> int:
+    """The time, for what is written down by hand."""
+    return time.time_ns() // 1_000_000
+
+
+def at_desk(servers: str, work: Callable[[RosterDesk], Awaitable[T]]) -> T:
+    """Do something at the desk of the hub at an address."""
+
+    async def run() -> T:
+        address, _ = await find_hub(servers)
+        async with roster_desk(address) as desk:
+            return await work(desk)
+
+    return asyncio.run(run())
+
+
+def show(record: Operator | Platform, *, as_json: bool, **beside: str | None) -> None:
+    """Print a record, whole, and what is seen beside it."""
+    shown = to_json(record) | beside
+    if as_json:
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
+        return
+    for name, value in shown.items():
+        if name == "history":
+            value = [f"{iso_time(one['at'])} {one['state']} {one['note'] or ''}".strip() for one in value]
+        lines = value if isinstance(value, list) else [value]
+        for place, line in enumerate(lines or ["-"]):
+            text = ", ".join(f"{key} {one}" for key, one in line.items()) if isinstance(line, dict) else line
+            typer.echo(f"{name if place == 0 else '':18} {'-' if text is None else text}")
+
+
+def known(found: Any, kind: str, record_id: str) -> Any:
+    """A record, or the error that there is none."""
+    if found is None:
+        raise HubError(f"no {kind} {record_id} on the roster", todo=f"unbind-hub {kind} list shows who is.")
+    return found
+
+
+def change_record(servers: str, kind: Any, record_id: str, change: Callable[[Any], Any], *, as_json: bool) -> Any:
+    """Change a record that is there, and show it; the record as it now is."""
+
+    def checked(found: Any, _roster: Roster) -> Any:
+        return change(known(found, kind.__name__.lower(), record_id))
+
+    changed = at_desk(servers, lambda desk: desk.change(kind, record_id, checked))
+    show(changed, as_json=as_json)
+    return changed
+
+
+def add_new(record: Any) -> Callable[[Any, Roster], Any]:
+    """The change that puts a record on the roster, if its id is not there yet."""
+
+    def change(found: Any, _roster: Roster) -> Any:
+        if found is not None:
+            raise HubError(f"{record.id} is on the roster already", todo="Change it with state, rotate-key or limits.")
+        return record
+
+    return change
+
+
+def new_key(public: str | None, file: Path | None, key_id: str | None, now_ms: int) -> Key:
+    """The key of options or a file, which counts from now on."""
+    try:
+        raw = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        name, hexed = key_id or raw.get("key_id"), public or raw.get("public")
+        key = Key(str(name or ""), bytes.fromhex(str(hexed or "")), now_ms)
+    except (OSError, ValueError, AttributeError) as wrong:
+        raise HubError("no key can be read", todo="Give --key-id and --public HEX, or --file with both.") from wrong
+    check_key(key)
+    return key
+
+
+def rotation(
+    key: Key, now_ms: int, overlap_days: float, *, compromised: bool, unsafe_since: str | None
+) -> Callable[[Any], Any]:
+    """The change that gives a record a new key and ends its old ones."""
+    if unsafe_since is not None and not compromised:
+        raise HubError("--unsafe-since is for a compromised key", todo="Add --compromised, or leave it out.")
+    since = (time_ms(unsafe_since) if unsafe_since is not None else now_ms) if compromised else None
+    overlap_ms = round(overlap_days * DAY_MS)
+    return lambda one: rotate(one, key, now_ms, overlap_ms=overlap_ms, unsafe_since=since)

@@ -1,0 +1,233 @@
+"""Held events: what waits for a person, as a fold of the topic `held`.
+
+Rules:
+1. An event over its operator's limit is held: neither refused nor published. `limit_daily` counts the notices of a
+   UTC day by record time, `limit_ported_daily` those of numbers outside the operator's ranges. Both come from the
+   fold of `releases`; what is in flight at once may go beyond them.
+2. RESTORED and WITHDRAWN are never held for a limit: holding them harms people.
+3. While an event of a number is held, every later one of that operator and number is held behind it, so that order
+   is kept. Another operator's are not: else whoever is over its limit could hold up other operators' numbers.
+4. A person releases or drops held events by name. Then the very same bytes are sent into `events` once more, with a
+   header that names the held source. Such a copy is judged in its place, but by its first record time where the
+   sender's doings are judged (signature, times, LATE_EVENT): against the roster as it is now, so that a key that
+   was revoked from an earlier time on no longer signs. It passes the limit and counts in none. Only the registrar
+   writes the verdict, so the header alone gives nobody anything.
+5. The first verdict on a held event counts, and its first copy decides it; what comes later is a duplicate.
+6. A copy that is sent while an earlier event of its number still waits leaves everything as it is.
+7. A source with a notice that counts is not held, whatever a worker that was already replaced wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, MutableMapping
+from hashlib import sha256
+from typing import NamedTuple
+
+from hub.core.model import (
+    EventType,
+    Header,
+    HeldDecided,
+    HeldEvent,
+    HeldRelease,
+    HeldVerdict,
+    HeldWhy,
+    NumberEvent,
+    Operator,
+    Record,
+    Source,
+)
+from hub.core.numbers import in_ranges
+
+NEVER_HELD = frozenset({EventType.RESTORED, EventType.WITHDRAWN})
+"""Not held for a limit; behind a held event of their number they wait as well."""
+
+HELD_SOURCE_HEADER = "held-source"
+"""Header of a held event sent again: partition and offset of the first, such as `8-240517`."""
+
+HEADERS_KEPT_BYTES = 64 * 1024
+"""Of an event's headers, those of the seal first."""
+
+SEAL = ("signature", "key-id")
+
+
+class Published(NamedTuple):
+    """Notices of an operator on one UTC day; `ported`: those of numbers outside its ranges."""
+
+    every: int = 0
+    ported: int = 0
+
+
+class HeldRow(NamedTuple):
+    """A held event as folded. `copy`: what decided it; its own source if a notice of it counted all the same."""
+
+    operator: str
+    number: str
+    event_id: bytes
+    digest: bytes
+    why: HeldWhy
+    recorded_at: int
+    verdict: HeldVerdict | None = None
+    copy: Source | None = None
+
+
+class HeldCopy(NamedTuple):
+    """What is known of a held event that is sent again. `decided`: an earlier copy was its answer."""
+
+    source: Source
+    recorded_at: int
+    verdict: HeldVerdict
+    decided: bool
+
+
+class HeldBook:
+    """The fold of `held`. Folding anything twice changes nothing.
+
+    Args:
+        rows: where it is kept; a dictionary, or a store on disk. Rows: `h` source -> held event; `c` operator and
+            number -> offsets that wait; `e` partition, operator, event id -> offsets ever held; `m` partition ->
+            the last offset held.
+    """
+
+    def __init__(self, rows: MutableMapping[bytes, bytes] | None = None) -> None:
+        self._rows = {} if rows is None else rows
+
+    def hold(self, held: HeldEvent, number: str) -> None:
+        """Fold a held event."""
+        source = held.source
+        if self.of(source) is not None:
+            return
+        # Its own row comes last: a process that dies in between folds the event again.
+        self._put_offsets(_event_key(source.partition, held.operator, held.event_id), source.offset)
+        self._put_offsets(_chain_key(held.operator, number), source.offset)
+        if source.offset > self.last_held(source.partition):
+            self._rows[_last_key(source.partition)] = str(source.offset).encode()
+        digest = sha256(held.value).digest()
+        self._put(source, HeldRow(held.operator, number, held.event_id, digest, held.why, held.recorded_at))
+
+    def judge(self, release: HeldRelease) -> None:
+        """Fold a person's verdict."""
+        for source in release.sources:
+            row = self.of(source)
+            if row is not None and row.operator == release.operator and row.verdict is None and row.copy is None:
+                self._put(source, row._replace(verdict=release.verdict))
+
+    def settle(self, decided: HeldDecided) -> None:
+        """Fold the hub's decision."""
+        self._settle(decided.source, decided.copy)
+
+    def void(self, source: Source) -> None:
+        """A notice of this source counts: it is not held."""
+        self._settle(source, source)
+
+    def _settle(self, source: Source, copy: Source) -> None:
+        row = self.of(source)
+        if row is None or row.copy is not None:
+            return
+        key = _chain_key(row.operator, row.number)
+        left = [offset for offset in self._offsets(key) if offset != source.offset]
+        if left:
+            self._rows[key] = json.dumps(left).encode()
+        elif self._rows.get(key) is not None:
+            del self._rows[key]
+        self._put(source, row._replace(copy=copy))
+
+    def of(self, source: Source) -> HeldRow | None:
+        """The held event of a source."""
+        data = self._rows.get(_row_key(source))
+        if data is None:
+            return None
+        operator, number, event_id, digest, why, recorded_at, verdict, copy = json.loads(data)
+        return HeldRow(
+            operator,
+            number,
+            bytes.fromhex(event_id),
+            bytes.fromhex(digest),
+            HeldWhy(why),
+            recorded_at,
+            None if verdict is None else HeldVerdict(verdict),
+            None if copy is None else Source(*copy),
+        )
+
+    def waiting(self, operator: str, number: str) -> list[int]:
+        """Offsets of an operator's events of a number that are held and not decided, in order."""
+        return self._offsets(_chain_key(operator, number))
+
+    def ever_held(self, partition: int, operator: str, event_id: bytes) -> list[int]:
+        """Offsets at which an event was held, decided or not."""
+        return self._offsets(_event_key(partition, operator, event_id))
+
+    def last_held(self, partition: int) -> int:
+        """The last offset of a partition of `events` that was held; -1 before the first."""
+        return int(self._rows.get(_last_key(partition)) or -1)
+
+    def copy_of(self, record: Record) -> HeldCopy | None:
+        """What a message of `events` is the copy of, if it names a held event on which a person has decided."""
+        source = named_source(record)
+        if source is None or source.partition != record.partition:
+            return None
+        row = self.of(source)
+        if row is None or row.verdict is None or row.digest != sha256(record.value or b"").digest():
+            return None
+        decided = row.copy not in (None, Source(record.partition, record.offset))
+        return HeldCopy(source, row.recorded_at, row.verdict, decided)
+
+    def _put(self, source: Source, row: HeldRow) -> None:
+        plain = [*row[:2], row.event_id.hex(), row.digest.hex(), *row[4:]]
+        self._rows[_row_key(source)] = json.dumps(plain).encode()
+
+    def _offsets(self, key: bytes) -> list[int]:
+        data = self._rows.get(key)
+        return [] if data is None else [int(one) for one in json.loads(data)]
+
+    def _put_offsets(self, key: bytes, offset: int) -> None:
+        self._rows[key] = json.dumps(sorted({*self._offsets(key), offset})).encode()
+
+
+def _row_key(source: Source) -> bytes:
+    return b"h%d-%d" % source
+
+
+def _chain_key(operator: str, number: str) -> bytes:
+    return f"c{number} {operator}".encode()
+
+
+def _event_key(partition: int, operator: str, event_id: bytes) -> bytes:
+    return b"e%d " % partition + event_id + operator.encode()
+
+
+def _last_key(partition: int) -> bytes:
+    return b"m%d" % partition
+
+
+def named_source(record: Record) -> Source | None:
+    """The held source that a message says it is the copy of."""
+    for name, value in record.headers:
+        if name == HELD_SOURCE_HEADER and value is not None:
+            partition, _, offset = value.partition(b"-")
+            if partition.isdigit() and offset.isdigit() and len(value) < HEADERS_KEPT_BYTES:
+                return Source(int(partition[:10]), int(offset[:19]))
+    return None
+
+
+def kept_headers(headers: Iterable[tuple[str, bytes | None]]) -> tuple[Header, ...]:
+    """An event's headers, as many as are kept: those of the seal first, no claim to be a copy."""
+    kept, size = [], 0
+    found = [(name, value or b"") for name, value in headers if name != HELD_SOURCE_HEADER]
+    for name, value in sorted(found, key=lambda one: one[0] not in SEAL):
+        size += len(name) + len(value)
+        if size <= HEADERS_KEPT_BYTES:
+            kept.append(Header(name, value))
+    return tuple(kept)
+
+
+def over_limit(event: NumberEvent, sender: Operator, published: Published) -> HeldWhy | None:
+    """Why an event that becomes a notice is held, or None: rules 1 and 2."""
+    if event.type in NEVER_HELD:
+        return None
+    if sender.limit_daily is not None and published.every >= sender.limit_daily:
+        return HeldWhy.DAILY_LIMIT
+    ported = sender.limit_ported_daily
+    if ported is not None and published.ported >= ported and not in_ranges(event.number, sender.ranges):
+        return HeldWhy.PORTED_LIMIT
+    return None

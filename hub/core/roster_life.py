@@ -1,0 +1,159 @@
+"""The life of a roster record: what may be done to it, as values. Who writes it is elsewhere (`hub.roster_desk`).
+
+Rules:
+1. A platform's state follows another only as `MAY_FOLLOW` says. Each change goes to the end of `history`, with its
+   time and a note; nothing is ever taken out of it.
+2. CONNECTED needs a key that counts, EXEMPT a note that says on what basis. Degraded and recovering are no states:
+   they are seen from behaviour (`hub.core.standing`).
+3. Leaving sets `left_at` and changes nothing else: every case published before stays a gap until it is resolved.
+4. A key is never removed: what it signed stays provable. Rotation ends the keys that count, after an overlap, or
+   revokes them from the moment they were no longer safe, and adds the new one.
+5. A key id names one key of one holder for ever, and a public key has one name: both are refused if anybody, an
+   operator or a platform, has ever had them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from hub.core.model import DAY_MS, Key, Operator, Platform, PlatformState, StateChange
+from hub.core.roster import Roster
+from hub.errors import HubError
+
+R = TypeVar("R", Operator, Platform)
+
+ENTRY = frozenset(
+    {
+        PlatformState.KNOWN_UNCONNECTED,
+        PlatformState.ONBOARDING,
+        PlatformState.CONNECTED,
+        PlatformState.EXEMPT,
+    }
+)
+"""States a platform can come onto the roster in."""
+
+MAY_FOLLOW: dict[PlatformState, frozenset[PlatformState]] = {
+    PlatformState.KNOWN_UNCONNECTED: frozenset(
+        {PlatformState.ONBOARDING, PlatformState.EXEMPT, PlatformState.LEFT},
+    ),
+    PlatformState.ONBOARDING: frozenset(
+        {PlatformState.CONNECTED, PlatformState.KNOWN_UNCONNECTED, PlatformState.EXEMPT, PlatformState.LEFT},
+    ),
+    PlatformState.CONNECTED: frozenset({PlatformState.SUSPENDED, PlatformState.EXEMPT, PlatformState.LEFT}),
+    PlatformState.SUSPENDED: frozenset({PlatformState.CONNECTED, PlatformState.EXEMPT, PlatformState.LEFT}),
+    PlatformState.EXEMPT: frozenset({PlatformState.KNOWN_UNCONNECTED, PlatformState.ONBOARDING, PlatformState.LEFT}),
+    PlatformState.LEFT: frozenset({PlatformState.ONBOARDING}),
+}
+"""Which state may follow which. A suspended platform goes on where it was; one that left joins anew."""
+
+OVERLAP_MS = 7 * DAY_MS
+"""How long an old key counts beside a new one, unless stated: time to bring the new one to every machine."""
+
+
+def enter(platform: Platform, now_ms: int, note: str | None) -> Platform:
+    """A platform as it comes onto the roster.
+
+    Raises:
+        HubError: its state is none to begin with, or lacks what it needs.
+    """
+    if platform.state not in ENTRY:
+        raise HubError(
+            f"no platform comes onto the roster as {platform.state}", todo=f"Use one of {', '.join(sorted(ENTRY))}."
+        )
+    _check_needs(platform, platform.state, now_ms, note)
+    return platform._replace(left_at=None, history=(StateChange(now_ms, platform.state, note),))
+
+
+def change_state(platform: Platform, state: PlatformState, now_ms: int, note: str | None) -> Platform:
+    """The platform in another state.
+
+    Raises:
+        HubError: that state does not follow, or lacks what it needs.
+    """
+    allowed = MAY_FOLLOW[platform.state]
+    if state not in allowed:
+        raise HubError(
+            f"{platform.id} is {platform.state}, and {state} does not follow",
+            todo=f"After {platform.state} comes one of {', '.join(sorted(allowed))}.",
+        )
+    _check_needs(platform, state, now_ms, note)
+    return platform._replace(
+        state=state,
+        left_at=now_ms if state is PlatformState.LEFT else None,
+        history=(*_whole_history(platform), StateChange(now_ms, state, note)),
+    )
+
+
+def _whole_history(platform: Platform) -> tuple[StateChange, ...]:
+    """Its history; a record written without one begins with the state it had, at an unknown time."""
+    return platform.history or (StateChange(0, platform.state, "as the record stood; since when is not known"),)
+
+
+def _check_needs(platform: Platform, state: PlatformState, now_ms: int, note: str | None) -> None:
+    if state is PlatformState.EXEMPT and not note:
+        raise HubError("an exemption needs a basis", todo="Say with --note on what basis the platform is exempt.")
+    if state is PlatformState.CONNECTED and not any(key.counts_at(now_ms) for key in platform.keys):
+        raise HubError(
+            f"{platform.id} has no key that counts now, so nothing it says could",
+            todo="Give it one first: unbind-hub platform rotate-key.",
+        )
+
+
+def rotate(record: R, key: Key, now_ms: int, *, overlap_ms: int = OVERLAP_MS, unsafe_since: int | None = None) -> R:
+    """The record with a new key, and its old ones ended.
+
+    Args:
+        overlap_ms: how long old keys count on.
+        unsafe_since: the keys that count so far are no longer safe since then; they are revoked from there on.
+    """
+    ended: list[Key] = [_ended(old, now_ms, overlap_ms, unsafe_since) for old in record.keys]
+    return record._replace(keys=(*ended, key))
+
+
+def _ended(key: Key, now_ms: int, overlap_ms: int, unsafe_since: int | None) -> Key:
+    if unsafe_since is not None:
+        # What was signed before stays good, and an earlier revocation stays as it is.
+        return key._replace(revoked_at=unsafe_since if key.revoked_at is None else min(key.revoked_at, unsafe_since))
+    if not key.counts_at(now_ms):
+        return key
+    until = now_ms + overlap_ms
+    return key._replace(valid_until=until if key.valid_until is None else min(key.valid_until, until))
+
+
+def holders(roster: Roster, *, besides: Operator | Platform | None = None) -> Iterator[tuple[str, Key]]:
+    """Every key on the roster with who has it, those of one record left out."""
+    everyone: list[Operator | Platform] = [*roster.operators.values(), *roster.platforms.values()]
+    for one in everyone:
+        if besides is None or type(one) is not type(besides) or one.id != besides.id:
+            kind = "operator" if isinstance(one, Operator) else "platform"
+            for key in one.keys:
+                yield f"{kind} {one.id}", key
+
+
+def check_keys(record: Operator | Platform, roster: Roster) -> None:
+    """Refuse a record with a key that somebody else has, or that it has twice.
+
+    Raises:
+        HubError: whose it is, and what to do.
+    """
+    known = list(holders(roster, besides=record))
+    own: list[tuple[str, Key]] = []
+    for key in record.keys:
+        for holder, other in (*known, *own):
+            if other.key_id == key.key_id:
+                raise HubError(f"the key id {key.key_id} is {holder}'s", todo="Give the key a name of its own.")
+            if other.public == key.public:
+                raise HubError(
+                    f"this public key is {holder}'s, as {other.key_id}",
+                    todo="Make a new key pair; one key must never speak for two, nor come back under another name.",
+                )
+        own.append((f"{record.id} itself", key))
+
+
+def range_holder(number: str, operators: Iterable[Operator]) -> str | None:
+    """The operator whose ranges have a number: the longest prefix, then the first id; None if nobody's."""
+    found = [
+        (-len(prefix), operator.id) for operator in operators for prefix in operator.ranges if number.startswith(prefix)
+    ]
+    return min(found)[1] if found else None

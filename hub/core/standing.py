@@ -1,0 +1,75 @@
+"""How a connected platform behaves, seen from what it does: healthy, degraded or recovering. Never stored.
+
+Rules:
+1. Only a CONNECTED platform has a standing; the others have their state.
+2. Behind: the oldest notice it has not received is older than its channel's limit.
+3. Unanswered: it has received notices and said nothing of their cases beyond its tier's deadline.
+4. Degraded: behind or unanswered. Recovering: behind, but what it has received moved lately, or it was connected
+   lately and has not had the time. So a late joiner recovers while it works off its backlog, and degrades if it stops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from hub.core.model import DAY_MS, MINUTE_MS, Platform, PlatformState
+
+
+class Standing(StrEnum):
+    """How a connected platform behaves."""
+
+    HEALTHY = "HEALTHY"
+    DEGRADED = "DEGRADED"
+    RECOVERING = "RECOVERING"
+
+
+@dataclass(frozen=True)
+class StandingSettings:
+    """When a platform counts as behind."""
+
+    stream_ms: int = 15 * MINUTE_MS
+    """A receipt within 15 minutes where notices are read or pushed as they come: NPAC's allowance for a broadcast
+    before the recipient goes on the failed list."""
+
+    file_ms: int = DAY_MS
+    """One that fetches a file a day has a day."""
+
+    lately_ms: int = 15 * MINUTE_MS
+    """How lately `received` must have moved to count as working its backlog off: as long as one may be silent."""
+
+    def limit_ms(self, channel: str | None) -> int:
+        """How long a notice may wait for a platform of this channel."""
+        return self.file_ms if channel == "file" else self.stream_ms
+
+
+class Behaviour(NamedTuple):
+    """What a platform was seen to do.
+
+    `waiting_since`: record time of the oldest notice it has not received, None if there is none; `moved_at`: when
+    what it has received last moved, None if never; `unanswered`: overdue cases received and never answered.
+    """
+
+    waiting_since: int | None
+    moved_at: int | None
+    unanswered: int = 0
+
+
+DEFAULTS = StandingSettings()
+
+
+def standing(
+    platform: Platform, seen: Behaviour, now_ms: int, settings: StandingSettings = DEFAULTS
+) -> Standing | None:
+    """How a platform behaves; None if it is not connected."""
+    if platform.state is not PlatformState.CONNECTED:
+        return None
+    limit_ms = settings.limit_ms(platform.channel)
+    if seen.waiting_since is not None and now_ms - seen.waiting_since > limit_ms:
+        connected_at = platform.history[-1].at if platform.history else None
+        moved = [at for at in (seen.moved_at, connected_at) if at is not None]
+        # One with a file a day moves once a day: as long as it may be silent, it may also rest.
+        lately_ms = max(settings.lately_ms, limit_ms)
+        return Standing.RECOVERING if moved and now_ms - max(moved) <= lately_ms else Standing.DEGRADED
+    return Standing.DEGRADED if seen.unanswered else Standing.HEALTHY

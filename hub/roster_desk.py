@@ -1,0 +1,186 @@
+"""The registrar's desk: reading the roster to its end, changing one record of it, and noticing whoever else did.
+
+The roster is two compacted topics of one partition, where the newest record of an id counts. A change reads to the
+end, changes, writes, and looks at what was written in between: a record of the same id there was replaced by ours
+without our having seen it. Then the change is made once more, to that record, so that neither is lost; if it can no
+longer be made, the other's record is put back and the change refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from hub import contracts
+from hub.contracts import decode, encode
+from hub.core.model import HubLog, Operator, Platform
+from hub.core.roster import Roster
+from hub.core.roster_life import check_keys
+from hub.errors import ContractError, HubError, UnbindError
+from hub.settings import HubAddress, WorkerSettings
+from hub.stream.log import log_spans, new_consumer, read_span, started
+
+R = TypeVar("R", Operator, Platform)
+Change = Callable[[R | None, Roster], R]
+"""The record as it is to be, from the one that is there, or None, and the whole roster."""
+
+TRIES_MAX = 5
+"""How often a change is made anew because another came between; as many registrars are not at work at once."""
+
+TOPICS: dict[type, str] = {Operator: contracts.OPERATORS, Platform: contracts.PLATFORMS}
+
+
+class Placed(NamedTuple):
+    """A record of the roster and its offset."""
+
+    offset: int
+    record: Any
+
+
+def reader_settings(servers: str, security: dict[str, object] | None = None) -> WorkerSettings:
+    """Settings of one who only reads logs."""
+    return WorkerSettings(servers, Path(), "desk", security=security or {})
+
+
+async def find_hub(servers: str) -> tuple[HubAddress, HubLog]:
+    """Who the hub at an address is.
+
+    Raises:
+        HubError: nobody answers, or there is no hub.
+    """
+    settings = reader_settings(servers)
+    async with started(new_consumer(settings)) as consumer:
+        there = contracts.HUB in await consumer.topics()
+    found: HubLog | None = None
+    if there:
+        for placed in await _read(settings, contracts.HUB, 0, HubLog):
+            found = placed.record
+    if found is None:
+        raise HubError(f"no hub at {servers}", todo="Make its topics first: unbind-hub up.")
+    return HubAddress(servers, found.hub_id, found.partitions), found
+
+
+async def _read(settings: WorkerSettings, topic: str, first: int, *kinds: type[Any]) -> list[Placed]:
+    """The records of a topic of one partition, from an offset on; what cannot be read is passed over, as it does."""
+    tp = TopicPartition(topic, 0)
+    ((start, end),) = (await log_spans(settings, [tp])).values()
+    placed = []
+    async for batch in read_span(settings, {tp: (max(first, start), end)}):
+        for record in batch:
+            if record.value is not None:
+                try:
+                    placed.append(Placed(record.offset, decode(record.value, *kinds)))
+                except ContractError:
+                    continue
+    return placed
+
+
+class RosterDesk:
+    """Reads and changes the roster of one hub; made by `roster_desk`."""
+
+    def __init__(self, settings: WorkerSettings, producer: AIOKafkaProducer) -> None:
+        self._settings = settings
+        self._producer = producer
+        self.interrupted = 0
+        """How often another registrar's change came between, and was kept."""
+
+    async def read(self) -> Roster:
+        """The roster, as of now."""
+        return read_roster(
+            await _read(self._settings, contracts.OPERATORS, 0, Operator),
+            await _read(self._settings, contracts.PLATFORMS, 0, Platform),
+        )
+
+    async def change(self, kind: type[R], record_id: str, change: Change[R]) -> R:
+        """Change one record, or add it.
+
+        Args:
+            change: makes the new record; raises `HubError` to refuse.
+
+        Raises:
+            HubError: refused, or others changed the same record again and again.
+        """
+        topic = TOPICS[kind]
+        mine: set[int] = set()
+        seen = -1
+        for _ in range(TRIES_MAX):
+            placed = await _read(self._settings, topic, 0, kind)
+            theirs: R | None = _newest(placed, record_id, mine)
+            roster = await self._roster_with(topic, placed, mine)
+            seen = placed[-1].offset if placed else -1
+            made = await self._made(topic, change, theirs, roster, overwritten=bool(mine))
+            written = await self._producer.send_and_wait(topic, encode(made), key=record_id.encode(), partition=0)
+            mine.add(written.offset)
+            since = await _read(self._settings, topic, seen + 1, kind)
+            if not any(
+                one.record.id == record_id and one.offset not in mine for one in since if one.offset < written.offset
+            ):
+                await self._look_at_keys(made)
+                return made
+            self.interrupted += 1
+        raise HubError(
+            f"others are changing {record_id} at the same time", todo="Agree who does, look at it, and try again."
+        )
+
+    async def _made(self, topic: str, change: Change[R], theirs: R | None, roster: Roster, *, overwritten: bool) -> R:
+        try:
+            made = change(theirs, roster)
+            check_keys(made, roster)
+        except UnbindError as refused:
+            if not overwritten or theirs is None:
+                raise
+            # Ours lies over theirs already: put theirs back before saying so.
+            await self._producer.send_and_wait(topic, encode(theirs), key=theirs.id.encode(), partition=0)
+            raise HubError(
+                f"another registrar changed {theirs.id} meanwhile; its change stands and yours was not made:"
+                f" {refused.message}",
+                todo=refused.todo,
+            ) from refused
+        return made
+
+    async def _roster_with(self, topic: str, placed: list[Placed], mine: set[int]) -> Roster:
+        """The roster without what this desk wrote in vain."""
+        others = contracts.PLATFORMS if topic == contracts.OPERATORS else contracts.OPERATORS
+        beside = await _read(self._settings, others, 0, Operator, Platform)
+        return read_roster([one for one in placed if one.offset not in mine], beside)
+
+    async def _look_at_keys(self, made: Operator | Platform) -> None:
+        """Two registrars may give the same key id to two holders at once: then say so, aloud."""
+        try:
+            check_keys(made, await self.read())
+        except HubError as wrong:
+            raise HubError(
+                f"{made.id} was written, and at the same moment another registrar gave its key away: {wrong.message}",
+                todo="Give one of them a new key with rotate-key --compromised.",
+            ) from wrong
+
+
+def _newest(placed: list[Placed], record_id: str, mine: set[int]) -> Any:
+    found = [one.record for one in placed if one.record.id == record_id and one.offset not in mine]
+    return found[-1] if found else None
+
+
+def read_roster(*parts: list[Placed]) -> Roster:
+    """The roster that records make, each later one replacing an earlier one of its id."""
+    roster = Roster()
+    for one in (placed.record for part in parts for placed in part):
+        if isinstance(one, Operator):
+            roster.put_operator(one)
+        else:
+            roster.put_platform(one)
+    return roster
+
+
+@asynccontextmanager
+async def roster_desk(address: HubAddress) -> AsyncIterator[RosterDesk]:
+    """A desk, connected."""
+    settings = reader_settings(address.bootstrap_servers, address.security)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=address.bootstrap_servers, acks="all", enable_idempotence=True, **address.security
+    )
+    async with started(producer):
+        yield RosterDesk(settings, producer)

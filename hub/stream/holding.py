@@ -1,0 +1,107 @@
+"""What intake does about held events: holding them, opening them again, and telling whom it concerns.
+
+Made durable in this order: the held event; what it tells the holder of the number's range; its receipt. A held event
+sent again: its notice, if it becomes one; that it is decided; its receipt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from hub import contracts
+from hub.contracts import receipts_topic
+from hub.core.held import named_source
+from hub.core.intake import Arrival, opens_case
+from hub.core.model import Decision, HeldDecided, HeldEvent, NumberEvent, PortedNotice, Record, Refusal, Source
+from hub.core.numbers import in_ranges
+from hub.core.roster_life import range_holder
+from hub.stream.context import Context
+
+
+class Holding:
+    """The held events of one partition of `events`."""
+
+    def __init__(self, context: Context, partition: int) -> None:
+        self._context = context
+        self._partition = partition
+
+    async def open(self, records: Sequence[Record]) -> list[Arrival]:
+        """Open messages; a held event sent again is opened as of its first record time."""
+        context = self._context
+        if any(named_source(record) is not None for record in records):
+            # The verdict was written before the copies were sent; it may not have been folded here yet.
+            await context.held.caught_up()
+        copies = [context.held.book.copy_of(record) for record in records]
+        judged = [
+            record if copy is None else record._replace(record_time=copy.recorded_at)
+            for record, copy in zip(records, copies, strict=True)
+        ]
+        arrivals = await context.open(judged, context.opener.events, lambda one: one.content is Refusal.BAD_SIGNATURE)
+        return [
+            arrival._replace(record=record, held=copy)
+            for arrival, record, copy in zip(arrivals, records, copies, strict=True)
+        ]
+
+    def is_held(self, source: Source) -> bool:
+        """Whether a source was held, and not accepted all the same."""
+        book = self._context.held.book
+        if source.offset > book.last_held(source.partition):
+            return False
+        row = book.of(source)
+        return row is not None and row.copy != source
+
+    async def write(self, records: Sequence[HeldEvent | HeldDecided], at_ms: int) -> None:
+        """Make records of `held` durable, and wait until they are folded here."""
+        context = self._context
+        sent = [
+            await context.send(
+                contracts.HELD, one, key=str(one.source).encode(), partition=self._partition, at_ms=at_ms
+            )
+            for one in records
+        ]
+        if sent:
+            ends = await asyncio.gather(*sent)
+            await context.held.folded(self._partition, max(end.offset for end in ends) + 1)
+
+    async def accepted(self, arrivals: Iterable[Arrival]) -> None:
+        """Note that held events sent again were accepted."""
+        copies = [(one.held.source, one) for one in arrivals if one.held is not None]
+        if copies:
+            decided = [HeldDecided(source, one.source, Decision.ACCEPTED) for source, one in copies]
+            await self.write(decided, copies[-1][1].record.record_time)
+
+    async def tell(self, decided: Iterable[tuple[Arrival, Decision, Source | None]]) -> None:
+        """Tell the holders of ranges that another operator opens a case of their number, durably."""
+        sent = []
+        for arrival, decision, position in decided:
+            holder = self._holder(arrival)
+            if holder is not None:
+                told = _ported_notice(arrival, decision, position)
+                topic, at_ms = receipts_topic(holder), arrival.record.record_time
+                sent.append(await self._context.send(topic, told, key=told.number.encode(), partition=0, at_ms=at_ms))
+        await asyncio.gather(*sent)
+
+    def _holder(self, arrival: Arrival) -> str | None:
+        """Who has the range of a number that is not its sender's, if the event opens a case."""
+        event, sender = arrival.content, arrival.sender
+        if not isinstance(event, NumberEvent) or sender is None or in_ranges(event.number, sender.ranges):
+            return None
+        if not opens_case(event):
+            return None
+        return range_holder(event.number, self._context.roster.roster.operators.values())
+
+
+def _ported_notice(arrival: Arrival, decision: Decision, position: Source | None) -> PortedNotice:
+    event = arrival.content
+    assert isinstance(event, NumberEvent), "only events open cases"
+    return PortedNotice(
+        source=arrival.source if arrival.held is None else arrival.held.source,
+        number=event.number,
+        operator=event.operator,
+        type=event.type,
+        occurred_at=event.occurred_at,
+        recorded_at=arrival.judged_at,
+        decision=decision,
+        position=position,
+    )

@@ -1,0 +1,236 @@
+"""Limits on a real hub: held, released or dropped by a named person, the range's holder told; under kills as well."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub import contracts
+from hub.contracts import decode, receipts_topic
+from hub.core.breaches import OperatorBook
+from hub.core.memory import MemoryCases
+from hub.core.model import (
+    Decision,
+    EventType,
+    HeldDecided,
+    HeldEvent,
+    HeldRelease,
+    Operator,
+    PortedNotice,
+    Receipt,
+    Refusal,
+    Source,
+)
+from hub.registrar import registrar
+from hub.sdk.times import iso_time
+from tests.broker import scene as scenes
+from tests.broker import verdicts
+from tests.broker.killing import Killer, kill
+from tests.broker.scene import Scene, event, mobile_numbers, say
+from tests.broker.test_roster_commands import run
+from tests.broker.traffic import OPERATORS, Traffic
+
+pytestmark = pytest.mark.broker
+
+
+def send(scene: Scene, *events: Any) -> list[Receipt]:
+    """Send events, and the receipts that came of them."""
+    wanted = {one.event_id for one in events}
+    scene.send(scene.event_message(one) for one in events)
+    scene.flush()
+    scene.settle(contracts.EVENTS)
+    operators = {one.operator for one in events}
+    return [one for operator in operators for one in scene.receipts(operator) if one.event_id in wanted]
+
+
+def uuid_text(event_id: bytes | None) -> str:
+    """An event's id as a person writes it."""
+    return str(uuid.UUID(bytes=event_id))
+
+
+def told(scene: Scene, operator: str) -> list[PortedNotice]:
+    """What an operator was told of others' cases of its numbers."""
+    values = [decode(record.value, Receipt, PortedNotice) for record in scene.read(receipts_topic(operator))]
+    return [one for one in values if isinstance(one, PortedNotice)]
+
+
+def test_events_over_the_limit_wait_for_a_named_person(scene: Scene) -> None:
+    """They are held with a receipt, shown without a number, released in order by name, and then as good as any."""
+    scene.put_operator("mead", "+86136")
+    run(scene, "operator", "limits", "mead", "--daily", "2")
+    numbers = mobile_numbers(4, "+8613600")
+    opened = [event(number, EventType.COOLING, "mead") for number in numbers]
+    # One after the other: what is in flight at once may go beyond a limit.
+    decisions = [send(scene, one)[0].decision for one in opened]
+    assert decisions == [Decision.ACCEPTED] * 2 + [Decision.HELD] * 2
+    (behind,) = send(scene, event(numbers[3], EventType.RELEASED, "mead"))
+    assert behind.decision is Decision.HELD
+    (shown,) = run(scene, "operator", "held", "mead")
+    assert (shown["held"], shown["why"]) == (3, {"DAILY_LIMIT": 2, "BEHIND": 1})
+    assert not any(number[3:] in str(shown) for number in numbers)
+    last = opened[3].event_id
+    run(scene, "operator", "release-held", "mead", "--by", " ", "--all", fails="a name")
+    run(
+        scene,
+        "operator",
+        "release-held",
+        "mead",
+        "--by",
+        "Li",
+        "--event",
+        uuid_text(behind.event_id),
+        fails="order is kept",
+    )
+    run(scene, "operator", "drop-held", "mead", "--by", "Li", "--event", uuid_text(opened[2].event_id))
+    run(scene, "operator", "release-held", "mead", "--by", "Li Wei", "--reason", "announced", "--all")
+    scene.settle(contracts.EVENTS)
+    assert run(scene, "operator", "held", "mead") == []
+    answers = {one.event_id: one for one in scene.receipts("mead") if one.held_source is not None}
+    assert (answers[opened[2].event_id].decision, answers[opened[2].event_id].reason) == (
+        Decision.REFUSED,
+        Refusal.DROPPED,
+    )
+    assert answers[last].decision is answers[behind.event_id or b""].decision is Decision.ACCEPTED
+    assert answers[last].position in {where for where, _ in scene.notices()}
+    words = [decode(record.value, HeldEvent, HeldRelease, HeldDecided) for record in scene.read(contracts.HELD)]
+    assert {one.by for one in words if isinstance(one, HeldRelease)} == {"Li", "Li Wei"}
+    (next_one,) = send(scene, event(numbers[3], EventType.REASSIGNED, "mead"))
+    assert next_one.decision is Decision.HELD, "what a person let through does not use up the limit; two others did"
+
+
+def test_a_key_revoked_since_from_an_earlier_time_releases_nothing(scene: Scene) -> None:
+    """A held event is judged by its first record time, against the roster as it is when it is released."""
+    scene.put_operator("moor", "+86137")
+    run(scene, "operator", "limits", "moor", "--daily", "0")
+    before, after = mobile_numbers(2, "+8613700")
+    (good,) = send(scene, event(before, EventType.COOLING, "moor"))
+    stolen_from = good.recorded_at + 1
+    (bad,) = send(scene, event(after, EventType.COOLING, "moor"))
+    assert good.decision is bad.decision is Decision.HELD
+    assert bad.recorded_at >= stolen_from
+    new = scene.signer("moor-2").public.hex()
+    rotation = ("operator", "rotate-key", "moor", "--key-id", "moor-2", "--public", new)
+    run(scene, *rotation, "--compromised", "--unsafe-since", iso_time(stolen_from))
+    run(scene, "operator", "release-held", "moor", "--by", "Li", "--all")
+    scene.settle(contracts.EVENTS)
+    answers = {one.held_source: one for one in scene.receipts("moor") if one.held_source is not None}
+    assert answers[good.source].decision is Decision.ACCEPTED
+    assert (answers[bad.source].decision, answers[bad.source].reason) == (Decision.REFUSED, Refusal.BAD_SIGNATURE)
+
+
+def test_the_holder_of_the_range_is_told_of_a_ported_number(scene: Scene) -> None:
+    """Accepted, held, and accepted after all: each time the operator it was ported from hears of it."""
+    scene.put_operator("glen", "+86138")
+    run(scene, "operator", "limits", "glen", "--ported-daily", "1")
+    first, second = mobile_numbers(2, "+86135009")
+    one, two = (event(number, EventType.COOLING, "glen", ported=True) for number in (first, second))
+    (accepted,) = send(scene, one)
+    (held,) = send(scene, two)
+    (own,) = send(scene, event(mobile_numbers(1, "+8613800")[0], EventType.COOLING, "glen"))
+    assert [accepted.decision, held.decision, own.decision] == [Decision.ACCEPTED, Decision.HELD, Decision.ACCEPTED]
+    heard = [(one.number, one.decision, one.operator) for one in told(scene, "north")]
+    assert heard == [(first, Decision.ACCEPTED, "glen"), (second, Decision.HELD, "glen")]
+    assert told(scene, "north")[0].position == accepted.position
+    run(scene, "operator", "release-held", "glen", "--by", "Li", "--all")
+    scene.settle(contracts.EVENTS)
+    last = told(scene, "north")[-1]
+    assert (last.number, last.decision, last.source) == (second, Decision.ACCEPTED, held.source)
+    assert told(scene, "glen") == []
+
+
+@dataclass(frozen=True)
+class Size:
+    """How long a run is."""
+
+    events: int
+    numbers: int
+    kills: int
+    lose_state: bool = False
+
+
+SHORT = Size(events=3_000, numbers=600, kills=3)
+FULL = Size(events=30_000, numbers=6_000, kills=20, lose_state=True)
+SIZES = [pytest.param(SHORT, id="short"), pytest.param(FULL, id="full", marks=[pytest.mark.soak])]
+LIMIT = 300
+
+
+def limited(scene: Scene) -> None:
+    """Both operators of the traffic, with a limit that they soon reach."""
+    records = [Operator(*scene.operators[one])._replace(limit_daily=LIMIT) for one in OPERATORS]
+
+    async def put() -> None:
+        async with registrar(scene.hub.address) as made:
+            await made.put_operators(records)
+
+    asyncio.run(put())
+
+
+def decided_once(scene: Scene) -> list[str]:
+    """Contradictions in what was decided: a source with two answers, held and published, or lost."""
+    wrong = []
+    answers: dict[Source, set[Receipt]] = defaultdict(set)
+    for operator in scene.operators:
+        for receipt in scene.receipts(operator):
+            answers[receipt.source].add(receipt)
+    wrong += [f"{one}: {said}" for one, said in answers.items() if len(said) > 1]
+    held, sources = set(), {Source(one.partition, one.offset) for one in scene.read(contracts.EVENTS)}
+    for record in scene.read(contracts.HELD):
+        one = decode(record.value, HeldEvent, HeldRelease, HeldDecided)
+        if isinstance(one, HeldEvent):
+            held.add(one.source)
+    said_held = {one for one, said in answers.items() for each in said if each.decision is Decision.HELD}
+    copies = {one for one, said in answers.items() for each in said if each.held_source is not None}
+    wrong += [f"held without saying so: {one}" for one in held - said_held]
+    wrong += [f"says held and is not: {one}" for one in said_held - held - copies]
+    known = MemoryCases()
+    for where, notice in sorted(scene.notices(), key=lambda one: one[0]):
+        if known.fold(notice, where) is not None and notice.source in held:
+            wrong.append(f"held and published: {notice.source}")
+    refused = {source for (topic, source) in scene.rejected() if topic == contracts.EVENTS}
+    wrong += [f"lost: {one}" for one in sources - set(answers) - refused]
+    return wrong
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_held_is_decided_once_when_workers_are_killed(tmp_path: Path, size: Size) -> None:
+    """With limits in play and kills before and after the release: nothing twice, nothing lost, and order kept."""
+    rng = random.Random(7)
+    with scenes.running(tmp_path) as scene:
+        traffic = Traffic(scene, size.numbers, rng)
+        limited(scene)
+        killer = Killer(scene, contracts.EVENTS, rng, 1.0)
+        killer.run(traffic.messages(size.events), size.kills, lose_state=size.lose_state)
+        waiting = {one["operator"]: one["held"] for one in run(scene, "operator", "held")}
+        assert set(waiting) == set(OPERATORS)
+        wrong = decided_once(scene)
+        for operator in OPERATORS:
+            run(scene, "operator", "release-held", operator, "--by", "Li Wei", "--all")
+            victim = scene.hub.workers[0]
+            kill(scene, victim)
+            killer.kills[victim.name] = killer.kills.get(victim.name, 0) + 1
+        scene.settle(contracts.EVENTS)
+        wrong += decided_once(scene) + killer.unasked_deaths()
+        assert run(scene, "operator", "held") == []
+        counts = Counter(one.decision for operator in OPERATORS for one in scene.receipts(operator))
+        say(f"waited {waiting}, receipts {dict(counts)}, kills {killer.kills}, wrong {len(wrong)} {str(wrong)[:200]}")
+        assert wrong == []
+        assert stands(scene) == verdicts.pure_run(scene).stages
+        book = OperatorBook()
+        for receipt in scene.receipts("north"):
+            book.add(receipt)
+        assert book.decisions[Decision.HELD] == 0
+
+
+def stands(scene: Scene) -> dict[str, tuple[str, ...]]:
+    """How every case stands by the hub's notices."""
+    known = MemoryCases()
+    for where, notice in sorted(scene.notices(), key=lambda one: one[0]):
+        known.fold(notice, where)
+    return verdicts._stages(known)

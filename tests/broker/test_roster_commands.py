@@ -1,0 +1,148 @@
+"""The registrar's commands on a real roster: a life of a platform, keys that change, and two registrars at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from hub import contracts
+from hub.cli import app
+from hub.contracts import decode, receipts_topic
+from hub.core.model import Platform, PlatformState
+from hub.core.roster import Roster
+from hub.errors import HubError
+from hub.roster_desk import roster_desk
+from tests.broker.scene import Scene, mobile_numbers
+
+pytestmark = pytest.mark.broker
+
+
+def run(scene: Scene, *words: str, fails: str | None = None) -> Any:
+    """What a command prints as JSON; or that it fails, and says so."""
+    servers = scene.hub.address.bootstrap_servers
+    ended = CliRunner().invoke(app, [*words, "--bootstrap-servers", servers, "--json"])
+    if fails is not None:
+        assert isinstance(ended.exception, HubError)
+        assert fails in str(ended.exception)
+        return None
+    if ended.exception is not None:
+        raise ended.exception
+    return json.loads(ended.stdout)
+
+
+def record_file(folder: Path, scene: Scene, platform_id: str) -> Path:
+    """A record as `platform init` prints it."""
+    public = scene.signer(f"{platform_id}-1").public.hex()
+    record = {
+        "id": platform_id,
+        "name": {"zh": "盘", "en": "Drive"},
+        "sector": "drive",
+        "tier": 1,
+        "keys": [{"key_id": f"{platform_id}-1", "public": public, "valid_from": 0}],
+    }
+    path = folder / f"{platform_id}.json"
+    path.write_text(json.dumps(record), encoding="utf-8")
+    return path
+
+
+def test_a_platform_joins_is_suspended_comes_back_and_leaves(scene: Scene, tmp_path: Path) -> None:
+    """Every step is in its history, its old cases stay its gaps after it left, and new ones are not charged to it."""
+    made = run(scene, "platform", "add", "--file", str(record_file(tmp_path, scene, "cloud")), "--note", "Li")
+    assert made["state"] == "ONBOARDING"
+    run(scene, "platform", "state", "cloud", "SUSPENDED", fails="SUSPENDED does not follow")
+    for state in ("CONNECTED", "SUSPENDED", "CONNECTED"):
+        run(scene, "platform", "state", "cloud", state)
+    first = scene.open_cases(mobile_numbers(3, "+8613501"))
+    left = run(scene, "platform", "leave", "cloud", "--note", "closed down")
+    assert [one["state"] for one in left["history"]] == ["ONBOARDING", "CONNECTED", "SUSPENDED", "CONNECTED", "LEFT"]
+    assert left["left_at"] == left["history"][-1]["at"]
+    scene.open_cases(mobile_numbers(2, "+8613502"))
+    coverage = scene.final_coverage(["cloud"])["cloud"]
+    assert (coverage.state, coverage.in_force) == (PlatformState.LEFT, len(first))
+    assert coverage.resolved == 0
+    assert {one["platform"] for one in run(scene, "platform", "list")} >= {"cloud"}
+    assert run(scene, "platform", "show", "cloud") == left
+
+
+def test_a_platform_nobody_reaches_is_on_the_roster_all_the_same(scene: Scene) -> None:
+    """From options alone, with a guide for its users; it counts every case as a gap at once."""
+    made = run(
+        scene,
+        *("platform", "add", "--id", "gymnow", "--en", "GymNow", "--zh", "健此", "--sector", "fitness", "--tier", "3"),
+        *("--guide-url", "https://gymnow.example/unbind", "--guide-step", "Open settings", "--guide-step", "Unbind"),
+    )
+    assert (made["state"], made["guide_steps"]) == ("KNOWN_UNCONNECTED", ["Open settings", "Unbind"])
+    run(scene, "platform", "add", "--id", "gymnow", "--en", "x", "--sector", "s", "--tier", "3", fails="already")
+
+
+def test_an_operator_is_added_with_its_receipts_and_its_key_is_rotated(scene: Scene) -> None:
+    """It can publish at once; after a rotation both keys count; after a compromise the new one alone."""
+    first, second, third = (scene.signer(f"west-{one}") for one in (1, 2, 3))
+    run(
+        scene,
+        *("operator", "add", "--id", "west", "--en", "West", "--range", "+86150"),
+        *("--key-id", "west-1", "--public", first.public.hex(), "--limit-daily", "100"),
+    )
+    assert receipts_topic("west") in set(scene._group.list_topics(timeout=20).topics)
+    limits = run(scene, "operator", "limits", "west", "--daily", "7")
+    assert (limits["limit_daily"], limits["limit_ported_daily"]) == (7, None)
+    run(scene, "operator", "rotate-key", "west", "--key-id", "west-1", "--public", "00" * 32, fails="itself")
+    run(scene, "operator", "rotate-key", "west", "--key-id", "north-1", "--public", "00" * 32, fails="north")
+    run(scene, "operator", "rotate-key", "west", "--key-id", "west-2", "--public", second.public.hex())
+    record = run(
+        scene,
+        *("operator", "rotate-key", "west", "--key-id", "west-3", "--public", third.public.hex(), "--compromised"),
+    )
+    assert [(key["key_id"], key["revoked_at"] is not None) for key in record["keys"]] == [
+        ("west-1", True),
+        ("west-2", True),
+        ("west-3", False),
+    ]
+    shown = {one["operator"]: one for one in run(scene, "operator", "list")}
+    assert (shown["west"]["keys"], shown["west"]["limit_daily"]) == (1, 7)
+
+
+def test_two_registrars_at_once_lose_no_change(scene: Scene) -> None:
+    """A change that came in between is kept, and one that no longer fits is refused with the other one standing."""
+    scene.put_platforms(scene.platform("shared", contact=None))
+    address = scene.hub.address
+
+    first = iter([True])
+
+    async def ours() -> tuple[Platform, int]:
+        async with roster_desk(address) as desk:
+            return await desk.change(Platform, "shared", change), desk.interrupted
+
+    async def theirs() -> None:
+        async with roster_desk(address) as desk:
+            await desk.change(Platform, "shared", lambda found, _: guided(found))
+
+    def change(found: Platform | None, _: Roster) -> Platform:
+        assert found is not None
+        if next(first, False):  # the other registrar reads and writes between our reading and our writing
+            other = threading.Thread(target=lambda: asyncio.run(theirs()))
+            other.start()
+            other.join()
+        return found._replace(contact="ours")
+
+    def guided(found: Platform | None) -> Platform:
+        assert found is not None
+        return found._replace(guide_url="https://theirs.example")
+
+    made, interrupted = asyncio.run(ours())
+    assert (made.contact, made.guide_url, interrupted) == ("ours", "https://theirs.example", 1)
+    newest = [decode(record.value, Platform) for record in scene.read(contracts.PLATFORMS) if record.key == b"shared"]
+    assert newest[-1] == made
+
+
+def test_a_key_in_use_is_refused_by_every_way_onto_the_roster(scene: Scene) -> None:
+    """Neither the registrar's own calls nor its commands give a key to a second holder."""
+    with pytest.raises(HubError, match="north"):
+        scene.put_platforms(scene.platform("thief", keys=(scene.key("north-1"),)))
+    assert "thief" not in {one.key.decode() for one in scene.read(contracts.PLATFORMS) if one.key}

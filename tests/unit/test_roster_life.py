@@ -1,0 +1,136 @@
+"""The roster's life: every transition there is and no other, keys that are never taken away, nothing erased."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from hub.core.model import DAY_MS, Key, Names, Operator, Platform, PlatformState, StateChange
+from hub.core.roster import Roster
+from hub.core.roster_life import MAY_FOLLOW, change_state, check_keys, enter, range_holder, rotate
+from hub.errors import HubError
+
+S = PlatformState
+NOW = 1_780_000_000_000
+KEY = Key("drive-1", bytes(31) + b"\1", 0)
+NEW = Key("drive-2", bytes(31) + b"\2", NOW)
+DRIVE = Platform("drive", Names("盘", "Drive"), "drive", 1, S.CONNECTED, keys=(KEY,))
+LEGAL = {
+    (S.KNOWN_UNCONNECTED, S.ONBOARDING),
+    (S.KNOWN_UNCONNECTED, S.EXEMPT),
+    (S.KNOWN_UNCONNECTED, S.LEFT),
+    (S.ONBOARDING, S.CONNECTED),
+    (S.ONBOARDING, S.KNOWN_UNCONNECTED),
+    (S.ONBOARDING, S.EXEMPT),
+    (S.ONBOARDING, S.LEFT),
+    (S.CONNECTED, S.SUSPENDED),
+    (S.CONNECTED, S.EXEMPT),
+    (S.CONNECTED, S.LEFT),
+    (S.SUSPENDED, S.CONNECTED),
+    (S.SUSPENDED, S.EXEMPT),
+    (S.SUSPENDED, S.LEFT),
+    (S.EXEMPT, S.KNOWN_UNCONNECTED),
+    (S.EXEMPT, S.ONBOARDING),
+    (S.EXEMPT, S.LEFT),
+    (S.LEFT, S.ONBOARDING),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(S, S)))
+def test_a_state_follows_only_where_the_table_says(before: S, after: S) -> None:
+    """Every pair of states is tried: the legal ones go to the end of the history, the others change nothing."""
+    history = (StateChange(1, S.KNOWN_UNCONNECTED, None), StateChange(2, before, "as it was"))
+    platform = DRIVE._replace(state=before, history=history, left_at=2 if before is S.LEFT else None)
+    if (before, after) not in LEGAL:
+        with pytest.raises(HubError, match="does not follow"):
+            change_state(platform, after, NOW, "because")
+        return
+    moved = change_state(platform, after, NOW, "because")
+    assert moved.state is after
+    assert moved.history == (*history, StateChange(NOW, after, "because"))
+    assert moved.left_at == (NOW if after is S.LEFT else None)
+    assert moved._replace(state=before, history=history, left_at=platform.left_at) == platform
+
+
+def test_every_state_has_its_line_in_the_table() -> None:
+    """No state is a dead end by omission."""
+    assert set(MAY_FOLLOW) == set(S)
+
+
+def test_connected_needs_a_key_and_exempt_a_basis() -> None:
+    """Nobody is called connected who could not say anything, nor exempt without a basis on record."""
+    onboarding = DRIVE._replace(state=S.ONBOARDING, keys=())
+    with pytest.raises(HubError, match="no key that counts"):
+        change_state(onboarding, S.CONNECTED, NOW, None)
+    with pytest.raises(HubError, match="no key that counts"):
+        enter(DRIVE._replace(keys=(KEY._replace(revoked_at=NOW),)), NOW, None)
+    with pytest.raises(HubError, match="basis"):
+        change_state(onboarding, S.EXEMPT, NOW, None)
+    assert change_state(onboarding, S.EXEMPT, NOW, "keeps no numbers").history[-1].note == "keeps no numbers"
+
+
+def test_nobody_comes_onto_the_roster_as_one_that_left() -> None:
+    """A new record begins its own history; what the file says of one is not taken over."""
+    with pytest.raises(HubError, match="LEFT"):
+        enter(DRIVE._replace(state=S.LEFT), NOW, None)
+    made = enter(DRIVE._replace(history=(StateChange(1, S.LEFT, None),), left_at=5), NOW, "Li")
+    assert (made.history, made.left_at) == ((StateChange(NOW, S.CONNECTED, "Li"),), None)
+
+
+def test_a_record_without_a_history_keeps_the_state_it_had() -> None:
+    """What was written before histories is not lost at the first change."""
+    moved = change_state(DRIVE, S.SUSPENDED, NOW, None)
+    assert [one.state for one in moved.history] == [S.CONNECTED, S.SUSPENDED]
+
+
+def test_a_rotated_key_counts_on_through_the_overlap() -> None:
+    """Both keys count while machines are changed over, then the new one alone; and neither is removed."""
+    rotated = rotate(DRIVE, NEW, NOW, overlap_ms=DAY_MS)
+    assert [key.key_id for key in rotated.keys] == ["drive-1", "drive-2"]
+    old, new = rotated.keys
+    assert (old.counts_at(NOW + DAY_MS - 1), old.counts_at(NOW + DAY_MS)) == (True, False)
+    assert (new.counts_at(NOW - 1), new.counts_at(NOW), new.counts_at(NOW + DAY_MS)) == (False, True, True)
+
+
+def test_a_compromised_key_ends_where_it_was_no_longer_safe() -> None:
+    """What it signed before stays good, nothing after does, and an earlier revocation is not moved."""
+    rotated = rotate(DRIVE, NEW, NOW, unsafe_since=NOW - DAY_MS)
+    assert rotated.keys[0].counts_at(NOW - DAY_MS - 1)
+    assert not rotated.keys[0].counts_at(NOW - DAY_MS)
+    again = rotate(rotated, NEW._replace(key_id="drive-3"), NOW, unsafe_since=NOW)
+    assert [key.revoked_at for key in again.keys] == [NOW - DAY_MS, NOW, None]
+
+
+def test_an_ended_key_is_not_brought_back_by_a_rotation() -> None:
+    """A key whose time is over stays as it is."""
+    over = DRIVE._replace(keys=(KEY._replace(valid_until=NOW - 1),))
+    assert rotate(over, NEW, NOW).keys[0].valid_until == NOW - 1
+
+
+def test_a_key_that_anybody_has_is_refused() -> None:
+    """No key id and no public key names two: not another platform, not an operator, not the same one again."""
+    roster = Roster()
+    roster.put_platform(DRIVE)
+    roster.put_operator(Operator("north", Names("北", "North"), (), keys=(Key("north-1", bytes(31) + b"\3", 0),)))
+    pay = DRIVE._replace(id="pay")
+    check_keys(pay._replace(keys=(NEW,)), roster)
+    check_keys(DRIVE, roster)
+    for key, whose in (
+        (NEW._replace(key_id="drive-1"), "platform drive's"),
+        (NEW._replace(public=KEY.public), "platform drive's"),
+        (NEW._replace(key_id="north-1"), "operator north's"),
+    ):
+        with pytest.raises(HubError, match=whose):
+            check_keys(pay._replace(keys=(key,)), roster)
+    with pytest.raises(HubError, match="drive itself"):
+        check_keys(DRIVE._replace(keys=(KEY, NEW._replace(public=KEY.public))), roster)
+
+
+def test_the_longest_prefix_has_a_number() -> None:
+    """A range within a range belongs to whom the narrower one was given."""
+    wide = Operator("wide", Names("宽", "Wide"), ("+861",))
+    narrow = Operator("narrow", Names("窄", "Narrow"), ("+86135",))
+    assert range_holder("+8613500000000", [wide, narrow]) == "narrow"
+    assert range_holder("+8613600000000", [wide, narrow]) == "wide"
+    assert range_holder("+4412345678", [wide, narrow]) is None
