@@ -18,7 +18,7 @@ from hub.core.intake import Arrival
 from hub.core.model import Acknowledgement, NumberEvent, Operator, OperatorReport, Platform, Record, Refusal
 from hub.core.roster import Roster
 from hub.errors import ContractError
-from hub.signing import read_seal, signature_holds
+from hub.signing import RECEIPTS_ONLY, read_seal, signature_holds
 
 T = TypeVar("T")
 
@@ -90,6 +90,8 @@ class Opener:
             ack = decode(record.value, Acknowledgement)
         except ContractError:
             return OpenedAck(record, platform, Refusal.UNDECODABLE, None, ())
+        if ack.outcomes and seal.key_id.startswith(RECEIPTS_ONLY):
+            return OpenedAck(record, platform, Refusal.BAD_SIGNATURE, None, ())
         refusal = self._misplaced(record, ack, platform)
         additions = read_outcomes(ack) if refusal is None else refusal
         if isinstance(additions, Refusal):
