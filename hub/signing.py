@@ -47,6 +47,11 @@ class Signer:
         """The 32 bytes of the public key, as the roster keeps them."""
         return self._private.public_key().public_bytes_raw()
 
+    @property
+    def private(self) -> Ed25519PrivateKey:
+        """The private key, for libraries that sign by themselves."""
+        return self._private
+
     def sign(self, data: bytes) -> bytes:
         """The 64 bytes that sign data as it is; for a message of a topic use `headers`."""
         return self._private.sign(data)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hub.cli import delivery, look, operator, recount, replay, up, worker, world
+from hub.cli import daily, delivery, look, operator, recount, replay, up, worker, world
 from hub.errors import UnbindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -21,6 +21,7 @@ app.command()(look.rejected)
 app.command()(recount.recount)
 app.add_typer(operator.app, name="operator", help="For operators.")
 app.command()(worker.worker)
+app.add_typer(daily.app, name="daily", help="A small platform's day by files.")
 app.add_typer(delivery.app, name="delivery", help="Webhooks and daily files for platforms without Kafka.")
 app.command(hidden=True)(replay.adapters)
 

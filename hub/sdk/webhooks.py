@@ -38,14 +38,19 @@ def check_webhook(
     message_id, at = given.get("webhook-id", ""), given.get("webhook-timestamp", "")
     if not at.isascii() or not at.isdigit() or abs((time.time() if now_s is None else now_s) - int(at)) > TOLERANCE_S:
         raise HubError("the webhook's time is not now", todo="Answer 400; check your clock.")
-    public, signed = _public(public_key), f"{message_id}.{at}.".encode() + body
+    public, signed = public_key_of(public_key), f"{message_id}.{at}.".encode() + body
     if not any(_holds(public, one, signed) for one in given.get("webhook-signature", "").split()):
         raise HubError("the webhook is not signed by the hub", todo="Answer 400; check the hub's public key.")
     content: dict[str, Any] = json.loads(body)
     return content
 
 
-def _public(public_key: str) -> Ed25519PublicKey:
+def public_key_of(public_key: str) -> Ed25519PublicKey:
+    """The hub's public key from its form `whpk_…`.
+
+    Raises:
+        PlatformError: it is none.
+    """
     try:
         return Ed25519PublicKey.from_public_bytes(
             base64.b64decode(public_key.removeprefix(PUBLIC_PREFIX), validate=True)
