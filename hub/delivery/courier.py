@@ -70,6 +70,7 @@ class Courier:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._turn = 0
         self._wake = asyncio.Event()
+        self._moved = asyncio.Condition()
         self._say_again(received)
         self.hub_has(received)
         office.metrics.show(platform, self.health)
@@ -96,6 +97,16 @@ class Courier:
         """The next offset it has not received."""
         return self._places.get(partition, Place()).next
 
+    async def until(self, condition: Callable[[], bool], patience_s: float) -> bool:
+        """Wait for something that this courier brings about; whether it came in time."""
+        self._wake.set()
+        try:
+            async with asyncio.timeout(patience_s), self._moved:
+                await self._moved.wait_for(condition)
+        except TimeoutError:
+            return False
+        return True
+
     async def run(self) -> None:
         """Carry until cancelled."""
         self._office.releases.listen(self._wake)
@@ -107,6 +118,8 @@ class Courier:
                     await self._begin(lane)
                     if self._room() <= 0:
                         break
+                async with self._moved:
+                    self._moved.notify_all()
                 await self._rest()
         finally:
             self._office.releases.leave(self._wake)

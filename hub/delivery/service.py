@@ -175,8 +175,9 @@ class Delivery:
 
     def _engage(self, name: str, channel: str, group: asyncio.TaskGroup) -> None:
         made, settings = self._channel(name), self.settings
-        first_at = self._begun_ms + int(random.random() * settings.spread_s * 1_000)
-        patience = settings.file_patience if isinstance(made, FileChannel) else settings.webhook_patience
+        fetches = isinstance(made, FileChannel)  # comes by itself; nothing to spread
+        first_at = 0 if fetches else self._begun_ms + int(random.random() * settings.spread_s * 1_000)
+        patience = settings.file_patience if fetches else settings.webhook_patience
         courier = Courier(name, channel, made, self._office, patience, self.received.of(name), first_at)
         self.couriers[name] = courier
         self._tasks[name] = group.create_task(courier.run())

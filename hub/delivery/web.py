@@ -33,6 +33,8 @@ from hub.delivery.status import status_of
 
 DRAFT_BYTES_MAX = 1024 * 1024
 FILES_LISTED_MAX = 400
+CONFIRM_S = 5.0
+"""How long a receipt waits for its courier, which may just be between two offers."""
 TOLD_IN = {PlatformState.ONBOARDING, PlatformState.CONNECTED, PlatformState.SUSPENDED}
 BASE = "/v1/platforms/{platform_id}"
 
@@ -183,20 +185,26 @@ def _add_files(app: FastAPI, delivery: Delivery, reader: Who) -> None:
         found = await made(day)
         if (await _body(request, 200)).strip().lower() != found.sha256.hex().encode():
             raise Problem(409, "OTHER_FILE", "this is not the file's SHA-256", "Fetch the file again, whole.")
-        return _confirmed(delivery, platform.id, found)
-
-
-def _confirmed(delivery: Delivery, platform: str, found: DayFile) -> dict[str, Any]:
-    if _has(delivery, platform, {one.partition: one.last + 1 for one in found.spans}):
+        await _confirm(delivery, platform.id, found)
         return {"day": str(found.day), "received": True}
+
+
+async def _confirm(delivery: Delivery, platform: str, found: DayFile) -> None:
+    def has() -> bool:
+        return _has(delivery, platform, {one.partition: one.last + 1 for one in found.spans})
+
+    if has():
+        return
     courier = delivery.couriers.get(platform)
     if courier is None or not isinstance(courier.channel, FileChannel):
         todo = "Ask the registrar for the channel `file`; else acknowledge what was received."
         raise Problem(409, "NOT_A_FILE_CHANNEL", "files are not this platform's channel", todo)
-    if not courier.channel.confirm(found.day):
-        first = courier.channel.offered
+    channel = courier.channel
+    if not await courier.until(lambda: channel.confirm(found.day) or has(), CONFIRM_S):
+        first = channel.offered
         raise Problem(409, "NOT_IN_ORDER", f"the next file is that of {first}", "Fetch the days in their order.")
-    return {"day": str(found.day), "received": True}
+    if not await courier.until(has, CONFIRM_S):
+        raise Problem(503, "BUSY", "the receipt is not written yet", "Send it again.", retry_after_s=5)
 
 
 def _has(delivery: Delivery, platform: str, ends: dict[int, int]) -> bool:
