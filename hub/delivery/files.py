@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from hub.delivery.channels import Parcel
-from hub.delivery.day_files import DayFiles
+from hub.delivery.day_files import DayFile, DayFiles
 from hub.delivery.health import Answer, Verdict
 from hub.delivery.journal import Place
 
@@ -22,7 +22,7 @@ class FileChannel:
     lanes: Sequence[int] = (0,)
 
     def __init__(self, day_files: DayFiles, partitions: int, offer_s: float) -> None:
-        self.offered: date | None = None
+        self.offered: DayFile | None = None
         self._day_files = day_files
         self._partitions = partitions
         self._offer_s = offer_s
@@ -38,7 +38,7 @@ class FileChannel:
                 made = await self._day_files.file(listed.day)
                 if made is None:
                     return None
-                self.offered = listed.day
+                self.offered = made
                 ahead = [one for one in made.spans if one.last >= places.get(one.partition, Place()).next]
                 return Parcel(f"file_{listed.day}", tuple(ahead), made.sha256)
             self._from = listed.day + timedelta(days=1)
@@ -56,9 +56,9 @@ class FileChannel:
             return Answer(Verdict.FAILED, "not_fetched")
         return Answer(Verdict.RECEIVED, "fetched")
 
-    def confirm(self, day: date) -> bool:
-        """The offered file was fetched whole, as its SHA-256 shows; False if another is offered."""
-        if day != self.offered:
+    def confirm(self, day: date, sha256: bytes) -> bool:
+        """The offered file was fetched whole, as its SHA-256 shows; False if it is another, or another is offered."""
+        if self.offered is None or (day, sha256) != (self.offered.day, self.offered.sha256):
             return False
         self._confirmed = day
         self._some.set()

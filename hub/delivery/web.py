@@ -200,8 +200,8 @@ async def _confirm(delivery: Delivery, platform: str, found: DayFile) -> None:
         todo = "Ask the registrar for the channel `file`; else acknowledge what was received."
         raise Problem(409, "NOT_A_FILE_CHANNEL", "files are not this platform's channel", todo)
     channel = courier.channel
-    if not await courier.until(lambda: channel.confirm(found.day) or has(), CONFIRM_S):
-        first = channel.offered
+    if not await courier.until(lambda: channel.confirm(found.day, found.sha256) or has(), CONFIRM_S):
+        first = "an earlier day" if channel.offered is None else channel.offered.day
         raise Problem(409, "NOT_IN_ORDER", f"the next file is that of {first}", "Fetch the days in their order.")
     if not await courier.until(has, CONFIRM_S):
         raise Problem(503, "BUSY", "the receipt is not written yet", "Send it again.", retry_after_s=5)
