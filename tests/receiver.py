@@ -54,7 +54,11 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def _take(self, request: Any) -> None:
-        body = request.rfile.read(int(request.headers["content-length"]))
+        length = int(request.headers["content-length"])
+        body = request.rfile.read(length)
+        if len(body) < length:  # its sender died
+            request.close_connection = True
+            return
         with self._lock:
             status = self._answer(self.requests)
             self.requests += 1

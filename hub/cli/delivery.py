@@ -34,13 +34,19 @@ def run(
     port: Annotated[int, typer.Option(help="0 takes a free port.")] = 8_480,
     metrics_port: Annotated[int, typer.Option(help="/metrics and /status on 127.0.0.1; 0 takes a free port.")] = 8_481,
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once it serves.")] = None,
+    spread_s: Annotated[float, typer.Option(min=0, help="First tries after a start are spread over so long.")] = 5.0,
+    backoff_s: Annotated[float, typer.Option(min=0.01, help="Pause after a first failure; then doubled.")] = 1.0,
+    backoff_max_s: Annotated[float, typer.Option(min=0.01, help="The longest pause before it is degraded.")] = 60.0,
+    degraded_after_s: Annotated[float, typer.Option(min=1, help="Degraded after failing so long.")] = 600.0,
+    suspended_after_s: Annotated[float, typer.Option(min=1, help="Suspended after failing so long.")] = 21_600.0,
+    probe_s: Annotated[float, typer.Option(min=1, help="Between probes of a suspended receiver.")] = 3_600.0,
     private_addresses: Annotated[
         bool, typer.Option("--private-addresses", help="Allow webhooks into private networks, and http to 127.0.0.1.")
     ] = False,
 ) -> None:
     """Deliver until told to stop."""
     from hub.delivery.program import run_delivery
-    from hub.delivery.settings import DeliverySettings
+    from hub.delivery.settings import DeliverySettings, Patience
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
@@ -53,7 +59,15 @@ def run(
         port=port,
         metrics_port=metrics_port,
         ready_file=ready_file,
+        spread_s=spread_s,
         private_addresses=private_addresses,
+        webhook_patience=Patience(
+            backoff_s=backoff_s,
+            backoff_max_s=backoff_max_s,
+            degraded_after_s=degraded_after_s,
+            suspended_after_s=suspended_after_s,
+            probe_s=probe_s,
+        ),
     )
     asyncio.run(run_delivery(settings))
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import httpx
 
 LOOPBACK = "127.0.0.1"
+PORT_MAX = 65_535
 
 
 class BadAddress(Exception):
@@ -41,6 +42,8 @@ def parse(text: str, *, private: bool) -> httpx.URL:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError, TypeError):
         raise BadAddress("not_a_url") from None
+    if url.port is not None and not 0 < url.port <= PORT_MAX:
+        raise BadAddress("not_a_url")
     if url.userinfo or not url.host or url.fragment:
         raise BadAddress("not_a_plain_url")
     if url.scheme != "https" and not (private and url.scheme == "http" and url.host == LOOPBACK):
