@@ -17,6 +17,7 @@ from hub.core.coverage import Addition, read_outcomes
 from hub.core.intake import Arrival
 from hub.core.model import (
     Acknowledgement,
+    Key,
     NumberEvent,
     Operator,
     OperatorReport,
@@ -30,7 +31,7 @@ from hub.core.model import (
 )
 from hub.core.roster import Roster
 from hub.errors import ContractError
-from hub.signing import read_seal, signature_holds
+from hub.signing import RECEIPTS_ONLY, read_seal, signature_holds
 
 T = TypeVar("T")
 
@@ -98,14 +99,15 @@ class Opener:
         operator, key = found
         return operator, key.counts_at(record.record_time) and self._holds(key.public, seal.signature, record)
 
-    def _platform_of(self, record: Record, roster: Roster) -> tuple[Platform | None, bool]:
-        """The platform that the key id names, and whether its signature holds."""
+    def _platform_of(self, record: Record, roster: Roster) -> tuple[Platform | None, Key | None]:
+        """The platform that the key id names, and the key if its signature holds."""
         seal = read_seal(record.headers)
         found = None if seal is None else roster.platform_key(seal.key_id)
         if seal is None or found is None:
-            return None, False
+            return None, None
         platform, key = found
-        return platform, key.counts_at(record.record_time) and self._holds(key.public, seal.signature, record)
+        proven = key.counts_at(record.record_time) and self._holds(key.public, seal.signature, record)
+        return platform, key if proven else None
 
     def _report(self, record: Record, roster: Roster) -> OpenedReport:
         named, proven = self._operator_of(record, roster)
@@ -119,8 +121,8 @@ class Opener:
         return OpenedReport(record, named, report, at_home=record.partition == home)
 
     def _answer(self, record: Record, roster: Roster) -> OpenedAnswer:
-        named, proven = self._platform_of(record, roster)
-        if named is None or not proven:
+        named, key = self._platform_of(record, roster)
+        if named is None or key is None or key.key_id.startswith(RECEIPTS_ONLY):
             return OpenedAnswer(record, named, Refusal.BAD_SIGNATURE)
         try:
             content: ReportAnswer | Trial | TrialResult = decode(record.value, ReportAnswer, Trial, TrialResult)
@@ -133,13 +135,15 @@ class Opener:
         return OpenedAnswer(record, named, content)
 
     def _ack(self, record: Record, roster: Roster) -> OpenedAck:
-        platform, proven = self._platform_of(record, roster)
-        if platform is None or not proven:
+        platform, key = self._platform_of(record, roster)
+        if platform is None or key is None:
             return OpenedAck(record, platform, Refusal.BAD_SIGNATURE, None, ())
         try:
             ack = decode(record.value, Acknowledgement)
         except ContractError:
             return OpenedAck(record, platform, Refusal.UNDECODABLE, None, ())
+        if ack.outcomes and key.key_id.startswith(RECEIPTS_ONLY):
+            return OpenedAck(record, platform, Refusal.BAD_SIGNATURE, None, ())
         refusal = self._misplaced(record, ack, platform)
         additions = read_outcomes(ack) if refusal is None else refusal
         if isinstance(additions, Refusal):

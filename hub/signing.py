@@ -22,6 +22,9 @@ SIGNATURE_HEADER = "signature"
 KEY_ID_HEADER = "key-id"
 SIGNATURE_BYTES = 64
 KEY_ID_MAX_BYTES = 200
+RECEIPTS_ONLY = "delivery/"
+"""A key whose id begins so is the hub's own delivery's, kept among a platform's keys to say for it that it was told,
+never that it did anything: an acknowledgement signed with it and holding any outcome is refused."""
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -43,6 +46,19 @@ class Signer:
     def public(self) -> bytes:
         """The 32 bytes of the public key, as the roster keeps them."""
         return self._private.public_key().public_bytes_raw()
+
+    @property
+    def private(self) -> Ed25519PrivateKey:
+        """The private key, for libraries that sign by themselves."""
+        return self._private
+
+    def sign(self, data: bytes) -> bytes:
+        """The 64 bytes that sign data as it is; for a message of a topic use `headers`."""
+        return self._private.sign(data)
+
+    def named(self, key_id: str) -> Signer:
+        """The same key under another name on the roster."""
+        return Signer(key_id, self._private, self.hub_id)
 
     def headers(self, topic: str, value: bytes) -> Headers:
         """The two headers that sign a value for a topic."""

@@ -8,6 +8,8 @@ import typer
 
 from hub.cli import (
     backfill,
+    daily,
+    delivery,
     held,
     look,
     operator,
@@ -40,6 +42,8 @@ app.add_typer(operator.app, name="operator", help="For operators, and for the re
 app.add_typer(platform.platform, name="platform", help="For platforms, and for the registrar of platforms.")
 app.command()(worker.worker)
 app.command("check-server")(sidecar.check_server)
+app.add_typer(daily.app, name="daily", help="A small platform's day by files.")
+app.add_typer(delivery.app, name="delivery", help="Webhooks and daily files for platforms without Kafka.")
 app.command(hidden=True)(replay.adapters)
 
 

@@ -3,7 +3,7 @@
 One that breaks a rule is passed over whole: it must be canonical; in the partition of its key, which is its platform;
 signed by a key of that platform, valid at the record's time; of this log; name each partition at most once, with a
 notice that is there and not younger than the record by more than five minutes; hold whole segments, at most 1,024;
-and no bit beyond what it says was received.
+and no bit beyond what it says was received. One signed with a key named `delivery/…` says what was received alone.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ def hear(record: Record, hub: Hub) -> Heard:
     _check_signature(record, hub, platform)
     if ack["log_id"] != hub.log_id:
         raise Refused("of another log")
+    if ack["outcomes"] and _signed_by_delivery(record):
+        raise Refused("the hub's delivery may say what was received alone")
     received = _received(ack, record, hub)
     return Heard(platform, received, _said(ack, received))
 
@@ -85,6 +87,10 @@ def _check_signature(record: Record, hub: Hub, platform: str) -> None:
                 continue
             return
     raise Refused("no valid key of the platform signed it")
+
+
+def _signed_by_delivery(record: Record) -> bool:
+    return any(name == "key-id" and value.startswith(b"delivery/") for name, value in record.headers)
 
 
 def _counts_at(key: Message, at_ms: int) -> bool:

@@ -112,6 +112,8 @@ class Acks:
             "expired key": sealed("paybee-expired"),
             "key of tomorrow": sealed("paybee-tomorrow"),
             "an operator's key": sealed("north-1"),
+            "delivery's key over an outcome": sealed("delivery/paybee/1"),
+            "delivery's key over an outcome of nothing": self._by_delivery(OutcomeSet(Outcome.UNBOUND, 0, ())),
             "another topic's signature": sealed("paybee-1", contracts.EVENTS),
             "another hub's signature": sealed("paybee-1", hub_id="another-hub"),
             "another's key id over its signature": reheaded(good, seal[0], ("key-id", b"gym-1")),
@@ -129,6 +131,14 @@ class Acks:
             "no value, no key": good._replace(value=None, key=None),
         }
         return {name: (message, Refusal.BAD_SIGNATURE) for name, message in forged.items()}
+
+    def _by_delivery(self, *outcomes: OutcomeSet) -> Message:
+        ack = self._scene.ack("paybee", self._case.partition, self._case.offset)._replace(outcomes=outcomes)
+        return self._scene.sealed_ack("paybee", encode(ack), self._scene.signer("delivery/paybee/1"))
+
+    def told(self) -> Message:
+        """What delivery may say: received, and no more."""
+        return self._by_delivery()
 
     def of_content(self) -> Forged:
         """Those of the platform itself, which say what cannot count."""
@@ -186,6 +196,7 @@ def cast_platforms(scene: Scene) -> None:
         scene.key("paybee-revoked", revoked_at=now - 1),
         scene.key("paybee-expired", valid_until=now - 1),
         scene.key("paybee-tomorrow", valid_from=now + DAY_MS),
+        scene.key("delivery/paybee/1"),
     )
     scene.put_platforms(scene.platform("paybee", keys=keys), scene.platform("gym"))
 
@@ -199,6 +210,12 @@ def test_forged_acknowledgements_are_refused_for_their_reason_and_change_no_figu
     forged = {**acks.of_signatures(), **acks.of_content()}
     assert judged(scene, forged) == expected(forged)
     ledger = Ledger(dict.fromkeys(cases.values(), False))
+    coverages = scene.final_coverage(["paybee", "gym"])
+    assert differences(ledger, coverages.values(), scene.read(contracts.TILES)) == []
+    scene.send([acks.told()])
+    scene.flush()
+    ledger.note("paybee", case.partition, case.offset, {})
+    scene.settle(contracts.ACKS)
     coverages = scene.final_coverage(["paybee", "gym"])
     assert differences(ledger, coverages.values(), scene.read(contracts.TILES)) == []
     scene.send([acks.good])

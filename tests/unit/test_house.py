@@ -25,7 +25,7 @@ NOT_IN_CORE = {"faust", "aiokafka", "asyncio", "time", "os", "random", "logging"
     *("secrets", "socket", "subprocess", "threading", "pathlib", "io", "sqlite3", "rocksdict", "fastavro", "yaml"),
 }
 HUB_IN_CORE = ("hub.core", "hub.errors")
-NOT_IN_SDK = {"faust", "mode", "nacl", "numpy", "rocksdict", "prometheus_client"}
+NOT_IN_SDK = {"faust", "mode", "nacl", "numpy", "rocksdict", "prometheus_client", "fastapi", "uvicorn"}
 FAUST = {"faust", "mode"}
 REGISTERS = {"add_typer", "command", "callback"}
 """Calls a module may make for their effect while it is imported: they put a command into a typer app."""

@@ -16,6 +16,7 @@ from hub.core.model import (
     MINUTE_MS,
     Action,
     BitmapSegment,
+    Key,
     Outcome,
     OutcomeSet,
     ReceivedThrough,
@@ -178,6 +179,22 @@ def test_keys_count_from_their_beginning_to_their_revocation(desk: Desk, at_ms: 
     desk.enrol(platform_of(BANK, keys=(key,)))
     desk.send(VALUE, record_time=at_ms)
     assert desk.figures()["resolved"] == resolved
+
+
+@pytest.mark.parametrize(
+    "outcomes", [GOOD.outcomes, (OutcomeSet(Outcome.UNBOUND, 0, ()),)], ids=["ten cases", "nothing"]
+)
+def test_delivery_says_what_was_received_and_no_more(desk: Desk, outcomes: tuple[OutcomeSet, ...]) -> None:
+    """The hub's own delivery can say that a platform was told; with any outcome its acknowledgement does not count."""
+    delivery = Signer.from_seed("delivery/bank/1", b"d" * 32, "h")
+    keys = (*platform_of(BANK).keys, Key("delivery/bank/1", delivery.public, 0))
+    desk.enrol(platform_of(BANK, keys=keys))
+    refused = desk.send(encode(GOOD._replace(outcomes=outcomes)), delivery)
+    with pytest.raises(Refused, match="what was received alone"):
+        hear(refused, Truth(desk.logs()).hub)
+    assert (desk.figures()["resolved"], desk.figures()["gaps"]) == (0, {"NOT_RECEIVED": 10})
+    desk.send(encode(GOOD._replace(outcomes=())), delivery)
+    assert (desk.figures()["resolved"], desk.figures()["gaps"]) == (0, {"NO_OUTCOME": 10})
 
 
 def test_positions_that_open_no_case_are_ignored(desk: Desk) -> None:

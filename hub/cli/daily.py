@@ -1,0 +1,72 @@
+"""`unbind-hub daily`: a small platform's day by files: fetch what is new, send back what was done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from hub.sdk.http_client import HttpPlatform
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+Url = Annotated[str, typer.Option(envvar="UNBIND_HUB_URL", help="Of the hub's delivery, https://…")]
+HubId = Annotated[str, typer.Option(envvar="UNBIND_HUB_ID", help="The hub's id; signatures are made for it.")]
+HubKey = Annotated[str, typer.Option(envvar="UNBIND_HUB_KEY", help="The hub's public key, whpk_…")]
+Who = Annotated[str, typer.Option(envvar="UNBIND_PLATFORM", help="This platform's id on the roster.")]
+Key = Annotated[Path, typer.Option(envvar="UNBIND_PLATFORM_KEY", help="This platform's Ed25519 key, PEM.")]
+KeyId = Annotated[str, typer.Option(envvar="UNBIND_PLATFORM_KEY_ID", help="Its name on the roster.")]
+
+
+@app.callback()
+def _daily() -> None:
+    """A small platform's day by files: fetch what is new, send back what was done."""
+
+
+def _connected(url: str, hub_id: str, hub_key: str, platform: str, key: Path, key_id: str) -> HttpPlatform:
+    from hub.sdk.http_client import HttpPlatform
+    from hub.signing import Signer
+
+    return HttpPlatform(url, platform, Signer.load(key, key_id, hub_id), hub_key)
+
+
+@app.command()
+def fetch(
+    folder: Annotated[Path, typer.Argument(help="Where to put files, one a day.")],
+    url: Url,
+    hub_id: HubId,
+    hub_key: HubKey,
+    platform: Who,
+    key: Key,
+    key_id: KeyId,
+) -> None:
+    """Fetch every day that was not received yet, in order, check the hub's signature, and say so to the hub."""
+    with _connected(url, hub_id, hub_key, platform, key, key_id) as hub:
+        days = [one for one in hub.days() if not one["received"]]
+        for one in days:
+            typer.echo(f"{hub.fetch(one['day'], folder)}: {one['positions']} notices")
+    if not days:
+        typer.echo("Nothing new.")
+
+
+@app.command()
+def send(
+    outcomes: Annotated[Path, typer.Argument(help="CSV: case,outcome; at the end rest,NOT_BOUND.")],
+    url: Url,
+    hub_id: HubId,
+    hub_key: HubKey,
+    platform: Who,
+    key: Key,
+    key_id: KeyId,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without asking.")] = False,
+) -> None:
+    """Show what an outcomes file says in this platform's name, sign it, and send it."""
+    with _connected(url, hub_id, hub_key, platform, key, key_id) as hub:
+        drafted = hub.draft(outcomes.read_bytes())
+        typer.echo(f"{platform} says: {drafted['account']['in_words']}")
+        if not yes:
+            typer.confirm("Sign this?", abort=True)
+        for one in hub.send(drafted):
+            typer.echo(f"written at acks {one['written_at']}")

@@ -1,0 +1,83 @@
+"""Where a webhook may go. Its address was written by a platform; it must not lead into the hub's own network.
+
+Rules (OWASP, "Server-Side Request Forgery Prevention"):
+1. https, no user or password in it; plain http only to 127.0.0.1, and only where private addresses are allowed.
+2. Every address its name resolves to must be public, unless private ones are allowed; the connection is then made to an
+   address that was checked, so a name that resolves otherwise a moment later gains nothing.
+3. No redirect is followed (`webhooks.py`): it would lead around rule 2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from typing import NamedTuple
+
+import httpx
+
+LOOPBACK = "127.0.0.1"
+PORT_MAX = 65_535
+
+
+class BadAddress(Exception):
+    """An address that no webhook goes to; the message is a word for the status."""
+
+
+class Target(NamedTuple):
+    """A checked address: the URL by number, and the name for the Host header and TLS."""
+
+    url: httpx.URL
+    host_header: str
+    name: str
+
+
+def parse(text: str, *, private: bool) -> httpx.URL:
+    """The URL of a webhook.
+
+    Raises:
+        BadAddress: it breaks rule 1.
+    """
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError, TypeError):
+        raise BadAddress("not_a_url") from None
+    if url.port is not None and not 0 < url.port <= PORT_MAX:
+        raise BadAddress("not_a_url")
+    if url.userinfo or not url.host or url.fragment:
+        raise BadAddress("not_a_plain_url")
+    if url.scheme != "https" and not (private and url.scheme == "http" and url.host == LOOPBACK):
+        raise BadAddress("not_https")
+    return url
+
+
+async def resolve(url: httpx.URL, *, private: bool) -> Target:
+    """The address to connect to.
+
+    Raises:
+        BadAddress: the name has none, or one that is not public.
+    """
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise BadAddress("name_not_found") from None
+    addresses = [str(one[4][0]) for one in found]
+    if not addresses:
+        raise BadAddress("name_not_found")
+    if not private and not all(is_public(one) for one in addresses):
+        raise BadAddress("private_address")
+    host_header = url.netloc.decode()
+    return Target(url.copy_with(host=addresses[0]), host_header, url.host)
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is of the public network, also where it is one inside another."""
+    one = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(one, ipaddress.IPv6Address):
+        inner = one.ipv4_mapped or one.sixtofour or (one.teredo[1] if one.teredo else None)
+        if inner is not None:
+            return is_public(str(inner))
+        if one in ipaddress.ip_network("64:ff9b::/96"):  # NAT64, RFC 6052
+            return is_public(str(ipaddress.IPv4Address(int(one) & 0xFFFFFFFF)))
+    return one.is_global and not one.is_multicast

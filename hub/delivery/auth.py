@@ -1,0 +1,102 @@
+"""Who calls: a JSON Web Token (RFC 7519, 8725) that the platform signs with its roster key, one a request.
+
+`Authorization: Bearer <token>`, signed with EdDSA (RFC 8037). Header: `kid`, the key id on the roster. Claims:
+- `iss`: the platform's id, the one in the path; `aud`: the hub id;
+- `iat`, `exp`: at most 300 s apart; 30 s of clock skew are allowed;
+- `jti`: a new random value each time; one that was seen is refused until it has expired;
+- `htm`, `htu`: the request's method and its path with the query (as in DPoP, RFC 9449), so that a token taken from
+  one request is of no use for another.
+
+The body is not covered: what a body says in a platform's name (an acknowledgement) has that platform's own signature.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from hub.core.model import Platform
+from hub.core.roster import Roster
+from hub.delivery.problems import Problem
+from hub.signing import RECEIPTS_ONLY
+
+LIFE_S_MAX = 300
+SKEW_S = 30
+NONCES_MAX = 200_000
+NONCE_CHARS_MAX = 128
+TODO = "Sign a fresh token for this very request with a key on the roster; see hub.sdk.http_client for one that does."
+
+
+class Door:
+    """Lets platforms in."""
+
+    def __init__(self, hub_id: str) -> None:
+        self._hub_id = hub_id
+        self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def admit(
+        self, authorization: str | None, method: str, target: str, platform_id: str, roster: Roster, now_ms: int
+    ) -> Platform:
+        """The platform that calls.
+
+        Args:
+            target: path and query of the request.
+
+        Raises:
+            Problem: 401, it did not prove that it is this platform.
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise _unproven("no token")
+        try:
+            key_id = str(jwt.get_unverified_header(token).get("kid", ""))
+        except jwt.PyJWTError:
+            raise _unproven("the token cannot be read") from None
+        found = roster.platform_key(key_id)
+        if found is None or found[0].id != platform_id or key_id.startswith(RECEIPTS_ONLY):
+            raise _unproven("the key is none of this platform's")
+        platform, key = found
+        if not key.counts_at(now_ms):
+            raise _unproven("the key does not count now")
+        claims = self._claims(token, key.public, platform_id)
+        if claims["htm"] != method or claims["htu"] != target:
+            raise _unproven("the token is for another request")
+        if not 0 < claims["exp"] - claims["iat"] <= LIFE_S_MAX:
+            raise _unproven(f"the token lives longer than {LIFE_S_MAX} s")
+        self._once(platform_id, claims["jti"], now_ms / 1_000)
+        return platform
+
+    def _claims(self, token: str, public: bytes, platform_id: str) -> dict[str, Any]:
+        required = ["iss", "aud", "iat", "exp", "jti", "htm", "htu"]
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                Ed25519PublicKey.from_public_bytes(public),
+                algorithms=["EdDSA"],
+                audience=self._hub_id,
+                issuer=platform_id,
+                leeway=SKEW_S,
+                options={"require": required, "strict_aud": True},
+            )
+        except (jwt.PyJWTError, ValueError) as wrong:
+            raise _unproven(f"the token does not hold ({type(wrong).__name__})") from None
+        if not isinstance(claims["jti"], str) or not 16 <= len(claims["jti"]) <= NONCE_CHARS_MAX:
+            raise _unproven("`jti` is not 16 to 128 characters")
+        return claims
+
+    def _once(self, platform_id: str, nonce: str, now_s: float) -> None:
+        while self._seen and next(iter(self._seen.values())) < now_s:
+            self._seen.popitem(last=False)
+        if (platform_id, nonce) in self._seen:
+            raise _unproven("the token was used before")
+        if len(self._seen) >= NONCES_MAX:
+            raise Problem(503, "BUSY", "too many requests at once", "Try again in a minute.", retry_after_s=60)
+        # Kept until no token with this nonce can hold any more, whatever its own `exp`: then the oldest go first.
+        self._seen[platform_id, nonce] = now_s + LIFE_S_MAX + 2 * SKEW_S
+
+
+def _unproven(detail: str) -> Problem:
+    return Problem(401, "UNAUTHENTICATED", detail, TODO)

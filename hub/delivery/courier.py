@@ -1,0 +1,204 @@
+"""One receiver's courier: takes what comes next in each lane, hands it over, keeps the place, and waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from hub.delivery.channels import Channel, Parcel, Span
+from hub.delivery.health import Answer, Health, Verdict, judged
+from hub.delivery.journal import NONE, Journal, Place
+from hub.delivery.metrics import DeliveryMetrics
+from hub.delivery.receipts import ReceiptBook
+from hub.delivery.releases import Releases
+from hub.delivery.settings import Patience
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 60.0
+"""Looked again after so long even if nothing woke it: a bound, not a pace."""
+
+
+class Office(NamedTuple):
+    """What all couriers share."""
+
+    releases: Releases
+    journal: Journal
+    receipts: ReceiptBook
+    metrics: DeliveryMetrics
+    in_flight_per_receiver_max: int
+    clock: Callable[[], int]
+    """Now, UTC milliseconds."""
+
+
+def system_clock() -> int:
+    """Now, UTC milliseconds."""
+    return int(time.time() * 1_000)
+
+
+class Courier:
+    """Carries notices to one receiver.
+
+    Args:
+        name: how its channel is written on the roster; a new name starts with new health.
+        received: by partition, how far the hub has it as received (inclusive).
+        first_at: not tried before, UTC milliseconds.
+    """
+
+    def __init__(
+        self,
+        platform: str,
+        name: str,
+        channel: Channel,
+        office: Office,
+        patience: Patience,
+        received: dict[int, int],
+        first_at: int = 0,
+    ) -> None:
+        self.platform = platform
+        self.name = name
+        self.channel = channel
+        self._office = office
+        self._patience = patience
+        self.health: Health = office.journal.health(platform, name)
+        self._first_at = first_at
+        self._places = office.journal.places(platform)
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._turn = 0
+        self._wake = asyncio.Event()
+        self._moved = asyncio.Condition()
+        self._say_again(received)
+        self.hub_has(received)
+        office.metrics.show(platform, self.health)
+
+    def _say_again(self, received: dict[int, int]) -> None:
+        """Receipts that were journalled and perhaps never written: the hub does not have them."""
+        self._office.receipts.add(
+            self.platform,
+            [
+                Span(partition, place.next - 1, place.next - 1, place.digest)
+                for partition, place in self._places.items()
+                if place.digest and place.next - 1 > received.get(partition, NONE)
+            ],
+        )
+
+    def hub_has(self, received: dict[int, int]) -> None:
+        """The hub has this as received, through this program or otherwise: go on from there."""
+        for partition, through in received.items():
+            place = self._places.get(partition, Place())
+            if through >= place.next:
+                self._places[partition] = Place(through + 1)
+
+    def place(self, partition: int) -> int:
+        """The next offset it has not received."""
+        return self._places.get(partition, Place()).next
+
+    async def until(self, condition: Callable[[], bool], patience_s: float) -> bool:
+        """Wait for something that this courier brings about; whether it came in time."""
+        self._wake.set()
+        try:
+            async with asyncio.timeout(patience_s), self._moved:
+                await self._moved.wait_for(condition)
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Carry until cancelled."""
+        self._office.releases.listen(self._wake)
+        try:
+            while True:
+                self._wake.clear()
+                now_ms = self._office.clock()
+                for lane in self._due(now_ms):
+                    await self._begin(lane)
+                    if self._room() <= 0:
+                        break
+                async with self._moved:
+                    self._moved.notify_all()
+                await self._rest()
+        finally:
+            self._office.releases.leave(self._wake)
+            for task in self._running.values():
+                task.cancel()
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+            await self.channel.close()
+
+    def _room(self) -> int:
+        """How many more may be on their way; one alone while the receiver only fails."""
+        most = 1 if self.health.overall.failing_since is not None else self._office.in_flight_per_receiver_max
+        return most - len(self._running)
+
+    def _due(self, now_ms: int) -> list[int]:
+        """Lanes to look at now, beginning with another one each time so that none starves."""
+        if now_ms < self._first_at or self._room() <= 0:
+            return []
+        lanes = self.channel.lanes
+        self._turn = (self._turn + 1) % len(lanes)
+        turned = [*lanes[self._turn :], *lanes[: self._turn]]
+        return [one for one in turned if one not in self._running and self.health.may_try(one, now_ms)]
+
+    async def _begin(self, lane: int) -> None:
+        parcel = await self.channel.next_parcel(lane, self._places)
+        if parcel is None:
+            return
+        attempt = {}
+        for span in parcel.spans:
+            place = self._places.get(span.partition, Place())
+            if place.attempt_last != span.last:
+                attempt[span.partition] = place._replace(attempt_last=span.last)
+        if attempt:
+            self._places |= attempt
+            self._office.journal.put(self.platform, attempt)
+        task = asyncio.create_task(self._carry(lane, parcel))
+        self._running[lane] = task
+        task.add_done_callback(lambda _: self._done(lane))
+
+    def _done(self, lane: int) -> None:
+        self._running.pop(lane, None)
+        self._wake.set()
+
+    async def _carry(self, lane: int, parcel: Parcel) -> None:
+        begun = time.monotonic()
+        answer = await self.channel.hand_over(parcel)
+        self._office.metrics.took(time.monotonic() - begun)
+        if answer.verdict is Verdict.RECEIVED:
+            self._received(parcel.spans)
+        self._judge(lane, answer)
+
+    def _received(self, spans: Iterable[Span]) -> None:
+        moved = {}
+        for span in spans:  # unless the hub has it further by now
+            known = self._places.get(span.partition, Place())
+            moved[span.partition] = max(known._replace(attempt_last=NONE), Place(span.last + 1, span.digest))
+        self._places |= moved
+        self._office.journal.put(self.platform, moved)  # before the receipt: it is said again if a crash comes between
+        self._office.receipts.add(self.platform, spans)
+
+    def _judge(self, lane: int, answer: Answer) -> None:
+        before = self.health
+        after = judged(before, lane, answer, self._office.clock(), self._patience, random.random())
+        self.health = after
+        self._office.metrics.answered(self.platform, answer)
+        if after.state is not before.state:
+            log.info("%s is %s: %s", self.platform, after.state, answer.why)
+            self._office.metrics.show(self.platform, after)
+        if answer.verdict is not Verdict.RECEIVED or after._replace(received_at=0) != before._replace(received_at=0):
+            self._office.journal.put_health(self.platform, self.name, after)
+
+    async def _rest(self) -> None:
+        """Until something comes, something ends, or a pause is over."""
+        now_ms = self._office.clock()
+        pauses = [one for one in (self._first_at, self.health.overall.try_at) if one > now_ms]
+        if not pauses:
+            pauses = [pace.try_at for _, pace in self.health.lanes if pace.try_at > now_ms]
+        rest_s = min([IDLE_S, *[(one - now_ms) / 1_000 for one in pauses]])
+        try:
+            async with asyncio.timeout(max(rest_s, 0.001)):
+                await self._wake.wait()
+        except TimeoutError:
+            return

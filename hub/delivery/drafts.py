@@ -1,0 +1,212 @@
+"""From a small platform's rows to the acknowledgement it signs. Pure.
+
+Rows are `case,outcome` with an optional third column of actions (`LOGIN_OFF RECOVERY_OFF`):
+
+    7-120033,UNBOUND
+    7-120040,FROZEN,LOGIN_OFF RECOVERY_OFF
+    received,7-120100
+    rest,NOT_BOUND
+
+Rules:
+1. A row names a case once, by its position, with a word of `Outcome`; a header line `case,outcome` is passed over.
+2. `received` says how far a partition was read, where the platform did not come by it through this hub's delivery.
+3. `rest,NOT_BOUND` is every position received of which neither this nor any earlier acknowledgement says anything:
+   NOT_BOUND beside another outcome would be a dispute.
+4. A wrong row refuses all of them, with its line.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyroaring import BitMap
+
+from hub.core.model import SEGMENT, Acknowledgement, Action, Outcome, OutcomeSet, Source
+from hub.delivery.problems import Problem
+from hub.sdk.accounts import Outbox, SaidKey, Waiting
+from hub.sdk.acking import acknowledgements
+
+ROWS_MAX = 20_000
+POSITION = re.compile(r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,17})")
+HEADER = ["case", "outcome"]
+REST = "rest"
+RECEIVED = "received"
+
+Segments = Mapping[tuple[int, int], BitMap]
+"""By partition and segment of 65,536 positions, offsets within it."""
+
+
+@dataclass
+class Wish:
+    """What rows say."""
+
+    said: dict[Source, Outcome] = field(default_factory=dict)
+    actions: dict[Source, tuple[Action, ...]] = field(default_factory=dict)
+    received: dict[int, int] = field(default_factory=dict)
+    rest: bool = False
+
+
+def _bad(line: int, what: str, todo: str) -> Problem:
+    return Problem(422, "BAD_ROW", f"row {line}: {what}", todo)
+
+
+def position_of(text: str) -> Source | None:
+    """A position such as `7-120033`; None if it is none."""
+    found = POSITION.fullmatch(text)
+    return None if found is None else Source(int(found[1]), int(found[2]))
+
+
+def read_csv(text: str) -> Wish:
+    """What a CSV file says.
+
+    Raises:
+        Problem: 422, with the line.
+    """
+    try:
+        rows = list(csv.reader(text.lstrip("\ufeff").splitlines(), strict=True))
+    except csv.Error:
+        raise Problem(422, "BAD_ROW", "this is no CSV", "Write `case,outcome`, a row a line.") from None
+    begin = 1 if rows and [one.strip().lower() for one in rows[0][:2]] == HEADER else 0
+    return _read(enumerate(rows[begin:], begin + 1))
+
+
+def read_json(content: Any) -> Wish:
+    """What JSON says: `{"outcomes": [{"case", "outcome", "actions"}], "rest": "NOT_BOUND", "received": {"7": 120100}}`.
+
+    Raises:
+        Problem: 422.
+    """
+    if not isinstance(content, dict) or not set(content) <= {"outcomes", "rest", "received"}:
+        raise Problem(
+            422, "BAD_ROW", "not an object of outcomes, rest and received", "See the interface's description."
+        )
+    outcomes, received = content.get("outcomes", []), content.get("received", {})
+    if not isinstance(outcomes, list) or not all(isinstance(one, dict) for one in outcomes):
+        raise Problem(422, "BAD_ROW", "`outcomes` is no list of objects", "See the interface's description.")
+    if not isinstance(received, dict):
+        raise Problem(422, "BAD_ROW", "`received` is no object", "Give offsets by partition.")
+    rows = [
+        [str(one.get("case", "")), str(one.get("outcome", "")), " ".join(map(str, one.get("actions") or []))]
+        for one in outcomes
+    ]
+    rows += [[RECEIVED, f"{partition}-{through}"] for partition, through in received.items()]
+    rows += [[REST, str(content["rest"])]] if content.get("rest") is not None else []
+    return _read(enumerate(rows, 1))
+
+
+def _read(rows: Iterable[tuple[int, Sequence[str]]]) -> Wish:
+    wish, count = Wish(), 0
+    for line, raw in rows:
+        row = [one.strip() for one in raw]
+        if not any(row):
+            continue
+        count += 1
+        if count > ROWS_MAX:
+            raise Problem(413, "TOO_LARGE", f"more than {ROWS_MAX} rows", "Send them in several, the rest last.")
+        if not 2 <= len(row) <= 3:
+            raise _bad(line, f"{len(row)} columns", "Write `case,outcome` or `case,outcome,actions`.")
+        _take(wish, line, row)
+    if not (wish.said or wish.rest or wish.received):
+        raise Problem(422, "BAD_ROW", "no row", "Write `case,outcome`, or `rest,NOT_BOUND`.")
+    return wish
+
+
+def _take(wish: Wish, line: int, row: Sequence[str]) -> None:
+    if row[0] == REST:
+        if row[1] != Outcome.NOT_BOUND:
+            raise _bad(line, "the rest can be NOT_BOUND alone", "Name the other cases one by one.")
+        wish.rest = True
+        return
+    position = position_of(row[1] if row[0] == RECEIVED else row[0])
+    if position is None:
+        raise _bad(line, "no position", "Write partition-offset, such as 7-120033.")
+    if row[0] == RECEIVED:
+        wish.received[position.partition] = position.offset
+        return
+    if row[1] not in Outcome.__members__:
+        raise _bad(line, "no outcome", "Write one of " + ", ".join(Outcome) + ".")
+    if position in wish.said:
+        raise _bad(line, f"{position} a second time", "Name each case once.")
+    wish.said[position] = Outcome(row[1])
+    wish.actions[position] = _actions(line, row[2] if len(row) == 3 else "")
+
+
+def _actions(line: int, text: str) -> tuple[Action, ...]:
+    words = text.split()
+    known = set(Action) - {Action.UNKNOWN}
+    if not set(words) <= known or len(set(words)) < len(words):
+        raise _bad(line, "an unknown action, or one twice", "Write of " + ", ".join(sorted(known)) + ", with spaces.")
+    return tuple(sorted(Action(one) for one in words))
+
+
+def draft(
+    wish: Wish, platform: str, log_id: bytes, sent_at: int, waiting: Mapping[int, Waiting], before: Segments
+) -> list[Acknowledgement]:
+    """The acknowledgements that say it; several if one is too small.
+
+    Args:
+        waiting: by partition, how far the platform has received, with the digest there.
+        before: everything the platform ever said. Needed for the rest alone.
+    """
+    said: dict[SaidKey, BitMap] = {}
+    for case, outcome in wish.said.items():
+        said.setdefault(_key(case, outcome), BitMap()).add(case.offset % SEGMENT)
+    if wish.rest:
+        for key, bits in _rest(wish, waiting, before):
+            said.setdefault(key, BitMap()).update(bits)
+    outbox = Outbox(log_id, dict(waiting), said)
+    return [_with_actions(one, wish) for one in acknowledgements(outbox, platform, sent_at, {})]
+
+
+def _key(case: Source, outcome: Outcome) -> SaidKey:
+    return SaidKey(case.partition, case.offset // SEGMENT, outcome)
+
+
+def _rest(wish: Wish, waiting: Mapping[int, Waiting], before: Segments) -> Iterable[tuple[SaidKey, BitMap]]:
+    named: dict[tuple[int, int], BitMap] = {}
+    for case in wish.said:
+        named.setdefault((case.partition, case.offset // SEGMENT), BitMap()).add(case.offset % SEGMENT)
+    for partition, one in waiting.items():
+        for segment in range(one.through // SEGMENT + 1):
+            bits = BitMap(range(min(SEGMENT, one.through + 1 - segment * SEGMENT)))
+            for known in (before.get((partition, segment)), named.get((partition, segment))):
+                bits -= known if known is not None else BitMap()
+            if bits:
+                yield SaidKey(partition, segment, Outcome.NOT_BOUND), bits
+
+
+def _with_actions(ack: Acknowledgement, wish: Wish) -> Acknowledgement:
+    """The same, with each outcome's actions: where rows of one outcome name different ones, what all of them name."""
+    common: dict[Outcome, set[Action]] = {}
+    for case, outcome in wish.said.items():
+        actions = set(wish.actions[case])
+        common[outcome] = common.get(outcome, actions) & actions
+    sets = tuple(
+        OutcomeSet(one.outcome, one.partition, one.cases, tuple(sorted(common.get(one.outcome, ()))))
+        for one in ack.outcomes
+    )
+    return ack._replace(outcomes=sets)
+
+
+def account(acks: Sequence[Acknowledgement], wish: Wish) -> dict[str, Any]:
+    """What the acknowledgements say, for a person to read before signing."""
+    counts: Counter[str] = Counter()
+    for ack in acks:
+        for one in ack.outcomes:
+            counts[str(one.outcome)] += sum(len(BitMap.deserialize(segment.bitmap)) for segment in one.cases)
+    received = {str(one.partition): one.through for one in acks[0].received} if acks else {}
+    named = Counter(str(outcome) for outcome in wish.said.values())
+    lines = [f"{outcome}: {count} positions" for outcome, count in sorted(counts.items())]
+    return {
+        "platform": acks[0].platform if acks else None,
+        "received": received,
+        "positions": dict(counts),
+        "cases_named": dict(named),
+        "rest_not_bound": wish.rest,
+        "in_words": "; ".join(lines) or "received, and no outcome",
+    }

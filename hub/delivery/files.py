@@ -1,0 +1,68 @@
+"""The daily file as a channel: it is offered, and received once the receiver proves that it has the whole of it.
+
+A server cannot know that what it wrote into a connection has arrived. So a file counts as received when its SHA-256
+comes back (`PUT /v1/platforms/{id}/files/{day}/receipt`), in the order of days: `received` is without holes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+from hub.delivery.channels import Parcel
+from hub.delivery.day_files import DayFile, DayFiles
+from hub.delivery.health import Answer, Verdict
+from hub.delivery.journal import Place
+
+
+class FileChannel:
+    """Offers days one after another to one receiver."""
+
+    lanes: Sequence[int] = (0,)
+
+    def __init__(self, day_files: DayFiles, partitions: int, offer_s: float) -> None:
+        self.offered: DayFile | None = None
+        self._day_files = day_files
+        self._partitions = partitions
+        self._offer_s = offer_s
+        self._from: date | None = None
+        self._confirmed: date | None = None
+        self._some = asyncio.Event()
+
+    async def next_parcel(self, lane: int, places: Mapping[int, Place]) -> Parcel | None:
+        """The file of the first day that holds something not received; None until that day is over."""
+        del lane
+        for listed in await self._day_files.days(self._from or date.min, 1_000):
+            if any(end > places.get(one, Place()).next for one, (_, end) in listed.spans.items()):
+                made = await self._day_files.file(listed.day)
+                if made is None:
+                    return None
+                self.offered = made
+                ahead = [one for one in made.spans if one.last >= places.get(one.partition, Place()).next]
+                return Parcel(f"file_{listed.day}", tuple(ahead), made.sha256)
+            self._from = listed.day + timedelta(days=1)
+        self.offered = None
+        return None
+
+    async def hand_over(self, parcel: Parcel) -> Answer:
+        """Wait for the proof that the offered file was fetched whole."""
+        try:
+            async with asyncio.timeout(self._offer_s):
+                while self._confirmed is None or parcel.id != f"file_{self._confirmed}":
+                    self._some.clear()
+                    await self._some.wait()
+        except TimeoutError:
+            return Answer(Verdict.FAILED, "not_fetched")
+        return Answer(Verdict.RECEIVED, "fetched")
+
+    def confirm(self, day: date, sha256: bytes) -> bool:
+        """The offered file was fetched whole, as its SHA-256 shows; False if it is another, or another is offered."""
+        if self.offered is None or (day, sha256) != (self.offered.day, self.offered.sha256):
+            return False
+        self._confirmed = day
+        self._some.set()
+        return True
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,33 @@
+"""The hub's own key for webhooks, files and receipts: made on the first start, readable by its owner alone."""
+
+from __future__ import annotations
+
+import base64
+
+from hub.delivery.settings import DeliverySettings
+from hub.signing import RECEIPTS_ONLY, Signer
+
+FILE_NAME = "delivery.pem"
+PUBLIC_PREFIX = "whpk_"
+
+
+def hub_key(settings: DeliverySettings, hub_id: str) -> Signer:
+    """The key that is there, or a new one.
+
+    Raises:
+        UnbindError: the file holds no Ed25519 key, or `key_file` is not there.
+    """
+    path = settings.key_file or settings.data_dir / FILE_NAME
+    if settings.key_file is None and not path.exists():
+        Signer.generate(RECEIPTS_ONLY, hub_id).save(path)
+    return Signer.load(path, RECEIPTS_ONLY, hub_id)
+
+
+def public_form(public: bytes) -> str:
+    """A public key as receivers of Standard Webhooks are given it."""
+    return PUBLIC_PREFIX + base64.b64encode(public).decode()
+
+
+def receipt_key_id(platform: str) -> str:
+    """The key id under which the registrar puts delivery's public key among a platform's keys."""
+    return f"{RECEIPTS_ONLY}{platform}/1"

@@ -1,0 +1,190 @@
+"""`releases` for many readers: the newest notices in memory, older ones by blocks, each read once for all who lag."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from hub import contracts
+from hub.contracts import decode
+from hub.core.model import ReleaseNotice
+from hub.errors import ContractError
+from hub.settings import WorkerSettings
+from hub.stream.followers import Follower
+from hub.stream.log import POLL_MS, new_consumer
+
+RING_NOTICES = 2_000
+"""Newest notices kept of each partition."""
+
+BLOCK_NOTICES = 500
+BLOCKS_KEPT = 64
+READERS = 2
+"""Consumers that fetch blocks; receivers that lag wait for one another here rather than open a connection each."""
+
+
+class Told(NamedTuple):
+    """One position of `releases`, read. Where the bytes are no notice, `notice` is None and `as_json` empty.
+
+    `digest`: SHA-256 of the value. `as_json`: the notice as an element of `notices`, UTF-8.
+    """
+
+    partition: int
+    offset: int
+    record_time: int
+    digest: bytes
+    notice: ReleaseNotice | None
+    as_json: bytes
+
+
+class Releases(Protocol):
+    """What couriers and the web need of `releases`."""
+
+    def end(self, partition: int) -> int:
+        """The offset after the newest notice."""
+
+    async def read(self, partition: int, first: int, count: int) -> Sequence[Told]:
+        """Notices from an offset on, in order: at least one if there is any, at most `count`."""
+
+    async def first_at(self, at_ms: int) -> list[int]:
+        """By partition, the first offset recorded at or after a time; where there is none, the end of the log."""
+
+    def listen(self, wake: asyncio.Event) -> None:
+        """Set this event whenever there is something new, until `leave`."""
+
+    def leave(self, wake: asyncio.Event) -> None:
+        """Set it no more."""
+
+
+def json_of(value: Any) -> Any:
+    """A value of `hub.core.model` as the JSON of `schemas/README.md`."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if hasattr(value, "_asdict"):
+        return {name: json_of(one) for name, one in value._asdict().items()}
+    return [json_of(one) for one in value] if isinstance(value, tuple) else value
+
+
+def tell(partition: int, offset: int, record_time: int, value: bytes | None) -> Told:
+    """A record of `releases`, read."""
+    digest = sha256(value or b"").digest()
+    try:
+        notice = decode(value, ReleaseNotice)
+    except ContractError:
+        return Told(partition, offset, record_time, digest, None, b"")
+    case = offset if notice.opened_at is None else notice.opened_at
+    element = {
+        "position": f"{partition}-{offset}",
+        "case": f"{partition}-{case}",
+        "digest": digest.hex(),
+        "notice": json_of(notice),
+    }
+    return Told(partition, offset, record_time, digest, notice, json.dumps(element, separators=(",", ":")).encode())
+
+
+def _told(raw: Any) -> Told:
+    return tell(raw.partition, raw.offset, raw.timestamp, raw.value)
+
+
+class KafkaReleases(Follower):
+    """`releases` out of Kafka."""
+
+    def __init__(self, settings: WorkerSettings, partitions: int) -> None:
+        super().__init__(settings, [TopicPartition(contracts.RELEASES, one) for one in range(partitions)])
+        self._rings: list[deque[Told]] = [deque(maxlen=RING_NOTICES) for _ in range(partitions)]
+        self._listeners: set[asyncio.Event] = set()
+        self._blocks: OrderedDict[tuple[int, int], list[Told]] = OrderedDict()
+        self._readers: asyncio.Queue[AIOKafkaConsumer] = asyncio.Queue()
+
+    async def start(self) -> None:
+        """Connect, and begin at the end: what lies before is read by blocks, when somebody asks."""
+        await super().start()
+        for tp, end in (await self.end_offsets()).items():
+            self.places[tp] = end
+            if self._consumer is not None:
+                self._consumer.seek(tp, end)
+        for _ in range(READERS):
+            reader = new_consumer(self._settings)
+            await reader.start()
+            self._readers.put_nowait(reader)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await super().stop()
+        while not self._readers.empty():
+            await self._readers.get_nowait().stop()
+
+    def handle(self, raw: Any) -> None:
+        """Keep a notice that came."""
+        self._rings[raw.partition].append(_told(raw))
+
+    async def told(self) -> None:
+        """Wake who waits."""
+        await super().told()
+        for wake in self._listeners:
+            wake.set()
+
+    def listen(self, wake: asyncio.Event) -> None:
+        """Set this event whenever there is something new, until `leave`."""
+        self._listeners.add(wake)
+
+    def leave(self, wake: asyncio.Event) -> None:
+        """Set it no more."""
+        self._listeners.discard(wake)
+
+    def end(self, partition: int) -> int:
+        """The offset after the newest notice."""
+        return self.places[TopicPartition(contracts.RELEASES, partition)]
+
+    async def read(self, partition: int, first: int, count: int) -> Sequence[Told]:
+        """Notices from an offset on, in order: at least one if there is any, at most `count`."""
+        end = self.end(partition)
+        if first < 0 or first >= end:
+            return []
+        ring = self._rings[partition]
+        if ring and ring[0].offset <= first:
+            begin = first - ring[0].offset  # offsets of `releases` are dense: nothing is deleted, nothing transacted
+            return [ring[index] for index in range(begin, min(begin + count, end - ring[0].offset))]
+        block = await self._block(partition, first // BLOCK_NOTICES, end)
+        return [one for one in block if first <= one.offset < end][:count]
+
+    async def _block(self, partition: int, number: int, end: int) -> list[Told]:
+        """The notices of one block that there are; kept once it is full."""
+        known = self._blocks.get((partition, number))
+        if known is not None:
+            self._blocks.move_to_end((partition, number))
+            return known
+        first, last = number * BLOCK_NOTICES, min((number + 1) * BLOCK_NOTICES, end)
+        reader = await self._readers.get()
+        try:
+            block = [_told(raw) for raw in await _fetch(reader, partition, first, last)]
+        finally:
+            self._readers.put_nowait(reader)
+        if last - first == BLOCK_NOTICES:
+            self._blocks[partition, number] = block
+            if len(self._blocks) > BLOCKS_KEPT:
+                self._blocks.popitem(last=False)
+        return block
+
+    async def first_at(self, at_ms: int) -> list[int]:
+        """By partition, the first offset recorded at or after a time; where there is none, the end of the log."""
+        assert self._consumer is not None, "start() comes first"
+        ends = await self.end_offsets()  # first: what comes after this was recorded later than what is asked for
+        found = await self._consumer.offsets_for_times(dict.fromkeys(self.tps, at_ms))
+        return [ends[tp] if found.get(tp) is None else found[tp].offset for tp in self.tps]
+
+
+async def _fetch(reader: AIOKafkaConsumer, partition: int, first: int, last: int) -> list[Any]:
+    tp = TopicPartition(contracts.RELEASES, partition)
+    reader.assign([tp])
+    reader.seek(tp, first)
+    found: list[Any] = []
+    while not found or found[-1].offset < last - 1:
+        fetched = await reader.getmany(tp, timeout_ms=POLL_MS, max_records=BLOCK_NOTICES)
+        found += [raw for raw in fetched.get(tp, ()) if raw.offset < last]
+    return found

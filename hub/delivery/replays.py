@@ -1,0 +1,109 @@
+"""Send what I missed: notices again, by position, by case or by time, moving nothing. Bounded, with where to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hub.delivery.drafts import position_of
+from hub.delivery.problems import Problem
+from hub.delivery.releases import Releases, Told
+
+NOTICES_MAX = 1_000
+SCAN_MAX = 20_000
+"""Positions looked at in one request for a case."""
+
+
+class ByPosition(BaseModel):
+    """Positions of one partition, both ends included; to its end without `last`."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: Literal["position"]
+    partition: int = Field(ge=0)
+    first: int = Field(ge=0)
+    last: int | None = Field(default=None, ge=0)
+
+
+class ByCase(BaseModel):
+    """All notices of a case, such as `7-120033`; `first` goes on within its partition."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: Literal["case"]
+    case: str = Field(max_length=30)
+    first: int | None = Field(default=None, ge=0)
+
+
+class ByTime(BaseModel):
+    """Notices recorded at or after `since` and before `until`, UTC milliseconds; `partition`, `first` go on."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: Literal["time"]
+    since: int = Field(ge=0, le=2**53)
+    until: int = Field(ge=0, le=2**53)
+    partition: int = Field(default=0, ge=0)
+    first: int | None = Field(default=None, ge=0)
+
+
+Wanted = Annotated[ByPosition | ByCase | ByTime, Field(discriminator="by")]
+Page = tuple[list[Told], BaseModel | None]
+"""Notices, and what to ask for next."""
+
+
+async def page(releases: Releases, partitions: int, wanted: Wanted) -> Page:
+    """A page of what is wanted.
+
+    Raises:
+        Problem: 422, no such partition or case.
+    """
+    if isinstance(wanted, ByCase):
+        return await _of_case(releases, partitions, wanted)
+    if wanted.partition >= partitions:
+        raise Problem(422, "NO_SUCH_PARTITION", f"there are {partitions} partitions", "Begin with 0.")
+    if isinstance(wanted, ByTime):
+        return await _of_time(releases, partitions, wanted)
+    end = releases.end(wanted.partition) if wanted.last is None else wanted.last + 1
+    told = await span(releases, wanted.partition, wanted.first, end, NOTICES_MAX)
+    more = bool(told) and told[-1].offset + 1 < min(end, releases.end(wanted.partition))
+    return told, wanted.model_copy(update={"first": told[-1].offset + 1}) if more else None
+
+
+async def span(releases: Releases, partition: int, first: int, end: int, limit: int) -> list[Told]:
+    """Notices of [first, end), at most so many."""
+    told: list[Told] = []
+    while first < end and len(told) < limit:
+        more: Sequence[Told] = await releases.read(partition, first, min(end - first, limit - len(told)))
+        if not more:
+            break
+        told += more
+        first = told[-1].offset + 1
+    return told
+
+
+async def _of_case(releases: Releases, partitions: int, wanted: ByCase) -> Page:
+    case = position_of(wanted.case)
+    if case is None or case.partition >= partitions or case.offset >= releases.end(case.partition):
+        raise Problem(422, "NO_CASE", "no such case", "Name a case by its `case`, such as 7-120033.")
+    first = case.offset if wanted.first is None else max(wanted.first, case.offset)
+    scanned = await span(releases, case.partition, first, first + SCAN_MAX, SCAN_MAX)
+    told = [
+        one
+        for one in scanned
+        if one.offset == case.offset or (one.notice is not None and one.notice.opened_at == case.offset)
+    ]
+    more = len(scanned) == SCAN_MAX
+    return told, wanted.model_copy(update={"first": first + SCAN_MAX}) if more else None
+
+
+async def _of_time(releases: Releases, partitions: int, wanted: ByTime) -> Page:
+    firsts, ends = await releases.first_at(wanted.since), await releases.first_at(wanted.until)
+    told: list[Told] = []
+    for partition in range(wanted.partition, partitions):
+        first = firsts[partition]
+        if partition == wanted.partition and wanted.first is not None:
+            first = max(first, wanted.first)
+        told += await span(releases, partition, first, ends[partition], NOTICES_MAX - len(told))
+        if len(told) >= NOTICES_MAX:
+            return told, wanted.model_copy(update={"partition": partition, "first": told[-1].offset + 1})
+    return told, None

@@ -1,0 +1,83 @@
+"""Everything one platform ever said, out of `tiles`: asked for when somebody drafts "the rest", kept nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from pyroaring import BitMap
+
+from hub import contracts
+from hub.contracts import decode, partition_of
+from hub.core.coverage import unpack
+from hub.core.model import Received, Tile
+from hub.delivery.problems import Problem
+from hub.errors import ContractError
+from hub.settings import WorkerSettings
+from hub.stream.app import GROUP
+from hub.stream.log import log_spans, read_span
+
+POLL_S = 0.1
+PATIENCE_S = 10.0
+
+
+async def said_before(settings: WorkerSettings, platform: str, partitions: int) -> dict[tuple[int, int], BitMap]:
+    """By partition and segment, the offsets of which the platform has said anything, as of now.
+
+    The hub commits an acknowledgement once `tiles` has it: so this waits until all that lies in `acks` is committed.
+
+    Raises:
+        Problem: 503, the hub does not keep up.
+    """
+    home = partition_of(platform.encode(), partitions)
+    acks, tiles = TopicPartition(contracts.ACKS, home), TopicPartition(contracts.TILES, home)
+    end = (await log_spans(settings, [acks]))[acks][1]
+    await _committed(settings, acks, end)
+    found: dict[tuple[int, int], BitMap] = {}
+    prefix = f"{platform}/".encode()
+    async for batch in read_span(settings, await log_spans(settings, [tiles])):
+        for record in batch:
+            if (record.key or b"").startswith(prefix):
+                _merge(found, record.value, platform)
+    return found
+
+
+def _merge(found: dict[tuple[int, int], BitMap], value: bytes | None, platform: str) -> None:
+    if value is None:
+        return
+    try:
+        tile: Tile | Received = decode(value, Tile, Received)
+    except ContractError:
+        return
+    if isinstance(tile, Tile) and tile.platform == platform:
+        bits = found.setdefault((tile.partition, tile.segment), BitMap())
+        for one in tile.said:
+            bits |= unpack(one.bitmap)
+
+
+async def _committed(settings: WorkerSettings, acks: TopicPartition, end: int) -> None:
+    async with _admin(settings) as admin:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while end:
+                    offsets = await admin.list_consumer_group_offsets(GROUP)
+                    if acks in offsets and offsets[acks].offset >= end:
+                        return
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            todo = "Try again soon, or name every case instead of the rest."
+            raise Problem(503, "HUB_BEHIND", "the hub has not counted all yet", todo, retry_after_s=30) from None
+
+
+@asynccontextmanager
+async def _admin(settings: WorkerSettings) -> AsyncIterator[Any]:
+    client = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, **settings.security)
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.close()

@@ -1,0 +1,222 @@
+"""The program: follows the roster, `tiles` and `releases`, keeps one courier a receiver, and serves what `web.py` is.
+
+Who is delivered to: a platform on the roster whose state is ONBOARDING or CONNECTED, whose `channel` is `webhook <url>`
+or `file`, and among whose keys the registrar has put this program's own (`delivery/<platform>/…`). Without that key
+nothing is sent, for no receipt of it would count; the status says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from hub import contracts
+from hub.contracts import decode, partition_of
+from hub.core.model import HubLog, Platform, PlatformState, Received
+from hub.delivery.channels import FILE, KAFKA, WEBHOOK, Channel
+from hub.delivery.courier import Courier, Office, system_clock
+from hub.delivery.day_files import DayFiles
+from hub.delivery.files import FileChannel
+from hub.delivery.journal import Journal
+from hub.delivery.metrics import DeliveryMetrics
+from hub.delivery.receipts import Receipts, receipt_key
+from hub.delivery.releases import KafkaReleases
+from hub.delivery.settings import DeliverySettings
+from hub.delivery.webhooks import Post, WebhookChannel
+from hub.errors import ContractError
+from hub.settings import WorkerSettings
+from hub.signing import RECEIPTS_ONLY, Headers, Signer
+from hub.stream.app import read_hub_log
+from hub.stream.followers import Follower, RosterFollower
+from hub.stream.log import new_producer, started
+
+RECEIVED_MARK = b"/received/"
+DELIVERED_IN = (PlatformState.ONBOARDING, PlatformState.CONNECTED)
+
+
+class RosterBook(RosterFollower):
+    """The roster, and an event that says it changed."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        super().__init__(settings, world_clock=False)
+        self.changed = asyncio.Event()
+
+    async def told(self) -> None:
+        """Wake who waits."""
+        await super().told()
+        self.changed.set()
+
+
+class ReceivedBook(Follower):
+    """How far each platform has received, as the hub has it: the durable cursors."""
+
+    def __init__(self, settings: WorkerSettings, partitions: int, changed: asyncio.Event) -> None:
+        super().__init__(settings, [TopicPartition(contracts.TILES, one) for one in range(partitions)])
+        self.through: dict[str, dict[int, int]] = {}
+        self.fresh: set[str] = set()
+        self._changed = changed
+
+    def handle(self, raw: Any) -> None:
+        """Take in a record of `tiles`, if it says how far somebody received."""
+        if raw.value is None or RECEIVED_MARK not in (raw.key or b""):
+            return
+        try:
+            one = decode(raw.value, Received)
+        except ContractError:
+            return
+        known = self.through.setdefault(one.platform, {})
+        if one.through > known.get(one.partition, -1):
+            known[one.partition] = one.through
+            self.fresh.add(one.platform)
+            self._changed.set()
+
+    def of(self, platform: str) -> dict[int, int]:
+        """By partition, inclusive."""
+        return self.through.get(platform, {})
+
+
+class Kind(NamedTuple):
+    """How a platform is reached: its channel's kind, and what comes with it."""
+
+    kind: str
+    address: str = ""
+
+
+def kind_of(platform: Platform) -> Kind:
+    """The channel on a platform's roster record; an unknown word is kept as its kind."""
+    word, _, rest = (platform.channel or KAFKA).strip().partition(" ")
+    return Kind(word, rest.strip())
+
+
+class Delivery:
+    """Everything of one program; `start`, then `run` until cancelled, then `stop`."""
+
+    def __init__(self, settings: DeliverySettings, key: Signer, hub_log: HubLog) -> None:
+        self.settings = settings
+        self.hub_log = hub_log
+        self.signer = Signer.named(key, f"{RECEIPTS_ONLY}hub")
+        self.metrics = DeliveryMetrics()
+        self.couriers: dict[str, Courier] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.worker_settings = WorkerSettings(
+            settings.bootstrap_servers, settings.data_dir, "delivery", security=settings.security
+        )
+        self.roster = RosterBook(self.worker_settings)
+        self.received = ReceivedBook(self.worker_settings, hub_log.partitions, self.roster.changed)
+        self.releases = KafkaReleases(self.worker_settings, hub_log.partitions)
+        self.day_files = DayFiles(settings, hub_log, self.releases, self.signer, system_clock)
+        self.journal = Journal(settings.data_dir, hub_log.log_id)
+        self.receipts = Receipts(
+            self.signer, hub_log.log_id, lambda: self.roster.roster, self.send_ack, settings.receipt_linger_ms
+        )
+        self._office = Office(
+            *(self.releases, self.journal, self.receipts, self.metrics),
+            in_flight_per_receiver_max=settings.in_flight_per_receiver_max,
+            clock=system_clock,
+        )
+        self._producer: AIOKafkaProducer | None = None
+        self._stack = AsyncExitStack()
+        self._post = Post(settings, self.signer, hub_log.log_id, ssl.create_default_context())
+        self._begun_ms = system_clock()
+
+    async def start(self) -> None:
+        """Connect, and read the roster and the cursors to their ends."""
+        self._stack.callback(self.journal.close)
+        self._producer = await self._stack.enter_async_context(started(new_producer(self.worker_settings)))
+        for follower in (self.roster, self.received, self.releases):
+            await self._stack.enter_async_context(started(follower))
+
+    async def stop(self) -> None:
+        """End couriers, write the receipts that wait, disconnect."""
+        for name in list(self._tasks):
+            await self._dismiss(name)
+        await self.receipts.flush()
+        await self._stack.aclose()
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Follow and deliver until cancelled. Any error of the hub's own ends the program; it is started again."""
+        async with asyncio.TaskGroup() as group:
+            for follower in (self.roster, self.received, self.releases):
+                group.create_task(follower.run())
+            await self.roster.caught_up()
+            await self.received.caught_up()
+            group.create_task(self.receipts.run())
+            self.roster.changed.set()
+            ready.set()
+            while True:
+                await self.roster.changed.wait()
+                self.roster.changed.clear()
+                await self._agree(group)
+
+    async def _agree(self, group: asyncio.TaskGroup) -> None:
+        """Couriers for whom there should be one; none for others; and where the hub has them further, go on there."""
+        wanted = dict(self._wanted())
+        for name in [one for one, courier in self.couriers.items() if wanted.get(one) != courier.name]:
+            await self._dismiss(name)
+        for name, channel in wanted.items():
+            if name not in self.couriers:
+                self._engage(name, channel, group)
+        fresh, self.received.fresh = self.received.fresh, set()
+        for name in fresh & set(self.couriers):
+            self.couriers[name].hub_has(self.received.of(name))
+
+    def _wanted(self) -> Iterator[tuple[str, str]]:
+        now_ms = system_clock()
+        for platform in self.roster.roster.platforms.values():
+            reached = platform.state in DELIVERED_IN and kind_of(platform).kind in (WEBHOOK, FILE)
+            if reached and receipt_key(platform, self.signer.public, now_ms) is not None:
+                yield platform.id, platform.channel or ""
+
+    def _engage(self, name: str, channel: str, group: asyncio.TaskGroup) -> None:
+        made, settings = self._channel(name), self.settings
+        fetches = isinstance(made, FileChannel)  # comes by itself; nothing to spread
+        first_at = 0 if fetches else self._begun_ms + int(random.random() * settings.spread_s * 1_000)
+        patience = settings.file_patience if fetches else settings.webhook_patience
+        courier = Courier(name, channel, made, self._office, patience, self.received.of(name), first_at)
+        self.couriers[name] = courier
+        self._tasks[name] = group.create_task(courier.run())
+
+    def _channel(self, name: str) -> Channel:
+        kind = kind_of(self.roster.roster.platforms[name])
+        if kind.kind == FILE:
+            return FileChannel(self.day_files, self.hub_log.partitions, self.settings.offer_s)
+        return WebhookChannel(name, kind.address, self.releases, self.hub_log.partitions, self._post)
+
+    async def _dismiss(self, name: str) -> None:
+        del self.couriers[name]
+        task = self._tasks.pop(name)
+        task.cancel()
+        await asyncio.wait([task])
+        self.metrics.forget(name)
+
+    async def send_ack(self, platform: str, value: bytes, headers: Headers) -> Any:
+        """Write one acknowledgement as it is; durable when this returns. Returns where it lies."""
+        assert self._producer is not None, "start() comes first"
+        key = platform.encode()
+        return await self._producer.send_and_wait(
+            contracts.ACKS,
+            value,
+            key=key,
+            partition=partition_of(key, self.hub_log.partitions),
+            headers=list(headers),
+        )
+
+
+async def make_delivery(settings: DeliverySettings) -> Delivery:
+    """A delivery on the hub that is there, its key made if there is none.
+
+    Raises:
+        HubError: no Kafka, or no hub in it.
+        UnbindError: the key cannot be used.
+    """
+    from hub.delivery.keys import hub_key
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    hub_log = await read_hub_log(WorkerSettings(settings.bootstrap_servers, settings.data_dir, "delivery"))
+    return Delivery(settings, hub_key(settings, hub_log.hub_id), hub_log)

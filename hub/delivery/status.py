@@ -1,0 +1,70 @@
+"""How receivers fare, as rows for people and machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.core.model import Platform
+from hub.delivery.channels import FILE, KAFKA, WEBHOOK
+from hub.delivery.health import ReceiverState
+from hub.delivery.keys import public_form, receipt_key_id
+from hub.delivery.service import DELIVERED_IN, Delivery, kind_of
+
+TODO = {
+    ReceiverState.HEALTHY: "",
+    ReceiverState.DEGRADED: "Look at the receiver: it has failed for a while and is tried less often.",
+    ReceiverState.SUSPENDED: "Mend the receiver: only a probe goes there now and then. It then gets all it missed.",
+}
+
+
+def status_of(delivery: Delivery, platform: Platform) -> dict[str, Any]:
+    """One platform's row. Times are UTC milliseconds; `behind` counts notices it has not received."""
+    courier = delivery.couriers.get(platform.id)
+    received = delivery.received.of(platform.id)
+    ends = [delivery.releases.end(one) for one in range(delivery.hub_log.partitions)]
+    places = [courier.place(one) if courier is not None else received.get(one, -1) + 1 for one in range(len(ends))]
+    row: dict[str, Any] = {
+        "platform": platform.id,
+        "channel": kind_of(platform).kind,
+        "state": None,
+        "since": None,
+        "behind": sum(max(0, end - place) for end, place in zip(ends, places, strict=True)),
+        "failing_since": None,
+        "failures": 0,
+        "next_try_at": None,
+        "received_at": None,
+        "why": "",
+        "todo": "" if courier is not None else _why_not(delivery, platform),
+    }
+    if courier is not None:
+        health = courier.health
+        tries = [health.overall.try_at, *(pace.try_at for _, pace in health.lanes)]
+        row |= {
+            "state": str(health.state),
+            "since": health.since or None,
+            "failing_since": health.overall.failing_since,
+            "failures": health.overall.failures,
+            "next_try_at": max(tries) or None,
+            "received_at": health.received_at,
+            "why": health.why,
+            "todo": TODO[health.state],
+        }
+    return row
+
+
+def _why_not(delivery: Delivery, platform: Platform) -> str:
+    kind = kind_of(platform).kind
+    if kind == KAFKA:
+        return "Nothing: it reads Kafka itself."
+    if kind not in (WEBHOOK, FILE):
+        return "Have the registrar write its channel as `webhook https://…`, `file` or `kafka`."
+    if platform.state not in DELIVERED_IN:
+        return f"Nothing is sent while its state is {platform.state}."
+    key = public_form(delivery.signer.public)
+    return f"Have the registrar put delivery's key among its keys, as {receipt_key_id(platform.id)}: {key}"
+
+
+def all_rows(delivery: Delivery) -> list[dict[str, Any]]:
+    """Every platform that is not read by Kafka, by id."""
+    platforms = sorted(delivery.roster.roster.platforms.values(), key=lambda one: one.id)
+    return [status_of(delivery, one) for one in platforms if kind_of(one).kind != KAFKA]

@@ -1,0 +1,194 @@
+"""Webhooks after the Standard Webhooks convention (github.com/standard-webhooks/standard-webhooks, spec 1.0).
+
+Headers `webhook-id`, `webhook-timestamp` (seconds) and `webhook-signature`: `v1a,` and the base64 of Ed25519 over
+`id.timestamp.body`. The asymmetric form, so that the hub holds no secret a receiver. The body is JSON:
+
+    {"type": "release.notices", "timestamp": ISO 8601, "data": {"partition", "first", "last",
+     "notices": [{"position", "case", "digest", "notice": as in schemas/release_notice/examples}]}}
+
+The id names log, platform and positions; a repeat has the same id and the same body. Any 2xx, answered whole, is the
+receipt. The answer's body is not looked at; redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote
+
+import httpx
+
+from hub.delivery.addresses import BadAddress, Target, parse, resolve
+from hub.delivery.channels import Parcel, Span
+from hub.delivery.health import Answer, Verdict
+from hub.delivery.journal import Place
+from hub.delivery.releases import Releases, Told
+from hub.delivery.settings import DeliverySettings
+from hub.signing import Signer
+
+GONE = 410
+RESOLVED_FOR_S = 30.0
+"""A name's address is looked up again after this long."""
+
+TYPE = "release.notices"
+
+
+def webhook_id(log_id: bytes, platform: str, partition: int, first: int, last: int) -> str:
+    """The id of a message. No full stop in it, for those divide what is signed; positions are of one log alone."""
+    name = quote(platform, safe="").replace(".", "%2E")
+    return f"{log_id.hex()[:8]}_{name}_{partition}_{first}-{last}"
+
+
+def iso(at_ms: int) -> str:
+    """UTC milliseconds in ISO 8601."""
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def body_of(told: Sequence[Told]) -> bytes:
+    """The body of a message: the same for every receiver."""
+    head = (
+        f'{{"type":"{TYPE}","timestamp":"{iso(told[-1].record_time)}","data":{{"partition":{told[0].partition},'
+        f'"first":{told[0].offset},"last":{told[-1].offset},"notices":['
+    )
+    return head.encode() + b",".join(one.as_json for one in told if one.as_json) + b"]}}"
+
+
+def signed_headers(signer: Signer, message_id: str, at_s: int, body: bytes) -> dict[str, str]:
+    """The three headers of the convention."""
+    signature = signer.sign(f"{message_id}.{at_s}.".encode() + body)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(at_s),
+        "webhook-signature": "v1a," + base64.b64encode(signature).decode(),
+    }
+
+
+def fitting(told: Sequence[Told], bytes_max: int) -> Sequence[Told]:
+    """As many from the beginning as fit; one at least."""
+    size = 0
+    for index, one in enumerate(told):
+        size += len(one.as_json) + 1
+        if index and size > bytes_max:
+            return told[:index]
+    return told
+
+
+def retry_after_s(value: str | None, now_s: float) -> float | None:
+    """The pause a `Retry-After` asks for (RFC 9110 section 10.2.3); None if it says nothing one can read."""
+    if value is None:
+        return None
+    if value.strip().isascii() and value.strip().isdigit():
+        return float(value[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now_s)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+class Post:
+    """What all webhook channels share: the hub's key, the bound on what is on its way, and the trust in TLS."""
+
+    def __init__(self, settings: DeliverySettings, signer: Signer, log_id: bytes, tls: ssl.SSLContext) -> None:
+        self.settings = settings
+        self.signer = signer
+        self.log_id = log_id
+        self.tls = tls
+        self.gate = asyncio.Semaphore(settings.in_flight_max)
+
+
+class WebhookChannel:
+    """Posts notices to one receiver."""
+
+    def __init__(self, platform: str, address: str, releases: Releases, partitions: int, post: Post) -> None:
+        self.lanes: Sequence[int] = range(partitions)
+        self._platform = platform
+        self._address = address
+        self._releases = releases
+        self._post = post
+        settings = post.settings
+        # A client of its own: connections are kept by number, and one checked for another's name must not be used.
+        self._client = httpx.AsyncClient(
+            verify=post.tls,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx.Timeout(settings.answer_timeout_s, connect=settings.connect_timeout_s),
+            limits=httpx.Limits(max_connections=settings.in_flight_per_receiver_max),
+        )
+        self._target: Target | None = None
+        self._resolved_at_s = 0.0
+
+    async def next_parcel(self, lane: int, places: Mapping[int, Place]) -> Parcel | None:
+        """The next notices of a partition, as many as a message holds."""
+        place = places.get(lane, Place())
+        if place.next >= self._releases.end(lane):
+            return None
+        if place.attempt_last >= place.next:
+            told = await self._whole(lane, place.next, place.attempt_last)
+        else:
+            settings = self._post.settings
+            told = await self._releases.read(lane, place.next, settings.batch_notices_max)
+            told = fitting(told, settings.batch_bytes_max)
+        if not told:
+            return None
+        first, last = told[0].offset, told[-1].offset
+        name = webhook_id(self._post.log_id, self._platform, lane, first, last)
+        return Parcel(name, (Span(lane, first, last, told[-1].digest),), body_of(told))
+
+    async def _whole(self, lane: int, first: int, last: int) -> Sequence[Told]:
+        told: list[Told] = []
+        while first <= last and (more := await self._releases.read(lane, first, last + 1 - first)):
+            told += more
+            first = told[-1].offset + 1
+        return told
+
+    async def hand_over(self, parcel: Parcel) -> Answer:
+        """Post it; what it came to."""
+        try:
+            async with self._post.gate, asyncio.timeout(self._post.settings.answer_timeout_s):
+                return await self._request(parcel)
+        except BadAddress as wrong:
+            return Answer(Verdict.FAILED, str(wrong))
+        except TimeoutError:
+            return Answer(Verdict.FAILED, "timeout")
+        except (httpx.HTTPError, httpx.StreamError, OSError, ValueError) as wrong:
+            self._resolved_at_s = 0.0
+            return Answer(Verdict.FAILED, type(wrong).__name__)
+
+    async def _request(self, parcel: Parcel) -> Answer:
+        target = await self._resolved()
+        headers = signed_headers(self._post.signer, parcel.id, int(time.time()), parcel.body)
+        headers |= {"host": target.host_header, "content-type": "application/json", "user-agent": "unbind-hub"}
+        async with self._client.stream(
+            "POST", target.url, content=parcel.body, headers=headers, extensions={"sni_hostname": target.name}
+        ) as answer:
+            read_bytes = 0
+            async for chunk in answer.aiter_raw():
+                read_bytes += len(chunk)
+                if read_bytes > self._post.settings.answer_bytes_max:
+                    break
+        return judge(answer.status_code, answer.headers.get("retry-after"))
+
+    async def _resolved(self) -> Target:
+        if self._target is None or time.monotonic() - self._resolved_at_s > RESOLVED_FOR_S:
+            private = self._post.settings.private_addresses
+            self._target = await resolve(parse(self._address, private=private), private=private)
+            self._resolved_at_s = time.monotonic()
+        return self._target
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._client.aclose()
+
+
+def judge(status: int, retry_after: str | None) -> Answer:
+    """What a status means: 2xx is the receipt, 410 ends it, anything else is tried again."""
+    if 200 <= status < 300:
+        return Answer(Verdict.RECEIVED, str(status))
+    if status == GONE:
+        return Answer(Verdict.GONE, str(status))
+    return Answer(Verdict.FAILED, str(status), retry_after_s(retry_after, time.time()))

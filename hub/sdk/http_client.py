@@ -1,0 +1,179 @@
+"""A platform's end of the hub's HTTP interface, for platforms without Kafka: fetching, answering, and the signing.
+
+Needs the extra `platform` (httpx, PyJWT). Synchronous: what it is for runs once a day or once a webhook.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from hub.contracts import ACKS, decode
+from hub.core.model import Acknowledgement
+from hub.errors import ContractError, HubError, PlatformError
+from hub.sdk.webhooks import public_key_of
+from hub.signing import Signer, signed_bytes
+
+if TYPE_CHECKING:
+    import httpx
+
+TOKEN_LIFE_S = 60
+TIMEOUT_S = 60.0
+NONCE_BYTES = 16
+
+
+def token(signer: Signer, platform: str, method: str, target: str, now_s: int) -> str:
+    """A token for one request (the claims are those of `hub.delivery.auth`).
+
+    Args:
+        target: path and query, as they are sent.
+    """
+    import jwt
+
+    claims = {
+        "iss": platform,
+        "aud": signer.hub_id,
+        "iat": now_s,
+        "exp": now_s + TOKEN_LIFE_S,
+        "jti": secrets.token_hex(NONCE_BYTES),
+        "htm": method,
+        "htu": target,
+    }
+    return jwt.encode(claims, signer.private, algorithm="EdDSA", headers={"kid": signer.key_id})
+
+
+class HttpPlatform:
+    """One platform's connection.
+
+    Args:
+        url: of the hub's delivery, such as `https://delivery.hub.example`.
+        public_key: the hub's, `whpk_…`; files are checked against it.
+    """
+
+    def __init__(self, url: str, platform: str, signer: Signer, public_key: str) -> None:
+        import httpx
+
+        self._platform = platform
+        self._signer = signer
+        self._public: Ed25519PublicKey = public_key_of(public_key)
+        self._base = f"/v1/platforms/{platform}"
+        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S)
+
+    def __enter__(self) -> HttpPlatform:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, at: TracebackType | None) -> None:
+        self._client.close()
+
+    def status(self) -> dict[str, Any]:
+        """How delivery to this platform fares."""
+        found: dict[str, Any] = self._ask("GET", "/delivery").json()
+        return found
+
+    def notices(self, partition: int, first: int = 0, limit: int = 100) -> dict[str, Any]:
+        """Notices of a partition from an offset on, with `next` and `partitions`."""
+        found: dict[str, Any] = self._ask(
+            "GET", "/notices", params={"partition": str(partition), "from": str(first), "limit": str(limit)}
+        ).json()
+        return found
+
+    def replay(self, **wanted: Any) -> Iterator[dict[str, Any]]:
+        """Notices again: `by="position", partition=, first=`, `by="case", case=`, or `by="time", since=, until=`."""
+        following: dict[str, Any] | None = wanted
+        while following is not None:
+            found = self._ask("POST", "/replay", json=following).json()
+            yield from found["notices"]
+            following = found["next"]
+
+    def days(self) -> list[dict[str, Any]]:
+        """Days that have a file, with `received`."""
+        found: list[dict[str, Any]] = self._ask("GET", "/files").json()["files"]
+        return found
+
+    def fetch(self, day: str, folder: Path) -> Path:
+        """A day's file, whole and signed by the hub, kept; then its receipt, which moves `received`.
+
+        Raises:
+            HubError: it is not what the hub signed.
+        """
+        answer = self._ask("GET", f"/files/{day}")
+        digest = sha256(answer.content).digest()
+        try:
+            signed = signed_bytes(self._signer.hub_id, f"files/{day}", digest)
+            self._public.verify(bytes.fromhex(answer.headers.get("signature", "")), signed)
+        except (InvalidSignature, ValueError) as wrong:
+            raise HubError(f"the file of {day} is not signed by the hub", todo="Check its public key.") from wrong
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{day}.csv"
+        scratch = path.with_suffix(".tmp")
+        scratch.write_bytes(answer.content)
+        scratch.replace(path)
+        self._ask("PUT", f"/files/{day}/receipt", content=digest.hex().encode())
+        return path
+
+    def draft(self, rows: bytes, content_type: str = "text/csv") -> dict[str, Any]:
+        """What rows (`case,outcome`) come to: an account to read, and acknowledgements to sign. Writes nothing."""
+        found: dict[str, Any] = self._ask(
+            "POST", "/outcomes", content=rows, headers={"content-type": content_type}
+        ).json()
+        return found
+
+    def send(self, drafted: dict[str, Any]) -> list[dict[str, Any]]:
+        """Sign what was drafted and post it: now it is this platform's word.
+
+        Raises:
+            PlatformError: refused.
+            HubError: what is to be signed is no acknowledgement of this platform.
+        """
+        return [self.acknowledge(base64.b64decode(one["value"])) for one in drafted["acknowledgements"]]
+
+    def acknowledge(self, value: bytes) -> dict[str, Any]:
+        """Sign an acknowledgement's bytes and post it; where it was written."""
+        try:
+            ack = decode(value, Acknowledgement)
+        except ContractError as wrong:
+            raise HubError("this is no acknowledgement", todo="Sign nothing else; tell the hub's staff.") from wrong
+        if ack.platform != self._platform:
+            raise HubError("this speaks for another platform", todo="Sign nothing; tell the hub's staff.")
+        headers = {
+            name: base64.b64encode(one).decode() if name == "signature" else one.decode()
+            for name, one in self._signer.headers(ACKS, value)
+        }
+        answer: dict[str, Any] = self._ask("POST", "/acknowledgements", content=value, headers=headers).json()
+        return answer
+
+    def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        with _told_plainly():
+            request = self._client.build_request(method, self._base + path, **options)
+            target = request.url.raw_path.decode()
+            proof = token(self._signer, self._platform, method, target, int(time.time()))
+            request.headers["authorization"] = f"Bearer {proof}"
+            answer = self._client.send(request)
+        if answer.is_success:
+            return answer
+        try:
+            problem = answer.json()
+            what, todo = f"{problem['reason']}: {problem['detail']}", str(problem["todo"])
+        except (ValueError, KeyError, TypeError):
+            what, todo = f"the hub answers {answer.status_code}", "Try again; then tell the hub's staff."
+        raise (HubError if answer.status_code >= 500 else PlatformError)(what, todo=todo)
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    import httpx
+
+    try:
+        yield
+    except httpx.HTTPError as wrong:
+        raise HubError(f"the hub does not answer ({type(wrong).__name__})", todo="Check the address.") from wrong

@@ -1,0 +1,70 @@
+"""Checking the hub's webhooks (Standard Webhooks, asymmetric form), for whoever receives them in Python."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from hub.errors import HubError, PlatformError
+
+PUBLIC_PREFIX = "whpk_"
+TOLERANCE_S = 300
+"""How old or new a message may be: what is replayed later is refused."""
+
+
+def check_webhook(
+    public_key: str, headers: Mapping[str, str], body: bytes, *, now_s: float | None = None
+) -> dict[str, Any]:
+    """The content of a webhook that the hub signed.
+
+    Answer 2xx only after what you keep of it is kept; refuse nothing you have seen before (`webhook-id`).
+
+    Args:
+        public_key: `whpk_…`, as `unbind-hub delivery key` prints it.
+        headers: of the request; names in any case.
+
+    Raises:
+        PlatformError: the key is none.
+        HubError: not signed by the hub, or not now.
+    """
+    given = {name.lower(): value for name, value in headers.items()}
+    message_id, at = given.get("webhook-id", ""), given.get("webhook-timestamp", "")
+    if not at.isascii() or not at.isdigit() or abs((time.time() if now_s is None else now_s) - int(at)) > TOLERANCE_S:
+        raise HubError("the webhook's time is not now", todo="Answer 400; check your clock.")
+    public, signed = public_key_of(public_key), f"{message_id}.{at}.".encode() + body
+    if not any(_holds(public, one, signed) for one in given.get("webhook-signature", "").split()):
+        raise HubError("the webhook is not signed by the hub", todo="Answer 400; check the hub's public key.")
+    content: dict[str, Any] = json.loads(body)
+    return content
+
+
+def public_key_of(public_key: str) -> Ed25519PublicKey:
+    """The hub's public key from its form `whpk_…`.
+
+    Raises:
+        PlatformError: it is none.
+    """
+    try:
+        return Ed25519PublicKey.from_public_bytes(
+            base64.b64decode(public_key.removeprefix(PUBLIC_PREFIX), validate=True)
+        )
+    except (ValueError, binascii.Error) as wrong:
+        raise PlatformError("no public key of a hub", todo="Give whpk_… as the hub's staff gave it.") from wrong
+
+
+def _holds(public: Ed25519PublicKey, one: str, signed: bytes) -> bool:
+    version, _, encoded = one.partition(",")
+    if version != "v1a":
+        return False
+    try:
+        public.verify(base64.b64decode(encoded, validate=True), signed)
+    except (InvalidSignature, ValueError, binascii.Error):
+        return False
+    return True

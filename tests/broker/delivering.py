@@ -1,0 +1,90 @@
+"""A delivery program beside the scene's hub, kept running."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from hub import contracts
+from hub.contracts import decode
+from hub.core.model import Key, Platform, Received
+from hub.delivery.keys import receipt_key_id
+from hub.local.children import Supervised
+from tests.broker.scene import Scene, wait_until
+
+READY_S = 30.0
+
+
+class Delivering:
+    """The program, and where it serves."""
+
+    def __init__(self, scene: Scene, *options: str, name: str = "delivery") -> None:
+        self.scene = scene
+        self.folder = scene.hub.data_dir / name
+        self.ready_file = scene.hub.data_dir / f"{name}.ready.json"
+        arguments = ("delivery", "run", "--bootstrap-servers", scene.hub.address.bootstrap_servers)
+        arguments += ("--data-dir", str(self.folder), "--ready-file", str(self.ready_file), "--private-addresses")
+        arguments += ("--port", "0", "--metrics-port", "0", *options)
+        self.program = Supervised(name, arguments, scene.hub.data_dir)
+        self.program.start()
+        self.await_ready()
+
+    def await_ready(self) -> None:
+        """Wait until it serves."""
+        wait_until("delivery serves", lambda: self.ready_file.exists(), READY_S)
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """What its ready file says."""
+        found: dict[str, Any] = json.loads(self.ready_file.read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def url(self) -> str:
+        """Where platforms call."""
+        return f"http://127.0.0.1:{self.where['port']}"
+
+    @property
+    def staff_url(self) -> str:
+        """Where staff looks."""
+        return f"http://127.0.0.1:{self.where['metrics_port']}"
+
+    def status(self, platform: str) -> dict[str, Any]:
+        """One row of its status."""
+        rows = httpx.get(f"{self.staff_url}/status", trust_env=False).json()
+        found: dict[str, Any] = next(one for one in rows if one["platform"] == platform)
+        return found
+
+    def platform(self, name: str, channel: str, **fields: Any) -> Platform:
+        """A connected platform with its own key and delivery's."""
+        public = bytes.fromhex(self.where["public_hex"])
+        keys = (self.scene.key(f"{name}-1"), Key(receipt_key_id(name), public, 0))
+        return self.scene.platform(name, **{"channel": channel, "keys": keys, **fields})
+
+    def received(self, platform: str) -> dict[int, int]:
+        """How far the hub has a platform as received, out of its durable copy."""
+        found: dict[int, int] = {}
+        for record in self.scene.read(contracts.TILES):
+            if record.value is not None and b"/received/" in (record.key or b""):
+                one = decode(record.value, Received)
+                if one.platform == platform:
+                    found[one.partition] = max(one.through, found.get(one.partition, -1))
+        return found
+
+    def full(self) -> dict[int, int]:
+        """By partition, the last position of `releases`."""
+        return {one: end - 1 for one, end in enumerate(self.scene.ends(contracts.RELEASES)) if end}
+
+
+@contextmanager
+def delivering(scene: Scene, *options: str, name: str = "delivery") -> Iterator[Delivering]:
+    """A delivery program for as long as the block runs."""
+    made = Delivering(scene, *options, name=name)
+    try:
+        yield made
+    finally:
+        made.program.stop()

@@ -1,0 +1,100 @@
+"""A platform's small web server that receives webhooks: checks them, keeps them, answers as told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+from hub.sdk.webhooks import check_webhook
+
+OK = 204
+
+
+class Got(NamedTuple):
+    """One webhook that was answered 2xx."""
+
+    id: str
+    partition: int
+    first: int
+    last: int
+    notices: list[dict[str, Any]]
+    body: bytes
+
+
+class Receiver:
+    """Receives webhooks on a port of its own.
+
+    Args:
+        answer: the status of each request, by its number from 0.
+    """
+
+    def __init__(self, public_key: str, answer: Callable[[int], int] = lambda _: OK) -> None:
+        self.got: list[Got] = []
+        self.requests = 0
+        self.bad = 0
+        self._public_key = public_key
+        self._answer = answer
+        self._lock = threading.Lock()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                receiver._take(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def _take(self, request: Any) -> None:
+        length = int(request.headers["content-length"])
+        body = request.rfile.read(length)
+        if len(body) < length:  # its sender died
+            request.close_connection = True
+            return
+        with self._lock:
+            status = self._answer(self.requests)
+            self.requests += 1
+            try:
+                data = check_webhook(self._public_key, dict(request.headers), body)["data"]
+            except Exception:  # noqa: BLE001  (whatever is wrong with it, the test wants to see it)
+                self.bad += 1
+                status = 400
+            else:
+                if 200 <= status < 300:
+                    got = Got(
+                        request.headers["webhook-id"],
+                        data["partition"],
+                        data["first"],
+                        data["last"],
+                        *(data["notices"], body),
+                    )
+                    self.got.append(got)
+        request.send_response(status)
+        request.send_header("content-length", "0")
+        request.end_headers()
+
+    def positions(self) -> set[tuple[int, int]]:
+        """Every position it answered 2xx to."""
+        with self._lock:
+            return {(one.partition, offset) for one in self.got for offset in range(one.first, one.last + 1)}
+
+    def through(self) -> dict[int, int]:
+        """By partition, the last position before the first hole in what it received."""
+        found: dict[int, int] = {}
+        for partition, offset in sorted(self.positions()):
+            if offset == found.get(partition, -1) + 1:
+                found[partition] = offset
+        return found
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()

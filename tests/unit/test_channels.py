@@ -1,0 +1,405 @@
+"""One suite for every channel: slow, dead, lying, half-closing and flapping receivers lose nothing and gain nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from hub.delivery.channels import Channel
+from hub.delivery.day_files import DayFiles
+from hub.delivery.files import FileChannel
+from hub.delivery.health import ReceiverState
+from hub.delivery.keys import public_form
+from hub.delivery.replays import ByPosition, page
+from hub.delivery.webhooks import Post, WebhookChannel
+from hub.sdk.webhooks import check_webhook
+from hub.signing import Signer
+from tests.delivery_desk import LOG, MemoryReleases, Receipts, carrying, quick_settings, soon
+
+KEY = Signer.from_seed("delivery/hub", b"k" * 32, "h")
+GOOD = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
+NOW = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp() * 1_000)
+DAY_BEFORE = NOW - 86_400_000
+ENDLESS_BYTES = 64 * 1024
+
+
+class Harness(Protocol):
+    """A receiver of one channel, whose behaviour a test chooses. `got`: positions it truly has, in their order."""
+
+    channel: Channel
+    releases: MemoryReleases
+    got: list[tuple[int, int]]
+    attempts: int
+
+    async def behave(self, manner: str) -> None:
+        """Behave in one of `MANNERS` from now on."""
+
+
+# ---- A web server, by hand, to misbehave as no library would ----
+
+Answering = Callable[["WebReceiver", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]
+
+
+class WebReceiver:
+    """A receiver of webhooks on a raw socket."""
+
+    def __init__(self, releases: MemoryReleases, folder: Path) -> None:
+        self.releases = releases
+        self.got: list[tuple[int, int]] = []
+        self.bodies: dict[str, bytes] = {}
+        self.attempts = 0
+        self.manner = "good"
+        self.redirected = 0
+        self._folder = folder
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._trap = await asyncio.start_server(self._trapped, "127.0.0.1", 0)
+        self.trap_port = self._trap.sockets[0].getsockname()[1]
+        post = Post(quick_settings(self._folder), KEY, LOG.log_id, ssl.create_default_context())
+        self.channel: Channel = WebhookChannel(
+            "hooky", f"http://127.0.0.1:{self.port}/hook", self.releases, LOG.partitions, post
+        )
+
+    async def behave(self, manner: str) -> None:
+        if manner == "away":
+            self._server.close()
+        elif self.manner == "away":
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.manner = manner
+
+    async def _trapped(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.redirected += 1
+        writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):  # its end is the test's
+            while await self._one(reader, writer):
+                pass
+        writer.close()
+        self._connections.discard(task)
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        self.attempts += 1
+        if self.manner == "hangs_up":
+            return False
+        body = await reader.readexactly(int(headers["content-length"]))
+        content = check_webhook(public_form(KEY.public), headers, body)["data"]
+        assert self.bodies.setdefault(headers["webhook-id"], body) == body, "one id with two contents"
+        answer = ANSWERS.get(self.manner, GOOD)
+        if self.manner == "flaps" and self.attempts % 3:
+            answer = b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"
+        answer = answer.replace(b"TRAP", str(self.trap_port).encode())
+        if answer.startswith(b"HTTP/1.1 2") and self.manner not in NOT_WHOLE:
+            self._take(content)
+        return await self._answer(answer, writer)
+
+    def _take(self, content: dict[str, int]) -> None:
+        self.got += [(content["partition"], offset) for offset in range(content["first"], content["last"] + 1)]
+
+    async def _answer(self, answer: bytes, writer: asyncio.StreamWriter) -> bool:
+        if self.manner == "silent":
+            await asyncio.Event().wait()
+        elif self.manner == "drips":
+            for byte in answer:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0.1)
+        elif self.manner == "endless":
+            writer.write(answer)
+            while True:
+                writer.write(bytes(ENDLESS_BYTES))
+                await writer.drain()
+        writer.write(answer)
+        await writer.drain()
+        return self.manner not in NOT_WHOLE
+
+    async def close(self) -> None:
+        self._server.close()
+        self._trap.close()
+        for task in self._connections:
+            task.cancel()
+
+
+NOT_WHOLE = {"half_answer", "half_header", "no_http", "silent", "drips", "hangs_up"}
+ANSWERS = {
+    "refuses": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+    "breaks": b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",
+    "busy": b"HTTP/1.1 429 Later\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+    "busy_for_ever": b"HTTP/1.1 503 Later\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\n\r\n",
+    "gone": b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n",
+    "redirects": b"HTTP/1.1 307 There\r\nLocation: http://127.0.0.1:TRAP/\r\nContent-Length: 0\r\n\r\n",
+    "moves": b"HTTP/1.1 301 There\r\nLocation: http://127.0.0.1:TRAP/\r\nContent-Length: 0\r\n\r\n",
+    "half_answer": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
+    "half_header": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "no_http": b"\x00\xff\x16garbage\r\n\r\n",
+    "garbage": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\n\x00\xff\xfe\x01\x02\x03",
+    "endless": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+}
+
+
+# ---- Somebody who fetches files ----
+
+
+class Fetcher:
+    """A receiver that comes for files: reads what is offered, and sends its digest back."""
+
+    def __init__(self, releases: MemoryReleases, folder: Path) -> None:
+        settings = quick_settings(folder)
+        self.releases = releases
+        self.got: list[tuple[int, int]] = []
+        self.attempts = 0
+        self.manner = "good"
+        self._files = DayFiles(settings, LOG, releases, KEY, lambda: NOW)
+        self.channel: Channel = FileChannel(self._files, LOG.partitions, settings.offer_s)
+
+    async def behave(self, manner: str) -> None:
+        self.manner = manner
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._come())
+
+    async def _come(self) -> None:
+        channel = self.channel
+        assert isinstance(channel, FileChannel)
+        while True:
+            await asyncio.sleep(0.01)
+            offered = channel.offered
+            if offered is None or self.manner in {"away", "silent"}:
+                continue
+            self.attempts += 1
+            data = offered.path.read_bytes()
+            if self.manner in FILE_FAULTS or (self.manner == "flaps" and self.attempts % 3):
+                data = data[: len(data) // 2]
+            if channel.confirm(offered.day, sha256(data).digest()):
+                rows = [line.partition(",")[0].split("-") for line in data.decode().splitlines()[1:]]
+                self.got += [(int(partition), int(offset)) for partition, offset in rows]
+                await soon("its turn is over", lambda one=offered: channel.offered is not one)
+
+    async def close(self) -> None:
+        self._task.cancel()
+
+
+FILE_FAULTS = {"hangs_up", "half_answer"}
+BAD_FOR_ALL = ["away", "silent", "hangs_up", "half_answer"]
+BAD_FOR_WEB = ["drips", "refuses", "breaks", "busy", "redirects", "moves", "half_header", "no_http", "gone"]
+CHANNELS = {"webhook": WebReceiver, "file": Fetcher}
+FAULTS = [(channel, fault) for channel in CHANNELS for fault in BAD_FOR_ALL] + [("webhook", one) for one in BAD_FOR_WEB]
+
+
+@asynccontextmanager
+async def receiving(channel: str, folder: Path) -> AsyncIterator[WebReceiver | Fetcher]:
+    """A receiver with ten notices a partition, of a day that is over."""
+    releases = MemoryReleases()
+    releases.publish(10, DAY_BEFORE)
+    receiver = CHANNELS[channel](releases, folder)
+    await receiver.start()
+    try:
+        yield receiver
+    finally:
+        await receiver.close()
+
+
+def whole(receiver: WebReceiver | Fetcher) -> bool:
+    """Whether it has every position, each partition in order."""
+    firsts = list(dict.fromkeys(receiver.got))
+    wanted = {(p, offset) for p, last in receiver.releases.ends().items() for offset in range(last + 1)}
+    return set(firsts) == wanted and all(
+        [offset for p, offset in firsts if p == partition] == list(range(last + 1))
+        for partition, last in receiver.releases.ends().items()
+    )
+
+
+def true_through(receiver: WebReceiver | Fetcher) -> dict[int, int]:
+    """By partition, how far it has everything."""
+    found: dict[int, int] = {}
+    for partition, offset in sorted(set(receiver.got)):
+        if offset == found.get(partition, -1) + 1:
+            found[partition] = offset
+    return found
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_a_good_receiver_gets_everything_once_in_order(channel: str, tmp_path: Path) -> None:
+    """Whoever answers as it should is told each position once, and its receipts reach the end of the log."""
+    async with receiving(channel, tmp_path) as receiver:
+        receipts = Receipts()
+        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts):
+            await soon("all is received", lambda: receipts.through == receiver.releases.ends())
+        assert whole(receiver)
+        assert max(Counter(receiver.got).values()) == 1
+
+
+@pytest.mark.parametrize(("channel", "fault"), FAULTS)
+async def test_a_bad_receiver_has_no_receipts_and_gets_all_when_it_is_good_again(
+    channel: str, fault: str, tmp_path: Path
+) -> None:
+    """While a receiver fails nothing of it counts as received; on its return it gets everything it missed."""
+    async with receiving(channel, tmp_path) as receiver:
+        await receiver.behave(fault)
+        receipts = Receipts()
+        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts) as courier:
+            await soon("it is tried again", lambda: courier.health.overall.failures >= 2)
+            assert courier.health.state is (ReceiverState.SUSPENDED if fault == "gone" else ReceiverState.HEALTHY)
+            assert (receipts.through, receiver.got) == ({}, [])
+            await receiver.behave("good")
+            await soon("all is received", lambda: receipts.through == receiver.releases.ends())
+            await soon("it is well", lambda: courier.health.state is ReceiverState.HEALTHY)
+        assert whole(receiver)
+    assert not isinstance(receiver, WebReceiver) or receiver.redirected == 0, "a redirect was followed"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_a_flapping_receiver_is_never_said_to_have_more_than_it_has(channel: str, tmp_path: Path) -> None:
+    """Of a receiver that fails two times of three, `received` is at each moment within what it truly has."""
+    async with receiving(channel, tmp_path) as receiver:
+        await receiver.behave("flaps")
+        receipts = Receipts()
+        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts):
+
+            def honest_and_done() -> bool:
+                truly = true_through(receiver)
+                assert all(truly.get(one, -1) >= through for one, through in receipts.through.items())
+                return receipts.through == receiver.releases.ends()
+
+            await soon("all is received", honest_and_done)
+        assert whole(receiver)
+
+
+@pytest.mark.parametrize("manner", ["garbage", "endless"])
+async def test_what_a_2xx_says_besides_is_not_looked_at(manner: str, tmp_path: Path) -> None:
+    """A 200 is a receipt, whatever garbage comes with it; of an endless one, a bounded part is read."""
+    async with receiving("webhook", tmp_path) as receiver:
+        await receiver.behave(manner)
+        receipts = Receipts()
+        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts):
+            await soon("all is received", lambda: receipts.through == receiver.releases.ends())
+        assert whole(receiver)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_a_lying_receiver_can_ask_again_and_its_receipts_stand(channel: str, tmp_path: Path) -> None:
+    """Whoever said "received" and lost it is sent everything again on asking; what it said before stays on record."""
+    async with receiving(channel, tmp_path) as receiver:
+        receipts = Receipts()
+        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts):
+            await soon("all is received", lambda: receipts.through == receiver.releases.ends())
+            before = dict(receipts.through)
+            for partition in range(LOG.partitions):
+                told, following = await page(
+                    receiver.releases, LOG.partitions, ByPosition(by="position", partition=partition, first=0)
+                )
+                assert [json.loads(one.as_json)["position"] for one in told] == [f"{partition}-{n}" for n in range(10)]
+                assert following is None
+            assert receipts.through == before
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_a_receiver_that_stays_away_is_degraded_then_suspended_and_misses_nothing(
+    channel: str, tmp_path: Path
+) -> None:
+    """It is tried less and less, its state is known; notices published meanwhile are there when it returns."""
+    async with receiving(channel, tmp_path) as receiver:
+        await receiver.behave("away")
+        receipts = Receipts()
+        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts) as courier:
+            await soon("it is degraded", lambda: courier.health.state is ReceiverState.DEGRADED)
+            await soon("it is suspended", lambda: courier.health.state is ReceiverState.SUSPENDED)
+            if channel == "webhook":  # a day that is over gets no more notices
+                receiver.releases.publish(5, DAY_BEFORE)
+            await receiver.behave("good")
+            await soon("all is received", lambda: receipts.through == receiver.releases.ends())
+            assert courier.health.state is ReceiverState.HEALTHY
+        assert whole(receiver)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_what_the_journal_has_goes_on_after_a_restart(channel: str, tmp_path: Path) -> None:
+    """A courier that starts anew goes on where its receiver is, with the receipts that may be lost said again."""
+    async with receiving(channel, tmp_path) as receiver:
+        async with carrying(tmp_path, receiver.channel, receiver.releases, Receipts()) as courier:
+            await soon("all is received", lambda: sum(map(courier.place, range(3))) == 30)
+        again = type(receiver)(receiver.releases, tmp_path)
+        await again.start()
+        receipts = Receipts()  # of the first program none came through
+        async with carrying(tmp_path, again.channel, receiver.releases, receipts):
+            await soon("said again", lambda: receipts.through == receiver.releases.ends())
+        assert again.got == []
+        await again.close()
+
+
+async def test_an_attempt_cut_off_is_made_again_as_it_was(tmp_path: Path) -> None:
+    """After a crash between an answer and its note, the same message comes under the same id, whatever came since."""
+    async with receiving("webhook", tmp_path) as receiver:
+        assert isinstance(receiver, WebReceiver)
+        await receiver.behave("silent")
+        async with carrying(tmp_path, receiver.channel, receiver.releases, Receipts()):
+            await soon("it is on its way", lambda: len(receiver.bodies) == 2)  # as many as one receiver is sent at once
+        cut_off = set(receiver.bodies)
+        receiver.releases.publish(20, DAY_BEFORE)
+        await receiver.behave("good")
+        other = quick_settings(tmp_path, batch_notices_max=50)
+        channel = WebhookChannel(
+            *("hooky", f"http://127.0.0.1:{receiver.port}/hook", receiver.releases, LOG.partitions),
+            Post(other, KEY, LOG.log_id, ssl.create_default_context()),
+        )
+        receipts = Receipts()
+        async with carrying(tmp_path, channel, receiver.releases, receipts):
+            await soon("all is received", lambda: receipts.through == receiver.releases.ends())
+        assert cut_off <= set(receiver.bodies)
+        assert max(Counter(receiver.got).values()) == 1, "a message of another range overlapped"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_where_the_hub_has_it_further_it_goes_on_there(channel: str, tmp_path: Path) -> None:
+    """The hub's `received` is the cursor: what a platform acknowledged otherwise is not sent to it again."""
+    async with receiving(channel, tmp_path) as receiver:
+        receipts, has = Receipts(), dict.fromkeys(range(LOG.partitions), 9)
+        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts, has) as courier:
+            assert await courier.until(lambda: True, 1.0)
+            assert [courier.place(one) for one in range(LOG.partitions)] == [10] * LOG.partitions
+            if channel == "webhook":
+                receiver.releases.publish(1)
+                await soon("the new one came", lambda: receipts.through == receiver.releases.ends())
+        assert {offset for _, offset in receiver.got} <= {10}
+
+
+async def test_a_record_that_is_no_notice_holds_nobody_up(tmp_path: Path) -> None:
+    """A position whose bytes are none of the hub's is passed over and counts as received."""
+    async with receiving("webhook", tmp_path) as receiver:
+        receiver.releases.spoil(1)
+        receiver.releases.publish(3, DAY_BEFORE)
+        receipts = Receipts()
+        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts):
+            await soon("all is received", lambda: receipts.through == receiver.releases.ends())
+        assert whole(receiver)
+
+
+async def test_a_retry_after_is_honoured_within_bounds(tmp_path: Path) -> None:
+    """A receiver that asks for time gets it, up to a bound: it cannot send itself away for ever."""
+    async with receiving("webhook", tmp_path) as receiver:
+        await receiver.behave("busy_for_ever")
+        async with carrying(tmp_path, receiver.channel, receiver.releases, Receipts()) as courier:
+            await soon("it was asked", lambda: courier.health.overall.failures >= 1)
+            for _, pace in courier.health.lanes:
+                assert pace.failing_since is not None
+                assert 500 <= pace.try_at - pace.failing_since <= 650
+            asked = receiver.attempts
+            await soon("it is asked again", lambda: receiver.attempts > asked)
