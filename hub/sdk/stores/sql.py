@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from hub.sdk.accounts import (
     Binding,
@@ -27,7 +27,7 @@ from hub.sdk.accounts import (
 from hub.sdk.asking import AccountsRefused, Ask, AskKey, Retry
 from hub.sdk.stores.bulk import bulk_for
 from hub.sdk.stores.faults import Refused, refusals, told
-from hub.sdk.stores.records import Records
+from hub.sdk.stores.records import NoRecords, Records
 from hub.sdk.stores.sql_accounts import SqlAccounts, SqlTable
 from hub.sdk.stores.tables import Tables
 
@@ -62,6 +62,8 @@ class SqlStore:
             self._accounts = SqlAccounts(engine, layout)
             if make_tables:
                 self._tables.metadata.create_all(engine)
+            heard = make_tables or inspect(engine).has_table(self._tables.progress.name)
+        self._kind = Records if heard else NoRecords
 
     def readability(self) -> Readability:
         """Read the bound numbers once and count those that cannot be read."""
@@ -79,7 +81,7 @@ class SqlStore:
         with told(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # the rows read are not to change before they are written
-            yield SqlSession(connection, self._tables, self._accounts)
+            yield SqlSession(connection, self._tables, self._accounts, self._kind)
 
     def outbox(self) -> Outbox:
         """What is committed and not yet acknowledged."""
@@ -102,18 +104,20 @@ class SqlStore:
             yield connection
 
     def _records(self, connection: Connection) -> Records:
-        return Records(connection, self._tables, lambda written: self._accounts.read(written, {}))
+        return self._kind(connection, self._tables, lambda written: self._accounts.read(written, {}))
 
 
 class SqlSession:
     """Implements `hub.sdk.accounts.Session`: one transaction."""
 
-    def __init__(self, connection: Connection, tables: Tables, accounts: SqlAccounts) -> None:
+    def __init__(
+        self, connection: Connection, tables: Tables, accounts: SqlAccounts, kind: type[Records] = Records
+    ) -> None:
         self._connection = connection
         self._tables = tables
         self._accounts = accounts
         self._number_of: dict[str, str] = {}
-        self._records = Records(connection, tables, lambda written: accounts.read(written, self._number_of))
+        self._records = kind(connection, tables, lambda written: accounts.read(written, self._number_of))
         self._rows: dict[str, dict[str, Any]] = {}
 
     def load(self, wanted: Wanted) -> Known:
