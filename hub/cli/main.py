@@ -20,6 +20,7 @@ from hub.cli import (
     replay,
     reporting,
     sidecar,
+    trying,
     up,
     worker,
     world,
@@ -52,7 +53,7 @@ def main() -> None:
     """Number releases in, signed acknowledgements back, coverage gaps in the open."""
 
 
-COMMANDS_ELSEWHERE = (platform_roster, operator_roster, held, backfill)
+COMMANDS_ELSEWHERE = (platform_roster, operator_roster, held, backfill, trying)
 """Modules that put their commands under `operator` and `platform`: importing them is all it takes."""
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from hub.errors import PlatformError
 
 if TYPE_CHECKING:
+    from hub.platform.joining import Answers
     from hub.sdk.adapter import PlatformAdapter
     from hub.sdk.config import PlatformConfig
 
@@ -98,3 +99,119 @@ def _say_ready(config: PlatformConfig, port: int | None, ready_file: Path | None
         scratch = ready_file.with_suffix(".new")
         scratch.write_text(json.dumps({"pid": os.getpid(), "metrics_url": metrics_url}), encoding="utf-8")
         scratch.rename(ready_file)
+
+
+@platform.command()
+def check(
+    config: Config = Path("platform.yaml"),
+    notices: Annotated[int, typer.Option(min=0, help="Notices to count matches of, at most.")] = 100_000,
+) -> None:
+    """Connect to everything, count what would match, change nothing. Ends with 1 if something is wrong."""
+    wrong = asyncio.run(_check(read_file(config), notices))
+    raise typer.Exit(1 if wrong else 0)
+
+
+async def _check(config: PlatformConfig, notices: int) -> bool:
+    from hub.platform.checking import Verdict
+    from hub.platform.checking import check as findings
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a finding says it once
+    wrong = False
+    async for one in findings(config, notices):
+        typer.echo(f"{one.verdict:5}  {one.what}")
+        if one.todo:
+            typer.echo(f"       What to do: {one.todo}")
+        wrong |= one.verdict is Verdict.WRONG
+    return wrong
+
+
+class _Asking:
+    """Asks a person what was not given as an option."""
+
+    def __init__(self, *, off: bool) -> None:
+        self._off = off
+
+    def __call__(self, question: str, given: str | None, default: str | None) -> str:
+        if given is not None:
+            return given
+        if not self._off:
+            return str(typer.prompt(question, default=default))
+        if default is None:
+            raise PlatformError(f"not said: {question}", todo="Give it as an option, or leave out --yes.")
+        return default
+
+
+def _write(answers: Answers, folder: Path) -> None:
+    from hub.platform.joining import config_text, roster_record
+    from hub.sdk.adapter_settings import system_clock
+    from hub.sdk.config import read_config
+    from hub.signing import Signer
+
+    config, key = folder / "platform.yaml", folder / f"{answers.platform}.pem"
+    for one in (config, key):
+        if one.exists():
+            raise PlatformError(f"{one} is there already", todo="Move it away, or choose another --folder.")
+    text = config_text(answers)
+    read_config(text, config.name, folder)
+    signer = Signer.generate(answers.key_id, answers.hub_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    signer.save(key)
+    config.write_text(text, encoding="utf-8")
+    record = json.dumps(roster_record(answers, signer.public, system_clock()), ensure_ascii=False, indent=1)
+    (folder / "record.json").write_text(record + "\n", encoding="utf-8")
+    typer.echo(record)
+    typer.echo(
+        f"Written: {config}, {key} (keep it to yourself) and {folder / 'record.json'}, which goes to the registrar.\n"
+        "The registrar runs: unbind-hub platform add --file record.json\n"
+        f"Then: unbind-hub platform check --config {config}",
+        err=True,
+    )
+
+
+@platform.command()
+def init(
+    folder: Annotated[Path, typer.Option(help="Where the file and the key pair go.")] = Path(),
+    platform_id: Annotated[str | None, typer.Option("--platform", help="Its id on the roster.")] = None,
+    name_zh: Annotated[str | None, typer.Option(help="Its name in Chinese.")] = None,
+    name_en: Annotated[str | None, typer.Option(help="Its name in English.")] = None,
+    sector: Annotated[str, typer.Option(help="Such as drive, payment, social.")] = "other",
+    tier: Annotated[int, typer.Option(min=1, max=3, help="1: payment, bank, drive, mail, lending. 3: other.")] = 3,
+    bootstrap_servers: Annotated[str, typer.Option(help="The hub's Kafka, host:port,…")] = "127.0.0.1:9092",
+    hub_id: Annotated[str, typer.Option(help="The hub's id.")] = "local-hub",
+    partitions: Annotated[int, typer.Option(min=1, help="Of the hub's releases.")] = 12,
+    database: Annotated[str | None, typer.Option(help="Without a password; else use --database-env.")] = None,
+    database_env: Annotated[str, typer.Option(help="The variable that holds the address.")] = "DATABASE_URL",
+    table: Annotated[str, typer.Option(help="The table of accounts.")] = "users",
+    account_id: Annotated[str, typer.Option(help="Its column of account ids.")] = "id",
+    number: Annotated[str, typer.Option(help="Its column of numbers.")] = "phone",
+    bound_at: Annotated[str, typer.Option(help="Its column of when the number was bound; empty: none.")] = "",
+    frozen: Annotated[str, typer.Option(help="Its column that keeps an account from login; empty: none.")] = "",
+    region: Annotated[str, typer.Option(help="Of the numbers, ISO 3166-1.")] = "CN",
+    contact: Annotated[str | None, typer.Option(help="Whom the registrar may write to.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
+) -> None:
+    """Write platform.yaml and a key pair, and print the record to hand over to the registrar."""
+    from hub.platform.joining import Answers
+
+    asking = _Asking(off=yes)
+    who = asking("Its id on the roster", platform_id, None)
+    answers = Answers(
+        platform=who,
+        name_zh=asking("Its name in Chinese", name_zh, who),
+        name_en=asking("Its name in English", name_en, who),
+        sector=sector,
+        tier=tier,
+        bootstrap_servers=asking("The hub's Kafka", None, bootstrap_servers),
+        hub_id=asking("The hub's id", None, hub_id),
+        partitions=partitions,
+        database=database,
+        database_env=database_env,
+        table=asking("The table of accounts", None, table),
+        account_id=asking("Its column of account ids", None, account_id),
+        number=asking("Its column of numbers", None, number),
+        bound_at=asking("Its column of when the number was bound (empty: none)", None, bound_at) or None,
+        frozen=asking("Its column that keeps an account from login (empty: none)", None, frozen) or None,
+        region=asking("The region of the numbers", None, region),
+        contact=contact,
+    )
+    _write(answers, folder)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine
@@ -99,17 +102,25 @@ def engine_of(config: SqlConfig) -> Engine:
         PlatformError: the address cannot be read, or no driver for it is installed.
     """
     scheme, _, rest = config.url.reveal(os.environ).partition("://")
+    if scheme.startswith("sqlite") and rest.startswith("/") and rest not in ("/", "/:memory:"):
+        rest = f"/{config.folder / rest[1:]}"
+    if not rest:
+        raise _unreadable_address()
     try:
         return create_engine(f"{DRIVERS.get(scheme, scheme)}://{rest}", hide_parameters=True, **_engine_options(scheme))
-    except ArgumentError:
-        raise PlatformError(
-            "the database's address cannot be read",
-            todo="Write it as scheme://user:password@host:port/database, such as postgresql://… or sqlite:///app.db.",
-        ) from None
     except (NoSuchModuleError, ModuleNotFoundError) as wrong:
         raise PlatformError(
             f"no driver for {scheme} is installed", todo="pip install 'unbind-hub[platform]', or name a driver."
         ) from wrong
+    except ArgumentError:
+        raise _unreadable_address() from None
+
+
+def _unreadable_address() -> PlatformError:
+    return PlatformError(
+        "the database's address cannot be read",
+        todo="Write it as scheme://user:password@host:port/database, such as postgresql://… or sqlite:///app.db.",
+    )
 
 
 def _engine_options(scheme: str) -> dict[str, Any]:
@@ -128,6 +139,8 @@ def store_of(config: PlatformConfig, *, make_tables: bool = True) -> AccountStor
     if isinstance(kind, HttpConfig):
         from hub.sdk.stores.http import http_store
 
+        if not make_tables and not kind.records.exists():
+            kind = replace(kind, records=Path(tempfile.mkdtemp(prefix="unbind-hub-check-")) / "records.sqlite")
         return http_store(kind.url, kind.token.reveal(os.environ), kind.records, kind.timeout_ms, kind.batch_max)
     return SqlStore(engine_of(kind), table_of(kind), kind.prefix, make_tables=make_tables)
 

@@ -83,6 +83,8 @@ class SqlConfig:
     sets: Mapping[Deed, Mapping[str, object]] = field(default_factory=dict)
     calls: Mapping[Deed, str] = field(default_factory=dict)
     prefix: str = PREFIX
+    folder: Path = Path()
+    """What a relative path of an SQLite file is relative to."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,7 @@ def _sql(node: Node, folder: Path) -> SqlConfig:
         sets=sets,
         calls=calls,
         prefix=node.get("own_tables_prefix", Node.text, PREFIX),
+        folder=folder,
     )
     node.done()
     return config

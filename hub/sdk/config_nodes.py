@@ -57,6 +57,7 @@ class Node:
 
     def has(self, name: str) -> bool:
         """Whether a field is there and not empty."""
+        self._read.add(name)
         node = self._fields().get(name)
         return node is not None and node.tag != "tag:yaml.org,2002:null"
 

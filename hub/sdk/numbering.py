@@ -20,6 +20,7 @@ from phonenumbers import PhoneNumber, PhoneNumberFormat
 
 from hub.core.numbers import is_e164
 from hub.errors import PlatformError
+from hub.sdk.national import NationalWriter
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 KEY_BYTES_MIN = 16
@@ -39,6 +40,10 @@ class NumberForm(Protocol):
 
     def readable(self, text: str) -> bool:
         """Whether a stored string is one that a lookup could find."""
+        ...
+
+    def unmistakable(self, text: str) -> bool:
+        """Whether a string that was found by looking up a number can mean no other number: it need not be read."""
         ...
 
 
@@ -69,6 +74,10 @@ class International:
         """Whether it reads."""
         return self.read(text) is not None
 
+    def unmistakable(self, text: str) -> bool:
+        """Whether the country code is marked as such."""
+        return self.prefix != "" and text.startswith(self.prefix)
+
 
 class National:
     """As people of one region write it: `13800138000`, `138 0013 8000`, `(020) 8765 4321`.
@@ -83,19 +92,16 @@ class National:
         if region not in phonenumbers.SUPPORTED_REGIONS:
             raise PlatformError(f"{region!r} is no region", todo="Give an ISO 3166 code, such as CN.")
         self.region = region
-        self._country_code = phonenumbers.country_code_for_region(region)
+        code = phonenumbers.country_code_for_region(region)
+        self._prefix = f"+{code}"
+        self._mistakable = ("0", "+", str(code))
+        self._writer = NationalWriter(code)
 
     def written(self, e164: str) -> list[str]:
         """The national number: bare, with its trunk prefix, and as libphonenumber formats it."""
-        if not e164.startswith(f"+{self._country_code}"):
+        if not e164.startswith(self._prefix) or not _E164.fullmatch(e164):
             return []
-        number = _parsed(e164, None)
-        if number is None:
-            return []
-        formatted = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
-        bare = phonenumbers.national_significant_number(number)
-        spelt = [bare, _digits(formatted), formatted, formatted.replace(" ", "-")]
-        return list(dict.fromkeys(spelt))
+        return self._writer.spellings(e164[len(self._prefix) :])
 
     def read(self, text: str) -> str | None:
         """The number, if libphonenumber reads it in the region and would write it so."""
@@ -108,6 +114,10 @@ class National:
     def readable(self, text: str) -> bool:
         """Whether it reads."""
         return self.read(text) is not None
+
+    def unmistakable(self, text: str) -> bool:
+        """Whether it begins with neither a trunk prefix nor what passes for a country code."""
+        return not text.startswith(self._mistakable)
 
 
 class Keyed:
@@ -136,6 +146,10 @@ class Keyed:
         """Whether it looks like such a string."""
         return re.fullmatch("[0-9a-f]{64}", text) is not None
 
+    def unmistakable(self, text: str) -> bool:
+        """Always: it is one number's digest."""
+        return bool(text)
+
 
 class AnyOf:
     """Several forms side by side in one column; a string counts as the first that reads it."""
@@ -155,6 +169,11 @@ class AnyOf:
         """Whether any form finds it."""
         return any(form.readable(text) for form in self._forms)
 
+    def unmistakable(self, text: str) -> bool:
+        """Whether a form says so, and none of them takes bare digits for a country code."""
+        bare = any(isinstance(form, International) and form.prefix == "" for form in self._forms)
+        return not bare and any(form.unmistakable(text) for form in self._forms)
+
 
 def usual_forms(region: str) -> NumberForm:
     """What most stores of a region hold: `+86…`, `0086…`, and the national number however it is spaced."""
@@ -166,7 +185,3 @@ def _parsed(text: str, region: str | None) -> PhoneNumber | None:
         return phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-
-
-def _digits(text: str) -> str:
-    return "".join(one for one in text if one.isdigit())

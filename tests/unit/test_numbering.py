@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import random
+from collections.abc import Iterator
 
+import phonenumbers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -133,3 +136,28 @@ def test_a_form_reads_only_what_it_would_look_up(name: str, text: str) -> None:
     """Every string that reads is one that a lookup of its number asks for, so no readable row is missed."""
     number = FORMS[name].read(text)
     assert number is None or text in FORMS[name].written(number)
+
+
+def _examples(region: str) -> Iterator[str]:
+    """Valid numbers of a region: libphonenumber's own examples with other digits behind the first two."""
+    rng = random.Random(region)
+    code = phonenumbers.country_code_for_region(region)
+    for kind in range(11):
+        example = phonenumbers.example_number_for_type(region, kind)
+        bare = "" if example is None else phonenumbers.national_significant_number(example)
+        for _ in range(4 if bare else 0):
+            e164 = f"+{code}{bare[:2]}" + "".join(rng.choice("0123456789") for _ in bare[2:])
+            if is_e164(e164):
+                yield e164
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_numbers_are_spelt_as_libphonenumber_spells_them(region: str) -> None:
+    """The quick way of spelling a number comes to what the library itself writes, in every region there is."""
+    for e164 in _examples(region):
+        number = phonenumbers.parse(e164, None)
+        formatted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+        digits = "".join(one for one in formatted if one.isdigit())
+        bare = phonenumbers.national_significant_number(number)
+        expected = dict.fromkeys([bare, digits, formatted, formatted.replace(" ", "-")])
+        assert National(region).written(e164) == list(expected)

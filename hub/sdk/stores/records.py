@@ -151,6 +151,34 @@ class Records:
         return {key: unpack(bitmap) for key, bitmap in found if key in wanted}
 
 
+class NoRecords(Records):
+    """The records of an adapter whose tables are not made yet: it has heard nothing. To be read only."""
+
+    def progress(self) -> Progress:
+        """Nothing was heard."""
+        return Progress(None, {})
+
+    def touches_of(self, cases: Iterable[Source]) -> list[Touch]:  # noqa: ARG002 - as `Records`
+        """No case touched anything."""
+        return []
+
+    def freezes_on(self, names: Iterable[str]) -> list[Touch]:  # noqa: ARG002 - as `Records`
+        """Nothing is frozen."""
+        return []
+
+    def stages(self, segments: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:  # noqa: ARG002
+        """No case is known."""
+        return {}
+
+    def unbinds(self, since_hour: int) -> dict[int, int]:  # noqa: ARG002 - as `Records`
+        """Nothing was unbound."""
+        return {}
+
+    def retries(self, cases: Iterable[Source]) -> dict[Source, Retry]:  # noqa: ARG002 - as `Records`
+        """Nothing failed."""
+        return {}
+
+
 def _by_partition(cases: Iterable[Source]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for case in sorted(cases):

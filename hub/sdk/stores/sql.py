@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from hub.sdk.accounts import (
     Binding,
@@ -28,7 +28,7 @@ from hub.sdk.asking import AccountsRefused, Ask, AskKey, Retry
 from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.stores.bulk import bulk_for
 from hub.sdk.stores.faults import Refused, refusals, told
-from hub.sdk.stores.records import Records
+from hub.sdk.stores.records import NoRecords, Records
 from hub.sdk.stores.sql_accounts import SqlAccounts, SqlTable
 from hub.sdk.stores.sql_index import PREFIX, SqlIndex
 from hub.sdk.stores.tables import Tables
@@ -74,6 +74,7 @@ class SqlStore:
             if make_tables:
                 self._tables.metadata.create_all(engine)
                 self.index.prepare()
+            self._heard = make_tables or inspect(engine).has_table(self._tables.progress.name)
 
     def readability(self) -> Readability:
         """Read the bound numbers once and count those that cannot be read."""
@@ -99,7 +100,7 @@ class SqlStore:
         with told(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # the rows read are not to change before they are written
-            yield SqlSession(connection, self._tables, self._accounts, self.index)
+            yield SqlSession(connection, self._tables, self._accounts, self.index, heard=self._heard)
 
     def outbox(self) -> Outbox:
         """What is committed and not yet acknowledged."""
@@ -122,19 +123,24 @@ class SqlStore:
             yield connection
 
     def _records(self, connection: Connection) -> Records:
-        return Records(connection, self._tables, lambda written: self._accounts.read(written, {}))
+        kind = Records if self._heard else NoRecords
+        return kind(connection, self._tables, lambda written: self._accounts.read(written, {}))
 
 
 class SqlSession:
     """Implements `hub.sdk.accounts.Session`: one transaction."""
 
-    def __init__(self, connection: Connection, tables: Tables, accounts: SqlAccounts, index: SqlIndex) -> None:
+    def __init__(
+        self, connection: Connection, tables: Tables, accounts: SqlAccounts, index: SqlIndex, *, heard: bool
+    ) -> None:
         self._connection = connection
         self._index = index
         self._tables = tables
         self._accounts = accounts
         self._number_of: dict[str, str] = {}
-        self._records = Records(connection, tables, lambda written: accounts.read(written, self._number_of))
+        self._heard = heard
+        kind = Records if heard else NoRecords
+        self._records = kind(connection, tables, lambda written: accounts.read(written, self._number_of))
         self._rows: dict[str, dict[str, Any]] = {}
 
     def load(self, wanted: Wanted) -> Known:
@@ -153,7 +159,7 @@ class SqlSession:
             stages=self._records.stages(wanted.segments),
             accounts={name: self._accounts.account(row, number_of) for name, row in self._rows.items()},
             touches={(touch.case, touch.account_id): touch for touch in touches},
-            last_cases=self._index.load(self._connection, wanted.subjects),
+            last_cases=self._index.load(self._connection, wanted.subjects) if self._heard else {},
             unbinds=self._records.unbinds(wanted.since_hour),
             retries=self._records.retries(wanted.cases),
         )

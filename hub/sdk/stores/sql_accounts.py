@@ -92,7 +92,10 @@ class SqlAccounts:
 
     def read(self, text: str, number_of: Mapping[str, str]) -> str:
         """The number of a stored string, ELSEWHERE if it can be told neither from it nor from what was asked."""
-        return self.layout.form.read(text) or number_of.get(text, ELSEWHERE)
+        form = self.layout.form
+        if text in number_of and form.unmistakable(text):
+            return number_of[text]
+        return form.read(text) or number_of.get(text, ELSEWHERE)
 
     def id_of(self, snapshot: str) -> Any:
         """The account id in a snapshot, as the driver gave it."""

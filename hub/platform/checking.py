@@ -1,0 +1,148 @@
+"""What `unbind-hub platform check` looks at: it connects to everything, counts what would match, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from sqlalchemy import Engine, inspect
+
+from hub.contracts import ACKS, RELEASES
+from hub.errors import UnbindError
+from hub.platform.assembly import address_of, engine_of, signer_of, store_of
+from hub.platform.progress import summary
+from hub.sdk.accounts import AccountStore
+from hub.sdk.adapter import PlatformAdapter
+from hub.sdk.config import PlatformConfig, SqlConfig
+from hub.sdk.stores.faults import told
+from hub.sdk.wire import connected
+from hub.settings import HubAddress
+
+OTHERS_MAY_READ = 0o077
+
+
+class Verdict(StrEnum):
+    """How something is."""
+
+    FINE = "fine"
+    CARE = "care"
+    """It works, and a person should look."""
+
+    WRONG = "WRONG"
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at. `todo`: what to do, empty if it is fine."""
+
+    verdict: Verdict
+    what: str
+    todo: str = ""
+
+
+async def check(config: PlatformConfig, notices_max: int) -> AsyncIterator[Finding]:
+    """Look at everything a config names.
+
+    Args:
+        notices_max: notices of the log to count matches of, from where the store is on.
+    """
+    for finding in _key(config):
+        yield finding
+    store = None
+    for finding, opened in _store(config):
+        store = opened or store
+        yield finding
+    async for finding in _hub(config, store, notices_max):
+        yield finding
+
+
+def _wrong(error: UnbindError) -> Finding:
+    return Finding(Verdict.WRONG, error.message, error.todo)
+
+
+def _key(config: PlatformConfig) -> Iterator[Finding]:
+    try:
+        signer = signer_of(config)
+    except UnbindError as wrong:
+        yield _wrong(wrong)
+        return
+    yield Finding(Verdict.FINE, f"key {signer.key_id}, public half {signer.public.hex()}")
+    if config.key_file.stat().st_mode & OTHERS_MAY_READ:
+        yield Finding(Verdict.CARE, "others on this machine may read the key", f"chmod 600 {config.key_file}")
+
+
+def _store(config: PlatformConfig) -> Iterator[tuple[Finding, AccountStore | None]]:
+    try:
+        store = store_of(config, make_tables=False)
+        found = store.readability()
+    except UnbindError as wrong:
+        yield _wrong(wrong), None
+        return
+    yield Finding(Verdict.FINE, f"accounts: {found.rows} with a number"), store
+    if found.share > config.settings.unreadable_share_max:
+        todo = "Declare every form the store writes numbers in, under `numbers`, or mend the rows."
+        yield Finding(Verdict.WRONG, f"{found.unreadable} of {found.rows} numbers cannot be read", todo), None
+    elif found.unreadable:
+        todo = "Nothing will be found by these; mend the rows."
+        yield Finding(Verdict.CARE, f"{found.unreadable} of {found.rows} numbers cannot be read", todo), None
+    if isinstance(config.store, SqlConfig):
+        with told():
+            yield _index(engine_of(config.store), config.store), None
+        if config.store.columns.get("frozen") is None:
+            what = f"no frozen column: the login must consult the table {config.store.prefix}frozen"
+            yield Finding(Verdict.CARE, what, "See README, A platform connects."), None
+
+
+def _index(engine: Engine, config: SqlConfig) -> Finding:
+    number, look = config.columns["number"], inspect(engine)
+    starts = [one["column_names"][:1] for one in look.get_indexes(config.table, schema=config.schema)]
+    starts += [one["column_names"][:1] for one in look.get_unique_constraints(config.table, schema=config.schema)]
+    starts.append(look.get_pk_constraint(config.table, schema=config.schema)["constrained_columns"][:1])
+    if [number] in starts:
+        return Finding(Verdict.FINE, f"column {number} has an index")
+    todo = f"CREATE INDEX {config.table}_{number} ON {config.table} ({number})"
+    return Finding(Verdict.CARE, f"column {number} has no index: every batch reads the whole table", todo)
+
+
+async def _hub(config: PlatformConfig, store: AccountStore | None, notices_max: int) -> AsyncIterator[Finding]:
+    try:
+        address = address_of(config)
+        yield await _topics(config, address)
+        if store is not None:
+            yield await _matches(config, store, address, notices_max)
+    except UnbindError as wrong:
+        yield _wrong(wrong)
+
+
+async def _topics(config: PlatformConfig, address: HubAddress) -> Finding:
+    settings = replace(config.settings, retries_max=2)
+    async with connected(address, config.platform, settings) as wire:
+        ends = await wire.ends(range(address.partitions))
+    producer = AIOKafkaProducer(bootstrap_servers=address.bootstrap_servers, **address.security)
+    try:
+        await producer.start()
+        found = len(await producer.partitions_for(ACKS))
+    except KafkaError as wrong:
+        what = f"topic {ACKS} cannot be reached: {type(wrong).__name__}"
+        return Finding(Verdict.WRONG, what, "Ask the hub for the right to write acknowledgements.")
+    finally:
+        await producer.stop()
+    what = f"{RELEASES}: {sum(ends.values())} notices in {address.partitions} partitions; {ACKS}: {found} partitions"
+    return Finding(Verdict.FINE, what + " (whether it may be written shows at the first acknowledgement)")
+
+
+async def _matches(config: PlatformConfig, store: AccountStore, address: HubAddress, notices_max: int) -> Finding:
+    settings = replace(config.settings, dry_run=True, retries_max=2)
+    adapter = PlatformAdapter(config.platform, store, signer_of(config), address, settings)
+    async with connected(address, config.platform, settings) as wire:
+        ends = await wire.ends(range(address.partitions))
+    places = {one: place.next_offset for one, place in store.progress().places.items()}
+    most = max(1, notices_max // address.partitions)
+    until = {one: min(end, places.get(one, 0) + most) for one, end in ends.items()}
+    await adapter.run_until(until)
+    left = sum(ends[one] - until[one] for one in ends)
+    more = f"; {left} further ones were not looked at" if left else ""
+    return Finding(Verdict.FINE, f"it would do: {summary(adapter)}{more}")

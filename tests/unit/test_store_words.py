@@ -1,0 +1,373 @@
+"""A store's own word: procedures, constraints, retries by the clock, logins at the same moment, values put back exactly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from hub.core.model import HOUR_MS, Outcome, Source, Stage
+from hub.errors import PlatformError
+from hub.sdk.accounts import AccountStore, Deed, Done, HeardNotice
+from hub.sdk.acting import Plan, Rules
+from hub.sdk.adapter_settings import always_done
+from hub.sdk.asking import RetryPlan
+from hub.sdk.handling import carry_out
+from hub.sdk.numbering import International
+from hub.sdk.stores import DryRun, MemoryStore, SqlStore, SqlTable
+from tests import databases
+from tests.unit.acting_scene import NOW, NUMBER, OLD, OTHER, Log, answers, hear
+from tests.unit.store_harnesses import HARNESSES, Harness, InHttp, Seen
+
+CASE = Source(0, 0)
+URLS: dict[str, Callable[[Path], str]] = {
+    "sqlite": lambda folder: f"sqlite:///{folder / 'app.db'}",
+    "postgres": lambda _: databases.postgres_url(),
+    "mariadb": lambda _: databases.mariadb_url(),
+}
+RETRIES = RetryPlan(first_ms=1_000, longest_ms=3_000, attempts_max=4)
+TABLE = "CREATE TABLE users (id VARCHAR(20) PRIMARY KEY, phone VARCHAR(20), at BIGINT, locked INT DEFAULT 0{})"
+
+
+@pytest.fixture(params=URLS)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    return create_engine(URLS[request.param](tmp_path), poolclass=NullPool, hide_parameters=True)
+
+
+@pytest.fixture(params=["memory", "sql-file", "postgres", "mariadb", "http"])
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
+    made = HARNESSES[request.param](tmp_path)
+    yield made
+    if isinstance(made, InHttp):
+        made.close()
+
+
+def run(engine: Engine, statement: str, **values: Any) -> list[Any]:
+    with engine.begin() as connection:
+        result = connection.execute(text(statement), values)
+        return list(result) if result.returns_rows else []
+
+
+def users(engine: Engine, *rows: tuple[str, str], more: str = "", **layout: Any) -> SqlStore:
+    """A table of users, each with a number, and a store over it."""
+    run(engine, TABLE.format(more))
+    for name, number in rows:
+        run(engine, "INSERT INTO users (id, phone, at) VALUES (:id, :phone, :at)", id=name, phone=number, at=OLD)
+    table = SqlTable("users", International(), account_id="id", number="phone", bound_at="at", bound_at_unit_ms=1)
+    return SqlStore(engine, _with(table, frozen="locked", **layout))
+
+
+def _with(table: SqlTable, **layout: Any) -> SqlTable:
+    from dataclasses import replace
+
+    return replace(table, **layout)
+
+
+# ---- Retries by the clock ----
+
+
+class Moody:
+    """A platform that fails or declines until it is in the mood."""
+
+    def __init__(self, mood: Done) -> None:
+        self.mood = mood
+        self.asked: list[Deed] = []
+
+    def __call__(self, deed: Deed, account_id: str, notice: Any) -> Done:  # noqa: ARG002 - an `Act`
+        self.asked.append(deed)
+        return self.mood
+
+
+def try_again(store: AccountStore, log: Log, act: Any, now_ms: int) -> Plan | None:
+    """Hear again what is due, as the adapter does."""
+    due = {one.position for one in store.due(now_ms, 10)}
+    batch = [
+        HeardNotice(one.position, one.notice, one.digest, again=True) for one in log.notices if one.position in due
+    ]
+    return carry_out(store, batch, Rules(act, retries=RETRIES), now_ms) if batch else None
+
+
+def test_what_failed_is_tried_again_by_the_clock(harness: Harness) -> None:
+    """A freeze that failed is tried again after a while, also by a store opened anew, and then said."""
+    harness.bind("1", NUMBER, OLD)
+    log, act = Log(), Moody(Done.FAILED)
+    log.add(Stage.COOLING)
+    carry_out(harness.open(), log.notices, Rules(act, retries=RETRIES), NOW)
+    assert answers(harness.open(), log) == {CASE: {Outcome.FAILED}}
+    assert try_again(harness.open(), log, act, NOW + 999) is None
+    act.mood = Done.DONE
+    plan = try_again(harness.open(), log, act, NOW + 1_000)
+    assert plan is not None
+    assert (plan.counts.frozen, plan.counts.notices) == (1, 0)
+    assert harness.see() == {"1": Seen(NUMBER, frozen=True)}
+    assert answers(harness.open(), log) == {CASE: {Outcome.FROZEN}}
+    assert harness.open().due(NOW + HOUR_MS, 10) == []
+
+
+def test_a_failed_reinstatement_is_tried_again(harness: Harness) -> None:
+    """What could not be put back is put back later; REINSTATED is said only then."""
+    harness.bind("1", NUMBER, OLD)
+    before, log, act = harness.see(), Log(), Moody(Done.DONE)
+    log.add(Stage.REASSIGNED)
+    log.add(Stage.WITHDRAWN, 0)
+    carry_out(harness.open(), log.notices[:1], Rules(act, retries=RETRIES), NOW)
+    act.mood = Done.FAILED
+    carry_out(harness.open(), log.notices, Rules(act, retries=RETRIES), NOW)
+    assert answers(harness.open(), log) == {CASE: {Outcome.UNBOUND}}
+    act.mood = Done.DONE
+    try_again(harness.open(), log, act, NOW + 1_000)
+    assert harness.see() == before
+    assert answers(harness.open(), log) == {CASE: {Outcome.REINSTATED}}
+
+
+def test_retries_grow_apart_and_end() -> None:
+    """The waits grow up to the longest; after the last attempt only the next stage asks again."""
+    store, log, act = MemoryStore([("1", NUMBER, OLD)]), Log(), Moody(Done.FAILED)
+    log.add(Stage.COOLING)
+    carry_out(store, log.notices, Rules(act, retries=RETRIES), NOW)
+    now, waits = NOW, []
+    while due := store.due(now + HOUR_MS, 10):
+        waits.append(due[0].due_at - now)
+        now = due[0].due_at
+        try_again(store, log, act, now)
+    assert waits == [1_000, 2_000, 3_000, 3_000]
+    log.add(Stage.SCHEDULED, 0)
+    carry_out(store, log.notices, Rules(act, retries=RETRIES), now)
+    assert len(store.due(now + 1_000, 10)) == 1
+
+
+def test_the_next_stage_takes_the_place_of_a_retry() -> None:
+    """A retry of a notice that the case has moved beyond does nothing."""
+    store, log, act = MemoryStore([("1", NUMBER, OLD)]), Log(), Moody(Done.FAILED)
+    log.add(Stage.COOLING)
+    carry_out(store, log.notices, Rules(act, retries=RETRIES), NOW)
+    stale = [HeardNotice(one.position, one.notice, one.digest, again=True) for one in log.notices]
+    act.mood = Done.DONE
+    log.add(Stage.SCHEDULED, 0)
+    carry_out(store, log.notices, Rules(act, retries=RETRIES), NOW)
+    act.asked.clear()
+    carry_out(store, stale, Rules(act, retries=RETRIES), NOW + 1_000)
+    assert (act.asked, store.due(NOW + HOUR_MS, 10)) == ([], [])
+
+
+def test_what_was_declined_waits_for_the_next_stage() -> None:
+    """A retry asks again where the platform failed, never where it declined."""
+
+    def act(deed: Deed, account_id: str, notice: Any) -> Done:  # noqa: ARG001 - an `Act`
+        asked.append(account_id)
+        return Done.DECLINED if account_id == "d" else Done.FAILED
+
+    asked: list[str] = []
+    store, log = MemoryStore([("d", NUMBER, OLD), ("f", NUMBER, OLD)]), Log()
+    log.add(Stage.COOLING)
+    carry_out(store, log.notices, Rules(act, retries=RETRIES), NOW)
+    try_again(store, log, act, NOW + 1_000)
+    assert asked == ["d", "f", "f"]
+
+
+def test_the_touches_of_an_undone_case_go(engine: Engine) -> None:
+    """Once a case is undone and holds nothing, its rows are gone; those of a case that stands remain."""
+    store, log = users(engine, ("1", NUMBER), ("2", OTHER)), Log()
+    log.add(Stage.COOLING)
+    log.add(Stage.COOLING, number=OTHER)
+    log.add(Stage.RESTORED, 0)
+    hear(store, log, always_done)
+    assert run(engine, "SELECT opened_at, account_id FROM unbind_hub_touched") == [(1, "2")]
+
+
+# ---- Procedures and the database's own rules ----
+
+
+def test_a_procedure_runs_in_the_same_transaction(engine: Engine) -> None:
+    """The platform's own SQL is run for each deed, once, and is undone with the batch when that is."""
+    calls = dict.fromkeys(Deed, "INSERT INTO deeds VALUES (:account_id, :deed, :case)")
+    run(engine, "CREATE TABLE deeds (account VARCHAR(20), deed VARCHAR(20), made_for VARCHAR(20))")
+    store, log = users(engine, ("1", NUMBER), calls=calls), Log()
+    log.add(Stage.COOLING)
+    with pytest.raises(ZeroDivisionError):
+        _crash_after_saving(store, log)
+    assert run(engine, "SELECT * FROM deeds") == []
+    hear(store, log, always_done)
+    log.add(Stage.RESTORED, 0)
+    hear(store, log, always_done)
+    assert run(engine, "SELECT * FROM deeds") == [("1", "FREEZE", "0-0"), ("1", "REINSTATE", "0-0")]
+
+
+def _crash_after_saving(store: SqlStore, log: Log) -> None:
+    from hub.sdk.acting import handle, wanted
+
+    with store.transaction() as session:
+        plan = handle(log.notices, session.load(wanted(log.notices)), Rules(always_done))
+        assert session.ask(plan.asks) == {}
+        session.save(plan.changes)
+        raise ZeroDivisionError
+
+
+def test_a_procedure_that_fails_fails_one_account(engine: Engine) -> None:
+    """Where the platform's SQL raises, that account is FAILED and nothing of it is left; the rest of the batch is done."""
+    run(engine, "CREATE TABLE deeds (account VARCHAR(20) PRIMARY KEY)")
+    run(engine, "INSERT INTO deeds VALUES ('2')")
+    calls = {Deed.FREEZE: "INSERT INTO deeds VALUES (:account_id)"}
+    store, log = users(engine, ("1", NUMBER), ("2", OTHER), calls=calls), Log()
+    log.add(Stage.COOLING)
+    log.add(Stage.COOLING, number=OTHER)
+    plan = hear(store, log, always_done)
+    assert (plan.counts.frozen, plan.counts.failed) == (1, 1)
+    assert run(engine, "SELECT id, locked FROM users ORDER BY id") == [("1", 1), ("2", 0)]
+    assert answers(store, log) == {CASE: {Outcome.FROZEN}, Source(0, 1): {Outcome.FAILED}}
+
+
+def test_a_procedure_may_decline(engine: Engine) -> None:
+    """A row that says DECLINED is the platform's word: nothing is done to that account."""
+    calls = {Deed.FREEZE: "SELECT CASE WHEN :account_id = '1' THEN 'DECLINED' ELSE 'DONE' END"}
+    store, log = users(engine, ("1", NUMBER), ("2", NUMBER), calls=calls), Log()
+    log.add(Stage.COOLING)
+    plan = hear(store, log, always_done)
+    assert (plan.counts.frozen, plan.counts.declined) == (1, 1)
+    assert run(engine, "SELECT id, locked FROM users ORDER BY id") == [("1", 0), ("2", 1)]
+
+
+def test_a_number_that_somebody_else_has_by_now_is_not_taken_from_them(engine: Engine) -> None:
+    """With unique numbers, putting back a number that a new user holds fails for that account alone, and is retried."""
+    store, log = users(engine, ("1", NUMBER), ("2", OTHER), more=", UNIQUE (phone)"), Log()
+    log.add(Stage.REASSIGNED)
+    log.add(Stage.REASSIGNED, number=OTHER)
+    rules = Rules(always_done, retries=RETRIES)
+    carry_out(store, log.notices, rules, NOW)
+    run(engine, "INSERT INTO users (id, phone, at) VALUES ('new', :phone, :at)", phone=NUMBER, at=NOW + 1)
+    log.add(Stage.WITHDRAWN, 0)
+    log.add(Stage.WITHDRAWN, 1, OTHER)
+    plan = carry_out(store, log.notices, rules, NOW)
+    assert (plan.counts.reinstated, plan.counts.failed) == (1, 1)
+    rows = [("1", None), ("2", OTHER), ("new", NUMBER)]
+    assert run(engine, "SELECT id, phone FROM users ORDER BY id") == rows
+    run(engine, "DELETE FROM users WHERE id = 'new'")
+    try_again(store, log, always_done, NOW + 1_000)
+    assert run(engine, "SELECT phone FROM users WHERE id = '1'") == [(NUMBER,)]
+
+
+def test_further_columns_are_set_and_put_back(engine: Engine) -> None:
+    """What a freeze and an unbinding set besides comes back as it was."""
+    sets = {"freeze_sets": {"locked": 2}, "unbind_sets": {"mode": 9}}
+    store, log = users(engine, ("1", NUMBER), more=", mode INT DEFAULT 5", **sets), Log()
+    looks = []
+    for stage, opened_at in ((Stage.COOLING, None), (Stage.SCHEDULED, 0), (Stage.RESTORED, 0)):
+        log.add(stage, opened_at)
+        hear(store, log, always_done)
+        looks += run(engine, "SELECT phone, locked, mode FROM users")
+    assert looks == [(NUMBER, 2, 5), (None, 0, 9), (NUMBER, 0, 5)]
+
+
+def test_a_number_column_that_cannot_be_empty_is_refused_at_once(engine: Engine) -> None:
+    """A NOT NULL number without an unbound_value is told before anything is read, and what to write."""
+    run(engine, "CREATE TABLE users (id VARCHAR(20) PRIMARY KEY, phone VARCHAR(40) NOT NULL)")
+    table = SqlTable("users", International(), account_id="id", number="phone", bound_at=None)
+    with pytest.raises(PlatformError, match="cannot be empty") as wrong:
+        SqlStore(engine, table)
+    assert "unbound_value" in wrong.value.todo
+    SqlStore(engine, _with(table, unbound_value="none-{account_id}"))
+
+
+def test_a_check_of_a_store_makes_no_tables(engine: Engine) -> None:
+    """A store opened to be looked at has heard nothing, matches in a dry run, and leaves the database as it was."""
+    users(engine, ("1", NUMBER))
+    for name in ("touched", "progress", "stages", "frozen", "asked", "retries", "unbinds", "waiting", "said"):
+        run(engine, f"DROP TABLE unbind_hub_{name}")
+    table = SqlTable("users", International(), account_id="id", number="phone", bound_at="at", bound_at_unit_ms=1)
+    store, log = SqlStore(engine, table, make_tables=False), Log()
+    log.add(Stage.COOLING)
+    assert hear(DryRun(store), log).counts.frozen == 1
+    assert not engine.dialect.has_table(engine.connect(), "unbind_hub_touched")
+
+
+# ---- Others at the same rows ----
+
+
+def test_a_login_at_the_same_moment_is_not_lost(engine: Engine) -> None:
+    """While a batch is at work nobody changes its rows; a user who rebinds right after keeps the new number."""
+    store, log = users(engine, ("1", NUMBER)), Log()
+    log.add(Stage.REASSIGNED)
+    done: list[str] = []
+
+    def rebind() -> None:
+        for _ in range(50):
+            try:
+                run(engine, "UPDATE users SET phone = :phone, at = :at WHERE id = '1'", phone=OTHER, at=NOW + 1)
+                break
+            except DBAPIError:
+                continue
+        done.append("rebound")
+
+    login = threading.Thread(target=rebind)
+
+    def act(deed: Deed, account_id: str, notice: Any) -> Done:  # noqa: ARG001 - an `Act`
+        login.start()
+        login.join(0.3)
+        assert done == [], "the row was changed under the adapter's hands"
+        return Done.DONE
+
+    hear(store, log, act)
+    login.join(60)
+    assert done == ["rebound"]
+    assert run(engine, "SELECT phone, at FROM users") == [(OTHER, NOW + 1)]
+    log.add(Stage.WITHDRAWN, 0)
+    hear(store, log, always_done)
+    assert run(engine, "SELECT phone, at FROM users") == [(OTHER, NOW + 1)]
+
+
+# ---- Values as they were ----
+
+TYPED = {
+    "postgres": (
+        ("UUID", "uuid", "'6a54af9a-7b0c-4d35-93d8-6f33a0f9a001'"),
+        ("BYTEA", "bytea", "'\\x00ff'"),
+        ("NUMERIC(30)", "numeric", "123456789012345678901234567890"),
+    ),
+    "mariadb": (("VARBINARY(8)", "", "x'00ff'"), ("BIGINT UNSIGNED", "", "18446744073709551615")),
+    "sqlite": (("BLOB", "", "x'00ff'"), ("INTEGER", "", "7")),
+}
+AGES = {
+    "postgres": (
+        "TIMESTAMP '2024-03-31 02:30:00.123456'",
+        "TIMESTAMPTZ '2024-03-31 02:30:00.123456+08'",
+        "DATE '2024-02-29'",
+    ),
+    "mariadb": ("'2024-03-31 02:30:00.123456'", "20240229", "'2024-02-29'"),
+    "sqlite": ("'2024-03-31 02:30:00'", "1711852200", "'2024-02-29'"),
+}
+AGE_TYPES = {
+    "postgres": ("TIMESTAMP", "TIMESTAMPTZ", "DATE"),
+    "mariadb": ("DATETIME(6)", "BIGINT", "DATE"),
+    "sqlite": ("DATETIME", "INTEGER", "DATE"),
+}
+
+
+@pytest.mark.parametrize("age", range(3))
+@pytest.mark.parametrize("key", range(3))
+@pytest.mark.parametrize("kind", URLS)
+def test_every_type_comes_back_as_it_was(kind: str, key: int, age: int, tmp_path: Path) -> None:
+    """Ids and ages of every type a database has are found, changed and put back to the very same value."""
+    if key >= len(TYPED[kind]):
+        key = 0
+    engine = create_engine(URLS[kind](tmp_path), poolclass=NullPool)
+    id_type, _, an_id = TYPED[kind][key]
+    columns = f"id {id_type} PRIMARY KEY, phone VARCHAR(20), at {AGE_TYPES[kind][age]}, sealed {TYPED[kind][0][0]}"
+    run(engine, f"CREATE TABLE users ({columns})")
+    run(
+        engine,
+        f"INSERT INTO users VALUES ({an_id}, '{NUMBER}', {AGES[kind][age]}, {TYPED[kind][0][2]})".replace(":", "\\:"),
+    )
+    before = run(engine, "SELECT * FROM users")
+    table = SqlTable("users", International(), account_id="id", number="phone", bound_at="at", also_clear=("sealed",))
+    log = Log()
+    log.add(Stage.REASSIGNED)
+    hear(SqlStore(engine, table), log, always_done)
+    assert [(row.phone, row.sealed) for row in run(engine, "SELECT * FROM users")] == [(None, None)]
+    log.add(Stage.WITHDRAWN, 0)
+    hear(SqlStore(engine, table), log, always_done)
+    assert run(engine, "SELECT * FROM users") == before
