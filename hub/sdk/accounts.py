@@ -13,15 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from pyroaring import BitMap
 
 from hub.core.model import Outcome, ReleaseNotice, Source
-from hub.sdk.last_cases import LastCase
+from hub.sdk.last_cases import NONE, LastCase
 
-NONE: Mapping[Any, Any] = MappingProxyType({})
 ELSEWHERE = "elsewhere"
 """In place of an account's number: bound, but to none of the numbers asked for."""
 
@@ -206,28 +204,6 @@ class Changes(NamedTuple):
     last_cases: Mapping[str, LastCase] = NONE
     evidence: Mapping[int, int] = NONE
     caught_up_at: int | None = None
-
-
-class Evidence(NamedTuple):
-    """What the answers of a login check rest on. Times are UTC milliseconds.
-
-    `since`: by partition, from when on everything was heard; all partitions are there once `caught_up_at` is.
-    """
-
-    caught_up_at: int | None = None
-    since: Mapping[int, int] = NONE
-
-
-class Index(Protocol):
-    """What a login check asks of a store. May be asked from any thread."""
-
-    def last_case(self, number: str) -> LastCase | None:
-        """The last case of an E.164 number, None if no notice was about it."""
-        ...
-
-    def evidence(self) -> Evidence:
-        """How far the record goes back and how new it is."""
-        ...
 
 
 class Readability(NamedTuple):

@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 
 from hub.contracts import partition_of
 from hub.core.numbers import is_e164
-from hub.sdk.accounts import Evidence, Index
 from hub.sdk.adapter_settings import system_clock
+from hub.sdk.last_cases import Evidence, Index
 from hub.sdk.login_rules import Knowledge, advise, answer, may_begin_anew
 from hub.sdk.login_words import Advice, Answer, Operation, Reason, Recycled, Signals
 from hub.sdk.numbering import NumberForm

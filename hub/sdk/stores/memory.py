@@ -19,7 +19,6 @@ from hub.sdk.accounts import (
     Binding,
     Changes,
     Effect,
-    Evidence,
     Held,
     Known,
     Outbox,
@@ -31,7 +30,7 @@ from hub.sdk.accounts import (
     Waiting,
     Wanted,
 )
-from hub.sdk.last_cases import LastCase
+from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.numbering import International, NumberForm
 
 

@@ -20,7 +20,6 @@ from hub.core.model import Outcome, Source
 from hub.sdk.accounts import (
     Binding,
     Changes,
-    Evidence,
     Held,
     Known,
     Outbox,
@@ -32,7 +31,7 @@ from hub.sdk.accounts import (
     Waiting,
     Wanted,
 )
-from hub.sdk.last_cases import LastCase
+from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.stores.sql_accounts import SqlAccounts, SqlTable, chunks
 from hub.sdk.stores.sql_index import PREFIX, SqlIndex
 from hub.sdk.stores.tables import Tables

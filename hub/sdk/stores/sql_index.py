@@ -41,8 +41,8 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from hub.core.model import Source, Stage
 from hub.errors import PlatformError
-from hub.sdk.accounts import Changes, Evidence
-from hub.sdk.last_cases import LastCase
+from hub.sdk.accounts import Changes
+from hub.sdk.last_cases import Evidence, LastCase
 
 PREFIX = "unbind_hub_"
 KEY_BYTES = 32
@@ -94,7 +94,7 @@ def _exactly(size: int) -> Any:
 
 
 class SqlIndex:
-    """Implements `hub.sdk.accounts.Index`, and is the adapter's hand on the same tables.
+    """Implements `hub.sdk.last_cases.Index`, and is the adapter's hand on the same tables.
 
     Reading it makes no tables: a login service needs no more than the right to read these three.
 
