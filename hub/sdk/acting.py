@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from hub.core.lifecycle import OPENERS, UNDONE, follows
+from hub.core.lifecycle import UNDONE
 from hub.core.model import DAY_MS, HOUR_MS, SEGMENT, Outcome, ReleaseNotice, Source
 from hub.errors import PlatformError
 from hub.sdk.accounts import (
@@ -177,7 +177,7 @@ class _Work:
         if position.offset < place.next_offset:
             return None
         self._check(notice)
-        case = self._case_of(position, notice, place)
+        case = self._last_cases.case_of(position, notice, place.last_source, self._stages.of)
         blown = self._blown(position, notice) if case is not None and heard.acting else None
         if blown is not None:
             return blown
@@ -199,17 +199,6 @@ class _Work:
                 "the hub names numbers in a scheme this version cannot match",
                 todo="Install a newer unbind-hub; nothing was acknowledged of these notices.",
             )
-
-    def _case_of(self, position: Source, notice: ReleaseNotice, place: Place) -> Source | None:
-        """The case a notice opens or moves, None if the fold ignores it."""
-        if notice.source.partition != position.partition or notice.source.offset <= place.last_source:
-            return None
-        if notice.opened_at is None:
-            case, legal = position, notice.stage in OPENERS
-        else:
-            case = Source(position.partition, notice.opened_at)
-            legal = follows(self._stages.of(case), notice.stage)
-        return case if legal and self._last_cases.admits(case, notice) else None
 
     def _blown(self, position: Source, notice: ReleaseNotice) -> Blown | None:
         fuse = self._rules.fuse_unbinds_per_day

@@ -7,11 +7,11 @@ latest moment before which the bindings of all cases before it had ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from hub.core.lifecycle import LIVE, UNDONE
+from hub.core.lifecycle import LIVE, OPENERS, UNDONE, follows
 from hub.core.model import ReleaseNotice, Source, Stage
 
 NONE: Mapping[Any, Any] = MappingProxyType({})
@@ -104,7 +104,25 @@ class LastCases:
         """A notice was heard: the first of a partition is where its evidence begins."""
         self.evidence.setdefault(partition, published_at)
 
-    def admits(self, case: Source, notice: ReleaseNotice) -> bool:
+    def case_of(
+        self, position: Source, notice: ReleaseNotice, last_source: int, stage_of: Callable[[Source], Stage | None]
+    ) -> Source | None:
+        """The case a notice opens or moves, None if the fold ignores it: `hub.core.cases`, rules 2 and 3.
+
+        Args:
+            last_source: offset of the last folded source of its partition, -1 before the first.
+            stage_of: the stage of a case, None if none was opened there.
+        """
+        if notice.source.partition != position.partition or notice.source.offset <= last_source:
+            return None
+        if notice.opened_at is None:
+            case, legal = position, notice.stage in OPENERS
+        else:
+            case = Source(position.partition, notice.opened_at)
+            legal = follows(stage_of(case), notice.stage)
+        return case if legal and self._admits(case, notice) else None
+
+    def _admits(self, case: Source, notice: ReleaseNotice) -> bool:
         """Whether a notice may open a case, no other one of its number being live, or move it, it being the last.
 
         Of a number that has no row, because its cases all began before this record did, anything may be.
