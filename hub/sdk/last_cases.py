@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from hub.core.lifecycle import LIVE, OPENERS, UNDONE, follows
 from hub.core.model import ReleaseNotice, Source, Stage
@@ -49,6 +49,7 @@ class Evidence(NamedTuple):
     since: Mapping[int, int] = NONE
 
 
+@runtime_checkable
 class Index(Protocol):
     """What a login check asks of a store. May be asked from any thread."""
 
