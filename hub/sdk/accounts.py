@@ -13,18 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pyroaring import BitMap
 
 from hub.core.model import Outcome, ReleaseNotice, Source
-from hub.sdk.last_cases import LastCase
+from hub.sdk.last_cases import NONE, LastCase
 
 if TYPE_CHECKING:
     from hub.sdk.asking import Ask, AskKey, Retry
 
-NONE: Mapping[Any, Any] = MappingProxyType({})
 ELSEWHERE = "elsewhere"
 """In place of an account's number: bound, but to none of the numbers asked for."""
 

@@ -4,9 +4,8 @@ Pure: what a store knows goes in (`Known`), what it is to write comes out (`Plan
 the platform's own word on each account (`Act`). I/O is in `hub.sdk.handling`, the stores and the adapter.
 
 Rules:
-1. Notices are folded in offset order by the hub's rules (`hub.core.cases`): a repeated source, a notice that the
-   lifecycle table has no move for, or one whose case is not its number's last, is ignored. Of a number whose cases
-   all began before the record of last cases did (`hub.sdk.last_cases`), the table alone decides.
+1. Notices are folded in offset order by the hub's rules (`hub.core.cases`); what those ignore is ignored. Of a number
+   whose cases all began before the record of last cases did (`hub.sdk.last_cases`), the table alone decides.
 2. An account is the old owner's if it is bound to the number and `bound_at` is strictly older than `bound_before`
    (the opener's, which every notice of the case carries). One of unknown age may be frozen, never unbound.
 3. COOLING freezes. SCHEDULED, RELEASED and REASSIGNED unbind what has an age and freeze what has none. RESTORED and
@@ -27,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hub.core.lifecycle import OPENERS, UNDONE, follows
+from hub.core.lifecycle import UNDONE
 from hub.core.model import Outcome, ReleaseNotice, Source
 from hub.errors import PlatformError
 from hub.sdk.accounts import (
@@ -104,7 +103,6 @@ class _Work:
         self._unbinds = dict(known.unbinds)
         self._known_unbinds = known.unbinds
         self._last_cases = LastCases(known.last_cases)
-        self._evidence: dict[int, int] = {}
 
     def changes(self) -> Changes:
         return Changes(
@@ -117,7 +115,7 @@ class _Work:
             waiting=self._waiting,
             said={key: bits for key, bits in self._sayings.said.items() if bits},
             last_cases=self._last_cases.changed,
-            evidence=self._evidence,
+            evidence=self._last_cases.evidence,
             retries=self._retries.changed,
             done_with=frozenset(self._done_with),
         )
@@ -132,7 +130,7 @@ class _Work:
         if position.offset < place.next_offset:
             return None
         self._check(notice)
-        case = self._case_of(position, notice, place)
+        case = self._last_cases.case_of(position, notice, place.last_source, self._stages.of)
         blown = self._blown(position, notice) if case is not None and heard.acting else None
         if blown is not None:
             return blown
@@ -173,17 +171,6 @@ class _Work:
                 todo="Install a newer unbind-hub; nothing was acknowledged of these notices.",
             )
 
-    def _case_of(self, position: Source, notice: ReleaseNotice, place: Place) -> Source | None:
-        """The case a notice opens or moves, None if the fold ignores it."""
-        if notice.source.partition != position.partition or notice.source.offset <= place.last_source:
-            return None
-        number = notice.subject.value
-        if notice.opened_at is None:
-            return position if notice.stage in OPENERS and self._last_cases.may_open(number) else None
-        case = Source(position.partition, notice.opened_at)
-        last = self._last_cases.is_last(number, case)
-        return case if last and follows(self._stages.of(case), notice.stage) else None
-
     def _blown(self, position: Source, notice: ReleaseNotice) -> Blown | None:
         fuse = self._rules.fuse_unbinds_per_day
         if fuse is None or notice.stage in UNDONE:
@@ -199,7 +186,7 @@ class _Work:
         self._places[partition] = Place(offset + 1, source)
         waiting = Waiting(offset, heard.digest, heard.notice.published_at)
         self._waiting[partition] = waiting.after(self._waiting.get(partition))
-        self._evidence.setdefault(partition, heard.notice.published_at)
+        self._last_cases.heard(partition, heard.notice.published_at)
         self.counts.notices += 1
         self.counts.ignored += not folded
         if heard.acting:

@@ -7,12 +7,15 @@ latest moment before which the bindings of all cases before it had ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from hub.core.lifecycle import LIVE, UNDONE
+from hub.core.lifecycle import LIVE, OPENERS, UNDONE, follows
 from hub.core.model import ReleaseNotice, Source, Stage
+
+NONE: Mapping[Any, Any] = MappingProxyType({})
+"""Nothing, where a mapping is looked for."""
 
 
 class LastCase(NamedTuple):
@@ -43,9 +46,10 @@ class Evidence(NamedTuple):
     """
 
     caught_up_at: int | None = None
-    since: Mapping[int, int] = MappingProxyType({})
+    since: Mapping[int, int] = NONE
 
 
+@runtime_checkable
 class Index(Protocol):
     """What a login check asks of a store. May be asked from any thread."""
 
@@ -90,28 +94,50 @@ def _latest(times: Iterable[int | None]) -> int | None:
 
 
 class LastCases:
-    """The last cases of a batch's numbers, moving as the batch goes."""
+    """The last cases of a batch's numbers, moving as the batch goes, and since when its partitions are heard."""
 
     def __init__(self, known: Mapping[str, LastCase]) -> None:
         self.changed: dict[str, LastCase] = {}
+        self.evidence: dict[int, int] = {}
         self._known = known
 
-    def of(self, number: str) -> LastCase | None:
-        """The last case of a number; None also where it was opened before this record began."""
-        return self.changed.get(number) or self._known.get(number)
+    def heard(self, partition: int, published_at: int) -> None:
+        """A notice was heard: the first of a partition is where its evidence begins."""
+        self.evidence.setdefault(partition, published_at)
 
-    def may_open(self, number: str) -> bool:
-        """Whether a case may open: no other one of the number is live."""
-        last = self.of(number)
-        return last is None or last.stage not in LIVE
+    def case_of(
+        self, position: Source, notice: ReleaseNotice, last_source: int, stage_of: Callable[[Source], Stage | None]
+    ) -> Source | None:
+        """The case a notice opens or moves, None if the fold ignores it: `hub.core.cases`, rules 2 and 3.
 
-    def is_last(self, number: str, case: Source) -> bool:
-        """Whether a case is the last of its number, as far as this record goes back."""
-        last = self.of(number)
-        return last is None or last.case == case
+        Args:
+            last_source: offset of the last folded source of its partition, -1 before the first.
+            stage_of: the stage of a case, None if none was opened there.
+        """
+        if notice.source.partition != position.partition or notice.source.offset <= last_source:
+            return None
+        if notice.opened_at is None:
+            case, legal = position, notice.stage in OPENERS
+        else:
+            case = Source(position.partition, notice.opened_at)
+            legal = follows(stage_of(case), notice.stage)
+        return case if legal and self._admits(case, notice) else None
+
+    def _admits(self, case: Source, notice: ReleaseNotice) -> bool:
+        """Whether a notice may open a case, no other one of its number being live, or move it, it being the last.
+
+        Of a number that has no row, because its cases all began before this record did, anything may be.
+        """
+        last = self._of(notice)
+        if last is None:
+            return True
+        return last.stage not in LIVE if notice.opened_at is None else last.case == case
 
     def fold(self, case: Source, notice: ReleaseNotice) -> None:
         """A notice opens a case or moves it."""
-        number = notice.subject.value
         follow = opened if notice.opened_at is None else moved
-        self.changed[number] = follow(self.of(number), case, notice)
+        self.changed[notice.subject.value] = follow(self._of(notice), case, notice)
+
+    def _of(self, notice: ReleaseNotice) -> LastCase | None:
+        number = notice.subject.value
+        return self.changed.get(number) or self._known.get(number)

@@ -2,7 +2,8 @@
 
 Both tables are filled in bulk, the record through the adapter's own hand, in batches of an adapter's size. Asked are
 numbers in random order, one in ten of a number with a case; every answer is compared with what it must be. Timed are
-the check alone, and the login's own two questions: which account has the number, and may the number open it.
+the check alone, and the login's own two questions: which account has the number, and may the number open it. Beside
+them an empty query through the same driver: what the machine and the way to the database cost, whatever is asked.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ EVIDENCE = NOW - 500 * DAY_MS
 TARGETS = {"p50_ms": 1.0, "p99_ms": 1.0}
 SETTINGS = LoginCheckSettings(clock=lambda: NOW)
 
+SIZE = {
+    "postgresql": "SELECT pg_database_size(current_database())",
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+}
 FILL = {
     "postgresql": """INSERT INTO users
         SELECT i, '+86' || (13000000000 + i * 7), :bound FROM generate_series(0, :accounts - 1) AS i""",
@@ -70,7 +75,9 @@ def _measure(engine: Engine, *, quick: bool) -> dict[str, Any]:
     accounts, cases, asked = (sizes[quick] for sizes in (ACCOUNTS, CASES, ASKED))
     every = accounts // cases
     filled_s = _fill_accounts(engine, accounts)
+    accounts_bytes = _size_bytes(engine)
     record_s = _fill_record(engine, cases, every)
+    record_bytes = _size_bytes(engine) - accounts_bytes
     chance = random.Random(1)
     places = [chance.randrange(accounts) for _ in range(asked)]
     check = LoginCheck(engine, SETTINGS)
@@ -90,6 +97,8 @@ def _measure(engine: Engine, *, quick: bool) -> dict[str, Any]:
         "cases": cases,
         "accounts_filled_s": filled_s,
         "record_rows_per_s": cases / record_s,
+        "record_bytes_a_case": record_bytes / cases,
+        "empty_query": _percentiles([_timed_ms(lambda _: _empty(engine), place) for place in places]),
         "check": _percentiles([_timed_ms(ask, place) for place in places]),
         "account_and_check": _percentiles([_timed_ms(log_in, place) for place in places]),
         "threads": THREADS,
@@ -134,6 +143,16 @@ def _right(answer: Any, place: int, every: int) -> None:
 def _account_of(engine: Engine, phone: str) -> None:
     with engine.connect() as connection:
         connection.execute(text("SELECT id, bound_at FROM users WHERE phone = :phone"), {"phone": phone}).one()
+
+
+def _size_bytes(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text(SIZE[engine.dialect.name])).scalar_one())
+
+
+def _empty(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1")).one()
 
 
 def _timed_ms(what: Callable[[int], None], place: int) -> float:

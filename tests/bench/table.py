@@ -98,8 +98,10 @@ def _login(part: dict[str, Any]) -> list[Row]:
         rows += [
             (f"{where}: p50, ms", found["check"]["p50_ms"], targets["p50_ms"], "<="),
             ("  p99, ms", found["check"]["p99_ms"], targets["p99_ms"], "<="),
+            ("  an empty query beside it, p99, ms", found["empty_query"]["p99_ms"], None, "<="),
             ("  with the account's own look-up, p99, ms", found["account_and_check"]["p99_ms"], None, "<="),
             (f"  checks/s in {found['threads']} threads", found["checks_per_s_in_threads"], None, ">="),
+            ("  bytes a case in the database", found["record_bytes_a_case"], None, "<="),
             ("  cases written/s", found["record_rows_per_s"], None, ">="),
         ]
     return rows

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -90,6 +89,9 @@ HANDOVERS = {Life.HANDED_OVER: (ReleaseReason.TRANSFER, 15), Life.BACKFILLED: (R
 """Why, and how many days ago the old owner's time ended."""
 
 
+COLUMNS = ("people", "strangers in", "locked out", "asked")
+
+
 class Fate(NamedTuple):
     """One number, its people, and how they come to the login."""
 
@@ -112,17 +114,19 @@ class Fate(NamedTuple):
         return f"new{self.number[-8:]}"
 
 
-class Tally(NamedTuple):
-    """How it went, by what had happened to the number."""
+class Tally:
+    """How it went: who came, who ever was in somebody else's account, who stayed outside, who was asked for more."""
 
-    people: Counter[Life]
-    strangers_in: Counter[Life]
-    locked_out: Counter[Life]
-    asked: Counter[Life]
+    def __init__(self) -> None:
+        self._who: dict[str, set[tuple[Life, str]]] = {column: set() for column in COLUMNS}
 
-    def bothered(self) -> int:
-        """Ordinary people who were asked for another proof: nobody ever gave up their number."""
-        return sum(self.asked[life] for life in ORDINARY)
+    def note(self, column: str, life: Life, name: str) -> None:
+        """Note a person, each once."""
+        self._who[column].add((life, name))
+
+    def count(self, column: str, *lives: Life) -> int:
+        """How many people, of these lives or of all."""
+        return sum(not lives or life in lives for life, _ in self._who[column])
 
 
 def fates(recycled: int, rng: random.Random, number: Callable[[int], str]) -> list[Fate]:
@@ -183,7 +187,7 @@ class Crowd:
     """
 
     def __init__(self, app: DriveApp, http: httpx.Client, world: list[Fate]) -> None:
-        self.tally = Tally(Counter(), Counter(), Counter(), Counter())
+        self.tally = Tally()
         self._app = app
         self._http = http
         self._world = world
@@ -209,28 +213,28 @@ class Crowd:
 
     def _owner(self, one: Fate, person: Person) -> None:
         """The account's owner, with the number in hand."""
-        self.tally.people[one.life] += 1
+        self.tally.note("people", one.life, person.name)
         status = person.log_in(one.number, **(ALL_AT_ONCE if one.new_phone else {}))
         if status == UNPROVEN:
-            self.tally.asked[one.life] += 1
+            self.tally.note("asked", one.life, person.name)
             status = person.recover()
         self._judge(one, person, status)
 
     def _by_mail(self, one: Fate, person: Person) -> None:
         """The account's owner, without the number: it is somebody else's, or out of service."""
-        self.tally.people[one.life] += 1
+        self.tally.note("people", one.life, person.name)
         assert person.log_in(one.number) == NO_CODE
         self._judge(one, person, person.recover())
 
     def _new_owner(self, one: Fate) -> None:
         """Who has the number now, and never had an account."""
         person = self._person(one.new)
-        self.tally.people[one.life] += 1
+        self.tally.note("people", one.life, person.name)
         status = person.register(one.number) if one.registers else person.log_in(one.number)
         if status == TAKEN:  # "already registered": then it must be logged in to
             status = person.log_in(one.number)
         if status == UNPROVEN:
-            self.tally.asked[one.life] += 1
+            self.tally.note("asked", one.life, person.name)
             status = person.begin_anew(one.number)
         self._judge(one, person, status)
         if status == OK and one.thief and not self._owns(person):
@@ -241,9 +245,9 @@ class Crowd:
     def _judge(self, one: Fate, person: Person, status: int) -> None:
         """In one's own account, in somebody else's, or nowhere."""
         if status != OK:
-            self.tally.locked_out[one.life] += 1
+            self.tally.note("locked out", one.life, person.name)
         elif not self._owns(person):
-            self.tally.strangers_in[one.life] += 1
+            self.tally.note("strangers in", one.life, person.name)
             assert person.files().get("diary") != f"what {person.name} wrote"
         elif person.name.startswith("old"):
             assert person.files() == {"diary": f"what {person.name} wrote"}

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, create_engine, event
 
 from hub import contracts
 from hub.sdk import AdapterSettings, PlatformAdapter, SqlStore
+from hub.sdk.adapter_settings import Listen, always_act
 from tests.broker.scene import Scene, wait_until
 from tests.stories.app import LAYOUT
 
@@ -32,11 +33,13 @@ def _pragmas(connection: Any, _: object) -> None:
 class Beside(threading.Thread):
     """A platform's adapter at work. What ends it is raised by `end`."""
 
-    def __init__(self, scene: Scene, platform: str, engine: Engine, settings: AdapterSettings) -> None:
+    def __init__(
+        self, scene: Scene, platform: str, engine: Engine, settings: AdapterSettings, listening: Listen
+    ) -> None:
         super().__init__(name=f"adapter of {platform}", daemon=True)
         self.store = SqlStore(engine, LAYOUT)
         signer = scene.signer(f"{platform}-1")
-        self.adapter = PlatformAdapter(platform, self.store, signer, scene.hub.address, settings)
+        self.adapter = PlatformAdapter(platform, self.store, signer, scene.hub.address, settings, listening=listening)
         self.failure: BaseException | None = None
         self._scene = scene
         self._enough = threading.Event()
@@ -80,10 +83,12 @@ class Beside(threading.Thread):
 
 
 @contextmanager
-def joined(scene: Scene, platform: str, engine: Engine, **settings: Any) -> Iterator[Beside]:
+def joined(
+    scene: Scene, platform: str, engine: Engine, listening: Listen = always_act, **settings: Any
+) -> Iterator[Beside]:
     """A platform on the roster with its adapter beside it, while the block runs."""
     scene.put_platforms(scene.platform(platform))
-    beside = Beside(scene, platform, engine, AdapterSettings(**{"heartbeat_s": 0.2, **settings}))
+    beside = Beside(scene, platform, engine, AdapterSettings(**{"heartbeat_s": 0.2, **settings}), listening)
     try:
         yield beside
     finally:

@@ -12,11 +12,12 @@ import pytest
 
 from hub import contracts
 from hub.core.model import Outcome
+from hub.sdk.adapter_settings import Listening, always_act
 from hub.sdk.login_check import LoginCheck
 from tests.broker import scene as scenes
 from tests.broker.scene import Scene, mobile_numbers, now_ms, say
 from tests.stories.app import DriveApp, serving
-from tests.stories.crowd import GONE, ORDINARY, Crowd, Fate, Life, Tally, accounts, events, fates
+from tests.stories.crowd import COLUMNS, GONE, ORDINARY, Crowd, Fate, Life, Tally, accounts, events, fates
 from tests.stories.joined import joined, open_database
 from tests.stories.post import Post
 
@@ -27,6 +28,7 @@ SIZES = [
     pytest.param(100_000, id="full", marks=[pytest.mark.soak, pytest.mark.timeout(4 * 3_600)]),
 ]
 SEED = 20_261_122
+FEW = 400
 
 
 @pytest.mark.parametrize("recycled", SIZES)
@@ -40,10 +42,39 @@ def test_no_stranger_gets_in_and_no_owner_stays_out(tmp_path: Path, recycled: in
         scene.put_operator("north", "+86135")
         found, seconds = _with_hub(scene, tmp_path, world)
     _show(f"with it (notices through the hub in {seconds:.0f} s)", found)
-    assert without.strangers_in.total() > recycled // 2
-    assert without.locked_out.total() > 0
-    assert (found.strangers_in.total(), found.locked_out.total()) == (0, 0)
+    assert without.count("strangers in") == sum(one.life in GONE for one in world)
+    assert without.count("locked out") > recycled // 50
+    assert (found.count("strangers in"), found.count("locked out")) == (0, 0)
     _nobody_is_bothered_in_vain(world, found)
+
+
+@pytest.mark.parametrize("alone", ["the adapter", "the login check"])
+def test_each_of_the_two_keeps_strangers_out_by_itself(tmp_path: Path, alone: str) -> None:
+    """Frozen and unbound in time, no check is needed; and where nothing was unbound, the check alone is enough."""
+    world = fates(FEW, random.Random(SEED), mobile_numbers(FEW * 2).__getitem__)
+    engine = open_database(f"sqlite:///{tmp_path / 'drive.db'}")
+    checked = alone == "the login check"
+    app = DriveApp(engine, Post(), LoginCheck(engine).check if checked else None)
+    app.add_accounts(accounts(world, now_ms()))
+    with scenes.running(tmp_path / "hub") as scene:
+        scene.put_operator("north", "+86135")
+        listening = (lambda _: Listening.RECEIVE_ONLY) if checked else always_act
+        with joined(scene, "drive", engine, listening, fuse_unbinds_per_day=None) as beside:
+            _tell(scene, world, now_ms())
+            beside.catch_up()
+            found = _crowd_at(app, world)
+            assert (beside.adapter.counts.unbound > 0) is not checked
+    _show(f"with {alone} alone", found)
+    assert (found.count("strangers in"), found.count("locked out")) == (0, 0)
+
+
+def _tell(scene: Scene, world: list[Fate], at_ms: int) -> None:
+    """Everything the operator has to say of a world, through the hub."""
+    rng = random.Random(SEED)
+    scene.send(scene.event_message(one) for fate in world for one in events(fate, at_ms, rng, "north"))
+    scene.flush()
+    scene.settle(contracts.EVENTS)
+    assert scene.rejected() == {}
 
 
 def _nobody_is_bothered_in_vain(world: list[Fate], found: Tally) -> None:
@@ -51,11 +82,10 @@ def _nobody_is_bothered_in_vain(world: list[Fate], found: Tally) -> None:
     sure = [one for one in world if one.life is Life.ORDINARY_NEW]
     unsure = [one for one in world if one.life is Life.ORDINARY and one.new_phone]
     assert len(sure) > len(world) // 10
-    assert found.asked[Life.ORDINARY_NEW] == 0
-    assert found.asked[Life.ORDINARY] == len(unsure)
-    told = [one for one in world if one.life in GONE and one.bound_days is not None]
-    asked = sum(found.asked[life] for life in GONE)
-    assert asked == sum(one.life in GONE for one in world) - len(told)
+    assert found.count("asked", Life.ORDINARY_NEW) == 0
+    assert found.count("asked", Life.ORDINARY) == len(unsure)
+    untold = [one for one in world if one.life in GONE and one.bound_days is None]
+    assert found.count("asked", *GONE) == len(untold)
 
 
 def _without(folder: Path, world: list[Fate]) -> Tally:
@@ -72,13 +102,9 @@ def _with_hub(scene: Scene, folder: Path, world: list[Fate]) -> tuple[Tally, flo
     app.add_accounts(accounts(world, at))
     began = time.monotonic()
     with joined(scene, "drive", engine, fuse_unbinds_per_day=None) as beside:
-        rng = random.Random(SEED)
-        scene.send(scene.event_message(one) for fate in world for one in events(fate, at, rng, "north"))
-        scene.flush()
-        scene.settle(contracts.EVENTS)
+        _tell(scene, world, at)
         beside.catch_up(deadline_s=1_200)
         taken = time.monotonic() - began
-        assert scene.rejected() == {}
         tally = _crowd_at(app, world)
         _said(scene, world)
     return tally, taken
@@ -102,9 +128,9 @@ def _crowd_at(app: DriveApp, world: list[Fate]) -> Tally:
 
 
 def _show(title: str, tally: Tally) -> None:
-    row: Callable[..., str] = "{:>9} {:>12} {:>10} {:>7}  {}".format
-    counts = (tally.people, tally.strangers_in, tally.locked_out, tally.asked)
-    lines = [title, row("people", "strangers in", "locked out", "asked", "whose number is")]
-    lines += [row(*(count[life] for count in counts), life.value) for life in Life]
-    lines.append(row(*(count.total() for count in counts), "all; ordinary people asked: " + str(tally.bothered())))
+    row: Callable[..., str] = "{:>9} {:>13} {:>11} {:>7}  {}".format
+    lines = [title, row(*COLUMNS, "whose number is")]
+    lines += [row(*(tally.count(column, life) for column in COLUMNS), life.value) for life in Life]
+    ordinary = tally.count("asked", *ORDINARY)
+    lines.append(row(*map(tally.count, COLUMNS), f"all; ordinary people asked for more: {ordinary}"))
     say("\n".join(lines))

@@ -13,10 +13,10 @@ from hub.contracts import partition_of
 from hub.core.model import DAY_MS, Stage
 from hub.sdk.accounts import AccountStore
 from hub.sdk.heartbeat import beat
+from hub.sdk.last_cases import Index
 from hub.sdk.login_check import LoginCheck, LoginCheckSettings, Verdict
 from hub.sdk.login_words import Advice, Operation, Reason, Recycled, Signals
 from hub.sdk.numbering import usual_forms
-from hub.sdk.stores import MemoryStore, SqlStore
 from tests.unit.acting_scene import NEW, NOW, NUMBER, OLD, OTHER, Log, hear
 from tests.unit.store_harnesses import HARNESSES, Harness, InSql
 
@@ -45,7 +45,7 @@ def lived(harness: Harness) -> AccountStore:
 
 
 def check_of(store: AccountStore, settings: LoginCheckSettings = SETTINGS) -> LoginCheck:
-    assert isinstance(store, MemoryStore | SqlStore)
+    assert isinstance(store, Index)
     return LoginCheck(store, settings)
 
 

@@ -94,7 +94,7 @@ def _exactly(size: int) -> Any:
 
 
 class SqlIndex:
-    """Implements `hub.sdk.accounts.Index`, and is the adapter's hand on the same tables.
+    """Implements `hub.sdk.last_cases.Index`, and is the adapter's hand on the same tables.
 
     Reading it makes no tables: a login service needs no more than the right to read these three.
 
