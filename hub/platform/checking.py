@@ -98,9 +98,12 @@ def _store(config: PlatformConfig) -> Iterator[tuple[Finding, AccountStore | Non
 
 def _index(engine: Engine, config: SqlConfig) -> Finding:
     number, look = config.columns["number"], inspect(engine)
-    starts = [one["column_names"][:1] for one in look.get_indexes(config.table, schema=config.schema)]
-    starts += [one["column_names"][:1] for one in look.get_unique_constraints(config.table, schema=config.schema)]
-    starts.append(look.get_pk_constraint(config.table, schema=config.schema)["constrained_columns"][:1])
+    starts: list[list[str | None]] = [
+        one["column_names"][:1] for one in look.get_indexes(config.table, schema=config.schema)
+    ]
+    uniques = look.get_unique_constraints(config.table, schema=config.schema)
+    starts += [list(one["column_names"][:1]) for one in uniques]
+    starts.append(list(look.get_pk_constraint(config.table, schema=config.schema)["constrained_columns"][:1]))
     if [number] in starts:
         return Finding(Verdict.FINE, f"column {number} has an index")
     todo = f"CREATE INDEX {config.table}_{number} ON {config.table} ({number})"

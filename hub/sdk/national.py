@@ -33,7 +33,7 @@ class NationalWriter:
         self._formats = [
             _Format(
                 re.compile(one.leading_digits_pattern[-1]) if one.leading_digits_pattern else None,
-                re.compile(one.pattern),
+                re.compile(one.pattern or ""),
             )
             for one in formats
         ]

@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -149,7 +149,7 @@ class BehindService:
         self._served.close()
 
 
-PLATFORMS = {
+PLATFORMS: dict[str, Callable[[Path], Platform]] = {
     "sqlite": lambda folder: InDatabase(f"sqlite:///{folder / 'app.db'}"),
     "postgres": lambda folder: InDatabase(databases.postgres_url()),  # noqa: ARG005 - one of several makers
     "http": BehindService,

@@ -1,4 +1,4 @@
-"""A store's own word: procedures, constraints, retries by the clock, logins at the same moment, values put back exactly."""
+"""A store's own word: procedures, constraints, retries by the clock, others at the rows, values put back exactly."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def _crash_after_saving(store: SqlStore, log: Log) -> None:
 
 
 def test_a_procedure_that_fails_fails_one_account(engine: Engine) -> None:
-    """Where the platform's SQL raises, that account is FAILED and nothing of it is left; the rest of the batch is done."""
+    """Where the platform's SQL raises, that account is FAILED with nothing of it left; the rest is done."""
     run(engine, "CREATE TABLE deeds (account VARCHAR(20) PRIMARY KEY)")
     run(engine, "INSERT INTO deeds VALUES ('2')")
     calls = {Deed.FREEZE: "INSERT INTO deeds VALUES (:account_id)"}

@@ -19,6 +19,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, delete, select, update
 from sqlalchemy.pool import NullPool
 
+from hub.core.model import Source
 from hub.sdk.accounts import (
     Account,
     Binding,
@@ -107,6 +108,7 @@ class HttpSession:
         self._engine = engine
         self._tables = tables
         self._accounts: dict[str, Account] = {}
+        self._asked_until: dict[tuple[str, Source], int] = {}
         self._places: dict[int, Place] = {}
         self._changes: Changes | None = None
 
@@ -136,6 +138,7 @@ class HttpSession:
     def _asked(self, connection: Connection) -> dict[str, Account]:
         """The accounts that the service was asked about beyond what is committed, as they count until it is."""
         rows = connection.execute(select(self._tables.asked)).all()
+        self._asked_until = {(row.account_id, Source(row.partition, row.opened_at)): row.notice_at for row in rows}
         return {row.account_id: Account(row.account_id, row.number, row.bound_at, row.snapshot) for row in rows}
 
     def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
@@ -155,7 +158,8 @@ class HttpSession:
             "account_id": ask.key.account_id,
             "partition": case.partition,
             "opened_at": case.offset,
-            "notice_at": ask.position.offset,
+            # Batches may be cut otherwise than before the crash: what was asked further on is still to come.
+            "notice_at": max(ask.position.offset, self._asked_until.get((ask.key.account_id, case), -1)),
             "again": int(place is not None and ask.position.offset < place.next_offset),
             "number": None if account is None else account.number,
             "bound_at": ask.bound_at if account is None else account.bound_at,
