@@ -46,7 +46,7 @@ def try_(
 
     found = read_file(config)
     result = asyncio.run(try_number(number, found.platform, signer_of(found), address_of(found), timeout_s))
-    typer.echo(_as_json(result) if as_json else "\n".join(_line(step) for step in result.steps))
+    typer.echo(_as_json(result) if as_json else "\n".join(_as_text(result)))
     if any(not _as_it_should_be(step) for step in result.steps):
         raise typer.Exit(NOT_AS_IT_SHOULD_BE)
 
@@ -57,10 +57,16 @@ def _as_it_should_be(step: TrialStep) -> bool:
     return frozen_still or step.outcome is SHOULD_BE[step.stage]
 
 
+def _as_text(result: TrialResult) -> list[str]:
+    lines = [_line(step) for step in result.steps]
+    return [*lines, "A dry run: nothing was changed. Set dry_run: false to act."] if result.dry_run else lines
+
+
 def _line(step: TrialStep) -> str:
     mark = "ok " if _as_it_should_be(step) else "NOT"
     return f"{mark} {step.stage:10} {MEANING[step.outcome]} (accounts: {step.accounts})"
 
 
 def _as_json(result: TrialResult) -> str:
-    return json.dumps({"steps": [step._asdict() for step in result.steps], "done_at": result.done_at}, indent=1)
+    steps = [step._asdict() for step in result.steps]
+    return json.dumps({"dry_run": result.dry_run, "steps": steps, "done_at": result.done_at}, indent=1)

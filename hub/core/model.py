@@ -613,12 +613,13 @@ class TrialStep(NamedTuple):
 
 
 class TrialResult(NamedTuple):
-    """What the platform did about a test case, stage by stage."""
+    """What the platform did about a test case, stage by stage; in a dry run, what it would have done."""
 
     trial_id: bytes
     platform: str
     steps: tuple[TrialStep, ...]
     done_at: int
+    dry_run: bool = False
 
 
 class Unheard(NamedTuple):

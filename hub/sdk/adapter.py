@@ -112,7 +112,7 @@ class PlatformAdapter:
     async def _work(self, enough: Callable[[], bool], partitions: Mapping[int, int] | range) -> None:
         with ThreadPoolExecutor(1, f"store of {self.platform_id}") as self._thread:
             await self._open_store(partitions)
-            inbox = Inbox(self.platform_id, self._signer, self._address) if self._has_inbox() else None
+            inbox = Inbox(self.platform_id, self._signer, self._address) if self.settings.clock != "world" else None
             async with connected(self._address, self.platform_id, self.settings) as wire, following(inbox) as ledger:
                 await self._acknowledge(wire)
                 self.ends = await wire.ends(self.places)
@@ -176,14 +176,17 @@ class PlatformAdapter:
         position = Source(record.partition, record.offset)
         return HeardNotice(position, notice, hashlib.sha256(record.value or b"").digest(), again=True)
 
-    def _has_inbox(self) -> bool:
-        """In a dry run nothing is done or said, and a replayed world has nobody who asks."""
-        return not self.settings.dry_run and self.settings.clock != "world"
-
     async def _answer(self, wire: Wire, ledger: Ledger) -> None:
         """Look again where a report asks for it, and go through test cases."""
         answering = Answering(
-            self.platform_id, self._signer, self._store, self._rules, self.counts, self._in_store, self._acknowledge
+            self.platform_id,
+            self._signer,
+            self._store,
+            self._rules,
+            self.counts,
+            self._in_store,
+            self._acknowledge,
+            self.settings.dry_run,
         )
         blown = await answering.step(wire, ledger, self.done)
         if blown is not None:

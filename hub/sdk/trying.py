@@ -81,7 +81,7 @@ async def _result(trial: Trial, place: Source, ledger: Ledger, deadline: float) 
     if passed_on:
         raise PlatformError(
             "the hub passed the test case on, and no adapter answered it",
-            todo="Start `unbind-hub platform run` with the same file, without dry_run, and try again.",
+            todo="Start `unbind-hub platform run` with the same file, and try again.",
         )
     raise HubError(
         "the hub did not pass the test case on in time",
