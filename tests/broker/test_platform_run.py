@@ -76,7 +76,7 @@ def done(scene: Scene) -> bool:
 
 
 async def test_a_config_file_is_all_it_takes(scene: Scene) -> None:
-    """From one file: accounts are frozen and unbound, acknowledged with their actions; SIGTERM ends it, no number told."""
+    """From one file: accounts are frozen and unbound, and acknowledged with their actions; SIGTERM ends it."""
     child = scene.run()
     wait_until("everything is handled", lambda: child.ended.is_set() or scene.metrics()["adapter_acks_total"] >= 1)
     wait_until("everything is handled", lambda: child.ended.is_set() or done(scene))
