@@ -36,7 +36,6 @@ class Tables:
         return Table(self._prefix + name, self.metadata, *columns)
 
     def _make_heard(self) -> None:
-
         self.progress = self._table(
             "progress",
             Column("partition", Integer, primary_key=True, autoincrement=False),
