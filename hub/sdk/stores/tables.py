@@ -27,24 +27,31 @@ class Tables:
 
     def __init__(self, prefix: str) -> None:
         self.metadata = MetaData()
+        self._prefix = prefix
+        self._make_heard()
+        self._make_touched()
+        self._make_said()
 
-        def table(name: str, *columns: Column[object]) -> Table:
-            return Table(prefix + name, self.metadata, *columns)
+    def _table(self, name: str, *columns: Column[object]) -> Table:
+        return Table(self._prefix + name, self.metadata, *columns)
 
-        self.progress = table(
+    def _make_heard(self) -> None:
+        self.progress = self._table(
             "progress",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("log_id", LargeBinary(16), nullable=False),
             Column("next_offset", BigInteger, nullable=False),
             Column("last_source", BigInteger, nullable=False),
         )
-        self.stages = table(
+        self.stages = self._table(
             "stages",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("segment", BigInteger, primary_key=True, autoincrement=False),
             Column("packed", _large(), nullable=False),  # zlib of one byte a position
         )
-        self.touched = table(
+
+    def _make_touched(self) -> None:
+        self.touched = self._table(
             "touched",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
@@ -55,8 +62,8 @@ class Tables:
             Column("bound_at", BigInteger),
             Column("snapshot", Text().with_variant(mysql.MEDIUMTEXT, "mysql", "mariadb"), nullable=False),
         )
-        self.frozen = table("frozen", Column("account_id", _account_id(), primary_key=True))
-        self.retries = table(
+        self.frozen = self._table("frozen", Column("account_id", _account_id(), primary_key=True))
+        self.retries = self._table(
             "retries",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
@@ -64,30 +71,34 @@ class Tables:
             Column("attempts", Integer, nullable=False),
             Column("due_at", BigInteger, nullable=False, index=True),  # UTC milliseconds
         )
-        self.asked = table(  # what a platform's service was asked to do, until it is committed (`hub.sdk.stores.http`)
-            "asked",
-            Column("account_id", _account_id(), primary_key=True),
-            Column("partition", Integer, primary_key=True, autoincrement=False),
-            Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
-            Column("notice_at", BigInteger, nullable=False),
-            Column("again", Integer, nullable=False),
-            Column("number", String(32)),
-            Column("bound_at", BigInteger),
-            Column("snapshot", Text, nullable=False),
+        self.asked = (
+            self._table(  # what a platform's service was asked to do, until it is committed (`hub.sdk.stores.http`)
+                "asked",
+                Column("account_id", _account_id(), primary_key=True),
+                Column("partition", Integer, primary_key=True, autoincrement=False),
+                Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
+                Column("notice_at", BigInteger, nullable=False),
+                Column("again", Integer, nullable=False),
+                Column("number", String(32)),
+                Column("bound_at", BigInteger),
+                Column("snapshot", Text, nullable=False),
+            )
         )
-        self.unbinds = table(
+
+    def _make_said(self) -> None:
+        self.unbinds = self._table(
             "unbinds",
             Column("hour", BigInteger, primary_key=True, autoincrement=False),  # since 1970, by `published_at`
             Column("unbinds", Integer, nullable=False),
         )
-        self.waiting = table(
+        self.waiting = self._table(
             "waiting",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("through", BigInteger, nullable=False),
             Column("digest", LargeBinary(32), nullable=False),
             Column("published_at", BigInteger, nullable=False),
         )
-        self.said = table(
+        self.said = self._table(
             "said",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("segment", BigInteger, primary_key=True, autoincrement=False),

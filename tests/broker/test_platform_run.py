@@ -1,0 +1,176 @@
+"""`unbind-hub platform run` and `check` as real processes: what they do, what they show, and how they end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from confluent_kafka import Producer
+
+from hub.contracts import RELEASES, encode
+from hub.core.model import Action, Outcome, Source, Stage
+from hub.local.children import Child
+from hub.local.kafka import EmbeddedKafka
+from hub.platform.metrics import METRICS
+from tests.broker.adapter_scene import PARTITIONS, InDatabase, Row, Wires, start, write_config
+from tests.broker.scene import wait_until
+from tests.unit.acting_scene import NEW, NUMBER, OLD, OTHER, Log, openers, said_in
+
+pytestmark = pytest.mark.broker
+END_S = 30.0
+ACTIONS = "metrics_port: 0\nactions: {FROZEN: [LOGIN_OFF, RECOVERY_OFF]}\n"
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+class Scene(NamedTuple):
+    """A platform with two accounts, one case of each of their numbers, and its folder."""
+
+    folder: Path
+    wires: Wires
+    platform: InDatabase
+    log: Log
+
+    def config(self, extra: str = ACTIONS) -> Path:
+        return write_config(self.folder, self.wires.servers, self.platform, extra)
+
+    def metrics(self) -> dict[str, float]:
+        url = json.loads((self.folder / "ready.json").read_text())["metrics_url"]
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in (one.split() for one in lines if one[0] != "#")}
+
+    def words(self) -> str:
+        return (self.folder / "adapter.log").read_text(errors="replace")
+
+    def run(self, extra: str = ACTIONS) -> Child:
+        child = start(self.config(extra), "--ready-file", str(self.folder / "ready.json"))
+        wait_until("it is ready", lambda: child.ended.is_set() or (self.folder / "ready.json").exists())
+        return child
+
+
+@pytest.fixture
+async def scene(kafka: EmbeddedKafka, tmp_path: Path) -> Scene:
+    log = Log()
+    log.add(Stage.COOLING)
+    log.add(Stage.REASSIGNED, number=OTHER, partition=2)
+    log.add(Stage.COOLING, number="+8613712345678", partition=1)
+    platform, wires = InDatabase(f"sqlite:///{tmp_path / 'app.db'}"), Wires(kafka.bootstrap_servers)
+    platform.fill({"a": (NUMBER, OLD), "b": (OTHER, OLD), "c": (NUMBER, NEW)})
+    await wires.make(log)
+    return Scene(tmp_path, wires, platform, log)
+
+
+def done(scene: Scene) -> bool:
+    return sum(scene.platform.look().places.values()) == len(scene.log.notices)
+
+
+async def test_a_config_file_is_all_it_takes(scene: Scene) -> None:
+    """From one file: accounts are frozen and unbound, and acknowledged with their actions; SIGTERM ends it."""
+    child = scene.run()
+    wait_until("everything is handled", lambda: child.ended.is_set() or scene.metrics()["adapter_acks_total"] >= 1)
+    wait_until("everything is handled", lambda: child.ended.is_set() or done(scene))
+    found = scene.metrics()
+    assert child.end(signal.SIGTERM, END_S)
+    assert child.process.returncode == 0, scene.words()
+    acks = await scene.wires.acks()
+    assert said_in(acks, openers(scene.log)) == {
+        Source(0, 0): {Outcome.FROZEN},
+        Source(2, 0): {Outcome.UNBOUND},
+        Source(1, 0): {Outcome.NOT_BOUND},
+    }
+    actions = {one.outcome: one.actions for ack in acks for one in ack.outcomes}
+    assert actions[Outcome.FROZEN] == (Action.LOGIN_OFF, Action.RECOVERY_OFF)
+    accounts = {"a": Row(NUMBER, frozen=True), "b": Row(None, frozen=False), "c": Row(NUMBER, frozen=False)}
+    assert scene.platform.look().accounts == accounts
+    assert found["adapter_lag_notices"] == 0
+    assert (found["adapter_frozen_total"], found["adapter_unbound_total"]) == (1, 1)
+    names = {f"{one.name}_total" if one.counts else one.name for one in METRICS}
+    assert set(found) == names
+    assert all(number[-8:] not in scene.words() for number in (NUMBER, OTHER))
+
+
+async def test_a_restart_goes_on_where_the_store_is(scene: Scene) -> None:
+    """A second run handles only what came since the first."""
+    for stage in (None, Stage.SCHEDULED):
+        if stage is not None:
+            position = scene.log.add(stage, 0)
+            producer = Producer({"bootstrap.servers": scene.wires.servers})
+            producer.produce(RELEASES, encode(scene.log.notices[-1].notice), partition=position.partition)
+            assert producer.flush(30) == 0
+        child = scene.run()
+        wait_until("everything is handled", lambda running=child: running.ended.is_set() or done(scene))  # type: ignore[misc]
+        wait_until("it counts", lambda: scene.metrics()["adapter_notices_total"] > 0)
+        found = scene.metrics()
+        assert child.end(signal.SIGINT, END_S)
+        (scene.folder / "ready.json").unlink()
+    assert (found["adapter_notices_total"], found["adapter_unbound_total"]) == (1, 1)
+
+
+async def test_a_dry_run_changes_nothing(scene: Scene) -> None:
+    """In a dry run the figures are those of a real one, the accounts stay, nothing is acknowledged."""
+    before = scene.platform.look().accounts
+    child = scene.run(ACTIONS + "dry_run: true\n")
+    wait_until("everything is matched", lambda: child.ended.is_set() or scene.metrics()["adapter_notices_total"] == 3)
+    found = scene.metrics()
+    assert child.end(signal.SIGTERM, END_S)
+    assert (found["adapter_frozen_total"], found["adapter_unbound_total"], found["adapter_dry_run"]) == (1, 1, 1)
+    assert scene.platform.look().accounts == before
+    assert await scene.wires.acks() == []
+
+
+async def test_the_fuse_ends_the_program_with_a_sentence(scene: Scene) -> None:
+    """Beyond its fuse the program ends with 1, says why and what to do, and shows no traceback."""
+    config = scene.config("metrics_port: 0\n")
+    config.write_text(config.read_text().replace("fuse_unbinds_per_day: false", "fuse_unbinds_per_day: 0"))
+    child = start(config)
+    assert child.ended.wait(60)
+    assert child.process.returncode == 1
+    assert "would unbind 1 more" in scene.words()
+    assert "What to do: Look at the releases" in scene.words()
+    assert "Traceback" not in scene.words()
+
+
+def _check(scene: Scene, config: Path) -> tuple[int, str]:
+    child = Child(
+        [sys.executable, "-m", "hub", "platform", "check", "--config", str(config)], scene.folder / "check.log"
+    )
+    assert child.ended.wait(120)
+    return child.process.returncode, (scene.folder / "check.log").read_text()
+
+
+async def test_a_check_counts_what_would_match_and_changes_nothing(scene: Scene) -> None:
+    """A check connects to all of it, says what the adapter would do, and leaves accounts, tables and acks alone."""
+    before = scene.platform.look()
+    code, words = _check(scene, scene.config())
+    assert code == 0, words
+    assert "3 notices, 1 frozen, 1 unbound" in words
+    assert "column phone has an index" in words
+    assert "3 notices in 3 partitions" in words
+    assert scene.platform.look() == before
+    assert await scene.wires.acks() == []
+
+
+async def test_a_check_says_what_is_wrong(scene: Scene) -> None:
+    """What does not fit is listed, each with what to do, whatever else is fine; the check ends with 1."""
+    config = scene.config()
+    config.write_text(config.read_text().replace(f"partitions: {PARTITIONS}", "partitions: 12"))
+    code, words = _check(scene, config)
+    assert code == 1
+    assert "3 partitions, not 12" in words
+    (scene.folder / "check.log").unlink()
+    config.write_text(scene.config().read_text().replace("number: phone", "number: fone"))
+    code, words = _check(scene, config)
+    assert code == 1
+    assert "no column fone" in words
+    assert "3 notices in 3 partitions" in words
