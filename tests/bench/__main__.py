@@ -12,13 +12,19 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import acks, intake, latency, state, table
+from tests.bench import acks, delivery, intake, latency, state, table
 from tests.bench.machine import LOAD_CORE, facts, on_core
 
 log = logging.getLogger("tests.bench")
 
 Part = Callable[..., Awaitable[dict[str, Any]]]
-PARTS: dict[str, Part] = {"acks": acks.run, "intake": intake.run, "latency": latency.run, "state": state.run}
+PARTS: dict[str, Part] = {
+    "acks": acks.run,
+    "intake": intake.run,
+    "latency": latency.run,
+    "state": state.run,
+    "delivery": delivery.run,
+}
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ class Delivering:
         self.scene = scene
         self.folder = scene.hub.data_dir / name
         self.ready_file = scene.hub.data_dir / f"{name}.ready.json"
-        arguments = ("delivery", "run", "--bootstrap-servers", scene.hub.address.bootstrap_servers)
+        arguments: tuple[str, ...] = ("delivery", "run", "--bootstrap-servers", scene.hub.address.bootstrap_servers)
         arguments += ("--data-dir", str(self.folder), "--ready-file", str(self.ready_file), "--private-addresses")
         arguments += ("--port", "0", "--metrics-port", "0", *options)
         self.program = Supervised(name, arguments, scene.hub.data_dir)

