@@ -79,7 +79,7 @@ def kill_and_look(desk: Delivering, receivers: dict[str, Receiver], kills: int, 
 
 
 def started_again(desk: Delivering, before: int) -> bool:
-    return desk.program.restarts > before
+    return desk.program.restarts > before and desk.program.running
 
 
 def has_all(receiver: Receiver, desk: Delivering) -> bool:
