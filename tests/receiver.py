@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
@@ -28,14 +29,16 @@ class Receiver:
 
     Args:
         answer: the status of each request, by its number from 0.
+        thinks_s: how long it takes to answer what it has taken.
     """
 
-    def __init__(self, public_key: str, answer: Callable[[int], int] = lambda _: OK) -> None:
+    def __init__(self, public_key: str, answer: Callable[[int], int] = lambda _: OK, thinks_s: float = 0.0) -> None:
         self.got: list[Got] = []
         self.requests = 0
         self.bad = 0
         self._public_key = public_key
         self._answer = answer
+        self._thinks_s = thinks_s
         self._lock = threading.Lock()
         receiver = self
 
@@ -77,6 +80,7 @@ class Receiver:
                         *(data["notices"], body),
                     )
                     self.got.append(got)
+        time.sleep(self._thinks_s)
         request.send_response(status)
         request.send_header("content-length", "0")
         request.end_headers()

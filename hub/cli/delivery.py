@@ -35,6 +35,7 @@ def run(
     metrics_port: Annotated[int, typer.Option(help="/metrics and /status on 127.0.0.1; 0 takes a free port.")] = 8_481,
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once it serves.")] = None,
     spread_s: Annotated[float, typer.Option(min=0, help="First tries after a start are spread over so long.")] = 5.0,
+    batch_notices_max: Annotated[int, typer.Option(min=1, max=1_000, help="Notices in one webhook.")] = 100,
     backoff_s: Annotated[float, typer.Option(min=0.01, help="Pause after a first failure; then doubled.")] = 1.0,
     backoff_max_s: Annotated[float, typer.Option(min=0.01, help="The longest pause before it is degraded.")] = 60.0,
     degraded_after_s: Annotated[float, typer.Option(min=1, help="Degraded after failing so long.")] = 600.0,
@@ -61,6 +62,7 @@ def run(
         ready_file=ready_file,
         spread_s=spread_s,
         private_addresses=private_addresses,
+        batch_notices_max=batch_notices_max,
         webhook_patience=Patience(
             backoff_s=backoff_s,
             backoff_max_s=backoff_max_s,

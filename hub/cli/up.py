@@ -24,6 +24,9 @@ def up(
     hub_id: Annotated[str, typer.Option(help="Name of a new hub; signatures are made for it.")] = "local-hub",
     workers: Annotated[int, typer.Option(min=1, max=12, help="Workers of the stream processor.")] = 1,
     replication: Annotated[int, typer.Option(min=1, help="Copies of each new topic; 3 on a cluster.")] = 1,
+    delivery_port: Annotated[
+        int | None, typer.Option(min=0, help="Also run `unbind-hub delivery` at this port; 0 takes a free one.")
+    ] = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once everything serves.")] = None,
 ) -> None:
     """Start a real Kafka, the hub's topics and its workers; Ctrl-C ends them cleanly."""
@@ -36,6 +39,7 @@ def up(
         hub_id=hub_id,
         workers=workers,
         replication=replication,
+        delivery=None if delivery_port is None else ("--port", str(delivery_port), "--metrics-port", "0"),
     )
     asyncio.run(_up(hub, ready_file))
 

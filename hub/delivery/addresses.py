@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import httpx
@@ -62,13 +63,21 @@ async def resolve(url: httpx.URL, *, private: bool) -> Target:
         found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise BadAddress("name_not_found") from None
-    addresses = [str(one[4][0]) for one in found]
+    address = chosen([str(one[4][0]) for one in found], private=private)
+    return Target(url.copy_with(host=address), url.netloc.decode(), url.host)
+
+
+def chosen(addresses: Sequence[str], *, private: bool) -> str:
+    """The one of a name's addresses to connect to.
+
+    Raises:
+        BadAddress: there is none, or one of them is not public: whoever writes both means the other.
+    """
     if not addresses:
         raise BadAddress("name_not_found")
     if not private and not all(is_public(one) for one in addresses):
         raise BadAddress("private_address")
-    host_header = url.netloc.decode()
-    return Target(url.copy_with(host=addresses[0]), host_header, url.host)
+    return addresses[0]
 
 
 def is_public(address: str) -> bool:

@@ -150,13 +150,15 @@ class KafkaReleases(Follower):
         if ring and ring[0].offset <= first:
             begin = first - ring[0].offset  # offsets of `releases` are dense: nothing is deleted, nothing transacted
             return [ring[index] for index in range(begin, min(begin + count, end - ring[0].offset))]
-        block = await self._block(partition, first // BLOCK_NOTICES, end)
-        return [one for one in block if first <= one.offset < end][:count]
+        block = await self._block(partition, first, end)
+        begin = first % BLOCK_NOTICES
+        return block[begin : begin + count]
 
-    async def _block(self, partition: int, number: int, end: int) -> list[Told]:
-        """The notices of one block that there are; kept once it is full."""
+    async def _block(self, partition: int, wanted: int, end: int) -> list[Told]:
+        """The notices of the block an offset lies in: as many as there were when it was read, that one at least."""
+        number = wanted // BLOCK_NOTICES
         known = self._blocks.get((partition, number))
-        if known is not None:
+        if known is not None and known[-1].offset >= wanted:
             self._blocks.move_to_end((partition, number))
             return known
         first, last = number * BLOCK_NOTICES, min((number + 1) * BLOCK_NOTICES, end)
@@ -165,10 +167,10 @@ class KafkaReleases(Follower):
             block = [_told(raw) for raw in await _fetch(reader, partition, first, last)]
         finally:
             self._readers.put_nowait(reader)
-        if last - first == BLOCK_NOTICES:
-            self._blocks[partition, number] = block
-            if len(self._blocks) > BLOCKS_KEPT:
-                self._blocks.popitem(last=False)
+        self._blocks[partition, number] = block
+        self._blocks.move_to_end((partition, number))
+        if len(self._blocks) > BLOCKS_KEPT:
+            self._blocks.popitem(last=False)
         return block
 
     async def first_at(self, at_ms: int) -> list[int]:

@@ -118,4 +118,21 @@ def _backlog(part: dict[str, Any]) -> list[Row]:
     ]
 
 
-ROWS = {"acks": _acks, "intake": _intake, "latency": _latency, "state": _state, "login": _login, "backlog": _backlog}
+def _delivery(part: dict[str, Any]) -> list[Row]:
+    rows: list[Row] = []
+    for one in part["rows"]:
+        who = f"webhooks to {one['receivers']}, {one['batch']} a message"
+        rows.append((f"{who}: messages/s", one["messages_per_s"], None, ">="))
+        rows.append(("  notices/s", one["notices_per_s"], None, ">="))
+    return rows
+
+
+ROWS = {
+    "acks": _acks,
+    "intake": _intake,
+    "latency": _latency,
+    "state": _state,
+    "login": _login,
+    "backlog": _backlog,
+    "delivery": _delivery,
+}

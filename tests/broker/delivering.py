@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from hub.contracts import decode
 from hub.core.model import Key, Platform, Received
 from hub.delivery.keys import receipt_key_id
 from hub.local.children import Supervised
+from hub.sdk.http_client import token
 from tests.broker.scene import Scene, wait_until
 
 READY_S = 30.0
@@ -26,7 +28,7 @@ class Delivering:
         self.scene = scene
         self.folder = scene.hub.data_dir / name
         self.ready_file = scene.hub.data_dir / f"{name}.ready.json"
-        arguments = ("delivery", "run", "--bootstrap-servers", scene.hub.address.bootstrap_servers)
+        arguments: tuple[str, ...] = ("delivery", "run", "--bootstrap-servers", scene.hub.address.bootstrap_servers)
         arguments += ("--data-dir", str(self.folder), "--ready-file", str(self.ready_file), "--private-addresses")
         arguments += ("--port", "0", "--metrics-port", "0", *options)
         self.program = Supervised(name, arguments, scene.hub.data_dir)
@@ -53,11 +55,22 @@ class Delivering:
         """Where staff looks."""
         return f"http://127.0.0.1:{self.where['metrics_port']}"
 
-    def status(self, platform: str) -> dict[str, Any]:
-        """One row of its status."""
-        rows = httpx.get(f"{self.staff_url}/status", trust_env=False).json()
-        found: dict[str, Any] = next(one for one in rows if one["platform"] == platform)
+    def rows(self) -> list[dict[str, Any]]:
+        """Its status."""
+        found: list[dict[str, Any]] = httpx.get(f"{self.staff_url}/status", trust_env=False).json()
         return found
+
+    def status(self, platform: str) -> dict[str, Any]:
+        """One row of its status, once it knows the platform."""
+        wait_until(f"delivery knows {platform}", lambda: platform in {one["platform"] for one in self.rows()})
+        return next(one for one in self.rows() if one["platform"] == platform)
+
+    def knows(self, platform: str) -> bool:
+        """Whether its follower of the roster has the platform: its token opens the door."""
+        target = f"/v1/platforms/{platform}/delivery"
+        proof = token(self.scene.signer(f"{platform}-1"), platform, "GET", target, int(time.time()))
+        headers = {"authorization": f"Bearer {proof}"}
+        return httpx.get(self.url + target, headers=headers, trust_env=False).is_success
 
     def platform(self, name: str, channel: str, **fields: Any) -> Platform:
         """A connected platform with its own key and delivery's."""

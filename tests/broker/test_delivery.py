@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,8 +16,9 @@ import pytest
 
 from hub import contracts
 from hub.contracts import encode
-from hub.core.model import REFUSAL_TODO, EventType, GapClass, Outcome, ReceivedThrough, Refusal, Source
-from hub.sdk.http_client import HttpPlatform
+from hub.core.model import REFUSAL_TODO, EventType, GapClass, Outcome, PlatformState, ReceivedThrough, Refusal, Source
+from hub.errors import PlatformError
+from hub.sdk.http_client import HttpPlatform, token
 from tests.broker.delivering import Delivering, delivering
 from tests.broker.scene import Scene, event, mobile_numbers, now_ms, wait_until
 from tests.receiver import Receiver
@@ -127,3 +133,112 @@ def test_what_was_missed_is_sent_again_and_moves_nothing(scene: Scene, desk: Del
         everything = {one["position"] for p in range(12) for one in ruby.replay(by="position", partition=p, first=0)}
         assert everything == {str(where) for where, _ in scene.notices()}
     assert desk.received("ruby") == {}
+
+
+def test_nothing_is_sent_before_its_receipts_would_count(scene: Scene, desk: Delivering) -> None:
+    """Without delivery's key on its roster record a platform is not told; the status says which key to put there."""
+    receiver = Receiver(desk.where["public_key"])
+    whole = desk.platform("early", f"webhook {receiver.url}")
+    scene.put_platforms(whole._replace(keys=whole.keys[:1]))
+    scene.open_cases(mobile_numbers(2, "+861354"))
+    wait_until("delivery knows it", lambda: "early" in {one["platform"] for one in desk.rows()})
+    status = desk.status("early")
+    assert (status["state"], status["behind"]) == (None, len(scene.notices()))
+    assert f"delivery/early/1: {desk.where['public_key']}" in status["todo"]
+    assert receiver.requests == 0
+    scene.put_platforms(whole)
+    wait_until("every notice came", lambda: receiver.through() == desk.full())
+    scene.put_platforms(whole._replace(state=PlatformState.LEFT))
+    wait_until("it is left alone", lambda: desk.status("early")["todo"].startswith("Nothing is sent"))
+    before = receiver.requests
+    scene.open_cases(mobile_numbers(2, "+861355"))
+    wait_until("others are told", lambda: desk.status("hooky")["behind"] >= 0 and desk.status("early")["behind"] >= 2)
+    assert receiver.requests == before
+    receiver.close()
+
+
+def test_a_receiver_that_moves_is_told_on_from_where_it_was(scene: Scene, desk: Delivering) -> None:
+    """When the roster names another address, what was received there already is not sent to the new one again."""
+    first, second = Receiver(desk.where["public_key"]), Receiver(desk.where["public_key"])
+    scene.put_platforms(desk.platform("mover", f"webhook {first.url}"))
+    scene.open_cases(mobile_numbers(5, "+861356"))
+    wait_until("the first has all", lambda: first.through() == desk.full())
+    scene.put_platforms(desk.platform("mover", f"webhook {second.url}"))
+    scene.open_cases(mobile_numbers(5, "+861357"))
+    wait_until("both together have all", lambda: len(first.positions() | second.positions()) == len(scene.notices()))
+    assert not first.positions() & second.positions()
+    for one in (first, second):
+        one.close()
+
+
+def test_states_are_shown_and_nobodys_number_is(scene: Scene, desk: Delivering) -> None:
+    """Metrics, status, command and the platform's own view tell of a receiver that fails, and no number."""
+    receiver = Receiver(desk.where["public_key"], lambda _: 410)
+    scene.put_platforms(desk.platform("goner", f"webhook {receiver.url}"))
+    number = mobile_numbers(1, "+861358")[0]
+    scene.open_cases([number])
+    wait_until("it is suspended", lambda: desk.status("goner")["state"] == "SUSPENDED")
+    with connect(scene, desk, "goner") as goner:
+        own = goner.status()
+    assert (own["state"], own["why"]) == ("SUSPENDED", "410")
+    assert 1 <= own["failures"] <= 4, "those that were on their way when it answered first"
+    assert 1_800_000 < own["next_try_at"] - own["since"] < 5_400_000
+    metrics = httpx.get(f"{desk.staff_url}/metrics", trust_env=False).text
+    assert 'hub_delivery_state{platform="goner",state="SUSPENDED"} 1.0' in metrics
+    assert f'hub_delivery_behind{{platform="goner"}} {float(own["behind"])}' in metrics
+    command = [sys.executable, "-m", "hub", "delivery", "status", "--url", desk.staff_url, "--json"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert next(one for one in json.loads(told) if one["platform"] == "goner")["state"] == "SUSPENDED"
+    command = [sys.executable, "-m", "hub", "delivery", "key", "--data-dir", str(desk.folder)]
+    key = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    assert key == desk.where["public_key"] == httpx.get(f"{desk.url}/v1/key", trust_env=False).json()["webhooks"]
+    assert (desk.folder / "delivery.pem").stat().st_mode & 0o777 == 0o600
+    for said in (metrics, told, desk.program.console.read_text(encoding="utf-8")):
+        assert "8613" not in said
+    receiver.close()
+
+
+BAD_REQUESTS = {
+    "a partition that is none": ("GET", "/notices?partition=99", None, 422),
+    "no partition": ("GET", "/notices", None, 422),
+    "too many": ("GET", "/notices?partition=0&limit=1001", None, 422),
+    "a replay of nothing": ("POST", "/replay", b"{}", 422),
+    "a replay with more": ("POST", "/replay", b'{"by": "case", "case": "0-0", "x": 1}', 422),
+    "a case beyond the log": ("POST", "/replay", b'{"by": "case", "case": "0-99999999"}', 422),
+    "a number for a case": ("POST", "/replay", b'{"by": "case", "case": "+8613800138000"}', 422),
+    "rows of a case beyond the log": ("POST", "/outcomes", b"0-99999999,UNBOUND", 422),
+    "rows that are none": ("POST", "/outcomes", b"+8613800138000,UNBOUND", 422),
+    "rows without end": ("POST", "/outcomes", b"x" * (1024 * 1024 + 1), 413),
+    "a day without a file": ("GET", "/files/2020-01-01", None, 404),
+    "today, which is not over": ("GET", f"/files/{datetime.now(UTC).date()}", None, 404),
+    "a day that is none": ("GET", "/files/yesterday", None, 422),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), BAD_REQUESTS.values(), ids=list(BAD_REQUESTS))
+def test_a_bad_request_is_a_problem_with_what_to_do(
+    scene: Scene, desk: Delivering, method: str, path: str, body: bytes | None, status: int
+) -> None:
+    """Every refusal is problem+json with a reason and what to do, and quotes nothing of what was sent."""
+    scene.put_platforms(desk.platform("clumsy", "kafka"))
+    wait_until("its key is known", lambda: desk.knows("clumsy"))
+    target = f"/v1/platforms/clumsy{path}"
+    proof = token(scene.signer("clumsy-1"), "clumsy", method, target, int(time.time()))
+    headers = {"authorization": f"Bearer {proof}", "content-type": "application/json" if path == "/replay" else ""}
+    answer = httpx.request(method, desk.url + target, content=body, headers=headers, trust_env=False)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["todo"]
+    assert "138001" not in answer.text
+
+
+def test_strangers_read_nothing(scene: Scene, desk: Delivering) -> None:
+    """Without a token no route but the public ones answers; a platform that left is told no numbers."""
+    for path in ("/delivery", "/notices?partition=0", "/files", "/files/2020-01-01", "/files/2020-01-01.sig"):
+        answer = httpx.get(f"{desk.url}/v1/platforms/hooky{path}", trust_env=False)
+        assert (answer.status_code, answer.json()["reason"]) == (401, "UNAUTHENTICATED")
+    for path in ("/metrics", "/status"):
+        assert httpx.get(desk.url + path, trust_env=False).status_code == 404
+    scene.put_platforms(desk.platform("leaver", "file", state=PlatformState.LEFT))
+    wait_until("its key is known", lambda: desk.knows("leaver"))
+    with connect(scene, desk, "leaver") as leaver, pytest.raises(PlatformError, match="NOT_CONNECTED"):
+        leaver.notices(0)

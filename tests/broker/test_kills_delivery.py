@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ LIFE_S_MAX = 2.5
 
 EVENTS_PER_S = 60.0
 FLAPS_EVERY = 3
+THINKS_S = 0.4
+"""Between taking a message and answering: where a kill leaves a message received and not known to be."""
+
 QUICKLY = ("--spread-s", "0.2", "--backoff-s", "0.05", "--backoff-max-s", "0.5")
 PLATFORMS = ("steady", "flaps", "late")
 
@@ -69,9 +73,17 @@ def kill_and_look(desk: Delivering, receivers: dict[str, Receiver], kills: int, 
         random_delay(rng, LIFE_S_MAX)
         before = desk.program.restarts
         desk.program.send(signal.SIGKILL)
-        wait_until("it is started again", lambda before=before: desk.program.restarts > before)
+        wait_until("it is started again", partial(started_again, desk, before))
         if index % 5 == 0:
             assert beyond(desk.scene, receivers) == []
+
+
+def started_again(desk: Delivering, before: int) -> bool:
+    return desk.program.restarts > before and desk.program.running
+
+
+def has_all(receiver: Receiver, desk: Delivering) -> bool:
+    return receiver.through() == desk.full()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -82,7 +94,7 @@ def test_kills_of_delivery_lose_nothing_and_invent_nothing(tmp_path: Path, size:
         scene.put_operator("north", "+86135")
         key = desk.where["public_key"]
         receivers = {
-            "steady": Receiver(key),
+            "steady": Receiver(key, thinks_s=THINKS_S),
             "flaps": Receiver(key, lambda number: OK if number % FLAPS_EVERY == 0 else 500),
             "late": Receiver(key, lambda _: OK if time.monotonic() > late_until else 503),
         }
@@ -94,7 +106,7 @@ def test_kills_of_delivery_lose_nothing_and_invent_nothing(tmp_path: Path, size:
         feeder.done()
         scene.settle(contracts.EVENTS)
         for name, receiver in receivers.items():
-            wait_until(f"{name} has all", lambda receiver=receiver: receiver.through() == desk.full(), 180)
+            wait_until(f"{name} has all", partial(has_all, receiver, desk), 180)
         wait_until("all is said", lambda: said_received(scene) == dict.fromkeys(PLATFORMS, desk.full()))
         assert beyond(scene, receivers) == []
         scene.settle(contracts.ACKS)
@@ -106,6 +118,11 @@ def test_kills_of_delivery_lose_nothing_and_invent_nothing(tmp_path: Path, size:
             say(f"{name}: {len(receiver.got)} messages answered 2xx, {repeats} of them repeats")
             receiver.close()
         assert scene.rejected() == {}
+        assert repeats_of(receivers) > 0, "no kill came between a receiver's taking and its answer"
+
+
+def repeats_of(receivers: dict[str, Receiver]) -> int:
+    return sum(len(one.got) - len({got.id for got in one.got}) for one in receivers.values())
 
 
 def check_ids(receiver: Receiver) -> None:

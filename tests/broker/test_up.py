@@ -115,14 +115,17 @@ def test_up_serves_says_where_ends_cleanly_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_up_uses_a_cluster_that_is_there_and_leaves_it_running(tmp_path: Path) -> None:
-    """With `--bootstrap-servers` it makes its topics there, starts no Kafka, and ends none."""
+    """With `--bootstrap-servers` it makes its topics there and neither starts nor ends a Kafka; delivery on request."""
     with EmbeddedKafka(tmp_path / "cluster") as kafka:
-        with up(tmp_path, "--bootstrap-servers", kafka.bootstrap_servers, "--hub-id", "cn-7") as one:
+        options = ("--bootstrap-servers", kafka.bootstrap_servers, "--hub-id", "cn-7", "--delivery-port", "0")
+        with up(tmp_path, *options) as one:
             assert one.servers == kafka.bootstrap_servers
             assert one.ready["hub_id"] == "cn-7"
             log = one.log()
             assert log.hub_id == "cn-7"
             assert "hub_notices_total 0.0" in metrics(one.ready["metrics_url"])
+            key = json.loads(metrics(f"{one.ready['delivery_url']}/v1/key"))
+            assert (key["webhooks"], key["hub_id"]) == (one.ready["delivery_key"], "cn-7")
             assert not [words for words in processes_of(tmp_path) if "java" in words]
             assert one.interrupt() == 0
         assert processes_of(tmp_path) == []

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,7 @@ from typing import Protocol
 import pytest
 
 from hub.delivery.channels import Channel
-from hub.delivery.day_files import DayFiles
+from hub.delivery.day_files import DayFile, DayFiles
 from hub.delivery.files import FileChannel
 from hub.delivery.health import ReceiverState
 from hub.delivery.keys import public_form
@@ -58,6 +59,9 @@ class WebReceiver:
         self.got: list[tuple[int, int]] = []
         self.bodies: dict[str, bytes] = {}
         self.attempts = 0
+        self.taken: list[str] = []
+        self.at_once = 0
+        self.at_once_most = 0
         self.manner = "good"
         self.redirected = 0
         self._folder = folder
@@ -109,7 +113,13 @@ class WebReceiver:
         answer = answer.replace(b"TRAP", str(self.trap_port).encode())
         if answer.startswith(b"HTTP/1.1 2") and self.manner not in NOT_WHOLE:
             self._take(content)
-        return await self._answer(answer, writer)
+            self.taken.append(headers["webhook-id"])
+        self.at_once += 1
+        self.at_once_most = max(self.at_once_most, self.at_once)
+        try:
+            return await self._answer(answer, writer)
+        finally:
+            self.at_once -= 1
 
     def _take(self, content: dict[str, int]) -> None:
         self.got += [(content["partition"], offset) for offset in range(content["first"], content["last"] + 1)]
@@ -122,6 +132,8 @@ class WebReceiver:
                 writer.write(bytes([byte]))
                 await writer.drain()
                 await asyncio.sleep(0.1)
+        elif self.manner == "hesitates":
+            await asyncio.sleep(0.1)
         elif self.manner == "endless":
             writer.write(answer)
             while True:
@@ -140,6 +152,7 @@ class WebReceiver:
 
 NOT_WHOLE = {"half_answer", "half_header", "no_http", "silent", "drips", "hangs_up"}
 ANSWERS = {
+    "hesitates": b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",
     "refuses": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
     "breaks": b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",
     "busy": b"HTTP/1.1 429 Later\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
@@ -191,16 +204,20 @@ class Fetcher:
             if channel.confirm(offered.day, sha256(data).digest()):
                 rows = [line.partition(",")[0].split("-") for line in data.decode().splitlines()[1:]]
                 self.got += [(int(partition), int(offset)) for partition, offset in rows]
-                await soon("its turn is over", lambda one=offered: channel.offered is not one)
+                await soon("its turn is over", partial(_is_over, channel, offered))
 
     async def close(self) -> None:
         self._task.cancel()
 
 
+def _is_over(channel: FileChannel, offered: DayFile) -> bool:
+    return channel.offered is not offered
+
+
 FILE_FAULTS = {"hangs_up", "half_answer"}
 BAD_FOR_ALL = ["away", "silent", "hangs_up", "half_answer"]
 BAD_FOR_WEB = ["drips", "refuses", "breaks", "busy", "redirects", "moves", "half_header", "no_http", "gone"]
-CHANNELS = {"webhook": WebReceiver, "file": Fetcher}
+CHANNELS: dict[str, type[WebReceiver] | type[Fetcher]] = {"webhook": WebReceiver, "file": Fetcher}
 FAULTS = [(channel, fault) for channel in CHANNELS for fault in BAD_FOR_ALL] + [("webhook", one) for one in BAD_FOR_WEB]
 
 
@@ -363,7 +380,8 @@ async def test_an_attempt_cut_off_is_made_again_as_it_was(tmp_path: Path) -> Non
         receipts = Receipts()
         async with carrying(tmp_path, channel, receiver.releases, receipts):
             await soon("all is received", lambda: receipts.through == receiver.releases.ends())
-        assert cut_off <= set(receiver.bodies)
+        assert cut_off <= set(receiver.taken), "what was cut off did not come again"
+        assert len(receiver.taken) == 2 * 2 + 1, "in two lanes what was cut off and the rest; one whole"
         assert max(Counter(receiver.got).values()) == 1, "a message of another range overlapped"
 
 
@@ -379,6 +397,19 @@ async def test_where_the_hub_has_it_further_it_goes_on_there(channel: str, tmp_p
                 receiver.releases.publish(1)
                 await soon("the new one came", lambda: receipts.through == receiver.releases.ends())
         assert {offset for _, offset in receiver.got} <= {10}
+
+
+async def test_a_receiver_that_fails_is_tried_with_one_message_at_a_time(tmp_path: Path) -> None:
+    """While it only fails, what waits in other partitions is not thrown at it as well."""
+    async with receiving("webhook", tmp_path) as receiver:
+        assert isinstance(receiver, WebReceiver)
+        await receiver.behave("hesitates")
+        async with carrying(tmp_path, receiver.channel, receiver.releases, Receipts()) as courier:
+            await soon("both of the beginning failed", lambda: courier.health.overall.failures >= 2)
+            assert receiver.at_once_most == 2
+            receiver.at_once_most = 0
+            await soon("it failed more often", lambda: courier.health.overall.failures >= 5)
+        assert receiver.at_once_most == 1
 
 
 async def test_a_record_that_is_no_notice_holds_nobody_up(tmp_path: Path) -> None:

@@ -193,6 +193,14 @@ async def test_a_name_that_leads_inside_is_refused_however_it_is_written(name: s
         await resolve(httpx.URL(f"https://{name}/hook"), private=False)
 
 
+def test_a_name_with_one_address_inside_is_refused() -> None:
+    """A name that resolves to a public and to a private address is not tried at all."""
+    assert addresses.chosen(["8.8.8.8", "1.1.1.1"], private=False) == "8.8.8.8"
+    for mixed in (["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], []):
+        with pytest.raises(BadAddress):
+            addresses.chosen(mixed, private=False)
+
+
 async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
     """The number that was checked is dialled; the name stays for the Host header and for TLS."""
     target = await resolve(httpx.URL("https://localhost:8443/hook?a=b"), private=True)
