@@ -17,6 +17,9 @@ from hub.contracts import decode, receipts_topic
 from hub.core.breaches import OperatorBook
 from hub.core.memory import MemoryCases
 from hub.core.model import (
+    DAY_MS,
+    HOUR_MS,
+    Breach,
     Decision,
     EventType,
     HeldDecided,
@@ -29,6 +32,7 @@ from hub.core.model import (
     Source,
 )
 from hub.registrar import registrar
+from hub.sdk.publisher import OperatorPublisher, PublisherSettings
 from hub.sdk.times import iso_time
 from tests.broker import scene as scenes
 from tests.broker import verdicts
@@ -143,6 +147,38 @@ def test_the_holder_of_the_range_is_told_of_a_ported_number(scene: Scene) -> Non
     last = told(scene, "north")[-1]
     assert (last.number, last.decision, last.source) == (second, Decision.ACCEPTED, held.source)
     assert told(scene, "glen") == []
+
+
+async def publish_and_be_held(scene: Scene, folder: Path) -> tuple[OperatorPublisher, int]:
+    """A publisher over its limit: held, released, and its day reported; the report's day."""
+    signer = scene.signer("fell-1")
+    settings = PublisherSettings(folder / "fell.outbox")
+    async with OperatorPublisher("fell", signer, scene.hub.address, settings) as publisher:
+        for number in mobile_numbers(6, "+8613900"):
+            sent = event(number, EventType.COOLING, "fell")
+            await publisher.send(sent)
+            await publisher.receipt(sent.event_id, 30)
+        assert publisher.receipts == Counter({(Decision.ACCEPTED, None): 4, (Decision.HELD, None): 2})
+        await asyncio.to_thread(run, scene, "operator", "release-held", "fell", "--by", "Li", "--all")
+        await publisher._until(lambda: publisher.receipts[Decision.ACCEPTED, None] == 6, 30, "no answers to copies")
+        day = scenes.now_ms() // DAY_MS
+        await publisher.send_report(day)
+        await publisher._until(lambda: publisher.receipts[Decision.REPORTED, None] == 1, 30, "no receipt of a report")
+        assert sum(publisher.totals) == 6
+        return publisher, day
+
+
+def test_a_publishers_report_agrees_with_the_hub_though_copies_were_sent(scene: Scene, tmp_path: Path) -> None:
+    """The hub's copies are in the operator's partitions and in nobody's count: no COUNT_MISMATCH on either side."""
+    operator = scene.put_operator("fell", "+86139")
+    run(scene, "operator", "limits", "fell", "--daily", "4")
+    _, day = asyncio.run(publish_and_be_held(scene, tmp_path))
+    book = OperatorBook()
+    for receipt in scene.receipts("fell"):
+        book.add(receipt)
+    found = book.breaches_at(operator, (day + 1) * DAY_MS + 2 * HOUR_MS)
+    assert Breach.COUNT_MISMATCH not in found
+    assert (book.decisions[Decision.ACCEPTED], book.decisions[Decision.HELD]) == (6, 0)
 
 
 @dataclass(frozen=True)
