@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from hub import contracts
-from hub.contracts import decode, receipts_topic
+from hub.contracts import decode, encode, receipts_topic
 from hub.core.breaches import OperatorBook
+from hub.core.held import HELD_SOURCE_HEADER
 from hub.core.memory import MemoryCases
 from hub.core.model import (
     DAY_MS,
@@ -22,9 +23,11 @@ from hub.core.model import (
     Breach,
     Decision,
     EventType,
+    Header,
     HeldDecided,
     HeldEvent,
     HeldRelease,
+    HeldWhy,
     Operator,
     PortedNotice,
     Receipt,
@@ -37,7 +40,7 @@ from hub.sdk.times import iso_time
 from tests.broker import scene as scenes
 from tests.broker import verdicts
 from tests.broker.killing import Killer, kill
-from tests.broker.scene import Scene, event, mobile_numbers, say
+from tests.broker.scene import Message, Scene, event, mobile_numbers, say
 from tests.broker.test_roster_commands import run
 from tests.broker.traffic import OPERATORS, Traffic
 
@@ -147,6 +150,37 @@ def test_the_holder_of_the_range_is_told_of_a_ported_number(scene: Scene) -> Non
     last = told(scene, "north")[-1]
     assert (last.number, last.decision, last.source) == (second, Decision.ACCEPTED, held.source)
     assert told(scene, "glen") == []
+
+
+def test_what_a_dead_worker_held_stays_held(scene: Scene) -> None:
+    """A worker died between the held event and its receipt; the next one says HELD, whatever the limit is by then."""
+    scene.put_operator("dale", "+86147")
+    content = event(mobile_numbers(1, "+8614700")[0], EventType.COOLING, "dale")
+    message = scene.event_message(content)
+    assert message.value is not None
+    source = Source(message.partition, scene.ends(contracts.EVENTS)[message.partition])
+    left = HeldEvent(
+        source,
+        "dale",
+        content.event_id,
+        HeldWhy.DAILY_LIMIT,
+        content.occurred_at,
+        message.value,
+        tuple(Header(*one) for one in message.headers),
+    )
+    scene.send([Message(contracts.HELD, message.partition, b"dale", encode(left), ())])
+    scene.flush()
+    # The header, which nobody has a verdict for, makes the hub read `held` to its end first, as a restart does.
+    claim = (HELD_SOURCE_HEADER, str(source).encode())
+    scene.send([message._replace(headers=(*message.headers, claim))])
+    scene.flush()
+    scene.settle(contracts.EVENTS)
+    (receipt,) = scene.receipts("dale")
+    assert (receipt.source, receipt.decision) == (source, Decision.HELD)
+    assert content.number not in {notice.subject.value for _, notice in scene.notices()}
+    run(scene, "operator", "release-held", "dale", "--by", "Li", "--all")
+    scene.settle(contracts.EVENTS)
+    assert [one.decision for one in scene.receipts("dale")] == [Decision.HELD, Decision.ACCEPTED]
 
 
 async def publish_and_be_held(scene: Scene, folder: Path) -> tuple[OperatorPublisher, int]:
