@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -64,6 +65,7 @@ def operator_add(
     range_: Annotated[list[str] | None, typer.Option("--range", help="A prefix such as +86134; repeat.")] = None,
     key_id: KeyId = None,
     public: Public = None,
+    public_file: Annotated[Path | None, typer.Option(help="The public key: PEM, or JSON.")] = None,
     limit_daily: Annotated[int | None, typer.Option(min=0, help="Notices a UTC day before a person looks.")] = None,
     limit_ported_daily: Annotated[int | None, typer.Option(min=0, help="The same for ported numbers.")] = None,
     as_json: AsJson = False,
@@ -75,8 +77,8 @@ def operator_add(
     else:
         names = {"zh": zh or en, "en": en or zh}
         record = record_of({"id": operator_id, "name": names, "ranges": range_ or []}, Operator)
-    if public is not None or key_id is not None:
-        record = record._replace(keys=(*record.keys, new_key(public, None, key_id, now_ms)))
+    if public is not None or public_file is not None or key_id is not None:
+        record = record._replace(keys=(*record.keys, new_key(public, public_file, key_id, now_ms)))
     record = record._replace(
         since=record.since or now_ms,
         limit_daily=record.limit_daily if limit_daily is None else limit_daily,
