@@ -45,6 +45,14 @@ def clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def at(text: str) -> int:
+    """The time of an option."""
+    try:
+        return time_ms(text)
+    except ValueError as wrong:
+        raise HubError("a time cannot be read", todo="Write ISO 8601 with a zone: 2026-01-31T08:00:00Z.") from wrong
+
+
 def at_desk(servers: str, work: Callable[[RosterDesk], Awaitable[T]]) -> T:
     """Do something at the desk of the hub at an address."""
 
@@ -132,6 +140,6 @@ def rotation(
     """The change that gives a record a new key and ends its old ones."""
     if unsafe_since is not None and not compromised:
         raise HubError("--unsafe-since is for a compromised key", todo="Add --compromised, or leave it out.")
-    since = (time_ms(unsafe_since) if unsafe_since is not None else now_ms) if compromised else None
+    since = (at(unsafe_since) if unsafe_since is not None else now_ms) if compromised else None
     overlap_ms = round(overlap_days * DAY_MS)
     return lambda one: rotate(one, key, now_ms, overlap_ms=overlap_ms, unsafe_since=since)

@@ -33,12 +33,13 @@ NORTH = Operator("north", Names("北", "North"), ("+86135",), limit_daily=4, sin
 LEAST: dict[str, Any] = {"id": "drive", "name": {"zh": "盘", "en": "Drive"}, "sector": "drive", "tier": 1}
 
 
-@pytest.mark.parametrize("record", [DRIVE, NORTH])
-def test_a_record_comes_back_from_json_as_it_was(record: Platform | Operator, tmp_path: Path) -> None:
+def test_a_record_comes_back_from_json_as_it_was(tmp_path: Path) -> None:
     """What one prints and another reads is the same record."""
     path = tmp_path / "record.json"
-    path.write_text(json.dumps(to_json(record)), encoding="utf-8")
-    assert read_record(path, type(record)) == record
+    path.write_text(json.dumps(to_json(DRIVE)), encoding="utf-8")
+    assert read_record(path, Platform) == DRIVE
+    path.write_text(json.dumps(to_json(NORTH)), encoding="utf-8")
+    assert read_record(path, Operator) == NORTH
 
 
 def test_a_platform_without_a_state_is_where_its_keys_say() -> None:
