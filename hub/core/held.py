@@ -3,7 +3,7 @@
 Rules:
 1. An event over its operator's limit is held: neither refused nor published. `limit_daily` counts the notices of a
    UTC day by record time, `limit_ported_daily` those of numbers outside the operator's ranges. Both come from the
-   fold of `releases`; what is in flight at once may go beyond them.
+   fold of `releases` and what a worker has decided and not folded yet; several workers at once may go beyond them.
 2. RESTORED and WITHDRAWN are never held for a limit: holding them harms people.
 3. While an event of a number is held, every later one of that operator and number is held behind it, so that order
    is kept. Another operator's are not: else whoever is over its limit could hold up other operators' numbers.
@@ -225,6 +225,11 @@ def kept_headers(headers: Iterable[tuple[str, bytes | None]]) -> tuple[Header, .
         if size <= HEADERS_KEPT_BYTES:
             kept.append(Header(name, value))
     return tuple(kept)
+
+
+def has_limit(operator: Operator) -> bool:
+    """Whether there is anything to be held for."""
+    return operator.limit_daily is not None or operator.limit_ported_daily is not None
 
 
 def over_limit(event: NumberEvent, sender: Operator, published: Published) -> HeldWhy | None:

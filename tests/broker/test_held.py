@@ -112,6 +112,14 @@ def test_events_over_the_limit_wait_for_a_named_person(scene: Scene) -> None:
     assert next_one.decision is Decision.HELD, "what a person let through does not use up the limit; two others did"
 
 
+def test_a_burst_does_not_go_over_the_limit_of_one_worker(scene: Scene) -> None:
+    """All partitions at once take of the same limit: exactly as many pass as may, and the others wait."""
+    scene.put_operator("heath", "+86151")
+    run(scene, "operator", "limits", "heath", "--daily", "50")
+    heard = send(scene, *(event(number, EventType.COOLING, "heath") for number in mobile_numbers(400, "+8615100")))
+    assert Counter(one.decision for one in heard) == Counter({Decision.ACCEPTED: 50, Decision.HELD: 350})
+
+
 def test_a_key_revoked_since_from_an_earlier_time_releases_nothing(scene: Scene) -> None:
     """A held event is judged by its first record time, against the roster as it is when it is released."""
     scene.put_operator("moor", "+86137")
