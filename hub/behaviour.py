@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from pyroaring import BitMap
 
 from hub import contracts
@@ -90,28 +90,38 @@ async def _waiting_since(settings: WorkerSettings, partitions: int, found: list[
     """Record time of the oldest notice that a platform has not received."""
     tps = [TopicPartition(contracts.RELEASES, one) for one in range(partitions)]
     spans = await log_spans(settings, tps)
-    waiting: dict[str, int] = {}
+    places: dict[str, list[tuple[TopicPartition, int]]] = {}
+    for one in found:
+        received = dict(one.received)
+        firsts = [(tp, max(first, received.get(tp.partition, -1) + 1)) for tp, (first, _) in spans.items()]
+        places[one.platform] = [(tp, first) for tp, first in firsts if first < spans[tp][1]]
+    times = await _record_times(settings, {place for behind in places.values() for place in behind})
+    return {
+        platform: min(times[place] for place in behind if place in times)
+        for platform, behind in places.items()
+        if any(place in times for place in behind)
+    }
+
+
+async def _record_times(
+    settings: WorkerSettings, places: set[tuple[TopicPartition, int]]
+) -> dict[tuple[TopicPartition, int], int]:
+    """When the records at some places were recorded. Platforms that keep up share their places, or have none."""
+    times: dict[tuple[TopicPartition, int], int] = {}
+    if not places:
+        return times
+    tps = sorted({tp for tp, _ in places})
     async with started(new_consumer(settings)) as consumer:
-        times: dict[tuple[int, int], int | None] = {}
-        for one in found:
-            received = dict(one.received)
-            for tp in tps:
-                first, end = spans[tp]
-                place = max(first, received.get(tp.partition, -1) + 1)
-                if place < end:
-                    if (tp.partition, place) not in times:
-                        times[tp.partition, place] = await _record_time(consumer, tp, place)
-                    at_ms = times[tp.partition, place]
-                    if at_ms is not None:
-                        waiting[one.platform] = min(at_ms, waiting.get(one.platform, at_ms))
-    return waiting
-
-
-async def _record_time(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> int | None:
-    consumer.assign([tp])
-    consumer.seek(tp, offset)
-    fetched = await consumer.getmany(tp, timeout_ms=NOTICE_WAIT_MS, max_records=1)
-    return next((int(record.timestamp) for batch in fetched.values() for record in batch), None)
+        consumer.assign(tps)  # once: aiokafka fails at the end if a consumer without a group is assigned anew
+        consumer.pause(*tps)
+        for tp, offset in sorted(places):
+            consumer.seek(tp, offset)
+            consumer.resume(tp)
+            fetched = await consumer.getmany(tp, timeout_ms=NOTICE_WAIT_MS, max_records=1)
+            consumer.pause(tp)
+            for batch in fetched.values():
+                times[tp, offset] = int(batch[0].timestamp)
+    return times
 
 
 async def _now_ms(servers: str, hub_log: HubLog) -> int:

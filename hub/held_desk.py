@@ -103,17 +103,17 @@ def summary(found: Iterable[Waiting]) -> list[WaitingFor]:
 
 
 def choose(found: Sequence[Waiting], choice: Choice, verdict: HeldVerdict) -> list[Waiting]:
-    """The events that a choice names and the verdict can be given to.
+    """The events that a choice names and the verdict can be given to: on what has another one, the first counts.
 
     Raises:
         HubError: none is left, or an earlier event of the same number would be passed over.
     """
-    chosen = [one for one in found if choice(one)]
-    other = [one for one in chosen if one.row.verdict not in (None, verdict)]
-    if other:
+    named = [one for one in found if choice(one)]
+    chosen = [one for one in named if one.row.verdict in (None, verdict)]
+    if named and not chosen:
         raise HubError(
-            f"{len(other)} of these events were {other[0].row.verdict} before, and the first word counts",
-            todo=f"Finish that first: the same command again, for what was {other[0].row.verdict}.",
+            f"what is named was {named[0].row.verdict} before, and the first word counts",
+            todo="Wait for its receipt; if none comes, give the first command again.",
         )
     if not chosen:
         raise HubError("no held event is named by this", todo="unbind-hub operator held shows what waits.")
@@ -131,7 +131,9 @@ def _check_order(found: Sequence[Waiting], chosen: Sequence[Waiting]) -> None:
     passed = [
         one
         for one in found
-        if one.source not in picked and one.source.offset < last.get((one.row.operator, one.row.number), -1)
+        if one.row.verdict is None
+        and one.source not in picked
+        and one.source.offset < last.get((one.row.operator, one.row.number), -1)
     ]
     if passed:
         raise HubError(

@@ -3,7 +3,7 @@
 The roster is two compacted topics of one partition, where the newest record of an id counts. A change reads to the
 end, changes, writes, and looks at what was written in between: a record of the same id there was replaced by ours
 without our having seen it. Then the change is made once more, to that record, so that neither is lost; if it can no
-longer be made, the other's record is put back and the change refused.
+longer be made, the other's record is put back and the change refused. If a third came between, it is said so.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ class RosterDesk:
         for _ in range(TRIES_MAX):
             placed = await _read(self._settings, topic, 0, kind)
             theirs: R | None = _newest(placed, record_id, mine)
-            roster = await self._roster_with(topic, placed, mine)
+            _check_one_other(placed, record_id, mine)
+            roster = await self._roster_with(topic, _others(placed, mine))
             seen = placed[-1].offset if placed else -1
             made = await self._made(topic, change, theirs, roster, overwritten=bool(mine))
             written = await self._producer.send_and_wait(topic, encode(made), key=record_id.encode(), partition=0)
@@ -142,11 +143,11 @@ class RosterDesk:
             ) from refused
         return made
 
-    async def _roster_with(self, topic: str, placed: list[Placed], mine: set[int]) -> Roster:
-        """The roster without what this desk wrote in vain."""
+    async def _roster_with(self, topic: str, placed: list[Placed]) -> Roster:
+        """The roster of records that were read and those of the other topic."""
         others = contracts.PLATFORMS if topic == contracts.OPERATORS else contracts.OPERATORS
         beside = await _read(self._settings, others, 0, Operator, Platform)
-        return read_roster([one for one in placed if one.offset not in mine], beside)
+        return read_roster(placed, beside)
 
     async def _look_at_keys(self, made: Operator | Platform) -> None:
         """Two registrars may give the same key id to two holders at once: then say so, aloud."""
@@ -159,8 +160,21 @@ class RosterDesk:
             ) from wrong
 
 
+def _check_one_other(placed: list[Placed], record_id: str, mine: set[int]) -> None:
+    """A record written after ours, which lay over another's, may rest on ours: then nobody knows what is lost."""
+    if any(one.record.id == record_id and one.offset > min(mine, default=one.offset) for one in _others(placed, mine)):
+        raise HubError(
+            f"several registrars changed {record_id} at once, and one change may be missing",
+            todo=f"Look at it now (show {record_id}) and make again what is not there.",
+        )
+
+
+def _others(placed: list[Placed], mine: set[int]) -> list[Placed]:
+    return [one for one in placed if one.offset not in mine]
+
+
 def _newest(placed: list[Placed], record_id: str, mine: set[int]) -> Any:
-    found = [one.record for one in placed if one.record.id == record_id and one.offset not in mine]
+    found = [one.record for one in _others(placed, mine) if one.record.id == record_id]
     return found[-1] if found else None
 
 

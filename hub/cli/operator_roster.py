@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from hub.cli.roster import (
     Public,
     UnsafeSince,
     add_new,
+    at,
     at_desk,
     change_record,
     clock_ms,
@@ -64,21 +66,23 @@ def operator_add(
     range_: Annotated[list[str] | None, typer.Option("--range", help="A prefix such as +86134; repeat.")] = None,
     key_id: KeyId = None,
     public: Public = None,
+    public_file: Annotated[Path | None, typer.Option(help="The public key: PEM, or JSON.")] = None,
     limit_daily: Annotated[int | None, typer.Option(min=0, help="Notices a UTC day before a person looks.")] = None,
     limit_ported_daily: Annotated[int | None, typer.Option(min=0, help="The same for ported numbers.")] = None,
+    since: Annotated[str | None, typer.Option(help="ISO 8601: from when it owes daily reports; else now.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put an operator on the roster, and make the topic of its receipts. It owes daily reports from now on."""
+    """Put an operator on the roster, and make the topic of its receipts. It owes daily reports from `--since` on."""
     now_ms = clock_ms()
     if file is not None:
         record = read_record(file, Operator)
     else:
         names = {"zh": zh or en, "en": en or zh}
         record = record_of({"id": operator_id, "name": names, "ranges": range_ or []}, Operator)
-    if public is not None or key_id is not None:
-        record = record._replace(keys=(*record.keys, new_key(public, None, key_id, now_ms)))
+    if public is not None or public_file is not None or key_id is not None:
+        record = record._replace(keys=(*record.keys, new_key(public, public_file, key_id, now_ms)))
     record = record._replace(
-        since=record.since or now_ms,
+        since=record.since or now_ms if since is None else at(since),
         limit_daily=record.limit_daily if limit_daily is None else limit_daily,
         limit_ported_daily=record.limit_ported_daily if limit_ported_daily is None else limit_ported_daily,
     )

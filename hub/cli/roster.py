@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hub.core.model import DAY_MS, Key, Operator, Platform
 from hub.core.roster import Roster
@@ -28,7 +31,9 @@ Id = Annotated[str, typer.Argument(help="Id on the roster.")]
 Note = Annotated[str | None, typer.Option(help="By whom, and why; kept in its history. EXEMPT: on what basis.")]
 File = Annotated[Path | None, typer.Option(help="The record as JSON, such as `platform init` prints.")]
 Public = Annotated[str | None, typer.Option(help="The new public key: 64 hex digits.")]
-KeyFile = Annotated[Path | None, typer.Option("--file", help="The new key as JSON: key_id, public.")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--file", help="The new public key: JSON with key_id and public, or PEM.")
+]
 KeyId = Annotated[str | None, typer.Option(help="Name of the new key; nobody has ever had one of that name.")]
 OverlapDays = Annotated[float, typer.Option(min=0, max=90, help="How long the old keys count on.")]
 Compromised = Annotated[bool, typer.Option("--compromised", help="The old keys are not safe: revoke them.")]
@@ -38,6 +43,14 @@ UnsafeSince = Annotated[str | None, typer.Option(help="ISO 8601: since when they
 def clock_ms() -> int:
     """The time, for what is written down by hand."""
     return time.time_ns() // 1_000_000
+
+
+def at(text: str) -> int:
+    """The time of an option."""
+    try:
+        return time_ms(text)
+    except ValueError as wrong:
+        raise HubError("a time cannot be read", todo="Write ISO 8601 with a zone: 2026-01-31T08:00:00Z.") from wrong
 
 
 def at_desk(servers: str, work: Callable[[RosterDesk], Awaitable[T]]) -> T:
@@ -98,13 +111,29 @@ def add_new(record: Any) -> Callable[[Any, Roster], Any]:
 def new_key(public: str | None, file: Path | None, key_id: str | None, now_ms: int) -> Key:
     """The key of options or a file, which counts from now on."""
     try:
-        raw = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        raw = {} if file is None else _key_file(file.read_text(encoding="utf-8"))
         name, hexed = key_id or raw.get("key_id"), public or raw.get("public")
         key = Key(str(name or ""), bytes.fromhex(str(hexed or "")), now_ms)
-    except (OSError, ValueError, AttributeError) as wrong:
+    except (OSError, ValueError, AttributeError, UnsupportedAlgorithm) as wrong:
         raise HubError("no key can be read", todo="Give --key-id and --public HEX, or --file with both.") from wrong
     check_key(key)
     return key
+
+
+def _key_file(text: str) -> dict[str, str]:
+    """What a file says of a key: PEM (RFC 7468), as `openssl pkey -pubout` writes it, or JSON."""
+    if not text.startswith("-----BEGIN "):
+        found: dict[str, str] = json.loads(text)
+        return found
+    if "PRIVATE" in text.splitlines()[0]:
+        raise HubError(
+            "this is a private key, which the registrar must never see",
+            todo="Ask for the public half (openssl pkey -pubout), and for a new key pair if this one was sent.",
+        )
+    public = load_pem_public_key(text.encode())
+    if not isinstance(public, Ed25519PublicKey):
+        raise ValueError("another kind of key")
+    return {"public": public.public_bytes_raw().hex()}
 
 
 def rotation(
@@ -113,6 +142,6 @@ def rotation(
     """The change that gives a record a new key and ends its old ones."""
     if unsafe_since is not None and not compromised:
         raise HubError("--unsafe-since is for a compromised key", todo="Add --compromised, or leave it out.")
-    since = (time_ms(unsafe_since) if unsafe_since is not None else now_ms) if compromised else None
+    since = (at(unsafe_since) if unsafe_since is not None else now_ms) if compromised else None
     overlap_ms = round(overlap_days * DAY_MS)
     return lambda one: rotate(one, key, now_ms, overlap_ms=overlap_ms, unsafe_since=since)

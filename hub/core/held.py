@@ -3,7 +3,7 @@
 Rules:
 1. An event over its operator's limit is held: neither refused nor published. `limit_daily` counts the notices of a
    UTC day by record time, `limit_ported_daily` those of numbers outside the operator's ranges. Both come from the
-   fold of `releases`; what is in flight at once may go beyond them.
+   fold of `releases` and what a worker has decided and not folded yet; several workers at once may go beyond them.
 2. RESTORED and WITHDRAWN are never held for a limit: holding them harms people.
 3. While an event of a number is held, every later one of that operator and number is held behind it, so that order
    is kept. Another operator's are not: else whoever is over its limit could hold up other operators' numbers.
@@ -49,6 +49,7 @@ HEADERS_KEPT_BYTES = 64 * 1024
 """Of an event's headers, those of the seal first."""
 
 SEAL = ("signature", "key-id")
+OPERATORS_KEY = b"q"
 
 
 class Published(NamedTuple):
@@ -86,17 +87,22 @@ class HeldBook:
     Args:
         rows: where it is kept; a dictionary, or a store on disk. Rows: `h` source -> held event; `c` operator and
             number -> offsets that wait; `e` partition, operator, event id -> offsets ever held; `m` partition ->
-            the last offset held.
+            the last offset held; `q` -> operators that ever had an event held.
     """
 
     def __init__(self, rows: MutableMapping[bytes, bytes] | None = None) -> None:
         self._rows = {} if rows is None else rows
+        # In memory as well: every event of every operator asks, and nearly all operators stay below their limits.
+        self._operators: set[str] = set(json.loads(self._rows.get(OPERATORS_KEY) or b"[]"))
 
     def hold(self, held: HeldEvent, number: str) -> None:
         """Fold a held event."""
         source = held.source
         if self.of(source) is not None:
             return
+        if held.operator not in self._operators:
+            self._operators.add(held.operator)
+            self._rows[OPERATORS_KEY] = json.dumps(sorted(self._operators)).encode()
         # Its own row comes last: a process that dies in between folds the event again.
         self._put_offsets(_event_key(source.partition, held.operator, held.event_id), source.offset)
         self._put_offsets(_chain_key(held.operator, number), source.offset)
@@ -151,11 +157,11 @@ class HeldBook:
 
     def waiting(self, operator: str, number: str) -> list[int]:
         """Offsets of an operator's events of a number that are held and not decided, in order."""
-        return self._offsets(_chain_key(operator, number))
+        return self._offsets(_chain_key(operator, number)) if operator in self._operators else []
 
     def ever_held(self, partition: int, operator: str, event_id: bytes) -> list[int]:
         """Offsets at which an event was held, decided or not."""
-        return self._offsets(_event_key(partition, operator, event_id))
+        return self._offsets(_event_key(partition, operator, event_id)) if operator in self._operators else []
 
     def last_held(self, partition: int) -> int:
         """The last offset of a partition of `events` that was held; -1 before the first."""
@@ -219,6 +225,11 @@ def kept_headers(headers: Iterable[tuple[str, bytes | None]]) -> tuple[Header, .
         if size <= HEADERS_KEPT_BYTES:
             kept.append(Header(name, value))
     return tuple(kept)
+
+
+def has_limit(operator: Operator) -> bool:
+    """Whether there is anything to be held for."""
+    return operator.limit_daily is not None or operator.limit_ported_daily is not None
 
 
 def over_limit(event: NumberEvent, sender: Operator, published: Published) -> HeldWhy | None:

@@ -26,7 +26,7 @@ from typing import NamedTuple, Protocol
 
 from hub.core import breaches, lifecycle, numbers
 from hub.core.cases import Case, fold
-from hub.core.held import HeldBook, HeldCopy, Published, kept_headers, over_limit
+from hub.core.held import HeldBook, HeldCopy, Published, has_limit, kept_headers, over_limit
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
@@ -286,7 +286,7 @@ def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: P
 
 def _over_limit(arrival: Arrival, event: NumberEvent, known: _Overlay) -> HeldWhy | None:
     assert arrival.sender is not None, "WRONG_OPERATOR comes before"
-    if arrival.sender.limit_daily is None and arrival.sender.limit_ported_daily is None:
+    if not has_limit(arrival.sender):
         return None
     return over_limit(event, arrival.sender, known.published(event.operator, arrival.record.record_time // DAY_MS))
 

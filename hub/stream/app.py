@@ -78,6 +78,13 @@ async def read_hub_log(settings: WorkerSettings) -> HubLog:
     return found
 
 
+async def _check_topics(settings: WorkerSettings) -> None:
+    """A follower would wait without an end for a topic that an earlier version did not make."""
+    async with started(new_consumer(settings)) as consumer:
+        if contracts.HELD not in await consumer.topics():
+            raise HubError(f"the hub has no topic {contracts.HELD}: an earlier version made it", todo="Run `up` once.")
+
+
 def _no_hub(settings: WorkerSettings) -> HubError:
     return HubError(f"no hub at {settings.bootstrap_servers}", todo="Make its topics first: unbind-hub up.")
 
@@ -86,6 +93,7 @@ def _no_hub(settings: WorkerSettings) -> HubError:
 async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncIterator[Context]:
     """Everything the stages share, started; and stopped at the end."""
     hub_log = await read_hub_log(settings)
+    await _check_topics(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         roster = RosterFollower(settings, world_clock=hub_log.clock == "world")

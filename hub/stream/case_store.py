@@ -27,9 +27,9 @@ from hub.core import breaches
 from hub.core.cases import Case, Folded, fold
 from hub.core.held import Published
 from hub.core.intake import SeenEvent
-from hub.core.model import DAY_MS, SEGMENT, Breach, Operator, ReleaseNotice, Source, Stage
-from hub.core.numbers import in_ranges
+from hub.core.model import SEGMENT, Breach, Operator, ReleaseNotice, Source, Stage
 from hub.core.universe import NO_TIME, STAGES, Universe, UniverseSegment
+from hub.stream.daily import DailyCounts
 
 BLOCK = 64
 """Positions in a stored block: small, because later stages touch blocks all over the log."""
@@ -39,7 +39,6 @@ SOURCES_KEPT = 20_000
 
 _PLACE = struct.Struct(">HQ")
 _PROGRESS = struct.Struct(">Qq")
-_PUBLISHED = struct.Struct(">QQ")
 _STAGE_CODE = {stage: code + 1 for code, stage in enumerate(STAGES)}
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -57,10 +56,6 @@ def _place(kind: bytes, partition: int, offset: int) -> bytes:
 
 def _event_key(partition: int, operator: str, event_id: bytes) -> bytes:
     return b"e" + partition.to_bytes(2, "big") + event_id + operator.encode()
-
-
-def _day_key(operator: str, day: int) -> bytes:
-    return b"d" + day.to_bytes(4, "big", signed=True) + operator.encode()
 
 
 def _pack_case(case: Case) -> bytes:
@@ -90,7 +85,7 @@ class CaseStore:
         self._cases: dict[str, Case] = {}
         self._events: dict[bytes, SeenEvent] = {}
         self._sources: dict[tuple[int, int], AcceptedSource] = {}
-        self._published: dict[bytes, Published] = {}
+        self.days = DailyCounts(self._row)
         self._kept: dict[int, deque[int]] = {partition: deque() for partition in range(partitions)}
         self._dropped_sources: list[tuple[int, int]] = []
         self._dirty_blocks: set[tuple[int, int]] = set()
@@ -170,14 +165,7 @@ class CaseStore:
 
     def published(self, operator: str, day: int) -> Published:
         """Notices of an operator on a UTC day, those that a person released apart."""
-        return self._published_of(_day_key(operator, day))
-
-    def _published_of(self, key: bytes) -> Published:
-        found = self._published.get(key)
-        if found is None:
-            row = self._row(key)
-            found = Published() if row is None else Published(*_PUBLISHED.unpack(row))
-        return found
+        return self.days.published(operator, day)
 
     def next_offset(self, partition: int) -> int:
         """The next offset of `releases` to be folded."""
@@ -208,7 +196,7 @@ class CaseStore:
         self._last_source[partition] = notice.source.offset
         self._cases[folded.number] = folded.case
         if operator is not None and not released:
-            self._count(notice, operator)
+            self.days.count(notice, operator)
         key = _event_key(partition, notice.operator, notice.event_id)
         self._events[key] = SeenEvent(notice.event_digest, position)
         shown = () if operator is None else breaches.of_notice(notice, operator, before)
@@ -225,12 +213,6 @@ class CaseStore:
             dropped = (source.partition, kept.popleft())
             self._sources.pop(dropped, None)
             self._dropped_sources.append(dropped)
-
-    def _count(self, notice: ReleaseNotice, operator: Operator) -> None:
-        key = _day_key(operator.id, notice.published_at // DAY_MS)
-        every, ported = self._published_of(key)
-        outside = not in_ranges(notice.subject.value, operator.ranges)
-        self._published[key] = Published(every + 1, ported + outside)
 
     def _note_stage(self, folded: Folded, notice: ReleaseNotice) -> None:
         partition, offset = folded.case.position
@@ -252,8 +234,8 @@ class CaseStore:
             batch.put(key, seen.digest + seen.position.offset.to_bytes(8, "big"))
         for place, accepted in self._sources.items():
             batch.put(_place(b"s", *place), _to_json([accepted.position.offset, *accepted.breaches]).encode())
-        for key, published in self._published.items():
-            batch.put(key, _PUBLISHED.pack(*published))
+        for day, published in self.days.flush():
+            batch.put(day, published)
         for place in self._dropped_sources:
             batch.delete(_place(b"s", *place))
         for partition, block in self._dirty_blocks:
@@ -265,7 +247,6 @@ class CaseStore:
         self._cases.clear()
         self._events.clear()
         self._sources.clear()
-        self._published.clear()
         self._dropped_sources.clear()
         self._dirty_blocks.clear()
         self._moved.clear()

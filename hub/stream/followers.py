@@ -23,7 +23,7 @@ from hub.core.roster import Roster
 from hub.errors import ContractError
 from hub.settings import WorkerSettings
 from hub.stream.case_store import CaseStore
-from hub.stream.log import POLL_MS, POLL_RECORDS_MAX, new_consumer
+from hub.stream.log import FETCH_WAIT_MS, POLL_MS, POLL_RECORDS_MAX, new_consumer
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ REPORTED = TopicPartition(contracts.REPORTED, 0)
 class Follower:
     """A log follower: a consumer, a place in every partition, and a condition that says it moved."""
 
+    fetch_wait_ms = FETCH_WAIT_MS
+
     def __init__(self, settings: WorkerSettings, tps: list[TopicPartition]) -> None:
         self.tps = tps
         self.places: dict[TopicPartition, int] = dict.fromkeys(tps, 0)
@@ -46,7 +48,7 @@ class Follower:
 
     async def start(self) -> None:
         """Connect and go to the places."""
-        self._consumer = new_consumer(self._settings)
+        self._consumer = new_consumer(self._settings, self.fetch_wait_ms)
         await self._consumer.start()
         self._consumer.assign(self.tps)
         for tp, place in self.places.items():

@@ -29,19 +29,23 @@ class Holding:
     async def open(self, records: Sequence[Record]) -> list[Arrival]:
         """Open messages; a held event sent again is opened as of its first record time."""
         context = self._context
-        if any(named_source(record) is not None for record in records):
-            # The verdict was written before the copies were sent; it may not have been folded here yet.
-            await context.held.caught_up()
+        if all(named_source(record) is None for record in records):
+            return await self._open(records)
+        # The verdict was written before the copies were sent; it may not have been folded here yet.
+        await context.held.caught_up()
         copies = [context.held.book.copy_of(record) for record in records]
         judged = [
             record if copy is None else record._replace(record_time=copy.recorded_at)
             for record, copy in zip(records, copies, strict=True)
         ]
-        arrivals = await context.open(judged, context.opener.events, lambda one: one.content is Refusal.BAD_SIGNATURE)
         return [
             arrival._replace(record=record, held=copy)
-            for arrival, record, copy in zip(arrivals, records, copies, strict=True)
+            for arrival, record, copy in zip(await self._open(judged), records, copies, strict=True)
         ]
+
+    async def _open(self, records: Sequence[Record]) -> list[Arrival]:
+        opener = self._context.opener
+        return await self._context.open(records, opener.events, lambda one: one.content is Refusal.BAD_SIGNATURE)
 
     def is_held(self, source: Source) -> bool:
         """Whether a source was held, and not accepted all the same."""

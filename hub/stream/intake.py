@@ -22,6 +22,7 @@ from typing import Any
 from hub import contracts
 from hub.contracts import receipts_topic
 from hub.core.breaches import of_event
+from hub.core.held import has_limit
 from hub.core.intake import Addressed, Arrival, Plan, acceptance, decide, holding, rejected
 from hub.core.model import Decision, NumberEvent, Record, Refusal
 from hub.stream.context import Context
@@ -71,8 +72,15 @@ class IntakeWorker:
                 rest = rest[1:]
                 continue
             plan = self._plan(rest[: self._undecided(rest)])
+            self._expect(plan)
             await self._carry_out(plan, pending)
             rest = rest[plan.taken :]
+
+    def _expect(self, plan: Plan) -> None:
+        """Let the other partitions of this worker know of what is decided, before anything is awaited."""
+        for arrival, notice, _ in plan.accepted:
+            if arrival.held is None and arrival.sender is not None and has_limit(arrival.sender):
+                self._context.store.days.expect(notice, arrival.sender)
 
     def _was_decided(self, arrival: Arrival) -> bool:
         decided_to = self._context.store.last_source(self._partition)
@@ -118,6 +126,7 @@ class IntakeWorker:
         ends = await asyncio.gather(*sent)
         # The answer only tells how far to fold; what counts is what the fold then says.
         await context.cases.folded(self._partition, max(end.offset for end in ends) + 1)
+        context.store.days.forget(one.notice.source for one in plan.accepted)
         context.metrics.notices.inc(len(sent))
         await self._confirm([one.arrival for one in plan.accepted], pending)
 

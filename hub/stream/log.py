@@ -25,7 +25,7 @@ LINGER_MS = 5
 BATCH_BYTES = 512 * 1024
 
 
-def new_consumer(settings: WorkerSettings) -> AIOKafkaConsumer:
+def new_consumer(settings: WorkerSettings, fetch_wait_ms: int = FETCH_WAIT_MS) -> AIOKafkaConsumer:
     """A consumer without a group; its places are its owner's."""
     return AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap_servers,
@@ -33,7 +33,7 @@ def new_consumer(settings: WorkerSettings) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH_BYTES,
-        fetch_max_wait_ms=FETCH_WAIT_MS,
+        fetch_max_wait_ms=fetch_wait_ms,
         **settings.security,
     )
 

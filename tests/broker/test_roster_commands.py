@@ -16,9 +16,10 @@ from hub.cli import app
 from hub.contracts import decode, receipts_topic
 from hub.core.model import Platform, PlatformState
 from hub.core.roster import Roster
+from hub.core.roster_life import change_state
 from hub.errors import HubError
 from hub.roster_desk import roster_desk
-from tests.broker.scene import Scene, mobile_numbers
+from tests.broker.scene import Scene, mobile_numbers, now_ms
 
 pytestmark = pytest.mark.broker
 
@@ -67,7 +68,7 @@ def test_a_platform_joins_is_suspended_comes_back_and_leaves(scene: Scene, tmp_p
     assert (coverage.state, coverage.in_force) == (PlatformState.LEFT, len(first))
     assert coverage.resolved == 0
     assert {one["platform"] for one in run(scene, "platform", "list")} >= {"cloud"}
-    assert run(scene, "platform", "show", "cloud") == left
+    assert run(scene, "platform", "show", "cloud") == left | {"standing": None}
 
 
 def test_a_platform_nobody_reaches_is_on_the_roster_all_the_same(scene: Scene) -> None:
@@ -146,3 +147,26 @@ def test_a_key_in_use_is_refused_by_every_way_onto_the_roster(scene: Scene) -> N
     with pytest.raises(HubError, match="north"):
         scene.put_platforms(scene.platform("thief", keys=(scene.key("north-1"),)))
     assert "thief" not in {one.key.decode() for one in scene.read(contracts.PLATFORMS) if one.key}
+
+
+def test_a_change_that_no_longer_fits_is_refused_and_the_others_stands(scene: Scene) -> None:
+    """Two registrars move a platform at once: one of them wins, the other is told, and the record is the winner's."""
+    scene.put_platforms(scene.platform("torn"))
+    address, first = scene.hub.address, iter([True])
+
+    async def move(state: PlatformState, *, meddle: bool) -> Platform:
+        def change(found: Platform | None, _: Roster) -> Platform:
+            assert found is not None
+            if meddle and next(first, False):
+                other = threading.Thread(target=lambda: asyncio.run(move(PlatformState.LEFT, meddle=False)))
+                other.start()
+                other.join()
+            return change_state(found, state, now_ms(), None)
+
+        async with roster_desk(address) as desk:
+            return await desk.change(Platform, "torn", change)
+
+    with pytest.raises(HubError, match="its change stands and yours was not made"):
+        asyncio.run(move(PlatformState.SUSPENDED, meddle=True))
+    newest = [decode(record.value, Platform) for record in scene.read(contracts.PLATFORMS) if record.key == b"torn"]
+    assert newest[-1].state is PlatformState.LEFT

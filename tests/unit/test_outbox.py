@@ -171,3 +171,27 @@ def test_a_file_that_is_no_outbox(tmp_path: Path) -> None:
     for path in (tmp_path / "notes", tmp_path / "none" / "outbox"):
         with pytest.raises(OperatorError, match="cannot be used"):
             _outbox(path)
+
+
+def test_a_held_event_is_settled_and_its_answer_takes_its_place(outbox: Outbox) -> None:
+    """HELD is a receipt: nothing is sent again. The copy that the hub sends later counts as no event of ours."""
+    (entry,) = [_put(outbox, 7)]
+    outbox.acknowledge([(entry, 3)])
+    held = _receipt(3, 7, decision=Decision.HELD)
+    assert outbox.record([held], next_receipt=1) == [held]
+    assert (outbox.waiting(), sum(outbox.totals())) == (0, 1)
+    answer = _receipt(9, 7)._replace(held_source=held.source)
+    assert outbox.record([answer, answer], next_receipt=3) == [answer]
+    assert sum(outbox.totals()) == 1
+    assert outbox.receipt_of(entry.event_id) == answer
+    again = _receipt(12, 7, decision=Decision.DUPLICATE)._replace(held_source=held.source)
+    still = _receipt(13, 7, decision=Decision.HELD)._replace(held_source=held.source)
+    assert outbox.record([again, still], next_receipt=5) == []
+    assert outbox.receipt_of(entry.event_id) == answer
+
+
+def test_an_answer_to_an_event_nobody_remembers_changes_nothing(outbox: Outbox) -> None:
+    """A fresh outbox on another machine reads old receipts and counts no copy."""
+    answer = _receipt(9, 7)._replace(held_source=_receipt(3).source)
+    assert outbox.record([answer], next_receipt=1) == []
+    assert sum(outbox.totals()) == 0
