@@ -30,9 +30,9 @@ def check_server(
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError
 
+    from hub.platform.sidecar import serve
     from hub.sdk.login_check import LoginCheck, LoginCheckSettings
     from hub.sdk.numbering import usual_forms
-    from hub.sdk.sidecar import serve
 
     try:
         engine = create_engine(database_url, pool_size=CONNECTIONS, pool_pre_ping=False)

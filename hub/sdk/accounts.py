@@ -206,7 +206,7 @@ class Changes(NamedTuple):
     `evidence`: by partition, from which time on everything of it was heard. `caught_up_at`: when the adapter was at
     the end of all partitions. Both UTC milliseconds, for the login check.
     `retries`: None for a case that is not to be tried again. `done_with`: undone cases that hold nothing any more;
-    their touches go.
+    their touches go. `asked_of`: cases looked at beside the log; what was asked for them is done with this.
     """
 
     log_id: bytes | None
@@ -219,6 +219,7 @@ class Changes(NamedTuple):
     said: dict[SaidKey, BitMap]
     retries: Mapping[Source, Retry | None] = NONE
     done_with: frozenset[Source] = frozenset()
+    asked_of: frozenset[Source] = frozenset()
     last_cases: Mapping[str, LastCase] = NONE
     evidence: Mapping[int, int] = NONE
     caught_up_at: int | None = None

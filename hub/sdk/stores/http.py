@@ -33,13 +33,13 @@ from hub.sdk.accounts import (
     Wanted,
 )
 from hub.sdk.asking import Ask, AskKey, Retry
+from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.stores.account_service import AccountService, ServiceSettings
 from hub.sdk.stores.bulk import Row, bulk_for
 from hub.sdk.stores.faults import told
 from hub.sdk.stores.records import Records
+from hub.sdk.stores.sql_index import PREFIX, SqlIndex
 from hub.sdk.stores.tables import Tables
-
-PREFIX = "unbind_hub_"
 
 
 def http_store(url: str, token: str, records: Path, timeout_ms: int, batch_max: int) -> HttpStore:
@@ -59,14 +59,16 @@ def http_store(url: str, token: str, records: Path, timeout_ms: int, batch_max: 
 
 
 class HttpStore:
-    """Implements `hub.sdk.accounts.AccountStore`."""
+    """Implements `hub.sdk.accounts.AccountStore` and `hub.sdk.last_cases.Index`."""
 
     def __init__(self, service: AccountService, engine: Engine) -> None:
         self.service = service
         self._engine = engine
         self._tables = Tables(PREFIX)
         with told():
+            self.index = SqlIndex(engine, PREFIX, None, self._tables.metadata)
             self._tables.metadata.create_all(engine)
+            self.index.prepare()
 
     def readability(self) -> Readability:
         """What the service says of its own rows."""
@@ -80,9 +82,17 @@ class HttpStore:
     @contextmanager
     def transaction(self) -> Iterator[HttpSession]:
         """A transaction of the records; the service is asked within it, written ahead."""
-        session = HttpSession(self.service, self._engine, self._tables)
+        session = HttpSession(self.service, self._engine, self._tables, self.index)
         yield session
         session.commit()
+
+    def last_case(self, number: str) -> LastCase | None:
+        """The last case of a number."""
+        return self.index.last_case(number)
+
+    def evidence(self) -> Evidence:
+        """How far the record of last cases goes back and how new it is."""
+        return self.index.evidence()
 
     def outbox(self) -> Outbox:
         """What is committed, and so done, and not yet acknowledged."""
@@ -103,10 +113,11 @@ class HttpStore:
 class HttpSession:
     """Implements `hub.sdk.accounts.Session`."""
 
-    def __init__(self, service: AccountService, engine: Engine, tables: Tables) -> None:
+    def __init__(self, service: AccountService, engine: Engine, tables: Tables, index: SqlIndex) -> None:
         self._service = service
         self._engine = engine
         self._tables = tables
+        self._index = index
         self._accounts: dict[str, Account] = {}
         self._asked_until: dict[tuple[str, Source], int] = {}
         self._places: dict[int, Place] = {}
@@ -133,6 +144,7 @@ class HttpSession:
                 touches={(touch.case, touch.account_id): touch for touch in touches},
                 unbinds=records.unbinds(wanted.since_hour),
                 retries=records.retries(wanted.cases),
+                last_cases=self._index.load(connection, wanted.subjects),
             )
 
     def _asked(self, connection: Connection) -> dict[str, Account]:
@@ -178,6 +190,7 @@ class HttpSession:
         with told(), self._engine.begin() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             Records(connection, self._tables, str).save(changes, str)
+            self._index.save(connection, changes)
             self._settle(connection, changes)
 
     def _settle(self, connection: Connection, changes: Changes) -> None:
@@ -186,7 +199,8 @@ class HttpSession:
         for partition, place in changes.places.items():
             passed = (asked.c.partition == partition, asked.c.notice_at < place.next_offset, asked.c.again == 0)
             connection.execute(delete(asked).where(*passed))
-        tried = [{"partition": case.partition, "opened_at": case.offset} for case in changes.retries]
+        again = {*changes.retries, *changes.asked_of}
+        tried = [{"partition": case.partition, "opened_at": case.offset} for case in sorted(again)]
         bulk_for(connection).delete(asked, tried, ("partition", "opened_at"))
         for row in connection.execute(select(asked)).all():
             effect = changes.effects.get(row.account_id)

@@ -19,9 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from hub.core.model import Stage
-from hub.sdk import camara
+from hub.platform import camara
+from hub.platform.problems import BodyLimit, faults, no_such_page, problem
 from hub.sdk.login_check import Advice, LoginCheck, Operation, Reason, Recycled, Signals, Verdict
-from hub.sdk.problems import BodyLimit, faults, no_such_page, problem
 from hub.sdk.times import iso_time
 
 BATCH_MAX = 1_000
