@@ -20,8 +20,8 @@ from hub.sdk.acting import Plan, Rules, _Work
 from hub.sdk.asking import AskKey
 from hub.sdk.plans import FUSE_HOURS, Blown, hour_of
 
-TRIAL_PARTITION = -1
-"""Where the positions of test cases lie: nowhere in `releases`."""
+TRIAL_PARTITION = 2**31 - 1
+"""Where the positions of test cases lie: no `releases` has so many partitions."""
 
 TRIAL_STAGES = (Stage.COOLING, Stage.SCHEDULED, Stage.WITHDRAWN)
 """Freeze, unbind, put back."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from hub.core.model import Outcome, Source, Stage, Subject, Trial
+from hub.core.model import Outcome, Source, Stage, Subject, Trial, TrialStep
+from hub.sdk.accounts import AccountStore
 from hub.sdk.acting import Rules
 from hub.sdk.adapter_settings import always_done
 from hub.sdk.again import TRIAL_STAGES
 from hub.sdk.handling import look, try_out
 from hub.sdk.stores.memory import MemoryAccount, MemoryStore
 from tests.unit.acting_scene import NEW, NUMBER, OLD, OTHER, Log, answers, by_ending, hear, openers, said_in, take_acks
+from tests.unit.store_harnesses import HARNESSES, Harness
 
 RULES = Rules(by_ending)
 TRIAL = Trial(b"t" * 16, "shop", Subject("e164", NUMBER), NEW + 1)
@@ -144,3 +148,34 @@ def test_a_test_case_says_what_would_go_wrong() -> None:
         (Stage.SCHEDULED, Outcome.FAILED, 1),
         (Stage.WITHDRAWN, None, 0),
     ]
+
+
+@pytest.fixture(params=HARNESSES)
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Harness:
+    return HARNESSES[request.param](tmp_path)
+
+
+def test_every_store_goes_through_a_test_case_and_looks_again(harness: Harness) -> None:
+    """Whatever keeps the accounts: a test case leaves no trace, and a case looked at again is done as it stands."""
+    store, log = harness.open(), Log()
+    harness.bind("1", harness.form.written(NUMBER)[0], OLD)
+    before = harness.see()
+    assert [(step.outcome, step.accounts) for step in _steps(store)] == [
+        (Outcome.FROZEN, 1),
+        (Outcome.UNBOUND, 1),
+        (Outcome.REINSTATED, 1),
+    ]
+    assert harness.see() == before
+    assert take_acks(store) == []
+    log.add(Stage.COOLING)
+    log.add(Stage.SCHEDULED, 0)
+    hear(store, log)
+    assert harness.see()["1"].number is None
+    harness.bind("1", harness.form.written(NUMBER)[0], OLD)
+    assert look(harness.open(), log.notices[0], RULES).outcome is Outcome.UNBOUND
+    assert harness.see()["1"].number is None
+    assert answers(harness.open(), log) == {Source(0, 0): {Outcome.FROZEN, Outcome.UNBOUND}}
+
+
+def _steps(store: AccountStore) -> list[TrialStep]:
+    return [try_out(store, TRIAL, stage, RULES) for stage in TRIAL_STAGES]
