@@ -129,7 +129,8 @@ class OperatorBook:
         self.reports: dict[int, DailyReport] = {}
         self._sources: dict[int, dict[int, int]] = {}
         self._reasons: dict[Source, Refusal] = {}
-        self._answered: set[Source] = set()
+        self._held: set[Source] = set()
+        self._answers: dict[Source, Receipt] = {}
         self._not_theirs: set[Source] = set()
 
     @property
@@ -158,6 +159,9 @@ class OperatorBook:
         told = receipt.decision is not Decision.REPORTED and receipt.reason is not Refusal.BAD_SIGNATURE
         times[receipt.source.offset] = receipt.recorded_at if told else NOT_COUNTED
         self._note(receipt)
+        if receipt.decision is Decision.HELD:
+            self._held.add(receipt.source)
+            self._replace_held(receipt.source)
         if receipt.decision is Decision.REPORTED and receipt.report_day is not None:
             arrived = DailyReport(receipt.report_sent, receipt.recorded_at)
             known = self.reports.get(receipt.report_day)
@@ -172,11 +176,14 @@ class OperatorBook:
             self.breaches[breach] = self.breaches.get(breach, 0) + 1
 
     def _answer(self, receipt: Receipt, held: Source) -> None:
-        if receipt.decision is Decision.HELD or held in self._answered:
-            return
-        self._answered.add(held)
-        self.decisions[Decision.HELD] = self.decisions.get(Decision.HELD, 0) - 1
-        self._note(receipt)
+        if receipt.decision is not Decision.HELD and held not in self._answers:
+            self._answers[held] = receipt
+            self._replace_held(held)
+
+    def _replace_held(self, held: Source) -> None:
+        if held in self._held and held in self._answers:
+            self.decisions[Decision.HELD] -= 1
+            self._note(self._answers[held])
 
     def breaches_at(self, operator: Operator, now_ms: int) -> dict[Breach, int]:
         """Every breach so far, the daily ones judged at `now_ms`."""

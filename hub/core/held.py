@@ -115,7 +115,12 @@ class HeldBook:
         """Fold a person's verdict."""
         for source in release.sources:
             row = self.of(source)
-            if row is not None and row.operator == release.operator and row.verdict is None and row.copy is None:
+            # One that a notice counted for takes it as well: its copy is then known as a copy, and a duplicate.
+            if (
+                row is not None
+                and (row.operator, row.verdict) == (release.operator, None)
+                and row.copy in (None, source)
+            ):
                 self._put(source, row._replace(verdict=release.verdict))
 
     def settle(self, decided: HeldDecided) -> None:

@@ -239,7 +239,7 @@ def _decide_one(arrival: Arrival, known: _Overlay, plan: Plan, log_id: bytes) ->
     content = arrival.content
     copy = None if arrival.sender is None else arrival.held
     if copy is not None and copy.decided:
-        plan.receipts.append(_receipt(arrival, Decision.DUPLICATE))
+        _answer(arrival, _receipt(arrival, Decision.DUPLICATE), plan, known)
     elif copy is not None and copy.verdict is HeldVerdict.DROPPED:
         _refuse(arrival, Refusal.DROPPED, plan, known)
     elif isinstance(content, Refusal):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import uuid
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -39,9 +40,10 @@ from hub.sdk.publisher import OperatorPublisher, PublisherSettings
 from hub.sdk.times import iso_time
 from tests.broker import scene as scenes
 from tests.broker import verdicts
-from tests.broker.killing import Killer, kill
-from tests.broker.scene import Message, Scene, event, mobile_numbers, say
+from tests.broker.killing import Killer, kill, spoilt
+from tests.broker.scene import Message, Scene, event, mobile_numbers, say, wait_until
 from tests.broker.test_roster_commands import run
+from tests.broker.test_zombie import is_stopped
 from tests.broker.traffic import OPERATORS, Traffic
 
 pytestmark = pytest.mark.broker
@@ -191,6 +193,39 @@ def test_what_a_dead_worker_held_stays_held(scene: Scene) -> None:
     assert [one.decision for one in scene.receipts("dale")] == [Decision.HELD, Decision.ACCEPTED]
 
 
+def test_a_zombie_that_holds_what_was_accepted_meanwhile_blocks_nobody(tmp_path: Path) -> None:
+    """Stopped while it wrote to `held`, woken after another worker accepted the same events: their numbers go on."""
+    with scenes.running(tmp_path) as scene:
+        scene.put_operator("fen", "+86152")
+        run(scene, "operator", "limits", "fen", "--daily", "0")
+        numbers = mobile_numbers(600, "+8615200")
+        with spoilt(scene, "zombie", f"stop:{contracts.HELD}") as zombie:
+            wait_until("both workers are in the group", lambda: scene.members() == 2)
+            scene.send(scene.event_message(event(number, EventType.COOLING, "fen")) for number in numbers)
+            scene.flush()
+            wait_until("it has stopped", lambda: is_stopped(zombie))
+            run(scene, "operator", "limits", "fen")
+            scene.settle(contracts.EVENTS)
+            zombie.process.send_signal(signal.SIGCONT)
+            wait_until("it is back in the group", lambda: scene.members() == 2)
+            accepted = {notice.source: notice.subject.value for _, notice in scene.notices()}
+            phantoms = accepted.keys() & held_sources(scene)
+            say(f"{len(phantoms)} of {len(accepted)} accepted events were held by the zombie as well")
+            assert phantoms, "the zombie did not do what it is for"
+            back = send(scene, *(event(number, EventType.RESTORED, "fen") for number in accepted.values()))
+            assert Counter(one.decision for one in back) == Counter({Decision.ACCEPTED: len(accepted)})
+            run(scene, "operator", "release-held", "fen", "--by", "Li", "--all")
+            scene.settle(contracts.EVENTS)
+            assert run(scene, "operator", "held") == []
+            assert {notice.subject.value for _, notice in scene.notices()} == set(numbers)
+
+
+def held_sources(scene: Scene) -> set[Source]:
+    """Every source that was ever written to `held`."""
+    words = [decode(record.value, HeldEvent, HeldRelease, HeldDecided) for record in scene.read(contracts.HELD)]
+    return {one.source for one in words if isinstance(one, HeldEvent)}
+
+
 async def publish_and_be_held(scene: Scene, folder: Path) -> tuple[OperatorPublisher, int]:
     """A publisher over its limit: held, released, and its day reported; the report's day."""
     signer = scene.signer("fell-1")
@@ -258,11 +293,7 @@ def decided_once(scene: Scene) -> list[str]:
         for receipt in scene.receipts(operator):
             answers[receipt.source].add(receipt)
     wrong += [f"{one}: {said}" for one, said in answers.items() if len(said) > 1]
-    held, sources = set(), {Source(one.partition, one.offset) for one in scene.read(contracts.EVENTS)}
-    for record in scene.read(contracts.HELD):
-        one = decode(record.value, HeldEvent, HeldRelease, HeldDecided)
-        if isinstance(one, HeldEvent):
-            held.add(one.source)
+    held, sources = held_sources(scene), {Source(one.partition, one.offset) for one in scene.read(contracts.EVENTS)}
     said_held = {one for one, said in answers.items() for each in said if each.decision is Decision.HELD}
     copies = {one for one, said in answers.items() for each in said if each.held_source is not None}
     wrong += [f"held without saying so: {one}" for one in held - said_held]

@@ -277,6 +277,12 @@ def test_a_notice_that_counts_makes_a_source_not_held() -> None:
     assert book.waiting("lake", N[0]) == [7]
     book.void(source)
     assert book.waiting("lake", N[0]) == []
+    # A person may still see it and release it: then its copy is known as one, and is a duplicate that is settled.
+    book.judge(HeldRelease("lake", (source,), HeldVerdict.RELEASED, "Li", NOW, ""))
+    record = Record("events", HOME, 20, NOW, None, b"v", ((HELD_SOURCE_HEADER, str(source).encode()),))
+    copy = book.copy_of(record)
+    assert copy is not None
+    assert copy.decided
 
 
 def test_headers_are_kept_with_the_seal_first_and_no_claim() -> None:
