@@ -14,6 +14,7 @@ import uvicorn
 import yaml
 from fastapi import FastAPI, Header, HTTPException, Request
 from jsonschema import Draft202012Validator
+from starlette.requests import ClientDisconnect
 
 from hub.core.numbers import is_e164
 
@@ -125,7 +126,10 @@ def application(service: Service) -> FastAPI:
     @app.post("/{call}")
     async def call(call: str, request: Request, authorization: str | None = Header(None)) -> dict[str, Any]:
         admit(authorization)
-        asked, (wanted, given) = await request.json(), SCHEMAS[call]
+        try:
+            asked, (wanted, given) = await request.json(), SCHEMAS[call]
+        except ClientDisconnect as gone:  # killed while it was asking
+            raise HTTPException(400) from gone
         hold_to(wanted, asked)
         answer = service.match(asked) if call == "match" else service.act(asked)
         hold_to(given, answer)

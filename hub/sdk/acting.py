@@ -150,11 +150,13 @@ class _Work:
         if self._blown(position, notice) is not None:
             self._retries.failed(case)
         else:
-            waiting = Waiting(position.offset, heard.digest, notice.published_at)
-            self._waiting[position.partition] = waiting.after(self._waiting.get(position.partition))
+            words = self._sayings.words
             self._again = True
             self._act_on(case, heard, answered=True)
             self._again = False
+            if self._sayings.words > words:
+                waiting = Waiting(position.offset, heard.digest, notice.published_at)
+                self._waiting[position.partition] = waiting.after(self._waiting.get(position.partition))
         self._retries.settle(case, position, retry.attempts + 1)
 
     def _check(self, notice: ReleaseNotice) -> None:

@@ -77,6 +77,7 @@ class PlatformAdapter:
         retries = None if self.settings.clock == "world" else self.settings.retries
         self._rules = Rules(always_done) if dry else Rules(act, self.settings.fuse_unbinds_per_day, retries)
         self._retry_look_at_s = 0.0
+        self._gone: set[Source] = set()
         self._signer = signer
         self._address = address
         self._listening = listening
@@ -163,12 +164,20 @@ class PlatformAdapter:
             return
         now_ms, most = system_clock(), self.settings.retry_batch_max
         due = await self._in_store(lambda: self._store.due(now_ms, most))
-        if due:
-            batch = [self._heard_again(record) for record in await wire.reread(one.position for one in due)]
+        wanted = {one.position for one in due} - self._gone
+        if wanted:
+            batch = [self._heard_again(record) for record in await wire.reread(sorted(wanted))]
+            self._note_gone(wanted - {heard.position for heard in batch})
             if batch:
                 await self._carry_out(batch)
                 await self._acknowledge(wire)
         self._retry_look_at_s = time.monotonic() + self.settings.retry_poll_ms / 1_000
+
+    def _note_gone(self, positions: set[Source]) -> None:
+        """Leave cases to their next stage whose notice is in the log no more."""
+        if positions:
+            log.error("%s: %d notices to be tried again cannot be read any more", self.platform_id, len(positions))
+        self._gone |= positions
 
     def _heard_again(self, record: Record) -> HeardNotice:
         notice = _notice(record)

@@ -54,9 +54,11 @@ class Sayings:
 
     def __init__(self) -> None:
         self.said: dict[SaidKey, BitMap] = {}
+        self.words = 0
 
     def say(self, case: Source, outcome: Outcome) -> None:
         """Say an outcome of one case."""
+        self.words += 1
         self._bits(case, outcome).add(case.offset % SEGMENT)
 
     def unsay_not_bound(self, opener: Source) -> None:

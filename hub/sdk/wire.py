@@ -69,9 +69,11 @@ class Wire:
                 reader.assign([tp])
                 reader.seek(tp, position.offset)
                 fetch = partial(reader.getmany, timeout_ms=REREAD_MS, max_records=1)
-                for raw in (await self.retried("read again", fetch)).get(tp, []):
-                    if raw.offset == position.offset:
-                        found.append(_record(raw))
+                try:
+                    fetched = (await self.retried("read again", fetch)).get(tp, [])
+                except OffsetOutOfRangeError:
+                    continue
+                found += [_record(raw) for raw in fetched if raw.offset == position.offset]
         return found
 
     async def ends(self, partitions: Iterable[int]) -> dict[int, int]:

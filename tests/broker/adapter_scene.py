@@ -31,7 +31,9 @@ from tests.unit.acting_scene import NEW, NOW, OLD, Log, Said, openers, said_in
 
 PARTITIONS = 3
 HUB_ID = "hub-of-the-test"
-BATCH_MAX = 10
+BATCH_MAX = 4
+"""Small batches, so that a kill comes amid many of them; also on a quick machine the log outlasts the kills."""
+
 STOP_S = 30.0
 Deeds = list[tuple[str, str, str]]
 
@@ -244,7 +246,7 @@ def through(acks: list[Acknowledgement]) -> dict[int, int]:
     return found
 
 
-def write_config(folder: Path, servers: str, platform: Platform, extra: str = "") -> Path:
+def write_config(folder: Path, servers: str, platform: Platform, extra: str = "", batch_max: int = BATCH_MAX) -> Path:
     """The platform's file and key."""
     if not (folder / "shop.pem").exists():
         Signer.generate("shop-1", HUB_ID).save(folder / "shop.pem")
@@ -255,7 +257,7 @@ platform: shop
 key: {{id: shop-1, file: shop.pem}}
 hub: {{bootstrap_servers: "{servers}", hub_id: {HUB_ID}, partitions: {PARTITIONS}}}
 fuse_unbinds_per_day: false
-batch_max: {BATCH_MAX}
+batch_max: {batch_max}
 {extra}
 store:{platform.store_yaml()}""",
         encoding="utf-8",

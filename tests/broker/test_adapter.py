@@ -18,10 +18,21 @@ from hub.contracts import ACKS, MARKER, RELEASES, decode, encode, partition_of
 from hub.core.model import Acknowledgement, Outcome, Source, Stage
 from hub.errors import FuseBlown, HubError, PlatformError, StoreUnreadable
 from hub.local.kafka import EmbeddedKafka
-from hub.sdk import AdapterSettings, Deed, International, Listening, MemoryStore, PlatformAdapter, SqlStore, SqlTable
+from hub.sdk import (
+    AdapterSettings,
+    Deed,
+    Done,
+    International,
+    Listening,
+    MemoryStore,
+    PlatformAdapter,
+    SqlStore,
+    SqlTable,
+)
 from hub.sdk.accounts import AccountStore
 from hub.sdk.acting import Rules
 from hub.sdk.adapter_settings import always_done, system_clock
+from hub.sdk.asking import RetryPlan
 from hub.sdk.handling import carry_out
 from hub.settings import HubAddress
 from hub.signing import Signer, read_seal, signature_holds
@@ -337,3 +348,26 @@ async def test_a_broker_that_never_answers_is_given_up() -> None:
     nowhere = HubAddress("127.0.0.1:1", HUB_ID, PARTITIONS)
     with pytest.raises(HubError, match="KafkaConnectionError"):
         await PlatformAdapter("shop", shop(), SIGNER, nowhere, QUICK).run(asyncio.Event())
+
+
+async def test_what_failed_is_read_again_and_tried_again_by_the_clock(wires: Wires) -> None:
+    """An account that failed is tried again while the log stands still, and its new answer is acknowledged."""
+    log, stop, asked = two_cases(), asyncio.Event(), list[Deed]()
+    log.notices = log.notices[:1]
+    await wires.put(log)
+
+    def act(deed: Deed, account_id: str, notice: Any) -> Done:  # noqa: ARG001 - an `Act`
+        asked.append(deed)
+        return Done.FAILED if len(asked) < 3 else Done.DONE
+
+    settings = AdapterSettings(linger_ms=20, retries=RetryPlan(first_ms=30), retry_poll_ms=10)
+    running = adapter(wires, shop(), settings, act=act)
+    task = asyncio.create_task(running.run(stop))
+    try:
+        await _until(lambda: running.counts.frozen == 1 and running.acks == 2, task)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, DEADLINE_S)
+    assert (asked, running.counts.failed, running.counts.frozen) == ([Deed.FREEZE] * 3, 2, 1)
+    said = said_in(await wires.acknowledged(), openers(log))
+    assert said == {Source(0, 0): {Outcome.FAILED, Outcome.FROZEN}}

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.broker
 KILL_S = 20.0
 WORK_S = 0.5
 NOTICES_A_KILL = 250
+END_BATCH_MAX = 500
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,8 @@ class Trial:
         assert beyond == {}, "said what an undisturbed adapter never says"
 
     def end(self) -> None:
-        """Let it finish, and compare everything."""
+        """Let it finish, in larger batches, and compare everything."""
+        write_config(self.config.parent, self.wires.servers, self.platform, batch_max=END_BATCH_MAX)
         child = start(self.config)
         wait_until(self._words(), lambda: child.ended.is_set() or self._is_done(), 180.0)
         assert child.end(signal.SIGTERM, KILL_S), "it does not end when told"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -177,3 +178,23 @@ def test_init_asks_what_it_was_not_told(tmp_path: Path) -> None:
     assert isinstance(config.store, SqlConfig)
     assert (config.platform, config.bootstrap_servers, config.store.table) == ("panbox", "10.0.0.1:9092", "members")
     assert config.store.columns == {"account_id": "uid", "number": "mobile", "bound_at": "since", "frozen": None}
+
+
+def test_certificates_make_the_ssl_context(tmp_path: Path) -> None:
+    """The ssl_ options become aiokafka's ssl_context; a certificate that is not there is the platform's to mend."""
+    security = "{security_protocol: SSL, ssl_cafile: ca.pem}, partitions: 3"
+    text = SMALLEST.replace("hub_id: local-hub", f"hub_id: local-hub, security: {security}")
+    config = read_config(text, folder=tmp_path)
+    with pytest.raises(PlatformError, match="certificates"):
+        address_of(config)
+    (tmp_path / "ca.pem").write_bytes(Path(certifi_file()).read_bytes())
+    found = address_of(config).security
+    assert set(found) == {"security_protocol", "ssl_context"}
+    assert isinstance(found["ssl_context"], ssl.SSLContext)
+
+
+def certifi_file() -> str:
+    """Certificates that are there wherever httpx is."""
+    import certifi
+
+    return certifi.where()

@@ -155,6 +155,18 @@ def test_the_next_stage_takes_the_place_of_a_retry() -> None:
     assert (act.asked, store.due(NOW + HOUR_MS, 10)) == ([], [])
 
 
+def test_beyond_the_fuse_a_retry_waits_for_its_next_time() -> None:
+    """A retry never goes beyond the fuse, and never stops the adapter as a new notice does: it is put off."""
+    store, log, act = MemoryStore([("1", NUMBER, OLD)]), Log(), Moody(Done.FAILED)
+    log.add(Stage.REASSIGNED)
+    carry_out(store, log.notices, Rules(act, 1, RETRIES), NOW)
+    act.mood = Done.DONE
+    again = [log.notices[0]._replace(again=True)]
+    plan = carry_out(store, again, Rules(act, 0, RETRIES), NOW + 1_000)
+    assert (plan.blown, plan.counts.unbound, store.due(NOW + 3_000, 1)[0].attempts) == (None, 0, 1)
+    assert carry_out(store, again, Rules(act, 1, RETRIES), NOW + 3_000).counts.unbound == 1
+
+
 def test_what_was_declined_waits_for_the_next_stage() -> None:
     """A retry asks again where the platform failed, never where it declined."""
 
