@@ -47,6 +47,12 @@ SIZE = {
     "postgresql": "SELECT pg_database_size(current_database())",
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
 }
+SETTLE = {
+    "postgresql": ("VACUUM (ANALYZE)", "CHECKPOINT"),
+    "sqlite": ("ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"),
+}
+"""What a database does by itself some time after a bulk load, and would else do while it is measured."""
+
 FILL = {
     "postgresql": """INSERT INTO users
         SELECT i, '+86' || (13000000000 + i * 7), :bound FROM generate_series(0, :accounts - 1) AS i""",
@@ -78,6 +84,7 @@ def _measure(engine: Engine, *, quick: bool) -> dict[str, Any]:
     accounts_bytes = _size_bytes(engine)
     record_s = _fill_record(engine, cases, every)
     record_bytes = _size_bytes(engine) - accounts_bytes
+    _settle(engine)
     chance = random.Random(1)
     places = [chance.randrange(accounts) for _ in range(asked)]
     check = LoginCheck(engine, SETTINGS)
@@ -143,6 +150,12 @@ def _right(answer: Any, place: int, every: int) -> None:
 def _account_of(engine: Engine, phone: str) -> None:
     with engine.connect() as connection:
         connection.execute(text("SELECT id, bound_at FROM users WHERE phone = :phone"), {"phone": phone}).one()
+
+
+def _settle(engine: Engine) -> None:
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        for statement in SETTLE[engine.dialect.name]:
+            connection.execute(text(statement))
 
 
 def _size_bytes(engine: Engine) -> int:

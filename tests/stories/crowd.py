@@ -249,7 +249,7 @@ class Crowd:
         elif not self._owns(person):
             self.tally.note("strangers in", one.life, person.name)
             assert person.files().get("diary") != f"what {person.name} wrote"
-        elif person.name.startswith("old"):
+        elif person.name == one.old and one.life in GONE:
             assert person.files() == {"diary": f"what {person.name} wrote"}
 
     def _owns(self, person: Person) -> bool:
