@@ -23,8 +23,8 @@ from hub.stream.log import POLL_MS, new_consumer
 RING_NOTICES = 2_000
 """Newest notices kept of each partition."""
 
-BLOCK_NOTICES = 500
-BLOCKS_KEPT = 64
+BLOCK_NOTICES = 1_000
+BLOCKS_KEPT = 48
 FETCH_S_MAX = 30.0
 READERS = 2
 """Consumers that fetch blocks; receivers that lag wait for one another here rather than open a connection each."""
