@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,11 +17,20 @@ from hub.errors import HubError
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 SHOWN = ("platform", "channel", "state", "since", "behind", "failures", "next_try_at", "received_at", "why", "todo")
+TIMES = {"since", "next_try_at", "received_at"}
 
 
 @app.callback()
 def _delivery() -> None:
     """Webhooks and daily files for platforms that do not read Kafka."""
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name in TIMES:
+        return datetime.fromtimestamp(value / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return str(value)
 
 
 @app.command()
@@ -104,5 +114,5 @@ def status(
         return
     table = Table(*SHOWN, title="Receivers")
     for row in rows:
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in SHOWN))
+        table.add_row(*(_cell(name, row[name]) for name in SHOWN))
     Console().print(table)

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from aiokafka.errors import KafkaError
+
 from hub.delivery.channels import Channel, Parcel, Span
 from hub.delivery.health import Answer, Health, Verdict, judged
 from hub.delivery.journal import NONE, Journal, Place
@@ -16,6 +18,7 @@ from hub.delivery.metrics import DeliveryMetrics
 from hub.delivery.receipts import ReceiptBook
 from hub.delivery.releases import Releases
 from hub.delivery.settings import Patience
+from hub.errors import HubError
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +74,7 @@ class Courier:
         self._turn = 0
         self._wake = asyncio.Event()
         self._moved = asyncio.Condition()
+        self._wrong: BaseException | None = None
         self._say_again(received)
         self.hub_has(received)
         office.metrics.show(platform, self.health)
@@ -113,6 +117,8 @@ class Courier:
         try:
             while True:
                 self._wake.clear()
+                if self._wrong is not None:  # none of the receiver's doing: the program ends and starts anew
+                    raise self._wrong
                 now_ms = self._office.clock()
                 for lane in self._due(now_ms):
                     await self._begin(lane)
@@ -143,7 +149,11 @@ class Courier:
         return [one for one in turned if one not in self._running and self.health.may_try(one, now_ms)]
 
     async def _begin(self, lane: int) -> None:
-        parcel = await self.channel.next_parcel(lane, self._places)
+        try:
+            parcel = await self.channel.next_parcel(lane, self._places)
+        except (HubError, KafkaError) as wrong:  # the hub's own fault, not the receiver's: looked at again soon
+            log.warning("%s waits for the hub: %s", self.platform, type(wrong).__name__)
+            return
         if parcel is None:
             return
         attempt = {}
@@ -156,10 +166,12 @@ class Courier:
             self._office.journal.put(self.platform, attempt)
         task = asyncio.create_task(self._carry(lane, parcel))
         self._running[lane] = task
-        task.add_done_callback(lambda _: self._done(lane))
+        task.add_done_callback(lambda done: self._done(lane, done))
 
-    def _done(self, lane: int) -> None:
+    def _done(self, lane: int, task: asyncio.Task[None]) -> None:
         self._running.pop(lane, None)
+        if not task.cancelled() and task.exception() is not None:
+            self._wrong = task.exception()
         self._wake.set()
 
     async def _carry(self, lane: int, parcel: Parcel) -> None:

@@ -167,13 +167,13 @@ class DayFiles:
             return known
 
     async def _make(self, listed: Listed) -> DayFile:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds numbers
         path = self._folder / f"{self._hub_log.log_id.hex()[:8]}-{listed.day}.csv"
         scratch, digest, spans = path.with_suffix(".tmp"), sha256(), list[Span]()
         with scratch.open("wb") as out:
-            for piece in [csv_bytes([COLUMNS])]:
-                out.write(piece)
-                digest.update(piece)
+            head = csv_bytes([COLUMNS])
+            out.write(head)
+            digest.update(head)
             for partition, (first, end) in sorted(listed.spans.items()):
                 last = b""
                 async for told in self._read(partition, first, end):

@@ -6,6 +6,7 @@ that the caller hears at once what is wrong; the hub decides again by itself.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Mapping
@@ -25,6 +26,9 @@ from hub.delivery.service import Delivery
 from hub.opening import OpenedAck, Opener
 from hub.sdk.accounts import Waiting
 from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes
+
+WRITE_S = 15.0
+"""How long an acknowledgement may take to be durable before its sender is told to send it again."""
 
 DETAIL = {
     Refusal.BAD_SIGNATURE: "the signature does not hold",
@@ -64,9 +68,11 @@ class Effects:
             raise refused(reason, DETAIL.get(reason, "it cannot be read"))
         await self._check_log(opened.ack, record.record_time)
         try:
-            written = await self._delivery.send_ack(platform, value, sealed)
-        except KafkaError:
-            raise Problem(503, "NO_KAFKA", "it could not be written", "Send it again.", retry_after_s=10) from None
+            async with asyncio.timeout(WRITE_S):
+                written = await self._delivery.send_ack(platform, value, sealed)
+        except (KafkaError, TimeoutError):
+            todo = "Send the same bytes again; twice does no harm."
+            raise Problem(503, "NO_KAFKA", "nobody knows whether it was written", todo, retry_after_s=10) from None
         return {"written_at": f"{written.partition}-{written.offset}", "received": len(opened.ack.received)}
 
     def _open(self, record: Record) -> OpenedAck:

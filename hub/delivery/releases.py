@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from hashlib import sha256
@@ -14,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from hub import contracts
 from hub.contracts import decode
 from hub.core.model import ReleaseNotice
-from hub.errors import ContractError
+from hub.errors import ContractError, HubError
 from hub.settings import WorkerSettings
 from hub.stream.followers import Follower
 from hub.stream.log import POLL_MS, new_consumer
@@ -22,8 +23,9 @@ from hub.stream.log import POLL_MS, new_consumer
 RING_NOTICES = 2_000
 """Newest notices kept of each partition."""
 
-BLOCK_NOTICES = 500
-BLOCKS_KEPT = 64
+BLOCK_NOTICES = 1_000
+BLOCKS_KEPT = 48
+FETCH_S_MAX = 30.0
 READERS = 2
 """Consumers that fetch blocks; receivers that lag wait for one another here rather than open a connection each."""
 
@@ -186,7 +188,10 @@ async def _fetch(reader: AIOKafkaConsumer, partition: int, first: int, last: int
     reader.assign([tp])
     reader.seek(tp, first)
     found: list[Any] = []
+    deadline_s = time.monotonic() + FETCH_S_MAX
     while not found or found[-1].offset < last - 1:
+        if time.monotonic() > deadline_s:
+            raise HubError("releases cannot be read", todo="Check the brokers; delivery goes on when they answer.")
         fetched = await reader.getmany(tp, timeout_ms=POLL_MS, max_records=BLOCK_NOTICES)
         found += [raw for raw in fetched.get(tp, ()) if raw.offset < last]
     return found

@@ -218,5 +218,7 @@ async def make_delivery(settings: DeliverySettings) -> Delivery:
     from hub.delivery.keys import hub_key
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    hub_log = await read_hub_log(WorkerSettings(settings.bootstrap_servers, settings.data_dir, "delivery"))
+    hub_log = await read_hub_log(
+        WorkerSettings(settings.bootstrap_servers, settings.data_dir, "delivery", security=settings.security)
+    )
     return Delivery(settings, hub_key(settings, hub_log.hub_id), hub_log)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Annotated, Any
 
+from aiokafka.errors import KafkaError
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
@@ -30,6 +31,7 @@ from hub.delivery.releases import Told
 from hub.delivery.replays import NOTICES_MAX, Wanted, page, span
 from hub.delivery.service import Delivery
 from hub.delivery.status import status_of
+from hub.errors import HubError
 
 DRAFT_BYTES_MAX = 1024 * 1024
 FILES_LISTED_MAX = 400
@@ -44,6 +46,8 @@ def platform_app(delivery: Delivery) -> FastAPI:
     app = FastAPI(title="unbind-hub delivery", version="1", docs_url=None, redoc_url=None)
     app.add_exception_handler(Problem, problems.answer)
     app.add_exception_handler(RequestValidationError, _invalid)
+    for fault in (HubError, KafkaError):
+        app.add_exception_handler(fault, _hub_fault)
     app.middleware("http")(_counted(delivery))
     door = Door(delivery.hub_log.hub_id)
 
@@ -229,6 +233,12 @@ async def _invalid(request: Request, wrong: Exception) -> Response:
     assert isinstance(wrong, RequestValidationError), "registered for this class alone"
     where = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in wrong.errors()[:5])
     return problems.answer(request, Problem(422, "BAD_REQUEST", where, "See /openapi.json."))
+
+
+async def _hub_fault(request: Request, wrong: Exception) -> Response:
+    """The hub's own cluster does not answer."""
+    todo = "Try again in a minute; nothing is lost."
+    return problems.answer(request, Problem(503, "NO_KAFKA", type(wrong).__name__, todo, retry_after_s=60))
 
 
 def _counted(delivery: Delivery) -> Callable[..., Awaitable[Response]]:

@@ -116,6 +116,7 @@ class HttpPlatform:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{day}.csv"
         scratch = path.with_suffix(".tmp")
+        scratch.touch(mode=0o600)  # it holds numbers
         scratch.write_bytes(answer.content)
         scratch.replace(path)
         self._ask("PUT", f"/files/{day}/receipt", content=digest.hex().encode())

@@ -14,7 +14,7 @@ from hub.delivery.keys import receipt_key_id
 from hub.errors import HubError
 from hub.local.children import Supervised
 from hub.registrar import registrar
-from tests.bench.machine import HUB_CORE, on_core
+from tests.bench.machine import HUB_CORE, TICKS_PER_S, cpu_seconds, on_core
 from tests.bench.rig import Rig, fill_releases, rig
 
 CASES = (240_000, 2_400)
@@ -109,13 +109,17 @@ async def measure(one: Rig, receivers: int, batch: int) -> dict[str, Any]:
         async with registrar(one.address) as roster:
             await roster.put_platforms(made)
         await _until(lambda: counts.messages > 0, program)
+        pid = int(json.loads(ready.read_text())["pid"])
+        before_s, before = cpu_seconds(pid), counts.messages
         await asyncio.sleep(WINDOW_S[one.size(0, 1)])
         seconds = max(counts.last_s - counts.first_s, 0.001)
+        core_s = max(cpu_seconds(pid) - before_s, 1 / TICKS_PER_S)
         return {
             "receivers": receivers,
             "batch": batch,
             "messages_per_s": counts.messages / seconds,
             "notices_per_s": counts.notices / seconds,
+            "messages_per_core_s": (counts.messages - before) / core_s,
             "messages": counts.messages,
             "seconds": seconds,
         }

@@ -123,6 +123,7 @@ def _delivery(part: dict[str, Any]) -> list[Row]:
     for one in part["rows"]:
         who = f"webhooks to {one['receivers']}, {one['batch']} a message"
         rows.append((f"{who}: messages/s", one["messages_per_s"], None, ">="))
+        rows.append(("  messages per second of its own processor time", one["messages_per_core_s"], None, ">="))
         rows.append(("  notices/s", one["notices_per_s"], None, ">="))
     return rows
 
