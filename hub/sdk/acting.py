@@ -83,6 +83,8 @@ def handle(
 class _Work:
     """One batch at work: what is known, moving as the batch goes, and what is to be written of it."""
 
+    _report = ""
+
     def __init__(self, known: Known, rules: Rules, now_ms: int, refused: Mapping[AskKey, Done]) -> None:
         self.counts = Counts()
         self.asks: list[Ask] = []
@@ -213,7 +215,7 @@ class _Work:
 
     def _ask(self, deed: Deed, case: Source, notice: ReleaseNotice, binding: Account | Touch) -> Done:
         """The platform's word on a deed, and the store's if it is known to have another."""
-        key = AskKey(case, binding.account_id, deed)
+        key = AskKey(case, binding.account_id, deed, self._report)
         done = self._rules.act(deed, binding.account_id, notice)
         if done is Done.DONE:
             done = self._refusals.get(key, done)

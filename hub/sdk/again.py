@@ -37,7 +37,15 @@ class Looked(NamedTuple):
 
 
 class _Again(_Work):
-    """One case at work once more."""
+    """One case at work once more.
+
+    Args:
+        report: that asks for it, in hex; what was done for the case before is then asked for anew.
+    """
+
+    def __init__(self, known: Known, rules: Rules, refused: Refusals, report: str = "") -> None:
+        super().__init__(known, rules, 0, refused)
+        self._report = report
 
     def look(self, case: Source, notice: ReleaseNotice) -> Blown | None:
         """Do what the notice's stage asks for; if the fuse stops it, nothing of it was done."""
@@ -83,15 +91,16 @@ def wanted_again(opener: HeardNotice) -> Wanted:
     )
 
 
-def look_again(opener: HeardNotice, known: Known, rules: Rules, refused: Refusals) -> Looked:
+def look_again(opener: HeardNotice, report: str, known: Known, rules: Rules, refused: Refusals) -> Looked:
     """Look at a case once more.
 
     Args:
+        report: that asks for it, in hex.
         opener: the notice that opened it, as it lies in `releases`; it was handled before.
         known: what the store knows of `wanted_again(opener)`.
         refused: as for `hub.sdk.acting.handle`.
     """
-    case, work = opener.position, _Again(known, rules._replace(retries=None), 0, refused)
+    case, work = opener.position, _Again(known, rules._replace(retries=None), refused, report)
     stage = work.stage_of(case) or opener.notice.stage
     if stage not in UNDONE:
         blown = work.look(case, opener.notice._replace(stage=stage))
@@ -120,7 +129,7 @@ def trial_step(trial: Trial, stage: Stage, known: Known, rules: Rules, refused: 
         known: what the store knows of `wanted_for(trial)`.
     """
     case = trial_case(trial)
-    work = _Again(known, Rules(rules.act), 0, refused)
+    work = _Again(known, Rules(rules.act), refused)
     foreign = {one.account_id for one in known.touches.values() if one.held is Held.FREEZE and one.case != case}
     if foreign and stage not in UNDONE:
         return work.plan(), TrialStep(stage, Outcome.DECLINED, len(foreign))

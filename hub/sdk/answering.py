@@ -62,7 +62,7 @@ class Answering(NamedTuple):
             value = record.value or b""
             place = Source(record.partition, record.offset)
             opener = HeardNotice(place, decode(value, ReleaseNotice), hashlib.sha256(value).digest())
-            looked = await self._in_store(partial(look, self.store, opener, self.rules))
+            looked = await self._in_store(partial(look, self.store, opener, request.report_id.hex(), self.rules))
             self.counts.add(looked.plan.counts)
             await self.acknowledge(wire)
             if looked.plan.blown is not None or looked.outcome is None:

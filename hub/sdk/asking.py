@@ -9,11 +9,12 @@ from hub.sdk.accounts import Deed
 
 
 class AskKey(NamedTuple):
-    """What names one deed for good: asked twice, it is done once."""
+    """What names one deed for good: asked twice, it is done once. `report`: of the report that asks again, in hex."""
 
     case: Source
     account_id: str
     deed: Deed
+    report: str = ""
 
 
 class Ask(NamedTuple):

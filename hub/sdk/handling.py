@@ -41,12 +41,12 @@ def carry_out(store: AccountStore, batch: Batch, rules: Rules, now_ms: int = 0) 
     return _carry_out(store, wanted(batch), lambda known, refused: handle(batch, known, steady, now_ms, refused))
 
 
-def look(store: AccountStore, opener: HeardNotice, rules: Rules) -> Looked:
-    """Look at a case once more (`hub.sdk.again`); when this returns it is committed."""
+def look(store: AccountStore, opener: HeardNotice, report: str, rules: Rules) -> Looked:
+    """Look at a case once more (`hub.sdk.again`), because of a report; when this returns it is committed."""
     steady, looked = rules._replace(act=_remembered(rules.act)), list[Looked]()
 
     def decide(known: Known, refused: Mapping[AskKey, Done]) -> Plan:
-        looked.append(look_again(opener, known, steady, refused))
+        looked.append(look_again(opener, report, known, steady, refused))
         return looked[-1].plan
 
     _carry_out(store, wanted_again(opener), decide)

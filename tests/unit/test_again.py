@@ -36,7 +36,7 @@ def test_looking_again_finds_what_was_bound_since() -> None:
     store = MemoryStore([("a", None, None)])
     log = handled(store, Stage.COOLING, Stage.SCHEDULED)
     store.put("a", MemoryAccount(NUMBER, OLD))
-    looked = look(store, log.notices[0], RULES)
+    looked = look(store, log.notices[0], "aa", RULES)
     assert looked.outcome is Outcome.UNBOUND
     assert store.get("a") == MemoryAccount(None, OLD)
     assert answers(store, log) == {Source(0, 0): {Outcome.UNBOUND}}
@@ -58,14 +58,14 @@ def test_the_answer_is_what_was_found_and_done(stage: Stage, account: str, outco
     store = MemoryStore([(account, NUMBER, OLD)])
     stages = [Stage.COOLING] if stage is Stage.COOLING else [Stage.COOLING, stage]
     log = handled(store, *stages)
-    assert look(store, log.notices[0], RULES).outcome is outcome
+    assert look(store, log.notices[0], "aa", RULES).outcome is outcome
 
 
 def test_an_answer_is_acknowledged_even_if_nothing_changed() -> None:
     """Who says not bound and is asked again says so again, in an acknowledgement that the hub accepts by itself."""
     store = MemoryStore()
     log = handled(store, Stage.COOLING)
-    assert look(store, log.notices[0], RULES).outcome is Outcome.NOT_BOUND
+    assert look(store, log.notices[0], "aa", RULES).outcome is Outcome.NOT_BOUND
     (ack,) = take_acks(store)
     assert [(one.partition, one.through, one.digest) for one in ack.received] == [(0, 0, log.notices[0].digest)]
     assert said_in([ack], openers(log)) == {Source(0, 0): {Outcome.NOT_BOUND}}
@@ -77,7 +77,7 @@ def test_what_was_heard_since_is_not_unsaid_by_an_older_place() -> None:
     log = handled(store, Stage.COOLING)
     log.add(Stage.COOLING, number=OTHER)
     hear(store, log)
-    look(store, log.notices[0], RULES)
+    look(store, log.notices[0], "aa", RULES)
     (ack,) = take_acks(store)
     assert [(one.partition, one.through) for one in ack.received] == [(0, 1)]
 
@@ -87,7 +87,7 @@ def test_the_fuse_holds_when_looking_again() -> None:
     store = MemoryStore([("a", None, None)])
     log = handled(store, Stage.COOLING, Stage.SCHEDULED)
     store.put("a", MemoryAccount(NUMBER, OLD))
-    looked = look(store, log.notices[0], Rules(always_done, fuse_unbinds_per_day=0))
+    looked = look(store, log.notices[0], "aa", Rules(always_done, fuse_unbinds_per_day=0))
     assert looked.plan.blown is not None
     assert looked.outcome is None
     assert store.get("a") == MemoryAccount(NUMBER, OLD)
@@ -172,7 +172,7 @@ def test_every_store_goes_through_a_test_case_and_looks_again(harness: Harness) 
     hear(store, log)
     assert harness.see()["1"].number is None
     harness.bind("1", harness.form.written(NUMBER)[0], OLD)
-    assert look(harness.open(), log.notices[0], RULES).outcome is Outcome.UNBOUND
+    assert look(harness.open(), log.notices[0], "aa", RULES).outcome is Outcome.UNBOUND
     assert harness.see()["1"].number is None
     assert answers(harness.open(), log) == {Source(0, 0): {Outcome.FROZEN, Outcome.UNBOUND}}
 

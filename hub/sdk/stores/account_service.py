@@ -163,7 +163,7 @@ def _answer(one: Any) -> tuple[str, Done]:
 
 
 def _key(key: AskKey) -> str:
-    return f"{key.case}/{key.account_id}/{key.deed}"
+    return "/".join((str(key.case), key.account_id, key.deed, *([key.report] if key.report else [])))
 
 
 def _as_json(ask: Ask) -> dict[str, Any]:
