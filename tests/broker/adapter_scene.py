@@ -144,8 +144,8 @@ class BehindService:
                 if engine.dialect.has_table(connection, "unbind_hub_progress"):
                     found = connection.execute(text("SELECT * FROM unbind_hub_progress")).all()
                     places = {row.partition: row.next_offset for row in found}
-        deeds = [(key.split("/")[1], key.split("/")[2], key.split("/")[0]) for key in service.done]
-        return Look({name: Row(one.number, one.frozen) for name, one in service.accounts.items()}, places, deeds)
+        deeds = [(key.split("/")[1], key.split("/")[2], key.split("/")[0]) for key in list(service.done)]
+        return Look({name: Row(one.number, one.frozen) for name, one in list(service.accounts.items())}, places, deeds)
 
     def close(self) -> None:
         self._served.close()
