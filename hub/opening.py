@@ -16,6 +16,7 @@ from hub.contracts import decode, partition_of
 from hub.core.coverage import Addition, read_outcomes
 from hub.core.intake import Arrival
 from hub.core.model import (
+    RECEIPTS_ONLY,
     Acknowledgement,
     Key,
     NumberEvent,
@@ -31,7 +32,7 @@ from hub.core.model import (
 )
 from hub.core.roster import Roster
 from hub.errors import ContractError
-from hub.signing import RECEIPTS_ONLY, read_seal, signature_holds
+from hub.signing import read_seal, signature_holds
 
 T = TypeVar("T")
 

@@ -22,10 +22,6 @@ SIGNATURE_HEADER = "signature"
 KEY_ID_HEADER = "key-id"
 SIGNATURE_BYTES = 64
 KEY_ID_MAX_BYTES = 200
-RECEIPTS_ONLY = "delivery/"
-"""A key whose id begins so is the hub's own delivery's, kept among a platform's keys to say for it that it was told,
-never that it did anything: an acknowledgement signed with it and holding any outcome is refused."""
-
 Headers = tuple[tuple[str, bytes], ...]
 
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 Config = Annotated[Path, typer.Option("--config", help="The platform's file, platform.yaml.")]
 
 log = logging.getLogger(__name__)
-platform = typer.Typer(no_args_is_help=True, help="For platforms, and their place on the roster.")
+app = typer.Typer(no_args_is_help=True, help="For platforms, and their place on the roster.")
 
 
-@platform.callback()
+@app.callback()
 def _platform() -> None:
     """For platforms, and their place on the roster."""
 
@@ -47,7 +47,7 @@ def read_file(path: Path) -> PlatformConfig:
     return read_config(text, path.name, path.resolve().parent)
 
 
-@platform.command()
+@app.command()
 def run(
     config: Config = Path("platform.yaml"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Match and count; change and say nothing.")] = False,
@@ -101,7 +101,7 @@ def _say_ready(config: PlatformConfig, port: int | None, ready_file: Path | None
         scratch.rename(ready_file)
 
 
-@platform.command()
+@app.command()
 def check(
     config: Config = Path("platform.yaml"),
     notices: Annotated[int, typer.Option(min=0, help="Notices to count matches of, at most.")] = 100_000,
@@ -168,7 +168,7 @@ def _write(answers: Answers, folder: Path) -> None:
     )
 
 
-@platform.command()
+@app.command()
 def init(
     folder: Annotated[Path, typer.Option(help="Where the file and the key pair go.")] = Path(),
     platform_id: Annotated[str | None, typer.Option("--platform", help="Its id on the roster.")] = None,

@@ -40,7 +40,7 @@ from hub.sdk.roster_records import read_record, record_of
 from hub.sdk.times import iso_time
 
 
-@platform.platform.command("add")
+@platform.app.command("add")
 def platform_add(
     bootstrap_servers: Servers,
     file: File = None,
@@ -82,7 +82,7 @@ async def _make_inbox(servers: str, record: Platform) -> None:
         await made.make_inboxes([record], hub_log)
 
 
-@platform.platform.command("list")
+@platform.app.command("list")
 def platform_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
     """Every platform on the roster, connected or not."""
     roster, standing = asyncio.run(_with_standings(bootstrap_servers))
@@ -102,7 +102,7 @@ def platform_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
     print_rows(rows, "Platforms", as_json=as_json)
 
 
-@platform.platform.command("show")
+@platform.app.command("show")
 def platform_show(platform_id: Id, bootstrap_servers: Servers, as_json: AsJson = False) -> None:
     """A platform's whole record, its history included, and how it behaves."""
     roster, standing = asyncio.run(_with_standings(bootstrap_servers))
@@ -121,7 +121,7 @@ def _word(found: Standing | None) -> str | None:
     return None if found is None else found.lower()
 
 
-@platform.platform.command("state")
+@platform.app.command("state")
 def platform_state(
     platform_id: Id,
     state: Annotated[PlatformState, typer.Argument(help="The state from now on.")],
@@ -137,13 +137,13 @@ def platform_state(
     asyncio.run(_make_inbox(bootstrap_servers, changed))
 
 
-@platform.platform.command("leave")
+@platform.app.command("leave")
 def platform_leave(platform_id: Id, bootstrap_servers: Servers, note: Note = None, as_json: AsJson = False) -> None:
     """A platform leaves. Every gap it has stays one: cases published before stay in force for it."""
     platform_state(platform_id, PlatformState.LEFT, bootstrap_servers, note, as_json)
 
 
-@platform.platform.command("rotate-key")
+@platform.app.command("rotate-key")
 def platform_rotate_key(
     platform_id: Id,
     bootstrap_servers: Servers,

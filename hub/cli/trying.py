@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.platform import Config, platform, read_file
+from hub.cli.platform import Config, app, read_file
 from hub.core.model import Outcome, Stage, TrialResult, TrialStep
 
 NOT_AS_IT_SHOULD_BE = 1
@@ -30,7 +30,7 @@ MEANING: dict[Outcome | None, str] = {
 }
 
 
-@platform.command("try")
+@app.command("try")
 def try_(
     number: Annotated[str, typer.Argument(help="E.164, of an account of your own.")],
     config: Config = Path("platform.yaml"),

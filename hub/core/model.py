@@ -332,6 +332,12 @@ class Acknowledgement(NamedTuple):
     outcomes: tuple[OutcomeSet, ...]
 
 
+RECEIPTS_ONLY = "delivery/"
+"""A key whose id begins so is the hub's own delivery's, kept among a platform's keys to say for it that it was told,
+never that it did anything: an acknowledgement signed with it and holding any outcome is refused. It is the same key on
+every such platform's record, and no business of the platform's own rotation."""
+
+
 class Key(NamedTuple):
     """An Ed25519 public key (32 bytes) and the record times it counts for."""
 

@@ -18,10 +18,9 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.core.model import Platform
+from hub.core.model import RECEIPTS_ONLY, Platform
 from hub.core.roster import Roster
 from hub.delivery.problems import Problem
-from hub.signing import RECEIPTS_ONLY
 
 LIFE_S_MAX = 300
 SKEW_S = 30

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 
+from hub.core.model import RECEIPTS_ONLY
 from hub.delivery.settings import DeliverySettings
-from hub.signing import RECEIPTS_ONLY, Signer
+from hub.signing import Signer
 
 FILE_NAME = "delivery.pem"
 PUBLIC_PREFIX = "whpk_"

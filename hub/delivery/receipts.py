@@ -15,10 +15,10 @@ from typing import Protocol
 from aiokafka.errors import KafkaError
 
 from hub.contracts import encode
-from hub.core.model import Acknowledgement, Key, Platform, ReceivedThrough
+from hub.core.model import RECEIPTS_ONLY, Acknowledgement, Key, Platform, ReceivedThrough
 from hub.core.roster import Roster
 from hub.delivery.channels import Span
-from hub.signing import RECEIPTS_ONLY, Headers, Signer
+from hub.signing import Headers, Signer
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from hub import contracts
 from hub.contracts import decode, partition_of
-from hub.core.model import HubLog, Platform, PlatformState, Received
+from hub.core.model import RECEIPTS_ONLY, HubLog, Platform, PlatformState, Received
 from hub.delivery.channels import FILE, KAFKA, WEBHOOK, Channel
 from hub.delivery.courier import Courier, Office, system_clock
 from hub.delivery.day_files import DayFiles
@@ -31,7 +31,7 @@ from hub.delivery.settings import DeliverySettings
 from hub.delivery.webhooks import Post, WebhookChannel
 from hub.errors import ContractError
 from hub.settings import WorkerSettings
-from hub.signing import RECEIPTS_ONLY, Headers, Signer
+from hub.signing import Headers, Signer
 from hub.stream.app import read_hub_log
 from hub.stream.followers import Follower, RosterFollower
 from hub.stream.log import new_producer, started

@@ -18,7 +18,7 @@ BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
     "program",
     [
         "import hub.sdk, hub.sdk.publisher, hub.sdk.importer, hub.sdk.adapter, hub.sdk.stores, hub.sdk.rehearsal",
-        "import hub.sdk.login_check; from hub.cli import app; app(['check-server', '--help'])",
+        "import hub.sdk.login_check; from hub.cli import app; app(['platform', 'check-server', '--help'])",
         "import hub.registrar, hub.signing, hub.contracts",
         "from hub.cli import app; app(['--help'])",
         "from hub.cli import app; app(['operator', 'check', '--help'])",

@@ -134,3 +134,17 @@ def test_the_longest_prefix_has_a_number() -> None:
     assert range_holder("+8613500000000", [wide, narrow]) == "narrow"
     assert range_holder("+8613600000000", [wide, narrow]) == "wide"
     assert range_holder("+4412345678", [wide, narrow]) is None
+
+
+def test_deliverys_key_is_on_many_records_and_outlives_their_rotations() -> None:
+    """The hub's own key that says "told" is every such platform's, and ends with none of their keys."""
+    told = Key("delivery/one/1", b"d" * 32, NOW)
+    one = DRIVE._replace(id="one", keys=(Key("one-1", b"1" * 32, NOW), told))
+    roster = Roster()
+    roster.put_platform(one)
+    other = DRIVE._replace(id="other", keys=(told._replace(key_id="delivery/other/1"),))
+    check_keys(other, roster)
+    with pytest.raises(HubError, match="this public key"):
+        check_keys(other._replace(keys=(Key("other-1", told.public, NOW),)), roster)
+    for unsafe_since in (None, NOW):
+        assert told in rotate(one, Key("one-2", b"2" * 32, NOW), NOW + 1, unsafe_since=unsafe_since).keys

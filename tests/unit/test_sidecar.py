@@ -32,6 +32,17 @@ BEGAN = OLD - DAY_MS
 PARTITIONS = 12
 SETTINGS = LoginCheckSettings(clock=lambda: LOGIN, evidence_kept_s=0)
 STRANGER = {"operation": "log_in", "signals": {"new_device": True, "new_place": True}}
+CONFIG = """
+platform: shop
+key: {{id: shop-1, file: shop.pem}}
+hub: {{bootstrap_servers: "127.0.0.1:9092", hub_id: local-hub}}
+store:
+  sql:
+    url: "{url}"
+    table: members
+    columns: {{account_id: uid, number: phone, bound_at: since, frozen: locked}}
+    numbers: {{region: CN}}
+"""
 CAMARA = "/number-recycling/v0.2/check"
 
 
@@ -298,14 +309,19 @@ def test_a_database_that_is_away_is_a_503(tmp_path: Path) -> None:
     assert (camara.status_code, camara.json()["code"]) == (503, "UNAVAILABLE")
 
 
-def test_the_command_serves(tmp_path: Path) -> None:
-    """`check-server` on a database of the adapter's answers on the port it is given, prints no number, and ends."""
+@pytest.mark.parametrize("by_config", [True, False])
+def test_the_command_serves(tmp_path: Path, by_config: bool) -> None:
+    """`check-server`, given the platform's file or an address, answers on its port, prints no number, and ends."""
     harness = InSql(tmp_path)
     beat(harness.open(), LOGIN, range(PARTITIONS))
     port = _free_port()
-    words = ["check-server", "--database-url", f"sqlite:///{tmp_path / 'shop.db'}", "--port", str(port)]
+    (tmp_path / "platform.yaml").write_text(CONFIG.format(url=f"sqlite:///{tmp_path / 'shop.db'}"), encoding="utf-8")
+    where = ["--config", str(tmp_path / "platform.yaml")]
+    if not by_config:
+        where = ["--database-url", f"sqlite:///{tmp_path / 'shop.db'}", "--region", "CN"]
+    words = ["platform", "check-server", *where, "--port", str(port)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "hub", *words, "--region", "CN"],
+        [sys.executable, "-m", "hub", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
