@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sqlite3
 import sys
 import time
 import urllib.request
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.core.lifecycle import diagram
 from hub.local import look
@@ -28,10 +31,10 @@ DEADLINE_S = 60
 NUMBER = "+8613400001234"
 
 
-def program(title: str, servers: str) -> str:
-    """The Python program under a heading, with the address of the hub that is there."""
+def block(title: str, language: str, servers: str, place: int = 0) -> str:
+    """A block of a language under a heading, with the address of the hub that is there."""
     section = README.split(f"\n## {title}\n")[1].split("\n## ")[0]
-    (found,) = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
+    found = re.findall(rf"```{language}\n(.*?)```", section, flags=re.DOTALL)[place]
     assert "127.0.0.1:9092" in found
     return str(found).replace("127.0.0.1:9092", servers)
 
@@ -48,9 +51,12 @@ async def hub(tmp_path: Path) -> AsyncIterator[LocalHub]:
 
 
 def _prepare(folder: Path) -> None:
-    """What an operator and a platform have before they read the README."""
-    for name in ("north", "panbox"):
-        Signer.generate(f"{name}-1", "local-hub").save(folder / f"{name}.pem")
+    """What an operator has before it reads the README, and the platform's database."""
+    signer = Signer.generate("north-1", "local-hub")
+    signer.save(folder / "north.pem")
+    public = Ed25519PublicKey.from_public_bytes(signer.public)
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    (folder / "north.pub").write_bytes(pem)
     now = datetime.now(UTC)
     day = timedelta(days=1)
     times = [one.isoformat() for one in (now, now + 60 * day, now + 70 * day)]
@@ -63,20 +69,45 @@ def _prepare(folder: Path) -> None:
     (folder / "events.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     with sqlite3.connect(folder / "app.sqlite") as database:
         database.execute("CREATE TABLE users (id TEXT PRIMARY KEY, phone TEXT, phone_bound_at TEXT, frozen INT)")
+        database.execute("CREATE INDEX users_phone ON users (phone)")
         database.execute("INSERT INTO users VALUES ('ann', '134 0000 1234', '2020-01-01 00:00:00', 0)")
     database.close()
 
 
+async def _join(folder: Path, servers: str) -> None:
+    """The platform makes its file and key; the registrar puts everybody on the roster, as the README says."""
+    made = ("--platform", "panbox", "--bootstrap-servers", servers, "--database", "sqlite:///app.sqlite")
+    await _ended(await _start("-m", "hub", "platform", "init", "--yes", *made, folder=folder))
+    (folder / "record.json").rename(folder / "panbox.json")
+    script = f'unbind-hub() {{ "{sys.executable}" -m hub "$@"; }}\n' + block("The registrar", "sh", servers)
+    listed = await _ended(await asyncio.create_subprocess_exec("bash", "-ec", script, cwd=folder, stdout=PIPE))
+    assert "gymnow" in listed
+
+
+def by_file(folder: Path, servers: str) -> tuple[str, ...]:
+    """The platform runs the adapter with the README's file."""
+    (folder / "platform.yaml").write_text(block("A platform connects", "yaml", servers), encoding="utf-8")
+    return ("-m", "hub", "platform", "run")
+
+
+def by_program(_: Path, servers: str) -> tuple[str, ...]:
+    """The platform runs the README's program."""
+    return ("-c", block("A platform connects", "python", servers))
+
+
 @pytest.mark.broker
-async def test_the_programs_of_the_readme_run(hub: LocalHub, tmp_path: Path) -> None:
+@pytest.mark.parametrize("connected", [by_file, by_program])
+async def test_what_the_readme_shows_runs(
+    hub: LocalHub, tmp_path: Path, connected: Callable[[Path, str], tuple[str, ...]]
+) -> None:
     """Registrar, operator and platform, copied from the README, bring a release to a frozen account."""
     servers = hub.address.bootstrap_servers
     _prepare(tmp_path)
-    await _ended(await _start("-c", program("The registrar", servers), folder=tmp_path))
-    sent = await _ended(await _start("-c", program("An operator connects", servers), folder=tmp_path))
+    await _join(tmp_path, servers)
+    sent = await _ended(await _start("-c", block("An operator connects", "python", servers), folder=tmp_path))
     assert "ACCEPTED  1" in sent
     assert "line 3: " in sent
-    platform = await _start("-c", program("A platform connects", servers), folder=tmp_path)
+    platform = await _start(*connected(tmp_path, servers), folder=tmp_path)
     try:
         deadline = time.monotonic() + DEADLINE_S
         while (answers := await _answers(servers)).get("panbox") != ("FROZEN", "frozen"):
@@ -121,7 +152,7 @@ async def _look(servers: str, folder: Path) -> None:
         while not (found := await say("gaps", "--unconnected")):
             pass
     (blind,) = found
-    assert (blind["platform"], blind["not_connected"]) == ("gymnow", 1)
+    assert (blind["platform"], blind["sure"]) == ("gymnow", "rough")
     (case,) = await say("case", NUMBER)
     assert (case["operator"], case["stage"], round(case["days_to_reissue"])) == ("north", "cooling", 70)
     assert await say("rejected") == []
@@ -129,7 +160,8 @@ async def _look(servers: str, folder: Path) -> None:
 
 
 async def _start(*command: str, folder: Path) -> Process:
-    return await asyncio.create_subprocess_exec(sys.executable, *command, cwd=folder, stdout=PIPE)
+    environment = {**os.environ, "DATABASE_URL": "sqlite:///app.sqlite"}
+    return await asyncio.create_subprocess_exec(sys.executable, *command, cwd=folder, env=environment, stdout=PIPE)
 
 
 async def _ended(process: Process) -> str:

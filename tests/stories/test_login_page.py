@@ -29,13 +29,9 @@ NUMBER, OTHER = "+8613400001234", "+8613400001235"
 
 
 def page() -> str:
-    """The page, wherever it stands."""
-    for name in ("README.md", "NOTES-login.md"):
-        path = ROOT / name
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        if "\n## The login check\n" in text:
-            return text.split("\n## The login check\n")[1].split("\n## ")[0]
-    raise AssertionError("no page on the login check")
+    """The page."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return readme.split("\n## The login check\n")[1].split("\n## ")[0]
 
 
 @pytest.fixture
