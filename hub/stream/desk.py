@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
 from hub import contracts
 from hub.contracts import receipts_topic
@@ -27,9 +28,10 @@ from hub.stream.runner import Chunk
 log = logging.getLogger(__name__)
 
 Sent = list[asyncio.Future[Any]]
+Opened = TypeVar("Opened", OpenedReport, OpenedAnswer)
 
 
-class _Desk:
+class _Desk(Generic[Opened]):
     """What both workers do alike."""
 
     topic: str
@@ -48,6 +50,28 @@ class _Desk:
     async def background(self) -> None:
         """The desk has nothing to do beside its chunks."""
 
+    async def handle(self, chunk: Chunk) -> None:
+        """Take in every message of a chunk, each by itself."""
+        opened = await self._open(chunk.records)
+        await self._caught_up()
+        sent: Sent = []
+        for one in opened:
+            try:
+                await self._take(one, sent)
+            except Exception as error:  # noqa: BLE001  (one message must not stop the rest)
+                log.error("%s %d-%d: %s", self.topic, one.record.partition, one.record.offset, type(error).__name__)
+                await self._refuse(one.record, Refusal.HUB_FAULT, None)
+        await asyncio.gather(*sent)
+        chunk.ack()
+
+    async def _open(self, records: Sequence[Record]) -> list[Opened]:
+        """Open messages of the topic."""
+        raise NotImplementedError
+
+    async def _take(self, one: Opened, sent: Sent) -> None:
+        """Take in one message; `sent` gathers what is to be durable before the chunk is acked."""
+        raise NotImplementedError
+
     async def _caught_up(self) -> None:
         await asyncio.gather(self._context.cases.caught_up(), self._context.reported.caught_up())
 
@@ -62,29 +86,18 @@ class _Desk:
         await (await self._context.reject(rejected(record, reason, sender)))
 
 
-class ReportsWorker(_Desk):
+class ReportsWorker(_Desk[OpenedReport]):
     """Serves one partition of `reports`."""
 
     topic = contracts.REPORTS
 
-    async def handle(self, chunk: Chunk) -> None:
-        """Decide on every report of a chunk."""
+    async def _open(self, records: Sequence[Record]) -> list[OpenedReport]:
+        """Open reports."""
         context = self._context
-        opened = await context.open(
-            chunk.records, context.opener.reports, lambda one: one.content is Refusal.BAD_SIGNATURE
-        )
-        await self._caught_up()
-        sent: Sent = []
-        for one in opened:
-            try:
-                await self._report(one, sent)
-            except Exception as error:  # noqa: BLE001  (one message must not stop the rest)
-                log.error("reports %d-%d: %s", one.record.partition, one.record.offset, type(error).__name__)
-                await self._refuse(one.record, Refusal.HUB_FAULT, None)
-        await asyncio.gather(*sent)
-        chunk.ack()
+        return await context.open(records, context.opener.reports, lambda one: one.content is Refusal.BAD_SIGNATURE)
 
-    async def _report(self, one: OpenedReport, sent: Sent) -> None:
+    async def _take(self, one: OpenedReport, sent: Sent) -> None:
+        """Decide on one report."""
         context, record = self._context, one.record
         source = Source(record.partition, record.offset)
         if one.sender is None or not isinstance(one.content, Report):
@@ -115,29 +128,18 @@ class ReportsWorker(_Desk):
         )
 
 
-class AnswersWorker(_Desk):
+class AnswersWorker(_Desk[OpenedAnswer]):
     """Serves one partition of `answers`."""
 
     topic = contracts.ANSWERS
 
-    async def handle(self, chunk: Chunk) -> None:
-        """Take in every answer of a chunk; pass test cases and their results on to whom they are of."""
+    async def _open(self, records: Sequence[Record]) -> list[OpenedAnswer]:
+        """Open answers."""
         context = self._context
-        opened = await context.open(
-            chunk.records, context.opener.answers, lambda one: one.content is Refusal.BAD_SIGNATURE
-        )
-        await context.reported.caught_up()
-        sent: Sent = []
-        for one in opened:
-            try:
-                await self._answer(one, sent)
-            except Exception as error:  # noqa: BLE001  (one message must not stop the rest)
-                log.error("answers %d-%d: %s", one.record.partition, one.record.offset, type(error).__name__)
-                await self._refuse(one.record, Refusal.HUB_FAULT, None)
-        await asyncio.gather(*sent)
-        chunk.ack()
+        return await context.open(records, context.opener.answers, lambda one: one.content is Refusal.BAD_SIGNATURE)
 
-    async def _answer(self, one: OpenedAnswer, sent: Sent) -> None:
+    async def _take(self, one: OpenedAnswer, sent: Sent) -> None:
+        """Take in an answer; pass a test case or its result on to whom it is of."""
         context, record, content = self._context, one.record, one.content
         if isinstance(content, ReportAnswer):
             content = context.reported.disputes.refusal_of(content) or content
