@@ -25,7 +25,7 @@ from hub.delivery.said import said_before
 from hub.delivery.service import Delivery
 from hub.opening import OpenedAck, Opener
 from hub.sdk.accounts import Waiting
-from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes
+from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, Headers, signed_bytes
 
 WRITE_S = 15.0
 """How long an acknowledgement may take to be durable before its sender is told to send it again."""
@@ -54,7 +54,7 @@ class Effects:
         Raises:
             Problem: the hub would refuse it (422), or Kafka does not answer (503).
         """
-        raw = _signature(headers.get(SIGNATURE_HEADER))
+        raw = read_signature(headers.get(SIGNATURE_HEADER))
         sealed = ((SIGNATURE_HEADER, raw), (KEY_ID_HEADER, headers.get(KEY_ID_HEADER, "").encode()))
         key = platform.encode()
         home = partition_of(key, self._delivery.hub_log.partitions)
@@ -67,12 +67,7 @@ class Effects:
             reason = opened.refusal or Refusal.HUB_FAULT
             raise refused(reason, DETAIL.get(reason, "it cannot be read"))
         await self._check_log(opened.ack, record.record_time)
-        try:
-            async with asyncio.timeout(WRITE_S):
-                written = await self._delivery.send_ack(platform, value, sealed)
-        except (KafkaError, TimeoutError):
-            todo = "Send the same bytes again; twice does no harm."
-            raise Problem(503, "NO_KAFKA", "nobody knows whether it was written", todo, retry_after_s=10) from None
+        written = await write(self._delivery, contracts.ACKS, platform, value, sealed)
         return {"written_at": f"{written.partition}-{written.offset}", "received": len(opened.ack.received)}
 
     def _open(self, record: Record) -> OpenedAck:
@@ -143,11 +138,26 @@ class Effects:
         return bool(told) and told[0].notice is not None and told[0].notice.opened_at is None
 
 
+async def write(delivery: Delivery, topic: str, platform: str, value: bytes, sealed: Headers) -> Any:
+    """Write what a platform signed to a topic, as it is; where it lies.
+
+    Raises:
+        Problem: Kafka does not answer in time.
+    """
+    try:
+        async with asyncio.timeout(WRITE_S):
+            return await delivery.send(topic, platform, value, sealed)
+    except (KafkaError, TimeoutError):
+        todo = "Send the same bytes again; twice does no harm."
+        raise Problem(503, "NO_KAFKA", "nobody knows whether it was written", todo, retry_after_s=10) from None
+
+
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _signature(encoded: str | None) -> bytes:
+def read_signature(encoded: str | None) -> bytes:
+    """A signature's header as bytes; none if it is no base64."""
     try:
         return base64.b64decode(encoded or "", validate=True)
     except (ValueError, binascii.Error):

@@ -34,7 +34,7 @@ from hub.settings import WorkerSettings
 from hub.signing import Headers, Signer
 from hub.stream.app import read_hub_log
 from hub.stream.followers import Follower, RosterFollower
-from hub.stream.log import new_producer, started
+from hub.stream.log import new_consumer, new_producer, started
 
 RECEIVED_MARK = b"/received/"
 DELIVERED_IN = (PlatformState.ONBOARDING, PlatformState.CONNECTED)
@@ -197,10 +197,19 @@ class Delivery:
 
     async def send_ack(self, platform: str, value: bytes, headers: Headers) -> Any:
         """Write one acknowledgement as it is; durable when this returns. Returns where it lies."""
+        return await self.send(contracts.ACKS, platform, value, headers)
+
+    async def has_topic(self, topic: str) -> bool:
+        """Whether a topic is there."""
+        async with started(new_consumer(self.worker_settings)) as consumer:
+            return topic in await consumer.topics()
+
+    async def send(self, topic: str, platform: str, value: bytes, headers: Headers) -> Any:
+        """Write one message of a platform's as it is; durable when this returns. Returns where it lies."""
         assert self._producer is not None, "start() comes first"
         key = platform.encode()
         return await self._producer.send_and_wait(
-            contracts.ACKS,
+            topic,
             value,
             key=key,
             partition=partition_of(key, self.hub_log.partitions),

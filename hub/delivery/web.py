@@ -25,6 +25,7 @@ from hub.delivery.day_files import DayFile
 from hub.delivery.drafts import Wish, read_csv, read_json
 from hub.delivery.effects import Effects
 from hub.delivery.files import FileChannel
+from hub.delivery.inboxes import ANSWER_BYTES_MAX, MESSAGES_MAX, Answer, Inboxes
 from hub.delivery.keys import public_form
 from hub.delivery.problems import Problem
 from hub.delivery.releases import Told
@@ -72,6 +73,7 @@ def platform_app(delivery: Delivery) -> FastAPI:
 
     _add_notices(app, delivery, caller, reader)
     _add_effects(app, Effects(delivery), caller)
+    _add_inbox(app, Inboxes(delivery), reader)
     _add_files(app, delivery, reader)
     return app
 
@@ -133,6 +135,27 @@ def _add_effects(app: FastAPI, effects: Effects, caller: Who) -> None:
     async def outcomes(platform: Annotated[Platform, Depends(caller)], request: Request) -> dict[str, Any]:
         """The outcomes file: as `acknowledgements/draft`. What it answers is signed and posted."""
         return await drafted(platform, request)
+
+
+def _add_inbox(app: FastAPI, inboxes: Inboxes, reader: Who) -> None:
+    @app.get(BASE + "/inbox")
+    async def inbox(
+        platform: Annotated[Platform, Depends(reader)],
+        first: Annotated[int, Query(ge=0, alias="from")] = 0,
+        limit: Annotated[int, Query(ge=1, le=MESSAGES_MAX)] = MESSAGES_MAX,
+    ) -> dict[str, Any]:
+        """What the hub asks and tells this platform alone, reports first of all; `next` is the next `from`."""
+        return await inboxes.read(platform.id, first, limit)
+
+    @app.post(BASE + "/answers/draft")
+    async def draft_answer(platform: Annotated[Platform, Depends(reader)], wish: Answer) -> dict[str, str]:
+        """An answer to a report as the bytes to sign, base64. Writes nothing."""
+        return inboxes.draft(platform.id, wish)
+
+    @app.post(BASE + "/answers", status_code=202)
+    async def answer(platform_id: str, request: Request) -> dict[str, str]:
+        """An answer: Avro bytes, and as headers `key-id` and `signature` (base64), as on Kafka."""
+        return await inboxes.take(platform_id, await _body(request, ANSWER_BYTES_MAX), request.headers)
 
 
 def _wish(raw: bytes, content_type: str) -> Wish:

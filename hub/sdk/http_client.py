@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.contracts import ACKS, decode
-from hub.core.model import Acknowledgement
+from hub.contracts import ACKS, ANSWERS, decode, encode
+from hub.core.model import Acknowledgement, Outcome, ReportAnswer
 from hub.errors import ContractError, HubError, PlatformError
 from hub.sdk.webhooks import public_key_of
 from hub.signing import Signer, signed_bytes
@@ -146,11 +146,28 @@ class HttpPlatform:
             raise HubError("this is no acknowledgement", todo="Sign nothing else; tell the hub's staff.") from wrong
         if ack.platform != self._platform:
             raise HubError("this speaks for another platform", todo="Sign nothing; tell the hub's staff.")
+        return self._post_signed("/acknowledgements", ACKS, value)
+
+    def inbox(self, first: int = 0) -> dict[str, Any]:
+        """What the hub asks and tells this platform alone, from an offset on, with `next`."""
+        found: dict[str, Any] = self._ask("GET", "/inbox", params={"from": str(first)}).json()
+        return found
+
+    def answer(self, report_id: str, outcome: Outcome) -> dict[str, Any]:
+        """Answer a report the hub passed on: what was found, and done, on looking again.
+
+        Args:
+            report_id: of the request, in hex.
+        """
+        said = ReportAnswer(bytes.fromhex(report_id), self._platform, outcome, time.time_ns() // 1_000_000)
+        return self._post_signed("/answers", ANSWERS, encode(said))
+
+    def _post_signed(self, path: str, topic: str, value: bytes) -> dict[str, Any]:
         headers = {
             name: base64.b64encode(one).decode() if name == "signature" else one.decode()
-            for name, one in self._signer.headers(ACKS, value)
+            for name, one in self._signer.headers(topic, value)
         }
-        answer: dict[str, Any] = self._ask("POST", "/acknowledgements", content=value, headers=headers).json()
+        answer: dict[str, Any] = self._ask("POST", path, content=value, headers=headers).json()
         return answer
 
     def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:

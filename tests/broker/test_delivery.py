@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +18,21 @@ import pytest
 
 from hub import contracts
 from hub.contracts import encode
-from hub.core.model import REFUSAL_TODO, EventType, GapClass, Outcome, PlatformState, ReceivedThrough, Refusal, Source
+from hub.core.model import (
+    REFUSAL_TODO,
+    EventType,
+    GapClass,
+    Outcome,
+    PlatformState,
+    ReceivedThrough,
+    Refusal,
+    Report,
+    ReportKind,
+    Source,
+)
 from hub.errors import PlatformError
 from hub.sdk.http_client import HttpPlatform, token
+from hub.sdk.reports import send_report
 from tests.broker.delivering import Delivering, delivering
 from tests.broker.scene import Scene, event, mobile_numbers, now_ms, wait_until
 from tests.receiver import Receiver
@@ -242,3 +256,32 @@ def test_strangers_read_nothing(scene: Scene, desk: Delivering) -> None:
     wait_until("its key is known", lambda: desk.knows("leaver"))
     with connect(scene, desk, "leaver") as leaver, pytest.raises(PlatformError, match="NOT_CONNECTED"):
         leaver.notices(0)
+
+
+def test_a_report_reaches_a_platform_without_kafka(scene: Scene, desk: Delivering) -> None:
+    """It finds the request in its inbox, with the hub's own signature, and its answer ends the dispute."""
+    receiver = Receiver(desk.where["public_key"])
+    scene.put_platforms(desk.platform("clerk", f"webhook {receiver.url}"))
+    (number,) = mobile_numbers(1, "+861359")
+    where = scene.open_cases([number])[number]
+    wait_until("every notice came", lambda: receiver.through() == desk.full())
+    receiver.close()
+
+    def disputed() -> int:
+        return dict(scene.final_coverage(["clerk"])["clerk"].gaps).get(GapClass.DISPUTED, 0)
+
+    with connect(scene, desk, "clerk") as clerk:
+        clerk.acknowledge(encode(scene.ack("clerk", *where, {Outcome.NOT_BOUND: [where.offset]})))
+        told = Report(uuid.uuid4().bytes, "north", number, "clerk", ReportKind.DEBT_CALLS, now_ms())
+        asyncio.run(send_report(told, scene.signer("north-1"), scene.hub.address))
+        wait_until("it is a dispute", lambda: disputed() == 1)
+        (asked,) = clerk.inbox()["messages"]
+        assert (asked["kind"], asked["message"]["report_id"]) == ("ReportRequest", told.report_id.hex())
+        assert asked["message"]["subject"]["value"] == number
+        stranger = HttpPlatform(desk.url, "clerk", scene.signer("clerk-2"), desk.where["public_key"])
+        with stranger, pytest.raises(PlatformError, match="BAD_SIGNATURE"):
+            stranger.answer(told.report_id.hex(), Outcome.NOT_BOUND)
+        clerk.answer(told.report_id.hex(), Outcome.NOT_BOUND)
+        wait_until("it is over", lambda: disputed() == 0)
+        wait_until("it is on record", lambda: clerk.inbox(1)["messages"] != [])
+        assert clerk.inbox(1)["messages"][0]["kind"] == "AcceptedAnswer"

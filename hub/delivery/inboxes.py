@@ -1,0 +1,122 @@
+"""A platform's inbox over HTTP: what the hub asks and tells it alone, and its answers back.
+
+Answers are checked as the hub will check them, then written to `answers` as they are, under the platform's own
+signature, like acknowledgements (`effects.py`).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from aiokafka import TopicPartition
+from pydantic import BaseModel, Field
+
+from hub import contracts
+from hub.contracts import decode, encode, inbox_topic, partition_of
+from hub.core.model import (
+    AcceptedAnswer,
+    Outcome,
+    Record,
+    Refusal,
+    ReportAnswer,
+    ReportRequest,
+    Trial,
+    TrialResult,
+    Unheard,
+)
+from hub.delivery.courier import system_clock
+from hub.delivery.effects import read_signature, write
+from hub.delivery.problems import Problem, refused
+from hub.delivery.releases import json_of
+from hub.delivery.service import Delivery
+from hub.errors import ContractError
+from hub.opening import Opener
+from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes
+from hub.stream.log import log_spans, read_span
+
+MESSAGES_MAX = 200
+ANSWER_BYTES_MAX = 64 * 1024
+
+
+class Answer(BaseModel):
+    """A platform's answer to a report, as it wishes it: what it found and did."""
+
+    report_id: str = Field(pattern="^[0-9a-f]{32}$")
+    outcome: Literal["UNBOUND", "NOT_BOUND", "FROZEN", "DECLINED", "FAILED"]
+
+
+class Inboxes:
+    """The inboxes of all platforms."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        log = delivery.hub_log
+        self._opener = Opener(log.hub_id, log.log_id, log.partitions)
+
+    async def read(self, platform: str, first: int, limit: int) -> dict[str, Any]:
+        """Messages from an offset on, each with the hub's signature as it lies there; `next` is the next `from`.
+
+        Raises:
+            Problem: the platform has no inbox.
+        """
+        settings, tp = self._delivery.worker_settings, TopicPartition(inbox_topic(platform), 0)
+        if not await self._delivery.has_topic(tp.topic):
+            raise Problem(
+                404, "NO_INBOX", "nothing was ever made for it", "Ask the registrar: state ONBOARDING has one."
+            )
+        ((begins, end),) = (await log_spans(settings, [tp])).values()
+        first = max(first, begins)
+        messages: list[dict[str, Any]] = []
+        async for batch in read_span(settings, {tp: (first, min(end, first + limit))}):
+            messages += [_message(record) for record in batch]
+        return {"messages": messages, "next": messages[-1]["offset"] + 1 if messages else first, "end": end}
+
+    def draft(self, platform: str, wish: Answer) -> dict[str, str]:
+        """The bytes of an answer and what is to be signed of them, base64. Writes nothing."""
+        report_id = bytes.fromhex(wish.report_id)
+        value = encode(ReportAnswer(report_id, platform, Outcome(wish.outcome), answered_at=system_clock()))
+        signed = signed_bytes(self._delivery.hub_log.hub_id, contracts.ANSWERS, value)
+        return {"value": _b64(value), "to_sign": _b64(signed)}
+
+    async def take(self, platform: str, value: bytes, headers: Mapping[str, str]) -> dict[str, str]:
+        """Write an answer to `answers`; where it lies.
+
+        Raises:
+            Problem: the hub would refuse it (422), or Kafka does not answer (503).
+        """
+        sealed = (
+            (SIGNATURE_HEADER, read_signature(headers.get(SIGNATURE_HEADER))),
+            (KEY_ID_HEADER, headers.get(KEY_ID_HEADER, "").encode()),
+        )
+        key, partitions = platform.encode(), self._delivery.hub_log.partitions
+        record = Record(contracts.ANSWERS, partition_of(key, partitions), 0, system_clock(), key, value, sealed)
+        (opened,) = self._opener.answers([record], self._delivery.roster.roster)
+        if opened.content is Refusal.BAD_SIGNATURE:  # perhaps the key came onto the roster just now
+            await self._delivery.roster.caught_up()
+            (opened,) = self._opener.answers([record], self._delivery.roster.roster)
+        if isinstance(opened.content, Refusal):
+            raise refused(opened.content, "the hub would refuse this answer")
+        written = await write(self._delivery, contracts.ANSWERS, platform, value, sealed)
+        return {"written_at": f"{written.partition}-{written.offset}"}
+
+
+def _message(record: Record) -> dict[str, Any]:
+    headers = dict(record.headers)
+    value = record.value or b""
+    shown: dict[str, Any] = {
+        "offset": record.offset,
+        "value": _b64(value),
+        "signature": _b64(headers.get(SIGNATURE_HEADER, b"")),
+        "key_id": headers.get(KEY_ID_HEADER, b"").decode(errors="replace"),
+    }
+    try:
+        message = decode(value, ReportRequest, AcceptedAnswer, Trial, TrialResult, Unheard)
+    except ContractError:
+        return {**shown, "kind": None, "message": None}
+    return {**shown, "kind": type(message).__name__, "message": json_of(message)}
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
