@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,7 +17,7 @@ from hub.delivery.problems import Problem
 from hub.sdk.http_client import token
 from hub.signing import Signer
 
-NOW_S = int(time.time())
+NOW_S = 1_800_000_000
 TARGET = "/v1/platforms/hooky/notices?partition=3"
 HOOKY = Signer.from_seed("hooky-1", b"h" * 32, "hub")
 OTHER = Signer.from_seed("other-1", b"o" * 32, "hub")
@@ -104,6 +103,8 @@ REFUSED: dict[str, Callable[[], str | None]] = {
     "of the future": lambda: "Bearer " + made(iat=NOW_S + 100, exp=NOW_S + 160),
     "a long life": lambda: "Bearer " + made(exp=NOW_S + 301),
     "an end before its beginning": lambda: "Bearer " + made(iat=NOW_S + 20, exp=NOW_S + 10),
+    "a time in words": lambda: "Bearer " + made(exp="tomorrow"),
+    "a time that is a truth": lambda: "Bearer " + made(iat=True, exp=True),
     "a short nonce": lambda: "Bearer " + made(jti="0123456789abcde"),
     "a long nonce": lambda: "Bearer " + made(jti="0" * 129),
     **{f"no {name}": partial(without, name) for name in ("iss", "aud", "iat", "exp", "jti", "htm", "htu")},
