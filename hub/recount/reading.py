@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from hub.contracts import ACKS, COVERAGE, HUB, PLATFORMS, RELEASES, REPORTED
 from hub.core.model import Record
 from hub.errors import HubError
+from hub.header_names import tolerate_header_names
 from hub.recount.check import Difference, Logs, about_hub, compare
 
 SILENCE_MAX_S = 30.0
@@ -30,6 +31,7 @@ async def recount(bootstrap_servers: str, *, security: Mapping[str, object] | No
     Raises:
         HubError: the cluster cannot be read, or holds no hub.
     """
+    tolerate_header_names()
     options: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, **(security or {})}
     consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
     try:

@@ -28,6 +28,7 @@ from hub import contracts
 from hub.contracts import decode
 from hub.core.model import HubLog, Operator
 from hub.errors import HubError
+from hub.header_names import tolerate_header_names
 from hub.metrics import Metrics
 from hub.opening import Opener
 from hub.settings import WorkerSettings
@@ -224,6 +225,7 @@ def serve_metrics(metrics: Metrics, port: int) -> tuple[WSGIServer, threading.Th
 
 async def run_worker(settings: WorkerSettings) -> None:
     """Run one worker until SIGINT or SIGTERM."""
+    tolerate_header_names()
     gc.set_threshold(*GC_THRESHOLDS)
     if settings.ready_file is not None:
         settings.ready_file.unlink(missing_ok=True)

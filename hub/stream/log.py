@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from hub.core.model import Record
 from hub.errors import HubError
+from hub.header_names import tolerate_header_names
 from hub.settings import WorkerSettings
 
 POLL_MS = 500
@@ -27,6 +28,7 @@ BATCH_BYTES = 512 * 1024
 
 def new_consumer(settings: WorkerSettings, fetch_wait_ms: int = FETCH_WAIT_MS) -> AIOKafkaConsumer:
     """A consumer without a group; its places are its owner's."""
+    tolerate_header_names()
     return AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap_servers,
         group_id=None,
