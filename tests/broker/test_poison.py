@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from hub import contracts
 from hub.core.model import Decision, EventType, Outcome, Refusal
-from hub.recount import recount
 from hub.stream.runner import EXIT_FAILED
 from tests.broker import scene as scenes
 from tests.broker.killing import spoilt
 from tests.broker.ledger import Ledger, differences
-from tests.broker.scene import Scene, event, mobile_numbers, now_ms, wait_until
-from tests.unit.test_header_names import spoilt as spoilt_batch
+from tests.broker.scene import Scene, event, mobile_numbers, wait_until
 
 pytestmark = pytest.mark.broker
 
@@ -77,33 +73,6 @@ def test_an_acknowledgement_that_breaks_the_merge_is_set_aside_alone(scene: Scen
         coverages = scene.final_coverage(["gym", "paybee"])
     assert refusals(scene, contracts.ACKS) == [(b"gym", Refusal.HUB_FAULT)] * 2
     assert [sum(one.pairs for one in coverages[name].outcomes) for name in ("gym", "paybee")] == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ("topic", "reason"),
-    [
-        (contracts.EVENTS, Refusal.UNDECODABLE),
-        (contracts.REPORTS, Refusal.UNDECODABLE),
-        (contracts.ACKS, Refusal.BAD_SIGNATURE),
-        (contracts.ANSWERS, Refusal.BAD_SIGNATURE),
-    ],
-)
-def test_a_header_name_that_is_no_text_stops_no_reader(scene: Scene, topic: str, reason: Refusal) -> None:
-    """Bytes that a client library would never send lie in the log; the hub refuses them and reads on."""
-    asyncio.run(write_with_a_bad_name(scene, topic))
-    with sound(scene):
-        scene.settle(topic)
-    assert refusals(scene, topic)[-1] == (b"poison", reason)
-    assert asyncio.run(recount(scene.hub.address.bootstrap_servers)) == []
-
-
-async def write_with_a_bad_name(scene: Scene, topic: str) -> None:
-    """One record, as bytes, since no client writes such a header."""
-    async with AIOKafkaProducer(bootstrap_servers=scene.hub.address.bootstrap_servers) as producer:
-        batch = producer.create_batch()
-        batch.append(key=b"poison", value=b"poison", timestamp=now_ms(), headers=[("name", b"v")])
-        batch._buffer = bytearray(spoilt_batch(bytes(batch._build())))
-        await (await producer.send_batch(batch, topic, partition=0))
 
 
 @pytest.mark.parametrize("topic", [contracts.RELEASES, contracts.receipts_topic("north")])
