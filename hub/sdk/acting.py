@@ -71,7 +71,7 @@ def handle(
         PlatformError: the notices are of another log than the store's, or name their numbers in a way this
             version cannot match.
     """
-    work = _Work(known, rules, now_ms, refused)
+    work = Work(known, rules, now_ms, refused)
     blown = None
     for heard in batch:
         blown = work.hear(heard)
@@ -80,7 +80,7 @@ def handle(
     return Plan(work.changes(), work.counts, blown, tuple(work.asks), work.unbound_in_day)
 
 
-class _Work:
+class Work:
     """One batch at work: what is known, moving as the batch goes, and what is to be written of it."""
 
     _report = ""
@@ -107,6 +107,7 @@ class _Work:
         self._last_cases = LastCases(known.last_cases)
 
     def changes(self) -> Changes:
+        """What to write so far."""
         return Changes(
             log_id=self._log_id,
             places=self._places,

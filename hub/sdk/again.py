@@ -16,7 +16,7 @@ from typing import NamedTuple
 from hub.core.lifecycle import UNDONE
 from hub.core.model import SEGMENT, Outcome, ReleaseNotice, Source, Stage, Trial, TrialStep
 from hub.sdk.accounts import Done, HeardNotice, Held, Known, Waiting, Wanted
-from hub.sdk.acting import Plan, Rules, _Work
+from hub.sdk.acting import Plan, Rules, Work
 from hub.sdk.asking import AskKey
 from hub.sdk.plans import FUSE_HOURS, Blown, hour_of
 
@@ -36,7 +36,7 @@ class Looked(NamedTuple):
     outcome: Outcome | None
 
 
-class _Again(_Work):
+class _Again(Work):
     """One case at work once more.
 
     Args:
