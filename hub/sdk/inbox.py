@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -36,6 +37,9 @@ log = logging.getLogger(__name__)
 POLL_MS = 500
 RECORDS_MAX = 500
 PAUSE_S = 5.0
+UNHEARD_KEPT = 1_000
+"""Refusals remembered, the newest; all of them are in the inbox."""
+
 TRIAL_AGE_MAX_MS = 10 * MINUTE_MS
 """A test case older than this is not begun: nobody waits for it any more."""
 
@@ -49,7 +53,7 @@ class Ledger:
         self.requests: dict[bytes, ReportRequest] = {}
         self.trials: dict[bytes, Trial] = {}
         self.results: dict[bytes, TrialResult] = {}
-        self.unheard: list[Unheard] = []
+        self.unheard: deque[Unheard] = deque(maxlen=UNHEARD_KEPT)
         self._done: set[bytes] = set()
 
     def add(self, message: InboxMessage) -> None:
@@ -65,7 +69,7 @@ class Ledger:
         elif isinstance(message, TrialResult):
             self.results[message.trial_id] = message
             self.done(message.trial_id)
-        else:
+        elif message not in self.unheard:
             self.unheard.append(message)
 
     def done(self, asked: bytes) -> None:
@@ -92,16 +96,20 @@ class Inbox:
         self._caught_up = asyncio.Event()
 
     async def run(self) -> None:
-        """Follow the inbox for ever, whatever the brokers do; returns at once if there is none."""
+        """Follow the inbox for ever, whatever the brokers do; one that is not made yet is looked for again."""
+        missed = False
         while True:
             try:
                 await self._follow()
-                return
+                if not missed:
+                    log.warning("%s: no inbox yet; reports and test cases cannot reach it", self._platform_id)
+                missed = True
             except KafkaError as wrong:
                 log.warning("%s cannot be read (%s), trying again", self._topic, type(wrong).__name__)
-                await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
 
     async def _follow(self) -> None:
+        """Follow the inbox; ends if there is none."""
         options: dict[str, Any] = {"bootstrap_servers": self._address.bootstrap_servers, **self._address.security}
         consumer = AIOKafkaConsumer(
             enable_auto_commit=False,
@@ -112,7 +120,6 @@ class Inbox:
         await consumer.start()
         try:
             if not {self._topic, HUB} <= await consumer.topics():
-                log.warning("%s: no inbox at this hub; reports and test cases cannot reach it", self._platform_id)
                 return
             inbox, hub = TopicPartition(self._topic, 0), TopicPartition(HUB, 0)
             consumer.assign([inbox, hub])
@@ -124,7 +131,9 @@ class Inbox:
                 for record in fetched.get(hub, ()):
                     self._learn(record.value)
                 waiting += fetched.get(inbox, ())
-                # What is signed with a key not yet read waits for the next round; topic `hub` is ahead of its use.
+                # A key is in topic `hub` before it signs: with an unknown one, read that to its end before judging.
+                if not all(self._knows_signer(record) for record in waiting):
+                    ends |= await consumer.end_offsets([hub])
                 if await consumer.position(hub) >= ends[hub]:
                     for record in waiting:
                         self._take(record)
@@ -143,7 +152,10 @@ class Inbox:
         try:
             await asyncio.wait_for(self._caught_up.wait(), timeout_s)
         except TimeoutError as wrong:
-            raise HubError("the inbox cannot be read in time", todo="Check the address and the brokers.") from wrong
+            raise HubError(
+                "there is no inbox, or it cannot be read in time",
+                todo="Check the address; ask the registrar whether this platform is ONBOARDING or CONNECTED.",
+            ) from wrong
 
     def _learn(self, value: bytes | None) -> None:
         try:
@@ -151,6 +163,10 @@ class Inbox:
         except ContractError:
             return
         self._keys[key.key_id] = key
+
+    def _knows_signer(self, record: Any) -> bool:
+        seal = read_seal(tuple(record.headers))
+        return seal is None or seal.key_id in self._keys
 
     def _take(self, record: Any) -> None:
         seal = read_seal(tuple(record.headers))
