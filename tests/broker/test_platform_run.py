@@ -80,6 +80,8 @@ async def test_a_config_file_is_all_it_takes(scene: Scene) -> None:
     child = scene.run()
     wait_until("everything is handled", lambda: child.ended.is_set() or scene.metrics()["adapter_acks_total"] >= 1)
     wait_until("everything is handled", lambda: child.ended.is_set() or done(scene))
+    # What is acknowledged is counted a moment before it is counted as done.
+    wait_until("it is shown", lambda: child.ended.is_set() or scene.metrics()["adapter_lag_notices"] == 0)
     found = scene.metrics()
     assert child.end(signal.SIGTERM, END_S)
     assert child.process.returncode == 0, scene.words()
