@@ -7,7 +7,6 @@ from `tiles` when what it has received last moved, from `gaps` what it has left 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +20,7 @@ from hub.core.model import Clock, Coverage, GapClass, Gaps, HubLog, Platform, Re
 from hub.core.standing import Behaviour, Standing, standing
 from hub.errors import ContractError
 from hub.roster_desk import reader_settings
+from hub.sdk.adapter_settings import system_clock
 from hub.settings import WorkerSettings
 from hub.stream.log import log_spans, new_consumer, read_span, started
 
@@ -126,6 +126,6 @@ async def _record_times(
 
 async def _now_ms(servers: str, hub_log: HubLog) -> int:
     if hub_log.clock != "world":
-        return time.time_ns() // 1_000_000
+        return system_clock()
     found = await _newest(reader_settings(servers), contracts.CLOCK, 1, Clock)
     return max((one.now_ms for _, one in found.values()), default=0)

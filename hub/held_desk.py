@@ -8,7 +8,6 @@ and a copy too many is answered as a duplicate.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from hub.core.held import HELD_SOURCE_HEADER, HeldBook, HeldRow
 from hub.core.model import HeldDecided, HeldEvent, HeldRelease, HeldVerdict, HeldWhy, NumberEvent, Source
 from hub.errors import ContractError, HubError
 from hub.roster_desk import reader_settings
+from hub.sdk.adapter_settings import system_clock
 from hub.settings import HubAddress
 from hub.stream.log import log_spans, read_span, started
 
@@ -165,7 +165,7 @@ async def judge(
 async def _write_verdict(
     producer: Any, operator: str, chosen: Sequence[Waiting], verdict: HeldVerdict, by: str, reason: str
 ) -> None:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = system_clock()
     homes: dict[int, list[Source]] = defaultdict(list)
     for one in chosen:
         if one.row.verdict is None:

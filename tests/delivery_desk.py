@@ -11,11 +11,12 @@ from pathlib import Path
 from hub.contracts import encode
 from hub.core.model import DAY_MS, HubLog, ReleaseNotice, Source, Stage, Subject
 from hub.delivery.channels import Channel, Span
-from hub.delivery.courier import Courier, Office, system_clock
+from hub.delivery.courier import Courier, Office
 from hub.delivery.journal import Journal
 from hub.delivery.metrics import DeliveryMetrics
 from hub.delivery.releases import Told, tell
 from hub.delivery.settings import DeliverySettings, Patience
+from hub.sdk.adapter_settings import system_clock
 
 LOG = HubLog(b"l" * 16, "h", 3, "record", 0)
 POLL_S = 0.005

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from hub.cli.look import AsJson, Servers
 from hub.errors import OperatorError
 from hub.roster_desk import find_hub
 from hub.sdk import backfill as cleaning
+from hub.sdk.adapter_settings import system_clock
 from hub.sdk.publisher import OperatorPublisher, PublisherSettings
 from hub.settings import PARTITIONS_DEFAULT, HubAddress
 from hub.signing import Signer
@@ -55,7 +55,7 @@ def backfill(
         signer = Signer.load(key_file, key_id, address.hub_id)
         settings = PublisherSettings(outbox=outbox or Path(f"{operator_id}.backfill.outbox"))
         async with OperatorPublisher(operator_id, signer, address, settings) as publisher:
-            now_ms = time.time_ns() // 1_000_000
+            now_ms = system_clock()
             return await cleaning.backfill(publisher, asked, now_ms, ranges=ported_outside, timeout_s=timeout_s)
 
     told = asyncio.run(run())

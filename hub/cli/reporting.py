@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Annotated
 import typer
 
 from hub.core.model import REFUSAL_TODO, Decision, Report, ReportKind, ReportReceipt
+from hub.sdk.adapter_settings import system_clock
 from hub.sdk.reports import send_report
 from hub.settings import PARTITIONS_DEFAULT, HubAddress
 from hub.signing import Signer
@@ -34,7 +34,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="The receipt as JSON.")] = False,
 ) -> None:
     """Pass on that an account is still bound, and print what became of it. Ends with 1 if it is refused."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = system_clock()
     one = Report((report_id or uuid.uuid4()).bytes, operator, number, platform, kind, now_ms)
     signer = Signer.load(key_file, key_id, hub_id)
     receipt = asyncio.run(send_report(one, signer, HubAddress(bootstrap_servers, hub_id, partitions)))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -22,6 +21,7 @@ from hub.core.roster import Roster
 from hub.core.roster_life import rotate
 from hub.errors import HubError
 from hub.roster_desk import RosterDesk, find_hub, roster_desk
+from hub.sdk.adapter_settings import system_clock
 from hub.sdk.roster_records import check_key, to_json
 from hub.sdk.times import iso_time, time_ms
 
@@ -42,7 +42,7 @@ UnsafeSince = Annotated[str | None, typer.Option(help="ISO 8601: since when they
 
 def clock_ms() -> int:
     """The time, for what is written down by hand."""
-    return time.time_ns() // 1_000_000
+    return system_clock()
 
 
 def at(text: str) -> int:

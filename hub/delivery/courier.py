@@ -38,11 +38,6 @@ class Office(NamedTuple):
     """Now, UTC milliseconds."""
 
 
-def system_clock() -> int:
-    """Now, UTC milliseconds."""
-    return int(time.time() * 1_000)
-
-
 class Courier:
     """Carries notices to one receiver.
 

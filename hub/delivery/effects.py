@@ -18,14 +18,14 @@ from hub import contracts
 from hub.contracts import encode, partition_of
 from hub.core.acks import FUTURE_MS
 from hub.core.model import Acknowledgement, Record, Refusal, Source
-from hub.delivery.courier import system_clock
 from hub.delivery.drafts import Wish, account, draft
 from hub.delivery.problems import Problem, refused
 from hub.delivery.said import said_before
 from hub.delivery.service import Delivery
 from hub.opening import OpenedAck, Opener
 from hub.sdk.accounts import Waiting
-from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, Headers, signed_bytes
+from hub.sdk.adapter_settings import system_clock
+from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes
 
 WRITE_S = 15.0
 """How long an acknowledgement may take to be durable before its sender is told to send it again."""
@@ -54,11 +54,7 @@ class Effects:
         Raises:
             Problem: the hub would refuse it (422), or Kafka does not answer (503).
         """
-        raw = read_signature(headers.get(SIGNATURE_HEADER))
-        sealed = ((SIGNATURE_HEADER, raw), (KEY_ID_HEADER, headers.get(KEY_ID_HEADER, "").encode()))
-        key = platform.encode()
-        home = partition_of(key, self._delivery.hub_log.partitions)
-        record = Record(contracts.ACKS, home, 0, system_clock(), key, value, sealed)
+        record = signed_record(contracts.ACKS, platform, value, headers, self._delivery.hub_log.partitions)
         opened = self._open(record)
         if opened.refusal is Refusal.BAD_SIGNATURE:  # perhaps the key came onto the roster just now
             await self._delivery.roster.caught_up()
@@ -67,7 +63,7 @@ class Effects:
             reason = opened.refusal or Refusal.HUB_FAULT
             raise refused(reason, DETAIL.get(reason, "it cannot be read"))
         await self._check_log(opened.ack, record.record_time)
-        written = await write(self._delivery, contracts.ACKS, platform, value, sealed)
+        written = await write(self._delivery, platform, record)
         return {"written_at": f"{written.partition}-{written.offset}", "received": len(opened.ack.received)}
 
     def _open(self, record: Record) -> OpenedAck:
@@ -102,7 +98,7 @@ class Effects:
         return {
             "account": account(acks, wish),
             "acknowledgements": [
-                {"value": _b64(value), "to_sign": _b64(signed_bytes(log.hub_id, contracts.ACKS, value))}
+                {"value": base64_of(value), "to_sign": base64_of(signed_bytes(log.hub_id, contracts.ACKS, value))}
                 for value in values
             ],
         }
@@ -138,26 +134,36 @@ class Effects:
         return bool(told) and told[0].notice is not None and told[0].notice.opened_at is None
 
 
-async def write(delivery: Delivery, topic: str, platform: str, value: bytes, sealed: Headers) -> Any:
-    """Write what a platform signed to a topic, as it is; where it lies.
+def signed_record(topic: str, platform: str, value: bytes, headers: Mapping[str, str], partitions: int) -> Record:
+    """What a platform signed, with the two headers of its request, as it is to lie in a topic."""
+    key = platform.encode()
+    seal = (
+        (SIGNATURE_HEADER, _signature(headers.get(SIGNATURE_HEADER))),
+        (KEY_ID_HEADER, headers.get(KEY_ID_HEADER, "").encode()),
+    )
+    return Record(topic, partition_of(key, partitions), 0, system_clock(), key, value, seal)
+
+
+async def write(delivery: Delivery, platform: str, record: Record) -> Any:
+    """Write what a platform signed to its topic, as it is; where it lies.
 
     Raises:
         Problem: Kafka does not answer in time.
     """
     try:
         async with asyncio.timeout(WRITE_S):
-            return await delivery.send(topic, platform, value, sealed)
+            return await delivery.send(record.topic, platform, record.value or b"", record.headers)
     except (KafkaError, TimeoutError):
         todo = "Send the same bytes again; twice does no harm."
         raise Problem(503, "NO_KAFKA", "nobody knows whether it was written", todo, retry_after_s=10) from None
 
 
-def _b64(data: bytes) -> str:
+def base64_of(data: bytes) -> str:
+    """Bytes as JSON holds them."""
     return base64.b64encode(data).decode()
 
 
-def read_signature(encoded: str | None) -> bytes:
-    """A signature's header as bytes; none if it is no base64."""
+def _signature(encoded: str | None) -> bytes:
     try:
         return base64.b64decode(encoded or "", validate=True)
     except (ValueError, binascii.Error):

@@ -6,7 +6,6 @@ signature, like acknowledgements (`effects.py`).
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from aiokafka import TopicPartition
 from pydantic import BaseModel, Field
 
 from hub import contracts
-from hub.contracts import decode, encode, inbox_topic, partition_of
+from hub.contracts import decode, encode, inbox_topic
 from hub.core.model import (
     AcceptedAnswer,
     Outcome,
@@ -26,13 +25,13 @@ from hub.core.model import (
     TrialResult,
     Unheard,
 )
-from hub.delivery.courier import system_clock
-from hub.delivery.effects import read_signature, write
+from hub.delivery.effects import base64_of, signed_record, write
 from hub.delivery.problems import Problem, refused
 from hub.delivery.releases import json_of
 from hub.delivery.service import Delivery
 from hub.errors import ContractError
 from hub.opening import Opener
+from hub.sdk.adapter_settings import system_clock
 from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes
 from hub.stream.log import log_spans, read_span
 
@@ -78,7 +77,7 @@ class Inboxes:
         report_id = bytes.fromhex(wish.report_id)
         value = encode(ReportAnswer(report_id, platform, Outcome(wish.outcome), answered_at=system_clock()))
         signed = signed_bytes(self._delivery.hub_log.hub_id, contracts.ANSWERS, value)
-        return {"value": _b64(value), "to_sign": _b64(signed)}
+        return {"value": base64_of(value), "to_sign": base64_of(signed)}
 
     async def take(self, platform: str, value: bytes, headers: Mapping[str, str]) -> dict[str, str]:
         """Write an answer to `answers`; where it lies.
@@ -86,19 +85,14 @@ class Inboxes:
         Raises:
             Problem: the hub would refuse it (422), or Kafka does not answer (503).
         """
-        sealed = (
-            (SIGNATURE_HEADER, read_signature(headers.get(SIGNATURE_HEADER))),
-            (KEY_ID_HEADER, headers.get(KEY_ID_HEADER, "").encode()),
-        )
-        key, partitions = platform.encode(), self._delivery.hub_log.partitions
-        record = Record(contracts.ANSWERS, partition_of(key, partitions), 0, system_clock(), key, value, sealed)
+        record = signed_record(contracts.ANSWERS, platform, value, headers, self._delivery.hub_log.partitions)
         (opened,) = self._opener.answers([record], self._delivery.roster.roster)
         if opened.content is Refusal.BAD_SIGNATURE:  # perhaps the key came onto the roster just now
             await self._delivery.roster.caught_up()
             (opened,) = self._opener.answers([record], self._delivery.roster.roster)
         if isinstance(opened.content, Refusal):
             raise refused(opened.content, "the hub would refuse this answer")
-        written = await write(self._delivery, contracts.ANSWERS, platform, value, sealed)
+        written = await write(self._delivery, platform, record)
         return {"written_at": f"{written.partition}-{written.offset}"}
 
 
@@ -107,8 +101,8 @@ def _message(record: Record) -> dict[str, Any]:
     value = record.value or b""
     shown: dict[str, Any] = {
         "offset": record.offset,
-        "value": _b64(value),
-        "signature": _b64(headers.get(SIGNATURE_HEADER, b"")),
+        "value": base64_of(value),
+        "signature": base64_of(headers.get(SIGNATURE_HEADER, b"")),
         "key_id": headers.get(KEY_ID_HEADER, b"").decode(errors="replace"),
     }
     try:
@@ -116,7 +110,3 @@ def _message(record: Record) -> dict[str, Any]:
     except ContractError:
         return {**shown, "kind": None, "message": None}
     return {**shown, "kind": type(message).__name__, "message": json_of(message)}
-
-
-def _b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from hub.contracts import encode
 from hub.core.model import RECEIPTS_ONLY, Acknowledgement, Key, Platform, ReceivedThrough
 from hub.core.roster import Roster
 from hub.delivery.channels import Span
+from hub.sdk.adapter_settings import system_clock
 from hub.signing import Headers, Signer
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Receipts:
         await asyncio.gather(*(self._write(platform, tuple(spans.values())) for platform, spans in waiting.items()))
 
     async def _write(self, platform_id: str, spans: tuple[Span, ...]) -> None:
-        now_ms = int(time.time() * 1_000)
+        now_ms = system_clock()
         platform = self._roster().platforms[platform_id]
         key = receipt_key(platform, self._signer.public, now_ms)
         if key is None:  # taken off the roster while something was on its way: written once it is back

@@ -20,7 +20,7 @@ from hub import contracts
 from hub.contracts import decode, partition_of
 from hub.core.model import RECEIPTS_ONLY, HubLog, Platform, PlatformState, Received
 from hub.delivery.channels import FILE, KAFKA, WEBHOOK, Channel
-from hub.delivery.courier import Courier, Office, system_clock
+from hub.delivery.courier import Courier, Office
 from hub.delivery.day_files import DayFiles
 from hub.delivery.files import FileChannel
 from hub.delivery.journal import Journal
@@ -30,6 +30,7 @@ from hub.delivery.releases import KafkaReleases
 from hub.delivery.settings import DeliverySettings
 from hub.delivery.webhooks import Post, WebhookChannel
 from hub.errors import ContractError
+from hub.sdk.adapter_settings import system_clock
 from hub.settings import WorkerSettings
 from hub.signing import Headers, Signer
 from hub.stream.app import read_hub_log

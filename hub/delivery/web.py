@@ -20,7 +20,6 @@ from hub.contracts import LIMITS_BYTES
 from hub.core.model import Acknowledgement, Platform, PlatformState
 from hub.delivery import problems
 from hub.delivery.auth import Door
-from hub.delivery.courier import system_clock
 from hub.delivery.day_files import DayFile
 from hub.delivery.drafts import Wish, read_csv, read_json
 from hub.delivery.effects import Effects
@@ -33,6 +32,7 @@ from hub.delivery.replays import NOTICES_MAX, Wanted, page, span
 from hub.delivery.service import Delivery
 from hub.delivery.status import status_of
 from hub.errors import HubError
+from hub.sdk.adapter_settings import system_clock
 
 DRAFT_BYTES_MAX = 1024 * 1024
 FILES_LISTED_MAX = 400

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hub.contracts import ACKS, ANSWERS, decode, encode
 from hub.core.model import Acknowledgement, Outcome, ReportAnswer
 from hub.errors import ContractError, HubError, PlatformError
+from hub.sdk.adapter_settings import system_clock
 from hub.sdk.webhooks import public_key_of
 from hub.signing import Signer, signed_bytes
 
@@ -159,7 +160,7 @@ class HttpPlatform:
         Args:
             report_id: of the request, in hex.
         """
-        said = ReportAnswer(bytes.fromhex(report_id), self._platform, outcome, time.time_ns() // 1_000_000)
+        said = ReportAnswer(bytes.fromhex(report_id), self._platform, outcome, system_clock())
         return self._post_signed("/answers", ANSWERS, encode(said))
 
     def _post_signed(self, path: str, topic: str, value: bytes) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class _Desk(Generic[Opened]):
         self._partition = partition
 
     async def prepare(self) -> None:
-        """Fold `releases` and `reported` to their ends."""
+        """Fold to their ends the logs that messages are judged by."""
         began = time.monotonic()
         await self._caught_up()
         taken = time.monotonic() - began
@@ -132,6 +132,9 @@ class AnswersWorker(_Desk[OpenedAnswer]):
     """Serves one partition of `answers`."""
 
     topic = contracts.ANSWERS
+
+    async def _caught_up(self) -> None:
+        await self._context.reported.caught_up()
 
     async def _open(self, records: Sequence[Record]) -> list[OpenedAnswer]:
         """Open answers."""

@@ -29,8 +29,8 @@ async def open_signer(settings: WorkerSettings, hub_log: HubLog, producer: AIOKa
     path = settings.data_dir / FILE
     if not path.exists():
         Signer.generate(NAME, hub_log.hub_id).save(path)
-    public = Signer.load(path, NAME, hub_log.hub_id).public
-    signer = Signer.load(path, f"hub/{settings.instance_id}/{public[:4].hex()}", hub_log.hub_id)
+    key = Signer.load(path, NAME, hub_log.hub_id)
+    signer = key.named(f"hub/{settings.instance_id}/{key.public[:4].hex()}")
     if signer.key_id not in await published_keys(settings):
         made = HubKey(Key(signer.key_id, signer.public, valid_from=hub_log.made_at))
         await producer.send_and_wait(contracts.HUB, encode(made), key=signer.key_id.encode(), partition=0)
