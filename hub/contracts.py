@@ -42,6 +42,7 @@ LIMITS_BYTES: dict[type, int] = {
     model.Tile: 256 * 1024,
     model.Gaps: 256 * 1024,
     model.HeldEvent: 256 * 1024,
+    model.Lookup: 256 * 1024,
 }
 KINDS: dict[str, type] = {
     "number_event": model.NumberEvent,
@@ -72,6 +73,7 @@ KINDS: dict[str, type] = {
     "held_release": model.HeldRelease,
     "held_decided": model.HeldDecided,
     "ported_notice": model.PortedNotice,
+    "lookup": model.Lookup,
 }
 
 
@@ -259,6 +261,7 @@ REPORTS = "reports"
 REPORTED = "reported"
 ANSWERS = "answers"
 HELD = "held"
+LOOKUPS = "lookups"
 
 
 def receipts_topic(operator: str) -> str:

@@ -168,6 +168,8 @@ class Breach(StrEnum):
     LATE_EVENT = "LATE_EVENT"
     SILENT = "SILENT"
     COUNT_MISMATCH = "COUNT_MISMATCH"
+    NOT_CLEARED = "NOT_CLEARED"
+    REISSUED_WHILE_BLOCKED = "REISSUED_WHILE_BLOCKED"
 
 
 class ReportKind(StrEnum):
@@ -391,7 +393,10 @@ class Platform(NamedTuple):
 
 
 class Operator(NamedTuple):
-    """An operator on the roster. `since`: from when it owes daily reports."""
+    """An operator on the roster. `since`: from when it owes daily reports.
+
+    `clearance_required`: whether a reassignment without a clearance, or against one, is a breach of its duties.
+    """
 
     id: str
     name: Names
@@ -402,6 +407,7 @@ class Operator(NamedTuple):
     limit_ported_daily: int | None = None
     since: int = 0
     keys: tuple[Key, ...] = ()
+    clearance_required: bool = False
 
 
 class Said(NamedTuple):
@@ -694,3 +700,85 @@ class PortedNotice(NamedTuple):
     recorded_at: int
     decision: Decision
     position: Source | None
+
+
+class Role(StrEnum):
+    """As whom somebody asks the hub over HTTP."""
+
+    OPERATOR = "OPERATOR"
+    PLATFORM = "PLATFORM"
+    REGISTRAR = "REGISTRAR"
+    VIEWER = "VIEWER"
+    AUDITOR = "AUDITOR"
+
+
+class LookupKind(StrEnum):
+    """What somebody asked of numbers."""
+
+    CASE = "CASE"
+    CLEARANCE = "CLEARANCE"
+    CHECKLIST = "CHECKLIST"
+    LEFTOVERS = "LEFTOVERS"
+    NEW_OWNER = "NEW_OWNER"
+
+
+class ClearanceAnswer(StrEnum):
+    """Whether a number may be handed out."""
+
+    CLEAR = "CLEAR"
+    BLOCKED = "BLOCKED"
+    UNKNOWN = "UNKNOWN"
+
+
+class UnconnectedRule(StrEnum):
+    """What a gap of a platform that is not connected means for a clearance.
+
+    NAMED: it is named and blocks nothing. MUST_CONNECT: it blocks if the platform must connect. BLOCKS: it blocks in
+    the tiers that block.
+    """
+
+    NAMED = "NAMED"
+    MUST_CONNECT = "MUST_CONNECT"
+    BLOCKS = "BLOCKS"
+
+
+class ClearancePolicy(NamedTuple):
+    """By what a clearance is decided. `valid_ms`: for how long an answer may be relied on."""
+
+    blocking_tiers: tuple[int, ...] = (1,)
+    frozen_blocks: bool = False
+    declined_blocks: bool = True
+    unconnected: UnconnectedRule = UnconnectedRule.NAMED
+    valid_ms: int = DAY_MS
+
+
+class Positions(NamedTuple):
+    """The places in all logs that an answer rests on; every offset is the next one to be read."""
+
+    releases: tuple[int, ...]
+    acks: tuple[int, ...]
+    platforms: int
+    operators: int
+    reported: int
+    now_ms: int
+
+
+class LookedUp(NamedTuple):
+    """One number of a lookup: its last case, None if there is none or it is not the asker's, and a clearance's word."""
+
+    number: str
+    case: Source | None
+    answer: ClearanceAnswer | None
+
+
+class Lookup(NamedTuple):
+    """That somebody asked about numbers, and what was answered. `policy`: of a clearance."""
+
+    lookup_id: bytes
+    kind: LookupKind
+    asked_by: str
+    role: Role
+    asked_at: int
+    numbers: tuple[LookedUp, ...]
+    policy: ClearancePolicy | None
+    positions: Positions | None

@@ -1,0 +1,522 @@
+"""Every JSON answer of the API, as pydantic models: the contract between the API, its read model and the dashboard.
+
+Times are UTC milliseconds since 1970-01-01 and end in `_at` or `_ms`; days are ISO dates (UTC). A share is never given
+without the two counts it is of. What a caller may not see is left out (None), never guessed at.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hub.core.model import (
+    Breach,
+    ClearanceAnswer,
+    GapClass,
+    Outcome,
+    PlatformState,
+    Refusal,
+    Role,
+    Stage,
+    UnconnectedRule,
+)
+from hub.core.standing import Standing
+
+
+class Shape(BaseModel):
+    """Root of all shapes: unknown fields are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Name(Shape):
+    """A name in two languages."""
+
+    zh: str
+    en: str
+
+
+class AsOf(Shape):
+    """When an answer is of: the hub's time, and how far the follower it rests on is behind the end of its logs."""
+
+    now_ms: int
+    read_at: int
+    behind_messages: int = 0
+    behind_ms: int = 0
+    stale: bool = False
+
+
+class Guide(Shape):
+    """How a person unbinds at a platform by themselves."""
+
+    url: str | None = None
+    steps: list[str] = []
+    contact: str | None = None
+
+
+class Pairs(Shape):
+    """(case, platform) pairs: counts with their denominator `in_force`. `takeover_safe` = resolved or frozen."""
+
+    in_force: int
+    resolved: int
+    takeover_safe: int
+    outcomes: dict[Outcome, int] = {}
+    gaps: dict[GapClass, int] = {}
+    overdue: int = 0
+    exposed: int = 0
+    incident: int = 0
+    restore_pending: int = 0
+    disputes: int = 0
+
+
+class Today(Shape):
+    """What changed since the start of the hub's UTC day."""
+
+    opened: int = 0
+    scheduled: int = 0
+    released: int = 0
+    reassigned: int = 0
+    undone: int = 0
+    acknowledgements: int = 0
+    reports: int = 0
+    refused: int = 0
+    breaches: int = 0
+
+
+class Overview(Shape):
+    """Everything at a glance. `connected` and `unconnected` are the two halves of `pairs`."""
+
+    as_of: AsOf
+    pairs: Pairs
+    connected: Pairs
+    unconnected: Pairs
+    platforms: dict[PlatformState, int]
+    degraded: int
+    cases: dict[Stage, int]
+    today: Today
+    hours_to_effect_median: float | None = None
+
+
+class PlatformRow(Shape):
+    """A platform and its coverage."""
+
+    id: str
+    name: Name
+    sector: str
+    tier: int
+    state: PlatformState
+    standing: Standing | None
+    channel: str | None
+    must_connect: bool
+    pairs: Pairs
+    waiting_since: int | None = None
+    hours_to_effect_median: float | None = None
+    bound_per_10000: float | None = None
+    outlier: bool = False
+    coverage_at: int | None = None
+
+
+class Platforms(Shape):
+    """Every platform on the roster, connected or not."""
+
+    as_of: AsOf
+    platforms: list[PlatformRow]
+
+
+class Cell(Shape):
+    """The cases that opened on one day, at one platform, as they stand now. None of `hours`: nothing said yet."""
+
+    in_force: int
+    resolved: int
+    takeover_safe: int
+    outcomes: dict[Outcome, int] = {}
+    hours_to_effect_median: float | None = None
+
+
+class HeatmapRow(Shape):
+    """One platform's cells, one a day, in the order of `days`; None where no case is in force."""
+
+    id: str
+    name: Name
+    tier: int
+    state: PlatformState
+    cells: list[Cell | None]
+
+
+class Heatmap(Shape):
+    """Platforms by the day cases opened, oldest first."""
+
+    as_of: AsOf
+    days: list[str]
+    rows: list[HeatmapRow]
+
+
+class StateAt(Shape):
+    """A state from a time on."""
+
+    at: int
+    state: PlatformState
+    note: str | None = None
+
+
+class PlatformDetail(Shape):
+    """One platform: its row, its states, how far it has received each partition, its days, and its guide."""
+
+    as_of: AsOf
+    platform: PlatformRow
+    history: list[StateAt]
+    received_behind: list[int]
+    days: list[str]
+    cells: list[Cell | None]
+    users_estimate: int | None = None
+    guide: Guide
+
+
+class BlindSpot(Shape):
+    """An unconnected platform or an unknown name, and the stale bindings behind it: expected, and the middle 80 %.
+
+    `would_close`: the gaps that connecting it would close. `sureness`: GOOD, FAIR or ROUGH.
+    """
+
+    id: str | None
+    name: Name
+    sector: str | None
+    tier: int | None
+    state: PlatformState | None
+    must_connect: bool = False
+    users_estimate: int | None = None
+    reported: int
+    expected: float | None
+    low: float
+    high: float | None
+    sureness: str
+    would_close: int
+    exposed: int = 0
+    incident: int = 0
+    guide: Guide
+
+
+class BlindSpots(Shape):
+    """Unconnected platforms, the most stale bindings first."""
+
+    as_of: AsOf
+    spots: list[BlindSpot]
+
+
+class OperatorRow(Shape):
+    """An operator's figures over distinct messages."""
+
+    id: str
+    name: Name
+    clearance_required: bool
+    accepted: int
+    noted: int
+    duplicate: int
+    held: int
+    rejected: dict[Refusal, int]
+    breaches: dict[Breach, int]
+    last_event_at: int | None
+    last_report_day: str | None
+    silent: bool
+
+
+class Operators(Shape):
+    """Every operator on the roster."""
+
+    as_of: AsOf
+    operators: list[OperatorRow]
+
+
+class BreachRow(Shape):
+    """One breach. `case`: position of the case, if it is about one."""
+
+    breach: Breach
+    at: int
+    case: str | None = None
+    source: str | None = None
+    day: str | None = None
+
+
+class BreachPage(Shape):
+    """Breaches of an operator, newest first. `next`: the `before` of the next page."""
+
+    as_of: AsOf
+    operator: str
+    breaches: list[BreachRow]
+    next: str | None = None
+
+
+class RefusalRow(Shape):
+    """A refused message, without its content."""
+
+    at: int
+    topic: str
+    source: str
+    sender: str | None
+    reason: Refusal
+    todo: str
+
+
+class RefusalPage(Shape):
+    """Refused messages, newest first."""
+
+    as_of: AsOf
+    refusals: list[RefusalRow]
+    next: str | None = None
+
+
+class FollowerRow(Shape):
+    """One reader of one log: how many messages it is behind its end, and how old the oldest of them is."""
+
+    reader: str
+    topic: str
+    behind: int
+    behind_ms: int | None = None
+
+
+class TopicRow(Shape):
+    """One log: messages in all, and a second over the last minute."""
+
+    topic: str
+    messages: int
+    per_second: float
+
+
+class Pipeline(Shape):
+    """How the hub itself fares."""
+
+    as_of: AsOf
+    followers: list[FollowerRow]
+    topics: list[TopicRow]
+    refused: dict[Refusal, int]
+    coverage_age_ms: int | None
+    held: int
+
+
+class Effect(Shape):
+    """What one platform said of one case. `status` is what an operator sees: cleared, pending or refused."""
+
+    platform: str
+    name: Name
+    tier: int
+    state: PlatformState
+    status: str
+    shown: Outcome | None = None
+    gap: GapClass | None = None
+    overdue: bool = False
+    exposed: bool = False
+    incident: bool = False
+    disputed: bool = False
+    restore_pending: bool = False
+    received: bool | None = None
+    first_said_at: int | None = None
+    last_said_at: int | None = None
+    deadline_at: int | None = None
+    guide: Guide | None = None
+
+
+class Moment(Shape):
+    """One thing that happened in a case. `kind`: event, notice, receipt, effect, report, answer, dispute, breach."""
+
+    at: int
+    kind: str
+    what: str
+    who: str | None = None
+    breaches: list[Breach] = []
+    source: str | None = None
+
+
+class Case(Shape):
+    """The end of one owner's time with one number. `id`: its position. `effects` None: not for this caller."""
+
+    id: str
+    operator: str | None
+    stage: Stage
+    opened_at: int
+    cooling_until: int | None
+    reissue_not_before: int | None
+    bound_before: int | None
+    days_to_reissue: float | None
+    cleared: int
+    pending: int | None
+    refused: int | None
+    unconnected: list[str]
+    effects: list[Effect] | None
+    moments: list[Moment]
+
+
+class Cases(Shape):
+    """A number's cases, newest first; the number itself is not said back."""
+
+    as_of: AsOf
+    lookup_id: str
+    cases: list[Case]
+
+
+class Unconnected(Shape):
+    """A platform that nobody hears from, so nobody can say whether the number is still bound there."""
+
+    platform: str
+    name: Name
+    tier: int
+    state: PlatformState
+    must_connect: bool
+    guide: Guide
+
+
+class Blocker(Shape):
+    """What blocks. `platform` and `gap` are for registrar and auditor; an operator sees `status` and no more."""
+
+    status: str
+    platform: str | None = None
+    tier: int | None = None
+    gap: GapClass | None = None
+
+
+class Cleared(Shape):
+    """The answer for one number, in the order they were asked. `reasons`: why it is not clear."""
+
+    answer: ClearanceAnswer
+    clearance_id: str
+    case: str | None
+    reasons: list[str]
+    blockers: list[Blocker]
+    days_to_reissue: float | None
+    valid_until: int
+
+
+class Policy(Shape):
+    """By what clearances are decided."""
+
+    blocking_tiers: list[int]
+    frozen_blocks: bool
+    declined_blocks: bool
+    unconnected: UnconnectedRule
+    valid_ms: int
+
+
+class LogPositions(Shape):
+    """The places in the logs that an answer rests on."""
+
+    releases: list[int]
+    acks: list[int]
+    platforms: int
+    operators: int
+    reported: int
+    now_ms: int
+
+
+class Clearance(Shape):
+    """The answers to one question, and all they rest on: the same question there gets the same answers."""
+
+    lookup_id: str
+    asked_at: int
+    policy: Policy
+    positions: LogPositions
+    answers: list[Cleared]
+    unconnected: list[Unconnected]
+
+
+class ClearanceQuestion(Shape):
+    """Up to 1,000 numbers in E.164."""
+
+    numbers: list[str] = Field(min_length=1, max_length=1_000)
+
+
+class NumberQuestion(Shape):
+    """One number in E.164."""
+
+    number: str = Field(min_length=3, max_length=16)
+
+
+class ChecklistItem(Shape):
+    """One platform in a notice to a person."""
+
+    platform: str
+    name: Name
+    sector: str
+    tier: int
+    connected: bool
+    guide: Guide
+
+
+class PersonalNotice(Shape):
+    """A notice to a person, as data and as text."""
+
+    kind: str
+    lookup_id: str | None
+    items: list[ChecklistItem]
+    others_pending: bool = False
+    text: Name
+
+
+class LookupRow(Shape):
+    """That somebody asked; never the number."""
+
+    lookup_id: str
+    at: int
+    kind: str
+    asked_by: str
+    role: Role
+    numbers: int
+    answers: dict[str, int]
+
+
+class LookupPage(Shape):
+    """Lookups, newest first."""
+
+    as_of: AsOf
+    lookups: list[LookupRow]
+    next: str | None = None
+
+
+class Me(Shape):
+    """Who the token says you are."""
+
+    subject: str
+    role: Role
+    expires_at: int
+
+
+class Taken(Shape):
+    """A message that is durably in a topic."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class ReceiptRow(Shape):
+    """A receipt of the operator's own topic. `content`: as JSON, bytes in hex."""
+
+    offset: int
+    at: int
+    kind: str
+    content: dict[str, object]
+
+
+class ReceiptPage(Shape):
+    """Receipts from an offset on."""
+
+    receipts: list[ReceiptRow]
+    next: int
+    end: int
+
+
+class CleanUp(Shape):
+    """A clean-up the operator asked for (BACKFILL), and how it stands."""
+
+    case: str
+    asked_at: int
+    stage: Stage
+    cleared: int
+    pending: int
+    refused: int
+    unconnected: int
+
+
+class CleanUps(Shape):
+    """The operator's clean-ups, newest first."""
+
+    as_of: AsOf
+    clean_ups: list[CleanUp]
+    next: str | None = None
