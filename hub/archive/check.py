@@ -19,9 +19,11 @@ from sqlalchemy.engine import Row as Found
 from hub import contracts
 from hub.archive.casefold import CaseFold, Noticed
 from hub.archive.keys import Keyring
+from hub.archive.makers import RECEIPTS
+from hub.archive.packing import unpack
 from hub.archive.rest import by_table, out_of
 from hub.archive.rows import ROWS, CaseRow, MessageRow, Row
-from hub.archive.shred import RECEIPTS, shred, unpack
+from hub.archive.shred import shred
 from hub.archive.tables import TABLES
 from hub.core.model import Record, Source
 from hub.errors import HubError

@@ -194,7 +194,8 @@ class Store:
             )
             for values in cursor:
                 row = CaseRow._make(values)
-                number = of[bytes(row.number_key)]  # type: ignore[call-overload]
+                digest: Any = row.number_key
+                number = of[bytes(digest)]
                 if number not in known or known[number].log_offset < row.log_offset:
                     known[number] = row._replace(number_key=number, number_sealed=number)
         last = {part: kept.last_source for (topic, part), kept in self.places.items() if topic == contracts.RELEASES}
@@ -207,7 +208,8 @@ class Store:
                 copy.write_row(at_rest(self._keys, row))
 
     def _put_cases(self, cursor: Any, fold: CaseFold) -> None:
-        opened, moved = [], []
+        opened: list[CaseRow] = []
+        moved: list[CaseRow] = []
         for position, row in fold.changed.items():
             place = self.places.get((contracts.RELEASES, position.partition), Kept())
             (opened if position.offset >= place.next_offset else moved).append(row)
