@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from hub.clearance_ids import Clearance, audience, sign_clearance
 from hub.core.cases import Case
@@ -32,10 +32,13 @@ from hub.core.model import (
     LookedUp,
     Lookup,
     LookupKind,
+    Operator,
     Platform,
     Positions,
     Role,
+    Source,
 )
+from hub.core.pairs import PairNow
 from hub.errors import HubError, OperatorError
 from hub.signing import Signer
 from hub.web import shapes
@@ -62,7 +65,29 @@ class Ruling(NamedTuple):
     unconnected: list[Platform]
 
 
-def rule(standings: Standings, numbers: Sequence[str], asked_by: str, role: Role, policy: ClearancePolicy) -> Ruling:
+class Known(Protocol):
+    """What a decision rests on: the logs, folded to `positions`."""
+
+    def positions(self) -> Positions:
+        """The places in the logs that everything known now rests on."""
+
+    def operator(self, operator_id: str) -> Operator | None:
+        """An operator's roster record."""
+
+    @property
+    def platforms(self) -> list[Platform]:
+        """Every platform on the roster."""
+
+    def case_of(self, number: str) -> Case | None:
+        """The last case of a number."""
+
+    def open_pairs(
+        self, cases: Iterable[Case], platforms: Iterable[Platform], now_ms: int
+    ) -> dict[Source, list[PairNow]]:
+        """The gaps of some cases at some platforms, by case."""
+
+
+def rule(standings: Known, numbers: Sequence[str], asked_by: str, role: Role, policy: ClearancePolicy) -> Ruling:
     """Decide on numbers at the place where the followers are; awaits nothing."""
     positions = standings.positions()
     now_ms = positions.now_ms

@@ -29,7 +29,7 @@ from hub.core.cohorts import CellCounts, quantile_hours
 from hub.core.figures import PlatformBook
 from hub.core.held import HeldBook
 from hub.core.model import HubLog, Operator, Platform, Positions, Record, Refusal, Source
-from hub.core.pairs import CaseNow, PairNow, case_at, open_pairs, pair_of
+from hub.core.pairs import CaseNow, PairNow, case_at, pair_of
 from hub.opening import OpenedAck, Opener
 from hub.settings import WorkerSettings
 from hub.stream.case_store import CaseStore
@@ -208,12 +208,7 @@ class Standings:
         self, cases: Iterable[Case], platforms: Iterable[Platform], now_ms: int
     ) -> dict[Source, list[PairNow]]:
         """The gaps of some cases at some platforms, by case."""
-        found: dict[Source, list[PairNow]] = {}
-        books = [self.state.current_of(one) for one in platforms]
-        asked = [CaseNow(one.position, one.stage, one.published_at, one.reissue_not_before) for one in cases]
-        for position, pair in open_pairs(books, asked, now_ms):
-            found.setdefault(position, []).append(pair)
-        return found
+        return self.state.open_pairs(cases, platforms, now_ms)
 
     def cells(self, platform_id: str, days: Sequence[int]) -> list[CellCounts]:
         """One platform's cohorts, by UTC day since 1970-01-01 that cases opened on."""
