@@ -126,7 +126,7 @@ def test_asked_answered_recorded_and_counted_again(hub: Scene, desk: Asking) -> 
 
 
 def test_somebody_elses_number_looks_like_none(hub: Scene, desk: Asking) -> None:
-    """An operator learns nothing of a number that is neither its own nor in its ranges, not even that there is a case."""
+    """An operator learns nothing of a number that is neither its own nor in its ranges."""
     hub.put_operator("south", "+86136")
     (number,) = mobile_numbers(1, "+8613511")
     released(hub, [number])
