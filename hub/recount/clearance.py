@@ -100,10 +100,17 @@ def _position(case: Message | None) -> Position | None:
 
 
 def _newest(records: Sequence[Record], kind: str, end: int) -> dict[str, Message]:
-    read_all = [one for record in records if record.offset < end and (one := read(kind, record.value))]
-    if end and records and records[0].offset >= end:
-        raise HubError(f"no record of {kind}s before {end} is left", todo="Recount sooner: compaction removed them.")
-    return {one["id"]: one for one in read_all}
+    """The roster as it was before an offset. Compaction may have removed a record of it, which is then said.
+
+    Every record that is left is some id's newest before the compaction; one that is gone leaves a hole in the offsets.
+    """
+    before = [record for record in records if record.offset < end]
+    if len(before) < end and {one.key for one in records if one.offset >= end} - {one.key for one in before}:
+        raise HubError(
+            f"records of {kind}s before {end} are gone, and it cannot be told whose",
+            todo="Recount sooner after the answer: compaction keeps the newest record of each alone.",
+        )
+    return {one["id"]: one for record in before if (one := read(kind, record.value))}
 
 
 def _may_see(case: CaseNow, role: str, asker: Message | None) -> bool:

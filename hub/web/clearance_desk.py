@@ -7,11 +7,14 @@ nothing is awaited, so that the same question at those positions has the same an
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+
+from prometheus_client import CollectorRegistry
 
 from hub.clearance_ids import Clearance, audience, sign_clearance
 from hub.core.cases import Case
@@ -39,14 +42,17 @@ from hub.core.model import (
     Role,
     Source,
 )
+from hub.core.numbers import NUMBER_MAX
 from hub.core.pairs import PairNow
 from hub.errors import HubError, OperatorError
 from hub.settings import WorkerSettings
 from hub.signing import Signer
 from hub.stream.hub_key import open_signer
 from hub.stream.log import new_producer, started
+from hub.stream.runner import guarded
 from hub.web import shapes
 from hub.web.lookups import Lookups
+from hub.web.standing_metrics import StandingMetrics, show_for_ever
 from hub.web.standings import Standings, open_standings
 
 WAIT_S = 5.0
@@ -89,7 +95,14 @@ class Known(Protocol):
         """The gaps of some cases at some platforms, by case."""
 
 
-def rule(standings: Known, numbers: Sequence[str], asked_by: str, role: Role, policy: ClearancePolicy) -> Ruling:
+def rule(
+    standings: Known,
+    numbers: Sequence[str],
+    asked_by: str,
+    role: Role,
+    policy: ClearancePolicy,
+    registry: CollectorRegistry,
+) -> Ruling:
     """Decide on numbers at the place where the followers are; awaits nothing."""
     positions = standings.positions()
     now_ms = positions.now_ms
@@ -121,6 +134,7 @@ class ClearanceDesk:
     standings: Standings
     signer: Signer
     write: WriteLookup
+    metrics: StandingMetrics
     policy: ClearancePolicy = field(default_factory=ClearancePolicy)
     wait_s: float = WAIT_S
 
@@ -133,13 +147,16 @@ class ClearanceDesk:
             role: as whom; operator, registrar or auditor.
 
         Raises:
-            OperatorError: too many numbers, or none.
+            OperatorError: too many numbers, none, or one that cannot be a number.
             HubError: the role may not ask, or the question cannot be recorded; nothing is answered then.
         """
         if not 1 <= len(numbers) <= NUMBERS_MAX:
             raise OperatorError(f"{len(numbers)} numbers", todo=f"Ask for 1 to {NUMBERS_MAX} numbers at a time.")
+        if any(len(one) > NUMBER_MAX or not one.startswith("+") for one in numbers):
+            raise OperatorError("not every number is in E.164 form", todo="Write numbers as +8613…, without spaces.")
         if role not in MAY_ASK:
             raise HubError(f"a {role.lower()} may not ask for clearances", todo="Ask as an operator.")
+        began = time.monotonic()
         reached = await self.standings.reach(self.wait_s)
         ruling = rule(self.standings, numbers, asked_by, role, self.policy)
         if not reached:
@@ -148,6 +165,7 @@ class ClearanceDesk:
         lookup_id = uuid.uuid4().bytes
         await self._record(lookup_id, numbers, asked_by, role, ruling)
         seen = [seen_by(one, role) for one in ruling.decided]
+        self.metrics.answered([one.answer for one in seen], time.monotonic() - began)
         return shapes.Clearance(
             lookup_id=lookup_id.hex(),
             asked_at=ruling.positions.now_ms,
@@ -192,7 +210,12 @@ async def open_desk(settings: WorkerSettings, hub_log: HubLog, policy: Clearance
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with started(new_producer(settings)) as producer, open_standings(settings, hub_log) as standings:
         signer = await open_signer(settings, hub_log, producer)
-        yield ClearanceDesk(standings, signer, Lookups(producer, hub_log.partitions).write, policy)
+        metrics = StandingMetrics(registry)
+        lag = guarded("standings lag", show_for_ever(standings, metrics))
+        try:
+            yield ClearanceDesk(standings, signer, Lookups(producer, hub_log.partitions).write, metrics, policy)
+        finally:
+            lag.cancel()
 
 
 def policy_shape(policy: ClearancePolicy) -> shapes.Policy:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from prometheus_client import CollectorRegistry
 from pyroaring import BitMap
 
 from hub.core.model import (
@@ -64,7 +65,7 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
         await asyncio.to_thread(_fill, settings.data_dir / "standings", one.log, cases, platforms)
         filled_s = time.monotonic() - began
         began = time.monotonic()
-        async with open_desk(settings, one.log, ClearancePolicy()) as desk:
+        async with open_desk(settings, one.log, ClearancePolicy(), CollectorRegistry()) as desk:
             assert await desk.standings.reach(600.0), "the desk does not get to the ends"
             opened_s = time.monotonic() - began
             found = {

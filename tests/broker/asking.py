@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from prometheus_client import CollectorRegistry
+
 from hub.core.model import ClearancePolicy, Role
 from hub.recount import Recounted, recount_clearance
 from hub.settings import WorkerSettings
@@ -23,9 +25,10 @@ CALL_S = 60.0
 class Asking:
     """A desk that a test asks from outside its loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, desk: ClearanceDesk) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, desk: ClearanceDesk, registry: CollectorRegistry) -> None:
         self._loop = loop
         self.desk = desk
+        self.registry = registry
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something in the desk's loop."""
@@ -50,9 +53,10 @@ def asking(scene: Scene, folder: Path, policy: ClearancePolicy | None = None) ->
     settings = WorkerSettings(scene.hub.address.bootstrap_servers, folder, "web-1")
     loop, stop, opened = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
     found: list[ClearanceDesk] = []
+    registry = CollectorRegistry()
 
     async def serve() -> None:
-        async with open_desk(settings, scene.hub_log, policy or ClearancePolicy()) as desk:
+        async with open_desk(settings, scene.hub_log, policy or ClearancePolicy(), registry) as desk:
             found.append(desk)
             opened.set()
             await stop.wait()
@@ -61,7 +65,7 @@ def asking(scene: Scene, folder: Path, policy: ClearancePolicy | None = None) ->
     thread.start()
     try:
         assert opened.wait(CALL_S), "the desk did not open"
-        yield Asking(loop, found[0])
+        yield Asking(loop, found[0], registry)
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(CALL_S)

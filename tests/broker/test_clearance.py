@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 from typer.testing import CliRunner
 
 from hub import contracts
@@ -29,10 +29,10 @@ from hub.core.model import (
     Role,
     Source,
 )
-from hub.registrar import registrar
 from tests.broker.asking import Asking, asking, recounted
-from tests.broker.scene import Feeder, Scene, event, mobile_numbers, now_ms
+from tests.broker.scene import Feeder, Scene, event, mobile_numbers, now_ms, wait_until
 from tests.broker.test_reports import report, tell
+from tests.broker.test_roster_commands import run
 
 pytestmark = pytest.mark.broker
 
@@ -40,14 +40,8 @@ pytestmark = pytest.mark.broker
 @pytest.fixture(scope="module")
 def hub(scene: Scene) -> Scene:
     """`north` has to ask; bank and shop are connected, gym is not."""
-    required = scene.operators["north"]._replace(clearance_required=True)
     gym = scene.platform("gym", state=PlatformState.KNOWN_UNCONNECTED)
-
-    async def put() -> None:
-        async with registrar(scene.hub.address) as made:
-            await made.put_operators([required])
-
-    asyncio.run(put())
+    assert run(scene, "operator", "clearance", "north")["clearance_required"] is True
     scene.put_platforms(scene.platform("bank"), scene.platform("shop", tier=2), gym)
     return scene
 
@@ -56,6 +50,11 @@ def hub(scene: Scene) -> Scene:
 def desk(hub: Scene, tmp_path_factory: pytest.TempPathFactory) -> Any:
     with asking(hub, tmp_path_factory.mktemp("web")) as one:
         yield one
+
+
+def exposition(desk: Asking) -> str:
+    """The desk's metrics as Prometheus reads them."""
+    return generate_latest(desk.registry).decode()
 
 
 def released(scene: Scene, numbers: list[str]) -> dict[str, Source]:
@@ -181,6 +180,15 @@ def test_a_desk_that_is_behind_says_so(hub: Scene, desk: Asking) -> None:
     desk.desk.wait_s = wait_s
     assert [(one.answer.value, one.reasons, one.case) for one in late.answers] == [("UNKNOWN", ["BEHIND"], None)]
     assert not recounted(hub, late).claimed
+
+
+def test_lag_and_answers_are_metrics(hub: Scene, desk: Asking) -> None:
+    """How far the followers are behind shows by topic, and answers are counted; no number is a label."""
+    (number,) = mobile_numbers(1, "+8613517")
+    assert desk.ask([number]).answers[0].answer == "UNKNOWN"
+    wait_until("the lag is shown", lambda: 'hub_web_behind{topic="acks"} 0.0' in exposition(desk))
+    assert 'hub_clearances_total{answer="UNKNOWN"}' in exposition(desk)
+    assert number not in exposition(desk)
 
 
 def test_recount_as_a_command(hub: Scene, desk: Asking) -> None:
