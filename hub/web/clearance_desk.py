@@ -101,7 +101,6 @@ def rule(
     asked_by: str,
     role: Role,
     policy: ClearancePolicy,
-    registry: CollectorRegistry,
 ) -> Ruling:
     """Decide on numbers at the place where the followers are; awaits nothing."""
     positions = standings.positions()
@@ -205,7 +204,9 @@ class ClearanceDesk:
 
 
 @asynccontextmanager
-async def open_desk(settings: WorkerSettings, hub_log: HubLog, policy: ClearancePolicy) -> AsyncIterator[ClearanceDesk]:
+async def open_desk(
+    settings: WorkerSettings, hub_log: HubLog, policy: ClearancePolicy, registry: CollectorRegistry
+) -> AsyncIterator[ClearanceDesk]:
     """A desk over standings of its own, with a key of its own in topic `hub`; ready once both are."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with started(new_producer(settings)) as producer, open_standings(settings, hub_log) as standings:

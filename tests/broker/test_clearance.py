@@ -182,7 +182,7 @@ def test_a_desk_that_is_behind_says_so(hub: Scene, desk: Asking) -> None:
     assert not recounted(hub, late).claimed
 
 
-def test_lag_and_answers_are_metrics(hub: Scene, desk: Asking) -> None:
+def test_lag_and_answers_are_metrics(desk: Asking) -> None:
     """How far the followers are behind shows by topic, and answers are counted; no number is a label."""
     (number,) = mobile_numbers(1, "+8613517")
     assert desk.ask([number]).answers[0].answer == "UNKNOWN"
