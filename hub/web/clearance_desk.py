@@ -133,9 +133,9 @@ class ClearanceDesk:
     standings: Standings
     signer: Signer
     write: WriteLookup
-    metrics: StandingMetrics
     policy: ClearancePolicy = field(default_factory=ClearancePolicy)
     wait_s: float = WAIT_S
+    metrics: StandingMetrics | None = None
 
     async def answer(self, numbers: Sequence[str], asked_by: str, role: Role) -> shapes.Clearance:
         """Decide on up to 1,000 numbers.
@@ -164,7 +164,8 @@ class ClearanceDesk:
         lookup_id = uuid.uuid4().bytes
         await self._record(lookup_id, numbers, asked_by, role, ruling)
         seen = [seen_by(one, role) for one in ruling.decided]
-        self.metrics.answered([one.answer for one in seen], time.monotonic() - began)
+        if self.metrics is not None:
+            self.metrics.answered([one.answer for one in seen], time.monotonic() - began)
         return shapes.Clearance(
             lookup_id=lookup_id.hex(),
             asked_at=ruling.positions.now_ms,
@@ -205,16 +206,19 @@ class ClearanceDesk:
 
 @asynccontextmanager
 async def open_desk(
-    settings: WorkerSettings, hub_log: HubLog, policy: ClearancePolicy, registry: CollectorRegistry
+    settings: WorkerSettings, hub_log: HubLog, policy: ClearancePolicy, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[ClearanceDesk]:
-    """A desk over standings of its own, with a key of its own in topic `hub`; ready once both are."""
+    """A desk over standings of its own, with a key of its own in topic `hub`; ready once both are.
+
+    `registry`: where its metrics are declared.
+    """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with started(new_producer(settings)) as producer, open_standings(settings, hub_log) as standings:
         signer = await open_signer(settings, hub_log, producer)
-        metrics = StandingMetrics(registry)
+        metrics = StandingMetrics(CollectorRegistry() if registry is None else registry)
         lag = guarded("standings lag", show_for_ever(standings, metrics))
         try:
-            yield ClearanceDesk(standings, signer, Lookups(producer, hub_log.partitions).write, metrics, policy)
+            yield ClearanceDesk(standings, signer, Lookups(producer, hub_log.partitions).write, policy, metrics=metrics)
         finally:
             lag.cancel()
 
