@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from hub.whole_files import write_json
 
 if TYPE_CHECKING:
     from hub.local.up import LocalHub
@@ -55,8 +56,6 @@ async def _up(make: Callable[[], LocalHub], ready_file: Path | None) -> None:
         for name, value in where.items():
             typer.echo(f"{name:18} {value}")
         if ready_file is not None:
-            scratch = ready_file.with_suffix(".tmp")
-            scratch.write_text(json.dumps(where), encoding="utf-8")
-            scratch.replace(ready_file)
+            write_json(ready_file, where)
         typer.echo("Ctrl-C ends it.")
         await stop.wait()

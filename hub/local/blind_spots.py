@@ -19,7 +19,8 @@ from hub.core.model import (
     PlatformState,
 )
 from hub.core.reports import Disputes, reported_numbers
-from hub.local.look import coverages, date, hub_time_ms, newest, records
+from hub.local.look import coverages, date, records
+from hub.stream.log import hub_time_ms, newest, read_hub_log, reader_settings
 
 NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT, PlatformState.LEFT}
 BOUND = {Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.FAILED, Outcome.REINSTATED}
@@ -35,14 +36,15 @@ async def disputes(servers: str) -> Disputes:
 
 
 async def _platforms(servers: str) -> dict[str, Platform]:
-    known = await newest(servers, contracts.PLATFORMS, 1)
+    known = await newest(reader_settings(servers), contracts.PLATFORMS, 1)
     platforms = (decode(record.value, Platform) for record in known.values())
     return {one.id: one for one in platforms}
 
 
 async def reports(servers: str, platform: str | None) -> list[dict[str, Any]]:
     """Reports, newest first: who was asked, until when, and what they said. Never the number."""
-    folded, now_ms = await disputes(servers), await hub_time_ms(servers)
+    settings = reader_settings(servers)
+    folded, now_ms = await disputes(servers), await hub_time_ms(settings, await read_hub_log(settings))
     rows = []
     for one in sorted(folded.reports.values(), key=lambda one: -one.recorded_at):
         if platform not in (None, one.platform):

@@ -8,7 +8,6 @@ event has a receipt, every adapter has handled every notice, and coverage says i
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from hub.recount import Difference, recount
 from hub.registrar import Registrar, registrar
 from hub.sdk.publisher import OperatorPublisher, PublisherSettings
 from hub.signing import Signer
+from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)
 
@@ -195,9 +195,7 @@ class Replay:
         assert self._registrar is not None, "run() made them"
         await self._within("the watcher", self.watch.caught_up())
         releases = self.watch.ends(contracts.RELEASES)
-        scratch = self.data_dir / "ends.tmp"
-        scratch.write_text(json.dumps(releases), encoding="utf-8")
-        scratch.rename(self.data_dir / ENDS_FILE)
+        write_json(self.data_dir / ENDS_FILE, releases)
         await self._within("adapters", self._until(lambda: not any(one.running for one in self.adapters)))
         await self._within("the watcher", self.watch.caught_up())
         self.now_ms = self.world.ends_at
