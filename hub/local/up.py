@@ -14,8 +14,7 @@ from hub.local.children import Supervised
 from hub.local.kafka import EmbeddedKafka
 from hub.registrar import registrar
 from hub.settings import PARTITIONS_DEFAULT, HubAddress, WorkerSettings
-from hub.stream.app import GROUP
-from hub.stream.log import read_hub_log
+from hub.stream.log import GROUP, read_hub_log
 
 log = logging.getLogger(__name__)
 

@@ -39,14 +39,13 @@ from hub.stream.followers import CaseFollower, ReportedFollower, RosterFollower
 from hub.stream.held_store import HeldFollower, HeldStore
 from hub.stream.hub_key import open_signer
 from hub.stream.intake import IntakeWorker
-from hub.stream.log import new_consumer, new_producer, read_hub_log, started
+from hub.stream.log import GROUP, new_consumer, new_producer, read_hub_log, started
 from hub.stream.read_back import ReadBack
 from hub.stream.runner import Chunk, Stage, guarded
 from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)
 
-GROUP = "unbind-hub"
 COMMIT_INTERVAL_S = 0.5
 FETCH_BYTES = 8 * 1024 * 1024
 STREAM_BUFFER = 64

@@ -30,6 +30,8 @@ LINGER_MS = 5
 BATCH_BYTES = 512 * 1024
 RECORD_WAIT_MS = 5_000
 HUB_LOG_KEY = b"hub"
+GROUP = "unbind-hub"
+"""The consumer group of the hub's workers."""
 
 
 def new_consumer(settings: WorkerSettings, fetch_wait_ms: int = FETCH_WAIT_MS) -> AIOKafkaConsumer:
@@ -169,19 +171,45 @@ async def record_times(
     settings: WorkerSettings, places: Iterable[tuple[TopicPartition, int]]
 ) -> dict[tuple[TopicPartition, int], int]:
     """When the records at some places were recorded; those that are not there are left out."""
-    times: dict[tuple[TopicPartition, int], int] = {}
-    wanted = sorted(set(places))
+    wanted = set(places)
     if not wanted:
-        return times
-    tps = sorted({tp for tp, _ in wanted})
-    async with started(new_consumer(settings)) as consumer:
-        consumer.assign(tps)  # once: aiokafka fails at the end if a consumer without a group is assigned anew
-        consumer.pause(*tps)
-        for tp, offset in wanted:
-            consumer.seek(tp, offset)
-            consumer.resume(tp)
-            fetched = await consumer.getmany(tp, timeout_ms=RECORD_WAIT_MS, max_records=1)
-            consumer.pause(tp)
+        return {}
+    async with started(RecordTimes(settings, sorted({tp for tp, _ in wanted}))) as times:
+        found: dict[tuple[TopicPartition, int], int] = await times.at(wanted)
+    return found
+
+
+class RecordTimes:
+    """Asks again and again when records at some places were recorded. Start it; stop it at the end."""
+
+    def __init__(self, settings: WorkerSettings, tps: Sequence[TopicPartition]) -> None:
+        self._tps = list(tps)
+        self._settings = settings
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Connect."""
+        self._consumer = new_consumer(self._settings)
+        await self._consumer.start()
+        self._consumer.assign(self._tps)  # once: aiokafka fails at the end if it is assigned anew without a group
+        self._consumer.pause(*self._tps)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def at(
+        self, places: Iterable[tuple[TopicPartition, int]], wait_ms: int = RECORD_WAIT_MS
+    ) -> dict[tuple[TopicPartition, int], int]:
+        """When the records at some places were recorded; those that do not come in time are left out."""
+        assert self._consumer is not None, "start() comes first"
+        times: dict[tuple[TopicPartition, int], int] = {}
+        for tp, offset in sorted(places):
+            self._consumer.seek(tp, offset)
+            self._consumer.resume(tp)
+            fetched = await self._consumer.getmany(tp, timeout_ms=wait_ms, max_records=1)
+            self._consumer.pause(tp)
             for batch in fetched.values():
                 times[tp, offset] = int(batch[0].timestamp)
-    return times
+        return times
