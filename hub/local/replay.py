@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ class Replay:
         adapter_groups: int = 1,
         recount: bool = False,
         on_start: Callable[[Replay], None] | None = None,
+        at_end: Callable[[Replay], Awaitable[None]] | None = None,
         session_timeout_s: float = 10.0,
     ) -> None:
         self.world_dir = world_dir.absolute()
@@ -89,6 +90,7 @@ class Replay:
         self.differences: list[Difference] = []
         self._recount = recount
         self._on_start = on_start
+        self._at_end = at_end
         self._registrar: Registrar | None = None
 
     async def run(self) -> dict[str, Any]:
@@ -111,6 +113,8 @@ class Replay:
                 await self._settle()
                 if self._recount:
                     self.differences = await recount(self.hub.address.bootstrap_servers)
+                if self._at_end is not None:
+                    await self._at_end(self)
                 return self.report()
             finally:
                 watching.cancel()

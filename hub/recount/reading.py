@@ -31,6 +31,11 @@ async def recount(bootstrap_servers: str, *, security: Mapping[str, object] | No
     Raises:
         HubError: the cluster cannot be read, or holds no hub.
     """
+    return await asyncio.to_thread(compare, await read_logs(bootstrap_servers, security=security))
+
+
+async def read_logs(bootstrap_servers: str, *, security: Mapping[str, object] | None = None) -> Logs:
+    """Everything the recount goes by; see `recount`."""
     tolerate_header_names()
     options: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, **(security or {})}
     consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
@@ -41,7 +46,7 @@ async def recount(bootstrap_servers: str, *, security: Mapping[str, object] | No
         # Coverage before the rest: every place it names is then in the logs read after it.
         coverage = await _whole(consumer, COVERAGE, partitions)
         releases = await _whole(consumer, RELEASES, partitions)
-        logs = Logs(
+        return Logs(
             hub,
             releases,
             await _whole(consumer, ACKS, partitions),
@@ -53,7 +58,6 @@ async def recount(bootstrap_servers: str, *, security: Mapping[str, object] | No
         raise HubError(f"the cluster cannot be read ({type(wrong).__name__})", todo="Check its address.") from wrong
     finally:
         await consumer.stop()
-    return await asyncio.to_thread(compare, logs)
 
 
 async def _whole(consumer: Any, topic: str, partitions: int) -> list[Record]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from hub.core.model import Stage
 from hub.web.shapes import Cell
 
 
 class Effects(Protocol):
-    """Cohort figures by platform and the UTC day a case opened."""
+    """Cohort figures by platform and the UTC day a case opened, and how cases stand."""
+
+    def stages(self) -> dict[Stage, int] | None:
+        """Cases by stage; None if nobody knows."""
+        ...
 
     def hours_to_effect(self, platform: str | None) -> float | None:
         """Median hours from a notice to its first effect, at one platform or at all; None if there is none."""
@@ -22,6 +27,10 @@ class Effects(Protocol):
 
 class NoEffects:
     """Nobody folds them: nothing is known, and said so."""
+
+    def stages(self) -> dict[Stage, int] | None:
+        """Not known."""
+        return None
 
     def hours_to_effect(self, platform: str | None) -> float | None:  # noqa: ARG002 - an `Effects`
         """Not known."""

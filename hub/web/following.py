@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from hub import contracts
 from hub.contracts import decode, receipts_topic
-from hub.core.model import HubLog, ReleaseNotice, Source
+from hub.core.model import DAY_MS, HubLog, ReleaseNotice, Source
 from hub.errors import ContractError
 from hub.settings import WorkerSettings
 from hub.stream.followers import Follower
@@ -70,6 +70,18 @@ class StageFollower(Follower):
         super().__init__(settings, _all(contracts.RELEASES, partitions))
         self._live = live
 
+    async def start(self) -> None:
+        """Connect; where others know the cases, go to the start of today."""
+        await super().start()
+        if self._live.stages.whole:
+            return
+        assert self._consumer is not None, "it was started"
+        began = self._live.now_ms() // DAY_MS * DAY_MS
+        ends = await self.end_offsets()
+        for tp, found in (await self._consumer.offsets_for_times(dict.fromkeys(self.tps, began))).items():
+            self.places[tp] = ends[tp] if found is None else found.offset
+            self._consumer.seek(tp, self.places[tp])
+
     def handle(self, raw: Any) -> None:
         """Fold one notice; one that cannot be read counts nowhere."""
         try:
@@ -100,7 +112,8 @@ class LiveBoard:
         others: Mapping[str, Sequence[Reading]] | None = None,
     ) -> None:
         self.board = Board()
-        self.stages = StageBook()
+        # A replayed world's time is not known at the start, and its logs are small.
+        self.stages = StageBook(whole=effects is None or hub_log.clock == "world")
         self.hub_log = hub_log
         self.effects = effects or NoEffects()
         self.others = dict(others or {})

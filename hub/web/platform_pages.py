@@ -43,7 +43,7 @@ def overview(sight: Sight) -> Overview:
         unconnected=pairs(unconnected),
         platforms=dict(Counter(one.state for one in board.roster.platforms.values())),
         degraded=standings.count(Standing.DEGRADED),
-        cases=sight.stages.stages(),
+        cases=sight.stages.stages() if sight.stages.whole else sight.effects.stages() or {},
         today=_today(sight),
         hours_to_effect_median=sight.effects.hours_to_effect(None),
     )

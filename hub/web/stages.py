@@ -4,7 +4,7 @@ A notice names its case by position, so counting needs no number: a set of posit
 Rules 1 to 3 of `hub.core.cases`, as far as counts depend on them: notices in offset order a partition; one whose
 `source` is not beyond the last folded one is ignored; one whose case is not at a stage it may follow is ignored.
 An opener while the number's case is live is not seen here; intake lets none through, and a zombie's repeat is an old
-source.
+source. A book that begins within the log (`whole` is false) counts days, and every notice of a source that is new.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ OPENED = "OPENED"
 
 
 class StageBook:
-    """The fold."""
+    """The fold. `whole`: from the start of the log, so that cases are known."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = True) -> None:
+        self.whole = whole
         self._stages: dict[tuple[int, Stage], BitMap] = {}
         self._last_source: dict[int, int] = {}
         self._days: dict[int, Counter[str]] = {}
@@ -38,7 +39,7 @@ class StageBook:
             if notice.stage not in lifecycle.OPENERS:
                 return
             self._at(partition, notice.stage).add(position.offset)
-        elif not self._move(partition, notice.opened_at, notice.stage):
+        elif self.whole and not self._move(partition, notice.opened_at, notice.stage):
             return
         self._last_source[partition] = notice.source.offset
         self._count(notice)
