@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from hub.core import blindspots
 from hub.core.blindspots import Answered, Unanswered, rank
 from hub.core.model import Coverage, GapClass, Outcome, Platform, PlatformState
-from hub.core.reports import reported_numbers
+from hub.core.reports import plain_name, reported_numbers
 from hub.web.platform_pages import guide, name
 from hub.web.shapes import BlindSpot, BlindSpots, Name
 from hub.web.sight import Sight
@@ -54,14 +54,18 @@ def blind_spots(sight: Sight) -> BlindSpots:
     board = sight.board
     reported = {one: len(numbers) for one, numbers in reported_numbers(board.disputes.reports.values()).items()}
     found = ranked(board.roster.platforms, board.coverage, reported)
-    return BlindSpots(as_of=sight.as_of, spots=[_spot(sight, one, reported.get(one.name, 0)) for one in found])
+    as_said = {plain_name(one.name): one.name for one in reversed(board.disputes.reports.values())}
+    return BlindSpots(
+        as_of=sight.as_of,
+        spots=[_spot(sight, one, reported.get(one.name, 0), as_said.get(one.name, one.name)) for one in found],
+    )
 
 
-def _spot(sight: Sight, spot: blindspots.BlindSpot, reported: int) -> BlindSpot:
+def _spot(sight: Sight, spot: blindspots.BlindSpot, reported: int, as_said: str) -> BlindSpot:
     platform, coverage = sight.board.roster.platforms.get(spot.name), sight.board.coverage.get(spot.name)
     return BlindSpot(
         id=None if platform is None else platform.id,
-        name=Name(zh=spot.name, en=spot.name) if platform is None else name(platform),
+        name=Name(zh=as_said, en=as_said) if platform is None else name(platform),
         sector=None if platform is None else platform.sector,
         tier=None if platform is None else platform.tier,
         state=None if platform is None else platform.state,
