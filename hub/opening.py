@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import NamedTuple, TypeVar
 
 from hub.contracts import decode, partition_of
+from hub.core.breaches import Clearance, needs_clearance
 from hub.core.coverage import Addition, read_outcomes
 from hub.core.intake import Arrival
 from hub.core.model import (
@@ -89,7 +90,17 @@ class Opener:
         key = content.operator if isinstance(content, OperatorReport) else content.number
         # murmur2 is slow in Python; a key too long to be one has no home, and its content is refused for it.
         home = partition_of(key.encode(), self.partitions) if len(key) <= KEY_MAX else NOWHERE
-        return Arrival(record, named, content, digest, home)
+        return Arrival(record, named, content, digest, home, clearance=self._clearance(content, named, roster))
+
+    def _clearance(
+        self, content: NumberEvent | OperatorReport, sender: Operator | None, roster: Roster
+    ) -> Clearance | None:
+        if not _has_clearance(content, sender):
+            return None
+        assert isinstance(content, NumberEvent), "reports have no clearance"
+        from hub.clearance_ids import read_clearance
+
+        return read_clearance(content.clearance_id, self.hub_id, roster.hub_keys)
 
     def _operator_of(self, record: Record, roster: Roster) -> tuple[Operator | None, bool]:
         """The operator that the key id names, and whether its signature holds."""
@@ -160,6 +171,20 @@ class Opener:
         if record.partition != _home(record.key, self.partitions):
             return Refusal.WRONG_PARTITION
         return None if ack.log_id == self.log_id else Refusal.OTHER_LOG
+
+
+def _has_clearance(content: NumberEvent | OperatorReport | Refusal, sender: Operator | None) -> bool:
+    """Whether there is a clearance id that matters: only here is its library needed, and its time spent."""
+    if sender is None or not isinstance(content, NumberEvent):
+        return False
+    return content.clearance_id is not None and needs_clearance(content, sender)
+
+
+def wants_newer_roster(arrival: Arrival) -> bool:
+    """Whether the roster read to its end may say otherwise: on its sender's key, or on the hub's of its clearance."""
+    if arrival.content is Refusal.BAD_SIGNATURE:
+        return True
+    return arrival.clearance is None and _has_clearance(arrival.content, arrival.sender)
 
 
 @lru_cache(maxsize=HOMES_KEPT)

@@ -1,4 +1,4 @@
-"""`unbind-hub operator add|list|show|limits|rotate-key`: for the registrar."""
+"""`unbind-hub operator add|list|show|limits|clearance|rotate-key`: for the registrar."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ def operator_add(
     public_file: Annotated[Path | None, typer.Option(help="The public key: PEM, or JSON.")] = None,
     limit_daily: Annotated[int | None, typer.Option(min=0, help="Notices a UTC day before a person looks.")] = None,
     limit_ported_daily: Annotated[int | None, typer.Option(min=0, help="The same for ported numbers.")] = None,
+    clearance_required: Annotated[bool, typer.Option(help="Reassigning without a clearance is a breach.")] = False,
     since: Annotated[str | None, typer.Option(help="ISO 8601: from when it owes daily reports; else now.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -85,6 +86,7 @@ def operator_add(
         since=record.since or now_ms if since is None else at(since),
         limit_daily=record.limit_daily if limit_daily is None else limit_daily,
         limit_ported_daily=record.limit_ported_daily if limit_ported_daily is None else limit_ported_daily,
+        clearance_required=record.clearance_required or clearance_required,
     )
     show(asyncio.run(_add_operator(bootstrap_servers, record)), as_json=as_json)
 
@@ -109,6 +111,7 @@ def operator_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
             "ranges": ", ".join(one.ranges),
             "limit_daily": one.limit_daily,
             "limit_ported_daily": one.limit_ported_daily,
+            "clearance_required": one.clearance_required,
             "since": iso_time(one.since),
             "keys": sum(key.counts_at(clock_ms()) for key in one.keys),
         }
@@ -136,5 +139,20 @@ def operator_limits(
 
     def change(one: Any) -> Any:
         return one._replace(limit_daily=daily, limit_ported_daily=ported_daily)
+
+    change_record(bootstrap_servers, Operator, operator_id, change, as_json=as_json)
+
+
+@operator.app.command("clearance")
+def operator_clearance(
+    operator_id: Id,
+    bootstrap_servers: Servers,
+    required: Annotated[bool, typer.Option(help="Whether it has to ask before it hands a number out.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether an operator's reassignments need a clearance: without one, or against one, they are breaches."""
+
+    def change(one: Any) -> Any:
+        return one._replace(clearance_required=required)
 
     change_record(bootstrap_servers, Operator, operator_id, change, as_json=as_json)

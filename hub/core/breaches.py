@@ -16,11 +16,14 @@ from typing import NamedTuple
 from pyroaring import BitMap
 
 from hub.core.cases import Case
+from hub.core.lifecycle import HANDOVER_REASONS
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
     Breach,
+    ClearanceAnswer,
     Decision,
+    EventType,
     NumberEvent,
     Operator,
     Receipt,
@@ -55,6 +58,44 @@ def of_event(event: NumberEvent, record_time: int) -> tuple[Breach, ...]:
     """Breaches an accepted event shows by itself."""
     late = record_time - event.occurred_at > LATE_MS and event.reason is not ReleaseReason.BACKFILL
     return (Breach.LATE_EVENT,) if late else ()
+
+
+class Clearance(NamedTuple):
+    """What a clearance id of this hub says. `case`: the position it is of; the times bound when it may be used."""
+
+    operator: str
+    case: str | None
+    answer: ClearanceAnswer
+    from_ms: int
+    until_ms: int
+
+
+def needs_clearance(event: NumberEvent, operator: Operator) -> bool:
+    """Whether an event of an operator is to carry a clearance, if it hands over a case that was open before."""
+    handover = event.reason in HANDOVER_REASONS
+    return operator.clearance_required and event.type is EventType.REASSIGNED and not handover
+
+
+def of_clearance(
+    event: NumberEvent, operator: Operator, case: Source | None, clearance: Clearance | None
+) -> tuple[Breach, ...]:
+    """The breach of handing a number out without a clearance, or against one.
+
+    Args:
+        case: the opener of the case that the event moves; None if it opens one itself.
+        clearance: what the event's clearance id says; None without one, or if it is not the hub's.
+    """
+    if case is None or not needs_clearance(event, operator):
+        return ()
+    usable = (
+        clearance is not None
+        and clearance.operator == operator.id
+        and clearance.case == str(case)
+        and clearance.from_ms <= event.occurred_at <= clearance.until_ms
+    )
+    if clearance is None or not usable or clearance.answer is ClearanceAnswer.UNKNOWN:
+        return (Breach.NOT_CLEARED,)
+    return (Breach.REISSUED_WHILE_BLOCKED,) if clearance.answer is ClearanceAnswer.BLOCKED else ()
 
 
 def _at_cooling(notice: ReleaseNotice, operator: Operator) -> Iterable[Breach]:

@@ -68,6 +68,10 @@ class PlatformBook:
         """Say that a tile changed."""
         self._tile_versions[key] = self._tile_versions.get(key, 0) + 1
 
+    def version_of(self, key: SegmentKey) -> int:
+        """How often a tile changed: equal versions, equal tiles."""
+        return self._tile_versions.get(key, 0)
+
     def receive(self, partition: int, through: int) -> bool:
         """Merge how far a partition was received; whether that changed anything."""
         if self.received.get(partition, -1) >= through:

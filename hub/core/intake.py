@@ -72,6 +72,7 @@ class Arrival(NamedTuple):
 
     `sender`: the operator whose signature holds; for BAD_SIGNATURE the one its key id names, if any.
     `home`: the partition that the key of such content belongs to. `held`: this is a held event sent again.
+    `clearance`: what its clearance id says, if that is this hub's and one is asked of it.
     """
 
     record: Record
@@ -80,6 +81,7 @@ class Arrival(NamedTuple):
     digest: bytes
     home: int
     held: HeldCopy | None = None
+    clearance: breaches.Clearance | None = None
 
     @property
     def source(self) -> Source:
@@ -280,8 +282,21 @@ def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: P
         return _hold(arrival, event, why, plan, known)
     notice = _notice(arrival, event, last, log_id)
     known.accept(arrival, notice)
-    plan.accepted.append(Accepted(arrival, notice, late))
+    case = None if notice.opened_at is None else Source(arrival.record.partition, notice.opened_at)
+    plan.accepted.append(Accepted(arrival, notice, late + _of_clearance(arrival, event, case)))
     return None
+
+
+def shown_by(arrival: Arrival, case: Source | None) -> tuple[Breach, ...]:
+    """Breaches an accepted event shows by itself. `case`: the opener of the case it moves; None if it opens one."""
+    assert isinstance(arrival.content, NumberEvent), "only events become notices"
+    late = breaches.of_event(arrival.content, arrival.judged_at)
+    return late + _of_clearance(arrival, arrival.content, case)
+
+
+def _of_clearance(arrival: Arrival, event: NumberEvent, case: Source | None) -> tuple[Breach, ...]:
+    assert arrival.sender is not None, "WRONG_OPERATOR comes before"
+    return breaches.of_clearance(event, arrival.sender, case, arrival.clearance)
 
 
 def _over_limit(arrival: Arrival, event: NumberEvent, known: _Overlay) -> HeldWhy | None:

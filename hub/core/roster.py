@@ -1,4 +1,4 @@
-"""The roster as a value: who is known, and whose key a key id names."""
+"""The roster as a value: who is known, whose key a key id names, and the keys the hub itself signs with."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ class Roster:
 
     operators: dict[str, Operator] = field(default_factory=dict)
     platforms: dict[str, Platform] = field(default_factory=dict)
+    hub_keys: dict[str, Key] = field(default_factory=dict)
+    """The hub's own, by key id; the first of an id counts."""
     _operator_keys: dict[str, tuple[str, Key]] = field(default_factory=dict)
     _platform_keys: dict[str, tuple[str, Key]] = field(default_factory=dict)
 
@@ -25,6 +27,10 @@ class Roster:
         """Take in a platform's newest record."""
         self.platforms[platform.id] = platform
         _put_keys(self._platform_keys, platform.id, platform.keys)
+
+    def put_hub_key(self, key: Key) -> None:
+        """Take in a key of topic `hub`."""
+        self.hub_keys.setdefault(key.key_id, key)
 
     def operator_key(self, key_id: str) -> tuple[Operator, Key] | None:
         """The operator and key that a key id names."""

@@ -125,6 +125,7 @@ def _operator(entry: _Entry, keys: Mapping[str, Key], since: int) -> Operator:
         limit_ported_daily=entry.maybe("limit_ported_daily", _count, "Write a whole number."),
         since=since,
         keys=(keys[name],) if name in keys else (),
+        clearance_required=entry.maybe("clearance_required", _yes, "Write true or false.") or False,
     )
 
 

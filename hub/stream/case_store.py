@@ -44,10 +44,14 @@ _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class AcceptedSource(NamedTuple):
-    """What the fold says of an accepted event: where its notice lies, and the breaches of its case it shows."""
+    """What the fold says of an accepted event: where its notice lies, and the breaches of its case it shows.
+
+    `case`: the opener of the case it moves; None if it opened one.
+    """
 
     position: Source
     breaches: tuple[Breach, ...]
+    case: Source | None = None
 
 
 def _place(kind: bytes, partition: int, offset: int) -> bytes:
@@ -66,6 +70,19 @@ def _unpack_case(data: bytes) -> Case:
     position, operator, opened_as, stage, *rest, event_ids = json.loads(data)
     events = tuple(bytes.fromhex(one) for one in event_ids)
     return Case._make([Source(*position), operator, Stage(opened_as), Stage(stage), *rest, events])
+
+
+def _pack_accepted(accepted: AcceptedSource) -> bytes:
+    """Offsets first: of the notice and, unless it is the opener itself, of its case's; then the breaches."""
+    case = () if accepted.case is None else (accepted.case.offset,)
+    return _to_json([accepted.position.offset, *case, *accepted.breaches]).encode()
+
+
+def _unpack_accepted(partition: int, row: bytes) -> AcceptedSource:
+    """Rows of earlier versions name no case."""
+    offset, *rest = json.loads(row)
+    case = Source(partition, rest.pop(0)) if rest and isinstance(rest[0], int) else None
+    return AcceptedSource(Source(partition, offset), tuple(Breach(one) for one in rest), case)
 
 
 class WorldFailed(BaseException):
@@ -159,8 +176,7 @@ class CaseStore:
         if accepted is None:
             row = self._row(_place(b"s", *source))
             if row is not None:
-                offset, *shown = json.loads(row)
-                accepted = AcceptedSource(Source(source.partition, offset), tuple(Breach(one) for one in shown))
+                accepted = _unpack_accepted(source.partition, row)
         return accepted
 
     def published(self, operator: str, day: int) -> Published:
@@ -200,7 +216,9 @@ class CaseStore:
         key = _event_key(partition, notice.operator, notice.event_id)
         self._events[key] = SeenEvent(notice.event_digest, position)
         shown = () if operator is None else breaches.of_notice(notice, operator, before)
-        self._remember_source(notice.source, AcceptedSource(position, shown))
+        self._remember_source(
+            notice.source, AcceptedSource(position, shown, None if folded.opened else folded.case.position)
+        )
         self._note_stage(folded, notice)
         return folded
 
@@ -233,7 +251,7 @@ class CaseStore:
         for key, seen in self._events.items():
             batch.put(key, seen.digest + seen.position.offset.to_bytes(8, "big"))
         for place, accepted in self._sources.items():
-            batch.put(_place(b"s", *place), _to_json([accepted.position.offset, *accepted.breaches]).encode())
+            batch.put(_place(b"s", *place), _pack_accepted(accepted))
         for day, published in self.days.flush():
             batch.put(day, published)
         for place in self._dropped_sources:

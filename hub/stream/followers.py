@@ -1,6 +1,6 @@
 """Followers: each reads its logs by itself, keeps its own place, and says how far it is.
 
-`RosterFollower` follows the single-partition topics `operators`, `platforms` and, in a replayed world, `clock`.
+`RosterFollower` follows the single-partition topics `operators`, `platforms`, `hub` and, in a replayed world, `clock`.
 `ReportedFollower` folds `reported`. `CaseFollower` folds all partitions of `releases` into a `CaseStore`.
 """
 
@@ -17,7 +17,17 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from hub import contracts
 from hub.contracts import decode
 from hub.core.held import HeldBook
-from hub.core.model import AcceptedAnswer, AcceptedReport, Clock, Operator, Platform, ReleaseNotice, Source
+from hub.core.model import (
+    AcceptedAnswer,
+    AcceptedReport,
+    Clock,
+    HubKey,
+    HubLog,
+    Operator,
+    Platform,
+    ReleaseNotice,
+    Source,
+)
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
 from hub.errors import ContractError
@@ -106,10 +116,10 @@ class Follower:
 
 
 class RosterFollower(Follower):
-    """The roster and, in a replayed world, the time."""
+    """The roster, the hub's own keys and, in a replayed world, the time."""
 
     def __init__(self, settings: WorkerSettings, *, world_clock: bool) -> None:
-        topics = [contracts.OPERATORS, contracts.PLATFORMS, *([contracts.CLOCK] if world_clock else [])]
+        topics = [contracts.OPERATORS, contracts.PLATFORMS, contracts.HUB, *([contracts.CLOCK] if world_clock else [])]
         super().__init__(settings, [TopicPartition(topic, 0) for topic in topics])
         self.roster = Roster()
         self.version = 0
@@ -121,7 +131,9 @@ class RosterFollower(Follower):
         if raw.value is None:
             return
         try:
-            record: Operator | Platform | Clock = decode(raw.value, Operator, Platform, Clock)
+            record: Operator | Platform | Clock | HubKey | HubLog = decode(
+                raw.value, Operator, Platform, Clock, HubKey, HubLog
+            )
         except ContractError as wrong:
             log.error("%s offset %d: %s; ignored", raw.topic, raw.offset, wrong.message)
             return
@@ -129,7 +141,9 @@ class RosterFollower(Follower):
             self._world_ms = max(self._world_ms, record.now_ms)
         elif isinstance(record, Operator):
             self.roster.put_operator(record)
-        else:
+        elif isinstance(record, HubKey):
+            self.roster.put_hub_key(record.key)
+        elif isinstance(record, Platform):
             self.roster.put_platform(record)
         self.version += 1
 

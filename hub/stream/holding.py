@@ -13,9 +13,10 @@ from hub import contracts
 from hub.contracts import receipts_topic
 from hub.core.held import named_source
 from hub.core.intake import Arrival, opens_case
-from hub.core.model import Decision, HeldDecided, HeldEvent, NumberEvent, PortedNotice, Record, Refusal, Source
+from hub.core.model import Decision, HeldDecided, HeldEvent, NumberEvent, PortedNotice, Record, Source
 from hub.core.numbers import in_ranges
 from hub.core.roster_life import range_holder
+from hub.opening import wants_newer_roster
 from hub.stream.context import Context
 
 
@@ -45,7 +46,7 @@ class Holding:
 
     async def _open(self, records: Sequence[Record]) -> list[Arrival]:
         opener = self._context.opener
-        return await self._context.open(records, opener.events, lambda one: one.content is Refusal.BAD_SIGNATURE)
+        return await self._context.open(records, opener.events, wants_newer_roster)
 
     def is_held(self, source: Source) -> bool:
         """Whether a source was held, and not accepted all the same."""

@@ -21,10 +21,9 @@ from typing import Any
 
 from hub import contracts
 from hub.contracts import receipts_topic
-from hub.core.breaches import of_event
 from hub.core.held import has_limit
-from hub.core.intake import Addressed, Arrival, Plan, acceptance, decide, holding, rejected
-from hub.core.model import Decision, NumberEvent, Record, Refusal
+from hub.core.intake import Addressed, Arrival, Plan, acceptance, decide, holding, rejected, shown_by
+from hub.core.model import Decision, Record, Refusal
 from hub.stream.context import Context
 from hub.stream.holding import Holding
 from hub.stream.runner import Chunk
@@ -166,8 +165,7 @@ class IntakeWorker:
         await self._holding.accepted([arrival for arrival, _ in found])
         await self._holding.tell([(arrival, Decision.ACCEPTED, accepted.position) for arrival, accepted in found])
         for arrival, accepted in found:
-            assert isinstance(arrival.content, NumberEvent), "only events become notices"
-            shown = (*accepted.breaches, *of_event(arrival.content, arrival.judged_at))
+            shown = (*accepted.breaches, *shown_by(arrival, accepted.case))
             pending.append(await self._receipt(acceptance(arrival, accepted.position, shown)))
 
     async def _receipt(self, addressed: Addressed) -> asyncio.Future[Any]:

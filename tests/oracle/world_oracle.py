@@ -198,6 +198,8 @@ def _case_breaches(case: OracleCase, operator: dict[str, Any]) -> list[str]:
         if not scheduled or scheduled[0] > opener.reissue_not_before - 7 * DAY:
             found.append("SHORT_NOTICE")
     if row.type == "REASSIGNED":
+        if operator.get("clearance_required"):  # no file of a world holds an id that a hub signed
+            found.append("NOT_CLEARED")
         if row.occurred_at < opener.reissue_not_before:
             found.append("EARLY_REISSUE")
         if not row.reminders:

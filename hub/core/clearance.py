@@ -1,0 +1,225 @@
+"""Clearance: whether a number may be handed out, decided from its last case, every platform's pair and a policy.
+
+Rules:
+1. No case, or a case that is not the asker's (`may_see`): UNKNOWN. The asker is told NO_CASE either way.
+2. A hub that could not read its logs to their ends as they were when the question came: UNKNOWN (BEHIND).
+3. A case that is undone, not released yet, released but before `reissue_not_before`, or reassigned already: BLOCKED.
+4. A gap that blocks (`blocks`): BLOCKED. In the tiers of the policy DISPUTED, FAILED, NOT_RECEIVED and NO_OUTCOME
+   always block, FROZEN and DECLINED if the policy says so. NOT_CONNECTED follows the policy's rule for unconnected
+   platforms: NAMED never; MUST_CONNECT where the platform must connect, whatever its tier; BLOCKS in the tiers.
+5. Everything else is CLEAR.
+
+What an operator sees (`seen_by`) is a function of the case, the answer, and of two facts: whether any blocking gap is
+`pending`, and whether any is `refused`. So two worlds in which the same statuses occur look the same to it, whichever
+platforms of the blocking tiers they occur at, and however many. It says something of one platform only where the
+blocking tiers hold no other, which the roster, not the answer, decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from hub.core.cases import Case
+from hub.core.model import (
+    DAY_MS,
+    ClearanceAnswer,
+    ClearancePolicy,
+    GapClass,
+    Operator,
+    Platform,
+    PlatformState,
+    Role,
+    Source,
+    Stage,
+    UnconnectedRule,
+)
+from hub.core.numbers import in_ranges
+
+SEES_PLATFORMS = frozenset({Role.REGISTRAR, Role.AUDITOR})
+"""Roles that see which platform blocks, and every number's case."""
+
+
+class Reason(StrEnum):
+    """Why a number is not clear."""
+
+    NO_CASE = "NO_CASE"
+    NOT_YOURS = "NOT_YOURS"
+    BEHIND = "BEHIND"
+    UNDONE = "UNDONE"
+    NOT_RELEASED = "NOT_RELEASED"
+    TOO_EARLY = "TOO_EARLY"
+    ALREADY_REASSIGNED = "ALREADY_REASSIGNED"
+    OPEN_GAPS = "OPEN_GAPS"
+
+
+LEAVES_UNKNOWN = frozenset({Reason.NO_CASE, Reason.NOT_YOURS, Reason.BEHIND})
+"""Reasons for which nothing can be said; all others block."""
+
+
+class Status(StrEnum):
+    """What an operator sees of what is open."""
+
+    PENDING = "pending"
+    REFUSED = "refused"
+
+
+STATUS: dict[GapClass, Status] = {
+    GapClass.FROZEN: Status.PENDING,
+    GapClass.DECLINED: Status.REFUSED,
+    GapClass.FAILED: Status.PENDING,
+    GapClass.NOT_CONNECTED: Status.PENDING,
+    GapClass.NOT_RECEIVED: Status.PENDING,
+    GapClass.NO_OUTCOME: Status.PENDING,
+    GapClass.DISPUTED: Status.PENDING,
+}
+"""What each gap class looks like to an operator."""
+
+REASON_OF_STAGE: dict[Stage, Reason | None] = {
+    Stage.COOLING: Reason.NOT_RELEASED,
+    Stage.SCHEDULED: Reason.NOT_RELEASED,
+    Stage.RELEASED: None,
+    Stage.REASSIGNED: Reason.ALREADY_REASSIGNED,
+    Stage.RESTORED: Reason.UNDONE,
+    Stage.WITHDRAWN: Reason.UNDONE,
+}
+"""What each stage says against handing the number out."""
+
+
+class OpenPair(NamedTuple):
+    """A gap of the case at one platform."""
+
+    platform: Platform
+    gap: GapClass
+
+
+class Decided(NamedTuple):
+    """The answer for one number, in full. `blocks`: the gaps that block, in the order they were given."""
+
+    answer: ClearanceAnswer
+    reasons: tuple[Reason, ...]
+    blocks: tuple[OpenPair, ...]
+    case: Source | None
+    days_to_reissue: float | None
+    valid_until: int
+
+
+class SeenBlock(NamedTuple):
+    """What blocks, as its reader may see it."""
+
+    status: Status
+    platform: str | None = None
+    tier: int | None = None
+    gap: GapClass | None = None
+
+
+class Seen(NamedTuple):
+    """An answer, as its reader may see it."""
+
+    answer: ClearanceAnswer
+    reasons: tuple[Reason, ...]
+    blocks: tuple[SeenBlock, ...]
+    case: Source | None
+    days_to_reissue: float | None
+    valid_until: int
+
+
+def may_see(number: str, case: Case, role: Role, operator: Operator | None) -> bool:
+    """Whether a number's case is the asker's: it is its operator's, or the number is in its ranges."""
+    if role in SEES_PLATFORMS:
+        return True
+    if role is not Role.OPERATOR or operator is None:
+        return False
+    return case.operator == operator.id or in_ranges(number, operator.ranges)
+
+
+def may_block(platform: Platform, policy: ClearancePolicy) -> bool:
+    """Whether any gap of this platform could block: the others need not be looked at."""
+    return platform.tier in policy.blocking_tiers or (
+        policy.unconnected is UnconnectedRule.MUST_CONNECT and platform.must_connect
+    )
+
+
+def blocks(platform: Platform, gap: GapClass, policy: ClearancePolicy) -> bool:
+    """Whether a gap blocks (rule 4)."""
+    in_tiers = platform.tier in policy.blocking_tiers
+    if gap is GapClass.NOT_CONNECTED:
+        if policy.unconnected is UnconnectedRule.MUST_CONNECT:
+            return platform.must_connect
+        return in_tiers and policy.unconnected is UnconnectedRule.BLOCKS
+    if gap is GapClass.FROZEN:
+        return in_tiers and policy.frozen_blocks
+    if gap is GapClass.DECLINED:
+        return in_tiers and policy.declined_blocks
+    return in_tiers
+
+
+def decide(case: Case, gaps: Iterable[OpenPair], policy: ClearancePolicy, now_ms: int) -> Decided:
+    """The answer for a number whose last case is the asker's.
+
+    Args:
+        case: the number's last case.
+        gaps: its gaps, of all platforms or at least of those that `may_block`.
+        policy: by what it is decided.
+        now_ms: the time it is decided at, UTC.
+    """
+    found = tuple(one for one in gaps if blocks(one.platform, one.gap, policy))
+    reasons = tuple(_reasons(case, now_ms)) + ((Reason.OPEN_GAPS,) if found else ())
+    return Decided(
+        answer=ClearanceAnswer.BLOCKED if reasons else ClearanceAnswer.CLEAR,
+        reasons=reasons,
+        blocks=found,
+        case=case.position,
+        days_to_reissue=_days_to_reissue(case, now_ms),
+        valid_until=now_ms + policy.valid_ms,
+    )
+
+
+def unknown(reason: Reason, policy: ClearancePolicy, now_ms: int) -> Decided:
+    """The answer where nothing can be said; it names no case."""
+    return Decided(ClearanceAnswer.UNKNOWN, (reason,), (), None, None, now_ms + policy.valid_ms)
+
+
+def seen_by(decided: Decided, role: Role) -> Seen:
+    """An answer as a role may see it; a case that is not the asker's looks like none."""
+    answer, reasons, found, case, days_to_reissue, valid_until = decided
+    if role in SEES_PLATFORMS:
+        shown = tuple(SeenBlock(STATUS[gap], one.id, one.tier, gap) for one, gap in found)
+        return Seen(answer, reasons, shown, case, days_to_reissue, valid_until)
+    statuses = {STATUS[one.gap] for one in found}
+    told = tuple(Reason.NO_CASE if one is Reason.NOT_YOURS else one for one in reasons)
+    coarse = tuple(SeenBlock(one) for one in Status if one in statuses)
+    return Seen(answer, told, coarse, case, days_to_reissue, valid_until)
+
+
+def unconnected(platforms: Iterable[Platform], cases: Iterable[Case]) -> list[Platform]:
+    """The platforms nobody hears from, for the cases an asker may see. It depends on the roster and on their openers.
+
+    One that LEFT is among them for cases published before it did.
+    """
+    oldest = min((one.published_at for one in cases), default=None)
+    return [one for one in platforms if _is_unconnected(one, oldest)]
+
+
+def _is_unconnected(platform: Platform, oldest: int | None) -> bool:
+    if platform.state in (PlatformState.CONNECTED, PlatformState.EXEMPT):
+        return False
+    if platform.state is not PlatformState.LEFT or platform.left_at is None:
+        return True
+    return oldest is not None and oldest < platform.left_at
+
+
+def _reasons(case: Case, now_ms: int) -> Iterable[Reason]:
+    by_stage = REASON_OF_STAGE[case.stage]
+    if by_stage is not None:
+        yield by_stage
+    early = case.reissue_not_before is not None and now_ms < case.reissue_not_before
+    if early and by_stage in (None, Reason.NOT_RELEASED):
+        yield Reason.TOO_EARLY
+
+
+def _days_to_reissue(case: Case, now_ms: int) -> float | None:
+    if case.reissue_not_before is None or not case.live:
+        return None
+    return max(0.0, (case.reissue_not_before - now_ms) / DAY_MS)

@@ -1,0 +1,143 @@
+"""One pair at a time: what is shown for a case at a platform, and its gap. The rules are those of `hub.core.gaps`.
+
+`classify` there sorts a whole segment of 65,536 cases at once; here a few cases are asked about at many platforms.
+A property test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pyroaring import BitMap
+
+from hub.core.coverage import SegmentTile
+from hub.core.figures import NOTHING_SAID, PlatformBook, SegmentKey
+from hub.core.gaps import SHOWN_FIRST, Terms, deadline
+from hub.core.lifecycle import UNDONE
+from hub.core.model import SEGMENT, GapClass, Outcome, Platform, PlatformState, Source, Stage
+from hub.core.universe import NO_TIME, Universe
+
+AGAINST_NOT_BOUND = frozenset({Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED})
+TOUCHED = frozenset({Outcome.FROZEN, Outcome.UNBOUND})
+RESOLVES = frozenset({Outcome.UNBOUND, Outcome.NOT_BOUND})
+
+
+class CaseNow(NamedTuple):
+    """A case as its pairs depend on it: how it stands, when it was published, and when it may be reissued."""
+
+    position: Source
+    stage: Stage
+    published_at: int
+    reissue_not_before: int | None
+
+    @property
+    def undone(self) -> bool:
+        """Whether it no longer counts."""
+        return self.stage in UNDONE
+
+
+class PairNow(NamedTuple):
+    """One case at one platform. `gap` is None where it is resolved, or not in force."""
+
+    platform: Platform
+    in_force: bool
+    shown: Outcome | None
+    gap: GapClass | None
+    overdue: bool
+    disputed: bool
+    restore_pending: bool
+    received: bool
+    deadline_at: int
+
+
+def case_at(universe: Universe, position: Source) -> CaseNow | None:
+    """The case that opened at a position; None if none did."""
+    segment = universe.segments.get((position.partition, position.offset // SEGMENT))
+    bit = position.offset % SEGMENT
+    if segment is None or bit not in segment.opened:
+        return None
+    stage = next(one for one, members in segment.by_stage.items() if bit in members)
+    reissue = int(segment.reissue_ms[bit])
+    return CaseNow(position, stage, int(segment.at_ms[bit]), None if reissue == NO_TIME else reissue)
+
+
+def pair_of(book: PlatformBook, case: CaseNow, now_ms: int) -> PairNow:
+    """How a case stands at a platform whose roster record is known."""
+    assert book.platform is not None, "pairs need the roster record"
+    terms = Terms.of(book.platform)
+    partition, offset = case.position
+    key, bit = (partition, offset // SEGMENT), offset % SEGMENT
+    said = {one for one, bits in book.tiles.get(key, NOTHING_SAID).said.items() if bit in bits}
+    received = offset <= book.received.get(partition, -1)
+    shown = _shown(said, undone=case.undone)
+    against_report = shown in RESOLVES and bit in book.disputes.open_in(book.platform_id, *key)
+    contradictory = Outcome.NOT_BOUND in said and bool(said & AGAINST_NOT_BOUND)
+    disputed = against_report or (contradictory and shown is not Outcome.UNBOUND)
+    in_force = _in_force(terms, case)
+    gap = _gap(terms, shown, disputed=disputed, received=received) if in_force else None
+    due_at = deadline(terms, case.published_at, case.reissue_not_before, frozen=shown is Outcome.FROZEN)
+    return PairNow(
+        platform=book.platform,
+        in_force=in_force,
+        shown=shown,
+        gap=gap,
+        overdue=gap is not None and now_ms >= due_at,
+        disputed=against_report or contradictory,
+        restore_pending=case.undone and bool(said & TOUCHED) and Outcome.REINSTATED not in said,
+        received=received,
+        deadline_at=due_at,
+    )
+
+
+def open_pairs(
+    books: Iterable[PlatformBook], cases: Iterable[CaseNow], now_ms: int
+) -> Iterator[tuple[Source, PairNow]]:
+    """Every gap of some cases at some platforms; what is plainly resolved is passed over a segment at a time."""
+    by_segment: dict[SegmentKey, dict[int, CaseNow]] = {}
+    for case in cases:
+        if not case.undone:
+            key = (case.position.partition, case.position.offset // SEGMENT)
+            by_segment.setdefault(key, {})[case.position.offset % SEGMENT] = case
+    asked = [(key, found, BitMap(found)) for key, found in by_segment.items()]
+    for book in books:
+        for key, found, bits in asked:
+            tile = book.tiles.get(key)
+            reported = book.disputes.open_in(book.platform_id, *key)
+            left = bits if tile is None else bits - _plainly_resolved(tile, bits, reported)
+            for bit in left:
+                pair = pair_of(book, found[bit], now_ms)
+                if pair.gap is not None:
+                    yield found[bit].position, pair
+
+
+def _plainly_resolved(tile: SegmentTile, bits: BitMap, reported: BitMap) -> BitMap:
+    not_bound = bits & tile.of(Outcome.NOT_BOUND)
+    if not_bound:
+        not_bound = not_bound - tile.of(Outcome.FROZEN) - tile.of(Outcome.DECLINED)
+    resolved = not_bound | (bits & tile.of(Outcome.UNBOUND))
+    return resolved - reported if reported else resolved
+
+
+def _shown(said: set[Outcome], *, undone: bool) -> Outcome | None:
+    if undone and Outcome.REINSTATED in said:
+        return Outcome.REINSTATED
+    return next((one for one in SHOWN_FIRST if one in said), None)
+
+
+def _in_force(terms: Terms, case: CaseNow) -> bool:
+    if case.undone or terms.state is PlatformState.EXEMPT:
+        return False
+    return terms.left_at is None or case.published_at < terms.left_at
+
+
+def _gap(terms: Terms, shown: Outcome | None, *, disputed: bool, received: bool) -> GapClass | None:
+    if disputed:
+        return GapClass.DISPUTED
+    if shown in RESOLVES:
+        return None
+    if shown is not None:
+        return GapClass(shown)
+    if terms.state is not PlatformState.CONNECTED:
+        return GapClass.NOT_CONNECTED
+    return GapClass.NO_OUTCOME if received else GapClass.NOT_RECEIVED
