@@ -1,0 +1,97 @@
+"""The archive's database: connecting, migrating, and whose logs it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from hub.archive.months import PARTITION
+from hub.archive.tables import metadata
+from hub.errors import HubError
+
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+DRIVER = "postgresql+psycopg"
+CONNECT_S = 10
+POOL = 8
+
+
+def open_engine(dsn: str, schema: str, *, pool: int = POOL, options: str = "") -> Engine:
+    """Connections whose tables are those of a schema, with more options of the server's. Nothing is connected yet.
+
+    Raises:
+        HubError: the address is none of a PostgreSQL.
+    """
+    try:
+        url = make_url(dsn)
+    except ArgumentError:
+        raise HubError("that is no address of a database", todo="postgresql://user@host/database") from None
+    if url.get_backend_name() != "postgresql":
+        raise HubError(f"the archive needs PostgreSQL, not {url.get_backend_name()}", todo="Give its address.")
+    if not schema.isidentifier() or not schema.isascii() or schema != schema.lower():
+        raise HubError("a schema is named by lower-case letters, digits and _", todo="Choose another --schema.")
+    return create_engine(
+        url.set(drivername=DRIVER),
+        connect_args={"connect_timeout": CONNECT_S, "options": f"-csearch_path={schema} -ctimezone=UTC {options}"},
+        pool_size=pool,
+        max_overflow=0,
+        pool_pre_ping=True,
+    )
+
+
+def migrate(engine: Engine, schema: str) -> str:
+    """Make the schema if there is none, and bring it to the newest revision; which one that is.
+
+    Raises:
+        HubError: no PostgreSQL answers, or the schema is of a newer version than this program.
+    """
+    script = ScriptDirectory(str(MIGRATIONS))
+    head = script.get_current_head() or ""
+
+    def upgrade(revision: Any, _context: Any) -> Any:
+        return script._upgrade_revs(head, revision)  # as Alembic's own commands do
+
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+            # Two programs that start at once: one migrates, the other finds it done.
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:schema))"), {"schema": f"migrate {schema}"})
+            known = {one.revision for one in script.walk_revisions()}
+            now = MigrationContext.configure(connection).get_current_revision()
+            if now is not None and now not in known:
+                raise HubError(f"schema {schema} is of a newer version ({now})", todo="Install that version.")
+            with EnvironmentContext(Config(), script, fn=upgrade) as environment:
+                environment.configure(connection=connection, target_metadata=metadata)
+                environment.run_migrations()
+    except OperationalError as wrong:
+        raise away(wrong) from wrong
+    return head
+
+
+def drift(engine: Engine) -> list[Any]:
+    """Where the schema differs from what this program says it is; nothing is the good answer."""
+
+    def is_ours(_object: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
+        """Partitions are made as they are needed and follow their table."""
+        return kind != "table" or not PARTITION.search(name or "")
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": is_ours})
+        return list(compare_metadata(context, metadata))
+
+
+def away(wrong: OperationalError) -> HubError:
+    """What to say when no PostgreSQL answers; never the address, which may hold a password."""
+    state = getattr(wrong.orig, "sqlstate", None)
+    return HubError(
+        f"PostgreSQL does not answer ({state or type(wrong.orig).__name__})",
+        todo="Check --dsn, and that the server runs and takes this user.",
+    )

@@ -1,0 +1,1 @@
+"""The archive's migrations: Alembic's revisions in `versions`, run by `hub.archive.database.migrate`."""

@@ -1,0 +1,139 @@
+"""The archive's questions in SQL, each once. `:digests` are those of one number under every key."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+CASE = text("SELECT * FROM cases WHERE part = :part AND log_offset = :log_offset")
+CASE_OFFSET = text("SELECT case_offset FROM notices WHERE part = :part AND log_offset = :log_offset AND counts")
+CASES_OF_NUMBER = text("SELECT * FROM cases WHERE number_key = ANY(:digests) ORDER BY log_offset DESC LIMIT :most")
+CASE_BEFORE = text("""
+    SELECT moved_at FROM cases
+    WHERE number_key = ANY(:digests) AND part = :part AND log_offset < :log_offset
+    ORDER BY log_offset DESC LIMIT 1
+""")
+
+DECIDED = """
+    SELECT decision, breaches FROM receipts r
+    WHERE r.source_part = e.part AND r.source_offset = e.log_offset AND r.operator = e.operator
+      AND r.kind = 'receipt' AND r.record_time >= e.record_time - 86400000
+    ORDER BY r.record_time, r.log_offset LIMIT 1
+"""
+"""The first receipt of an event `e`; later ones repeat it. A day's grace between brokers' clocks."""
+
+HAPPENED = text(f"""
+    WITH noticed AS (
+        SELECT * FROM notices
+        WHERE part = :part AND case_offset = :log_offset AND counts AND record_time BETWEEN :since AND :until
+    ), people AS (
+        SELECT DISTINCT ON (report_id) * FROM reported
+        WHERE case_part = :part AND case_offset = :log_offset AND what = 'report'
+        ORDER BY report_id, record_time, log_offset
+    )
+    SELECT e.record_time AS at, 1 AS rank, 'event' AS kind, e.type AS what, e.operator AS who,
+           d.breaches AS breaches, e.part || '-' || e.log_offset AS source
+    FROM events e
+    JOIN noticed n ON n.source_part = e.part AND n.source_offset = e.log_offset
+    LEFT JOIN LATERAL ({DECIDED}) d ON true
+    WHERE e.number_key = ANY(:digests)
+  UNION ALL
+    SELECT e.record_time, 1, 'event', e.type, e.operator, d.breaches, e.part || '-' || e.log_offset
+    FROM events e
+    JOIN LATERAL ({DECIDED}) d ON d.decision = 'NOTED'
+    WHERE e.number_key = ANY(:digests) AND e.record_time BETWEEN :noted_since AND :since
+  UNION ALL
+    SELECT record_time, 2, 'notice', stage, operator, NULL, part || '-' || log_offset FROM noticed
+  UNION ALL
+    SELECT record_time, 3, 'report', kind, coalesce(platform, name), NULL, source_part || '-' || source_offset
+    FROM people
+  UNION ALL
+    SELECT DISTINCT ON (a.report_id) a.record_time, 4, 'answer', a.outcome, a.platform, NULL::text[],
+           a.source_part || '-' || a.source_offset
+    FROM reported a JOIN people USING (report_id)
+    WHERE a.what = 'answer'
+    ORDER BY at, rank
+    LIMIT :most
+""")
+
+EFFECTS = text("""
+    WITH said AS MATERIALIZED (
+        SELECT platform, outcome, record_time, part, log_offset FROM effects
+        WHERE rel_part = :part AND block = :block AND first_offset <= :log_offset AND last_offset >= :log_offset
+          AND record_time >= :since
+          AND CASE WHEN first_offset <= :log_offset AND last_offset >= :log_offset  -- get_bit fails beyond its bits
+              THEN bits IS NULL OR get_bit(bits, :log_offset - first_offset) = 1 END
+    )
+    SELECT platform, outcome, min(record_time) AS first_at, max(record_time) AS last_at, count(*) AS messages,
+           min(ARRAY[record_time, part, log_offset]) AS first_ack
+    FROM said
+    WHERE NOT EXISTS (
+        SELECT FROM rejections r
+        WHERE r.topic = 'acks' AND r.source_part = said.part AND r.source_offset = said.log_offset
+          AND r.record_time >= :since
+    )
+    GROUP BY platform, outcome
+    ORDER BY platform, first_at, outcome
+""")
+
+OLDER = "record_time <= :at AND (record_time, part, log_offset) < (:at, :page_part, :page_offset)"
+NEWEST_FIRST = "ORDER BY record_time DESC, part DESC, log_offset DESC LIMIT :most"
+
+BREACHES = text(f"""
+    SELECT record_time, part, log_offset, source_part, source_offset, position_part, position_offset, breaches
+    FROM receipts r
+    WHERE operator = :operator AND breaches <> '{{}}' AND record_time >= :since AND {OLDER}
+      AND NOT EXISTS (
+        SELECT FROM receipts f
+        WHERE f.source_part = r.source_part AND f.source_offset = r.source_offset AND f.operator = r.operator
+          AND f.kind = 'receipt' AND f.log_offset < r.log_offset
+      )
+    {NEWEST_FIRST}
+""")
+REFUSALS = text(f"SELECT * FROM rejections WHERE {OLDER} {NEWEST_FIRST}")
+REFUSALS_OF_SENDER = text(f"SELECT * FROM rejections WHERE sender = :sender AND {OLDER} {NEWEST_FIRST}")
+LOOKUPS = text(f"SELECT * FROM lookups WHERE {OLDER} {NEWEST_FIRST}")
+LOOKUPS_OF_NUMBER = text("""
+    SELECT l.* FROM lookups l
+    JOIN (SELECT DISTINCT part, log_offset, record_time FROM looked_up WHERE number_key = ANY(:digests)) AS asked
+    USING (part, log_offset, record_time)
+    ORDER BY l.record_time DESC, l.part DESC, l.log_offset DESC LIMIT :most
+""")
+CLEAN_UPS = text("""
+    SELECT e.record_time, e.part, e.log_offset, c.part AS case_part, c.log_offset AS case_offset, c.stage
+    FROM events e
+    JOIN LATERAL (
+        SELECT position_part, position_offset FROM receipts r
+        WHERE r.source_part = e.part AND r.source_offset = e.log_offset AND r.operator = e.operator
+          AND r.kind = 'receipt' AND r.decision = 'ACCEPTED' AND r.record_time >= e.record_time - 86400000
+        LIMIT 1
+    ) d ON true
+    JOIN cases c ON c.part = d.position_part AND c.log_offset = d.position_offset
+    WHERE e.operator = :operator AND e.reason = 'BACKFILL'
+      AND e.record_time <= :at AND (e.record_time, e.part, e.log_offset) < (:at, :page_part, :page_offset)
+    ORDER BY e.record_time DESC, e.part DESC, e.log_offset DESC LIMIT :most
+""")
+
+STAGES_SINCE = text("""
+    SELECT stage, count(*) AS count FROM notices WHERE record_time >= :since AND counts GROUP BY stage
+""")
+COUNTS_SINCE = text("""
+    SELECT
+      (SELECT count(*) FROM notices WHERE record_time >= :since AND counts AND case_offset = log_offset) AS opened,
+      (SELECT count(*) FROM acks WHERE record_time >= :since) AS acks,
+      (SELECT count(DISTINCT report_id) FROM reported WHERE record_time >= :since AND what = 'report') AS reports,
+      (SELECT count(DISTINCT (topic, source_part, source_offset)) FROM rejections
+       WHERE record_time >= :since) AS refused,
+      (SELECT coalesce(sum(cardinality(breaches)), 0) FROM (
+        SELECT DISTINCT ON (operator, source_part, source_offset) breaches FROM receipts
+        WHERE record_time >= :since AND breaches <> '{}'
+      ) AS shown) AS breaches
+""")
+OPERATOR_COUNTS = text("""
+    SELECT operator, decision, reason, breaches, count(*) AS count, max(record_time) AS last_at FROM (
+        SELECT DISTINCT ON (operator, source_part, source_offset) * FROM receipts
+        WHERE kind = 'receipt' AND record_time >= :since
+        ORDER BY operator, source_part, source_offset, record_time, log_offset
+    ) AS one
+    GROUP BY operator, decision, reason, breaches
+""")
+PLACES = text("SELECT * FROM archive_places ORDER BY topic, part")
