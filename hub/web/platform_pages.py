@@ -11,6 +11,8 @@ from hub.core.outliers import BoundRate, outliers
 from hub.core.standing import Standing
 from hub.web.shapes import (
     Guide,
+    Heatmap,
+    HeatmapRow,
     Name,
     Overview,
     Pairs,
@@ -26,6 +28,7 @@ from hub.web.stages import OPENED
 PER = 10_000
 DETAIL_DAYS = 60
 DETAIL_DAYS_MAX = 366
+HEATMAP_DAYS_MAX = 120
 FOUND_BOUND = (Outcome.UNBOUND, Outcome.FROZEN)
 NO_PAIRS = Pairs(in_force=0, resolved=0, takeover_safe=0)
 
@@ -111,6 +114,17 @@ def platform(sight: Sight, platform_id: str, days: int = DETAIL_DAYS) -> Platfor
         users_estimate=known.users_estimate,
         guide=guide(known),
     )
+
+
+def heatmap(sight: Sight, days: int = DETAIL_DAYS) -> Heatmap:
+    """Platforms by the day cases opened, the gravest tier first; unconnected ones among them."""
+    shown = days_until(sight.now_ms, min(days, HEATMAP_DAYS_MAX))
+    known = sorted(sight.board.roster.platforms.values(), key=lambda one: (one.tier, one.id))
+    rows = [
+        HeatmapRow(id=one.id, name=name(one), tier=one.tier, state=one.state, cells=sight.effects.cells(one.id, shown))
+        for one in known
+    ]
+    return Heatmap(as_of=sight.as_of, days=shown, rows=rows)
 
 
 def _row(sight: Sight, known: Platform, far: set[str]) -> PlatformRow:
