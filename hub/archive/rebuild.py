@@ -30,7 +30,7 @@ from hub.archive.settings import ArchiveSettings
 from hub.archive.shred import RECEIPTS, unpack
 from hub.archive.store import Store
 from hub.core.model import Record
-from hub.stream.app import read_hub_log
+from hub.stream.log import read_hub_log
 
 log = logging.getLogger(__name__)
 

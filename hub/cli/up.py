@@ -28,9 +28,18 @@ def up(
     delivery_port: Annotated[
         int | None, typer.Option(min=0, help="Also run `unbind-hub delivery` at this port; 0 takes a free one.")
     ] = None,
+    archive: Annotated[
+        bool, typer.Option(help="Keep history, in our own PostgreSQL or, with --dsn, in one that is there.")
+    ] = True,
+    dsn: Annotated[
+        str | None, typer.Option(envvar="UNBIND_HUB_ARCHIVE", help="A PostgreSQL that is there.", show_default=False)
+    ] = None,
+    web: Annotated[bool, typer.Option(help="Serve the API and the dashboard.")] = True,
+    web_port: Annotated[int, typer.Option(min=0, help="Of the dashboard; 0 takes a free one.")] = 0,
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once everything serves.")] = None,
 ) -> None:
-    """Start a real Kafka, the hub's topics and its workers; Ctrl-C ends them cleanly."""
+    """Start a whole hub: Kafka, its topics and workers, the archive, the dashboard. Ctrl-C ends it cleanly."""
+    from hub.local.beside import Beside
     from hub.local.up import LocalHub
 
     hub = partial(
@@ -40,7 +49,12 @@ def up(
         hub_id=hub_id,
         workers=workers,
         replication=replication,
-        delivery=None if delivery_port is None else ("--port", str(delivery_port), "--metrics-port", "0"),
+        beside=Beside(
+            delivery=None if delivery_port is None else ("--port", str(delivery_port), "--metrics-port", "0"),
+            archive=archive,
+            dsn=dsn,
+            web=("--port", str(web_port)) if web else None,
+        ),
     )
     asyncio.run(_up(hub, ready_file))
 
