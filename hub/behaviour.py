@@ -9,28 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
 
 from aiokafka import TopicPartition
 from pyroaring import BitMap
 
 from hub import contracts
-from hub.contracts import decode
-from hub.core.model import Clock, Coverage, GapClass, Gaps, HubLog, Platform, Received, Record, Tile
+from hub.core.model import Coverage, GapClass, Gaps, HubLog, Platform, Received, Tile
 from hub.core.standing import Behaviour, Standing, standing
-from hub.errors import ContractError
-from hub.roster_desk import reader_settings
-from hub.sdk.adapter_settings import system_clock
 from hub.settings import WorkerSettings
-from hub.stream.log import log_spans, new_consumer, read_span, started
-
-NOTICE_WAIT_MS = 5_000
+from hub.stream.log import hub_time_ms, log_spans, newest_values, reader_settings, record_times
 
 
 async def standings(servers: str, hub_log: HubLog, platforms: Mapping[str, Platform]) -> dict[str, Standing | None]:
     """How each platform behaves now."""
     seen = await behaviours(servers, hub_log)
-    now_ms = await _now_ms(servers, hub_log)
+    now_ms = await hub_time_ms(reader_settings(servers), hub_log)
     silent = Behaviour(None, None)
     return {one.id: standing(one, seen.get(one.id, silent), now_ms) for one in platforms.values()}
 
@@ -39,7 +32,7 @@ async def behaviours(servers: str, hub_log: HubLog) -> dict[str, Behaviour]:
     """What each platform was seen to do. One without published coverage has not been seen."""
     settings = reader_settings(servers)
     coverage, moved, unanswered = await asyncio.gather(
-        _newest(settings, contracts.COVERAGE, hub_log.partitions, Coverage),
+        newest_values(settings, contracts.COVERAGE, hub_log.partitions, Coverage),
         _moved(settings, hub_log.partitions),
         _unanswered(settings, hub_log.partitions),
     )
@@ -50,27 +43,10 @@ async def behaviours(servers: str, hub_log: HubLog) -> dict[str, Behaviour]:
     }
 
 
-async def _newest(
-    settings: WorkerSettings, topic: str, partitions: int, *kinds: type[Any]
-) -> dict[bytes, tuple[Record, Any]]:
-    """The newest record of each key of a compacted topic, and its value."""
-    newest: dict[bytes, Record] = {}
-    tps = [TopicPartition(topic, one) for one in range(partitions)]
-    async for batch in read_span(settings, await log_spans(settings, tps)):
-        newest.update((record.key or b"", record) for record in batch)
-    found = {}
-    for key, record in newest.items():
-        try:
-            found[key] = (record, decode(record.value, *kinds))
-        except ContractError:  # removed, or of a later schema
-            continue
-    return found
-
-
 async def _moved(settings: WorkerSettings, partitions: int) -> dict[str, int]:
     """When what a platform has received last moved."""
     moved: dict[str, int] = {}
-    for record, one in (await _newest(settings, contracts.TILES, partitions, Tile, Received)).values():
+    for record, one in (await newest_values(settings, contracts.TILES, partitions, Tile, Received)).values():
         if isinstance(one, Received):
             moved[one.platform] = max(record.record_time, moved.get(one.platform, 0))
     return moved
@@ -79,7 +55,7 @@ async def _moved(settings: WorkerSettings, partitions: int) -> dict[str, int]:
 async def _unanswered(settings: WorkerSettings, partitions: int) -> dict[str, int]:
     """Overdue cases that a platform has received and never answered."""
     found: dict[str, int] = defaultdict(int)
-    for _, one in (await _newest(settings, contracts.GAPS, partitions, Gaps)).values():
+    for _, one in (await newest_values(settings, contracts.GAPS, partitions, Gaps)).values():
         for gap, bitmap in one.classes:
             if gap is GapClass.NO_OUTCOME:
                 found[one.platform] += len(BitMap.deserialize(bitmap) & BitMap.deserialize(one.overdue))
@@ -95,37 +71,9 @@ async def _waiting_since(settings: WorkerSettings, partitions: int, found: list[
         received = dict(one.received)
         firsts = [(tp, max(first, received.get(tp.partition, -1) + 1)) for tp, (first, _) in spans.items()]
         places[one.platform] = [(tp, first) for tp, first in firsts if first < spans[tp][1]]
-    times = await _record_times(settings, {place for behind in places.values() for place in behind})
+    times = await record_times(settings, (place for behind in places.values() for place in behind))
     return {
         platform: min(times[place] for place in behind if place in times)
         for platform, behind in places.items()
         if any(place in times for place in behind)
     }
-
-
-async def _record_times(
-    settings: WorkerSettings, places: set[tuple[TopicPartition, int]]
-) -> dict[tuple[TopicPartition, int], int]:
-    """When the records at some places were recorded. Platforms that keep up share their places, or have none."""
-    times: dict[tuple[TopicPartition, int], int] = {}
-    if not places:
-        return times
-    tps = sorted({tp for tp, _ in places})
-    async with started(new_consumer(settings)) as consumer:
-        consumer.assign(tps)  # once: aiokafka fails at the end if a consumer without a group is assigned anew
-        consumer.pause(*tps)
-        for tp, offset in sorted(places):
-            consumer.seek(tp, offset)
-            consumer.resume(tp)
-            fetched = await consumer.getmany(tp, timeout_ms=NOTICE_WAIT_MS, max_records=1)
-            consumer.pause(tp)
-            for batch in fetched.values():
-                times[tp, offset] = int(batch[0].timestamp)
-    return times
-
-
-async def _now_ms(servers: str, hub_log: HubLog) -> int:
-    if hub_log.clock != "world":
-        return system_clock()
-    found = await _newest(reader_settings(servers), contracts.CLOCK, 1, Clock)
-    return max((one.now_ms for _, one in found.values()), default=0)

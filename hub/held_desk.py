@@ -19,10 +19,9 @@ from hub.contracts import decode, encode
 from hub.core.held import HELD_SOURCE_HEADER, HeldBook, HeldRow
 from hub.core.model import HeldDecided, HeldEvent, HeldRelease, HeldVerdict, HeldWhy, NumberEvent, Source
 from hub.errors import ContractError, HubError
-from hub.roster_desk import reader_settings
 from hub.sdk.adapter_settings import system_clock
 from hub.settings import HubAddress
-from hub.stream.log import log_spans, read_span, started
+from hub.stream.log import log_spans, read_span, reader_settings, started
 
 SOURCES_MAX = 2_000
 """Sources in one record of a verdict: far below the limit of a message."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -22,7 +21,7 @@ from hub.core.roster import Roster
 from hub.core.roster_life import check_keys
 from hub.errors import ContractError, HubError, UnbindError
 from hub.settings import HubAddress, WorkerSettings
-from hub.stream.log import log_spans, new_consumer, read_span, started
+from hub.stream.log import log_spans, read_hub_log, read_span, reader_settings, started
 
 R = TypeVar("R", Operator, Platform)
 Change = Callable[[R | None, Roster], R]
@@ -41,26 +40,13 @@ class Placed(NamedTuple):
     record: Any
 
 
-def reader_settings(servers: str, security: dict[str, object] | None = None) -> WorkerSettings:
-    """Settings of one who only reads logs."""
-    return WorkerSettings(servers, Path(), "desk", security=security or {})
-
-
 async def find_hub(servers: str) -> tuple[HubAddress, HubLog]:
     """Who the hub at an address is.
 
     Raises:
         HubError: nobody answers, or there is no hub.
     """
-    settings = reader_settings(servers)
-    async with started(new_consumer(settings)) as consumer:
-        there = contracts.HUB in await consumer.topics()
-    found: HubLog | None = None
-    if there:
-        for placed in await _read(settings, contracts.HUB, 0, HubLog):
-            found = placed.record
-    if found is None:
-        raise HubError(f"no hub at {servers}", todo="Make its topics first: unbind-hub up.")
+    found = await read_hub_log(reader_settings(servers))
     return HubAddress(servers, found.hub_id, found.partitions), found
 
 

@@ -21,7 +21,7 @@ from hub.archive.metrics import ArchiveMetrics
 from hub.archive.settings import ArchiveSettings
 from hub.archive.store import Store
 from hub.core.model import HubLog
-from hub.stream.app import read_hub_log
+from hub.stream.log import read_hub_log
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ from hub.archive.rows import MessageRow
 from hub.archive.settings import ArchiveSettings
 from hub.archive.store import Store
 from hub.core.model import Record
-from hub.stream.app import read_hub_log
+from hub.stream.log import read_hub_log
 
 log = logging.getLogger(__name__)
 

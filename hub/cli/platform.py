@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from hub.errors import PlatformError
+from hub.whole_files import write_json
 
 if TYPE_CHECKING:
     from hub.platform.joining import Answers
@@ -96,9 +97,7 @@ def _say_ready(config: PlatformConfig, port: int | None, ready_file: Path | None
         metrics_url or "off",
     )
     if ready_file is not None:
-        scratch = ready_file.with_suffix(".new")
-        scratch.write_text(json.dumps({"pid": os.getpid(), "metrics_url": metrics_url}), encoding="utf-8")
-        scratch.rename(ready_file)
+        write_json(ready_file, {"pid": os.getpid(), "metrics_url": metrics_url})
 
 
 @app.command()

@@ -66,11 +66,13 @@ def adapters(
 def demo(
     duration: Annotated[float | None, typer.Option(help="End by itself after about so many seconds.")] = None,
     data_dir: DataDir = None,
+    web: Annotated[bool, typer.Option(help="Also the archive and the dashboard.")] = True,
+    web_port: Annotated[int, typer.Option(min=0, help="Of the dashboard; 0 takes a free one.")] = 0,
 ) -> None:
-    """A made-up world through a real hub, at a speed one can watch: terminal and one live local page."""
+    """A made-up world through a whole hub, at a speed one can watch: in the terminal and on the dashboard."""
     from hub.local.demo import Demo, summary
 
     _quietly()
     with tempfile.TemporaryDirectory(prefix="unbind-hub-") as scratch:
-        found = asyncio.run(Demo(data_dir or Path(scratch), duration).run())
+        found = asyncio.run(Demo(data_dir or Path(scratch), duration, web=web, web_port=web_port).run())
     typer.echo("\n" + summary(found))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from hub.whole_files import write_json
 
 if TYPE_CHECKING:
     from hub.local.up import LocalHub
@@ -27,9 +28,18 @@ def up(
     delivery_port: Annotated[
         int | None, typer.Option(min=0, help="Also run `unbind-hub delivery` at this port; 0 takes a free one.")
     ] = None,
+    archive: Annotated[
+        bool, typer.Option(help="Keep history, in our own PostgreSQL or, with --dsn, in one that is there.")
+    ] = True,
+    dsn: Annotated[
+        str | None, typer.Option(envvar="UNBIND_HUB_ARCHIVE", help="A PostgreSQL that is there.", show_default=False)
+    ] = None,
+    web: Annotated[bool, typer.Option(help="Serve the API and the dashboard.")] = True,
+    web_port: Annotated[int, typer.Option(min=0, help="Of the dashboard; 0 takes a free one.")] = 0,
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once everything serves.")] = None,
 ) -> None:
-    """Start a real Kafka, the hub's topics and its workers; Ctrl-C ends them cleanly."""
+    """Start a whole hub: Kafka, its topics and workers, the archive, the dashboard. Ctrl-C ends it cleanly."""
+    from hub.local.beside import Beside
     from hub.local.up import LocalHub
 
     hub = partial(
@@ -39,7 +49,12 @@ def up(
         hub_id=hub_id,
         workers=workers,
         replication=replication,
-        delivery=None if delivery_port is None else ("--port", str(delivery_port), "--metrics-port", "0"),
+        beside=Beside(
+            delivery=None if delivery_port is None else ("--port", str(delivery_port), "--metrics-port", "0"),
+            archive=archive,
+            dsn=dsn,
+            web=("--port", str(web_port)) if web else None,
+        ),
     )
     asyncio.run(_up(hub, ready_file))
 
@@ -55,8 +70,6 @@ async def _up(make: Callable[[], LocalHub], ready_file: Path | None) -> None:
         for name, value in where.items():
             typer.echo(f"{name:18} {value}")
         if ready_file is not None:
-            scratch = ready_file.with_suffix(".tmp")
-            scratch.write_text(json.dumps(where), encoding="utf-8")
-            scratch.replace(ready_file)
+            write_json(ready_file, where)
         typer.echo("Ctrl-C ends it.")
         await stop.wait()

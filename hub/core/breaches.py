@@ -7,9 +7,13 @@ by construction: the lifecycle table lets each of these events through once.
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
+
+from pyroaring import BitMap
 
 from hub.core.cases import Case
 from hub.core.lifecycle import HANDOVER_REASONS
@@ -35,8 +39,6 @@ REMINDERS_MIN = 2
 NOTICE_MS = 7 * DAY_MS
 LATE_MS = DAY_MS
 REPORT_GRACE_MS = HOUR_MS
-NOT_COUNTED = -1
-"""In place of a record time: a report, or a message nobody proved to be the operator's."""
 
 
 def of_notice(notice: ReleaseNotice, operator: Operator, before: Case | None) -> tuple[Breach, ...]:
@@ -135,7 +137,7 @@ def silent_days(since: int, reported: Iterable[int], now_ms: int) -> list[int]:
     return [day for day in range(first, last + 1) if day not in days]
 
 
-def mismatched_days(reports: Mapping[int, DailyReport], counted: Mapping[int, list[int]], now_ms: int) -> list[int]:
+def mismatched_days(reports: Mapping[int, DailyReport], counted: Mapping[int, Sequence[int]], now_ms: int) -> list[int]:
     """UTC days whose report does not agree with what the hub has, judged an hour after their end.
 
     Args:
@@ -149,11 +151,11 @@ def mismatched_days(reports: Mapping[int, DailyReport], counted: Mapping[int, li
     ]
 
 
-def _agrees(report: DailyReport, counted: Mapping[int, list[int]]) -> bool:
+def _agrees(report: DailyReport, counted: Mapping[int, Sequence[int]]) -> bool:
     if any(partition >= len(report.sent) for partition in counted):
         return False
     return all(
-        total == sum(1 for at in counted.get(partition, ()) if at <= report.recorded_at)
+        total == bisect_right(counted.get(partition, ()), report.recorded_at)
         for partition, total in enumerate(report.sent)
     )
 
@@ -161,14 +163,19 @@ def _agrees(report: DailyReport, counted: Mapping[int, list[int]]) -> bool:
 class OperatorBook:
     """An operator's figures, folded from its receipts in any order, repeats included.
 
-    Its dead letters tell the one reason that receipts keep to themselves (`intake.RECEIPTED_AS`).
+    Its dead letters tell the one reason that receipts keep to themselves (`intake.RECEIPTED_AS`). A receipt costs about
+    nine bytes: which sources have one is a bitmap, their record times are packed.
     """
 
     def __init__(self) -> None:
         self.decisions: dict[Decision, int] = {}
-        self.breaches: dict[Breach, int] = {}
+        self.breaches: Counter[Breach] = Counter()
         self.reports: dict[int, DailyReport] = {}
-        self._sources: dict[int, dict[int, int]] = {}
+        self.last_event_at: int | None = None
+        """Record time of the newest event that was proved to be the operator's."""
+        self._sources: dict[int, BitMap] = {}
+        self._times: dict[int, array[int]] = {}
+        self._disordered: set[int] = set()
         self._reasons: dict[Source, Refusal] = {}
         self._held: set[Source] = set()
         self._answers: dict[Source, Receipt] = {}
@@ -194,11 +201,16 @@ class OperatorBook:
         if receipt.held_source is not None:
             self._answer(receipt, receipt.held_source)
             return
-        times = self._sources.setdefault(receipt.source.partition, {})
-        if receipt.source.offset in times:
+        sources = self._sources.setdefault(receipt.source.partition, BitMap())
+        if receipt.source.offset in sources:
             return
-        told = receipt.decision is not Decision.REPORTED and receipt.reason is not Refusal.BAD_SIGNATURE
-        times[receipt.source.offset] = receipt.recorded_at if told else NOT_COUNTED
+        sources.add(receipt.source.offset)
+        times = self._times.setdefault(receipt.source.partition, array("q"))
+        if receipt.decision is not Decision.REPORTED and receipt.reason is not Refusal.BAD_SIGNATURE:
+            if times and receipt.recorded_at < times[-1]:
+                self._disordered.add(receipt.source.partition)
+            times.append(receipt.recorded_at)
+            self.last_event_at = max(receipt.recorded_at, self.last_event_at or 0)
         self._note(receipt)
         if receipt.decision is Decision.HELD:
             self._held.add(receipt.source)
@@ -213,8 +225,7 @@ class OperatorBook:
         self.decisions[receipt.decision] = self.decisions.get(receipt.decision, 0) + 1
         if receipt.reason is not None:
             self._reasons[receipt.source] = receipt.reason
-        for breach in receipt.breaches:
-            self.breaches[breach] = self.breaches.get(breach, 0) + 1
+        self.breaches.update(receipt.breaches)
 
     def _answer(self, receipt: Receipt, held: Source) -> None:
         if receipt.decision is not Decision.HELD and held not in self._answers:
@@ -226,15 +237,18 @@ class OperatorBook:
             self.decisions[Decision.HELD] -= 1
             self._note(self._answers[held])
 
+    def counted(self) -> Mapping[int, Sequence[int]]:
+        """Record times of this operator's events, in order, per partition of `events`."""
+        while self._disordered:
+            partition = self._disordered.pop()
+            self._times[partition] = array("q", sorted(self._times[partition]))
+        return self._times
+
     def breaches_at(self, operator: Operator, now_ms: int) -> dict[Breach, int]:
         """Every breach so far, the daily ones judged at `now_ms`."""
-        counted = {
-            partition: sorted(at for at in times.values() if at != NOT_COUNTED)
-            for partition, times in self._sources.items()
-        }
-        found = dict(self.breaches)
+        found = {breach: count for breach, count in self.breaches.items() if count}
         silent = len(silent_days(operator.since, self.reports, now_ms))
-        mismatched = len(mismatched_days(self.reports, counted, now_ms))
+        mismatched = len(mismatched_days(self.reports, self.counted(), now_ms))
         found |= {Breach.SILENT: silent} if silent else {}
         found |= {Breach.COUNT_MISMATCH: mismatched} if mismatched else {}
         return found

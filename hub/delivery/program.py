@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -20,6 +19,7 @@ from hub.delivery.settings import DeliverySettings
 from hub.delivery.staff import staff_app
 from hub.delivery.web import platform_app
 from hub.errors import HubError
+from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +115,4 @@ def _say_ready(delivery: Delivery, port: int, metrics_port: int) -> None:
     }
     log.info("delivery serves at port %d, metrics at %d, key %s", port, metrics_port, where["public_key"])
     if delivery.settings.ready_file is not None:
-        scratch = delivery.settings.ready_file.with_suffix(".tmp")
-        scratch.write_text(json.dumps(where), encoding="utf-8")
-        scratch.replace(delivery.settings.ready_file)
+        write_json(delivery.settings.ready_file, where)

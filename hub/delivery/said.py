@@ -18,8 +18,7 @@ from hub.core.model import Received, Tile
 from hub.delivery.problems import Problem
 from hub.errors import ContractError
 from hub.settings import WorkerSettings
-from hub.stream.app import GROUP
-from hub.stream.log import log_spans, read_span
+from hub.stream.log import GROUP, log_spans, read_span
 
 POLL_S = 0.1
 PATIENCE_S = 10.0

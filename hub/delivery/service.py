@@ -33,9 +33,8 @@ from hub.errors import ContractError
 from hub.sdk.adapter_settings import system_clock
 from hub.settings import WorkerSettings
 from hub.signing import Headers, Signer
-from hub.stream.app import read_hub_log
 from hub.stream.followers import Follower, RosterFollower
-from hub.stream.log import new_consumer, new_producer, started
+from hub.stream.log import new_consumer, new_producer, read_hub_log, started
 
 RECEIVED_MARK = b"/received/"
 DELIVERED_IN = (PlatformState.ONBOARDING, PlatformState.CONNECTED)

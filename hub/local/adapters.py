@@ -26,6 +26,7 @@ from hub.sdk.roster_files import Behaviour
 from hub.sdk.stores.sql import SqlStore, SqlTable
 from hub.settings import HubAddress
 from hub.signing import Signer
+from hub.whole_files import written_whole
 
 ENDS_FILE = "ends.json"
 POLL_S = 0.1
@@ -101,11 +102,10 @@ def fill(path: Path, accounts: Iterable[WorldAccount]) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".new")
-    scratch.unlink(missing_ok=True)
-    with sqlite3.connect(scratch) as database:
-        database.execute("CREATE TABLE accounts (account_id TEXT PRIMARY KEY, number TEXT, bound_at INTEGER)")
-        database.execute("CREATE INDEX accounts_number ON accounts (number)")
-        database.executemany("INSERT INTO accounts VALUES (?, ?, ?)", accounts)
-    database.close()
-    scratch.rename(path)
+    with written_whole(path) as scratch:
+        database = sqlite3.connect(scratch)
+        with database:
+            database.execute("CREATE TABLE accounts (account_id TEXT PRIMARY KEY, number TEXT, bound_at INTEGER)")
+            database.execute("CREATE INDEX accounts_number ON accounts (number)")
+            database.executemany("INSERT INTO accounts VALUES (?, ?, ?)", accounts)
+        database.close()

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import TopicPartition
 
 from hub import contracts
 from hub.contracts import decode
-from hub.core.blindspots import Answered, BlindSpot, Unanswered, rank
+from hub.core.blindspots import BlindSpot
 from hub.core.model import (
     AcceptedAnswer,
     AcceptedReport,
-    Coverage,
-    Outcome,
     Platform,
-    PlatformState,
 )
 from hub.core.reports import Disputes, reported_numbers
-from hub.local.look import coverages, date, hub_time_ms, newest, records
-
-NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT, PlatformState.LEFT}
-BOUND = {Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.FAILED, Outcome.REINSTATED}
+from hub.local.look import coverages, date, records
+from hub.stream.log import hub_time_ms, newest, read_hub_log, reader_settings
+from hub.web.blind_spots import ranked
 
 
 async def disputes(servers: str) -> Disputes:
@@ -35,14 +30,15 @@ async def disputes(servers: str) -> Disputes:
 
 
 async def _platforms(servers: str) -> dict[str, Platform]:
-    known = await newest(servers, contracts.PLATFORMS, 1)
+    known = await newest(reader_settings(servers), contracts.PLATFORMS, 1)
     platforms = (decode(record.value, Platform) for record in known.values())
     return {one.id: one for one in platforms}
 
 
 async def reports(servers: str, platform: str | None) -> list[dict[str, Any]]:
     """Reports, newest first: who was asked, until when, and what they said. Never the number."""
-    folded, now_ms = await disputes(servers), await hub_time_ms(servers)
+    settings = reader_settings(servers)
+    folded, now_ms = await disputes(servers), await hub_time_ms(settings, await read_hub_log(settings))
     rows = []
     for one in sorted(folded.reports.values(), key=lambda one: -one.recorded_at):
         if platform not in (None, one.platform):
@@ -76,31 +72,9 @@ async def blind_spots(servers: str) -> list[dict[str, Any]]:
     """Platforms that are not connected, and names nobody knows, by the stale bindings expected behind them."""
     platforms, shown = await _platforms(servers), await coverages(servers)
     numbers = reported_numbers((await disputes(servers)).reports.values())
-    by_id = {one.platform: one for one in shown}
-    unconnected = [one for one in platforms.values() if one.state not in NOT_UNCONNECTED]
-    everywhere = max((one.in_force for one in shown), default=0)
-    unanswered = [
-        Unanswered(one.id, one.users_estimate, by_id[one.id].in_force, len(numbers.get(one.id, ())))
-        for one in unconnected
-        if one.id in by_id
-    ]
-    names = {name: found for name, found in numbers.items() if name not in platforms}
-    unanswered += [Unanswered(name, None, everywhere, len(found)) for name, found in names.items()]
-    ranked = rank(unanswered, _answered(platforms, shown))
     reported = {name: len(found) for name, found in numbers.items()}
-    return [_row(one, platforms.get(one.name), reported.get(one.name, 0)) for one in ranked]
-
-
-def _answered(platforms: dict[str, Platform], shown: Iterable[Coverage]) -> list[Answered]:
-    found = []
-    for one in shown:
-        platform = platforms.get(one.platform)
-        if platform is None or platform.users_estimate is None or one.state is not PlatformState.CONNECTED:
-            continue
-        outcomes = dict(one.outcomes)
-        bound = sum(outcomes.get(outcome, 0) for outcome in BOUND)
-        found.append(Answered(platform.users_estimate, sum(outcomes.values()), bound))
-    return found
+    spots = ranked(platforms, {one.platform: one for one in shown}, reported)
+    return [_row(one, platforms.get(one.name), reported.get(one.name, 0)) for one in spots]
 
 
 def _row(spot: BlindSpot, platform: Platform | None, reported: int) -> dict[str, Any]:

@@ -96,8 +96,11 @@ def run(
 class Supervised:
     """A command of this package, kept running: when it ends by itself it is started again."""
 
-    def __init__(self, name: str, arguments: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
+        self._environment = None if environment is None else {**os.environ, **environment}
         self.console = folder / f"{name}.log"
         self.restarts = 0
         self._command = [sys.executable, "-m", "hub", *arguments]
@@ -111,7 +114,7 @@ class Supervised:
         threading.Thread(target=self._watch, name=f"watch {self.name}", daemon=True).start()
 
     def _spawn(self) -> None:
-        self._child = Child(self._command, self.console)
+        self._child = Child(self._command, self.console, self._environment)
 
     def _watch(self) -> None:
         while not self._stopping.is_set():

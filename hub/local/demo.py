@@ -1,4 +1,8 @@
-"""The demo: a made-up world through a real hub, in the terminal and on one local page, at a speed one can watch."""
+"""The demo: a made-up world through a whole hub, in the terminal and on the dashboard, at a speed one can watch.
+
+Its first stretch, eight months, passes in a minute or so; then the world lives on, a day in four minutes, with what
+`hub.local.living` lets happen. All times are the world's, and so are the dashboard's "today" and every lag.
+"""
 
 from __future__ import annotations
 
@@ -7,74 +11,117 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from aiohttp import web
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hub.core.model import DAY_MS, GapClass
+from hub.core.model import DAY_MS, GapClass, Platform
+from hub.local.beside import Beside
+from hub.local.living import JOINING, LATE, SILENT, Living
+from hub.local.pace import Pace
 from hub.local.replay import Replay
-from hub.local.worlds import make_world
+from hub.local.worlds import Crowd, make_world
 
-HOST = "127.0.0.1"
 FRAME_S = 0.5
 BAR_CELLS = 20
 CASES = 600
 SEED = 7
-WATCH_S = 75.0
-"""How long the made-up world takes when nothing says otherwise."""
+FIRST_DAYS = 243
+CROWD = Crowd(days=30, lives_a_day=150)
+"""What begins while the world lives on: enough that something happens every second or two, for two hours."""
 
-PAGE = Path(__file__).with_name("demo_page.html")
+WATCH_S = 75.0
+"""How long the first stretch takes when nothing says otherwise."""
+
+FIRST_PART = 0.6
+"""Of a demo that ends by itself, how much is the first stretch."""
+
+DAYS_A_SECOND = 1 / 240
+SILENT_OPERATOR = "vale"
+SILENT_DAYS = 2
+HURRY_S = 120.0
+"""A demo that lives on for less than this hurries what happens in it."""
+
+
+class About(NamedTuple):
+    """What the demo's roster says of a platform nobody hears from, besides its name."""
+
+    users: int
+    must_connect: bool
+    contact: str
+
+
+UNCONNECTED = {
+    "penniloan": About(42_000_000, True, "recycling@penniloan.invalid"),
+    "kerbpal": About(9_000_000, False, "hello@kerbpal.invalid"),
+    "oldboard": About(3_500_000, False, "admin@oldboard.invalid"),
+    "chalkly": About(18_000_000, True, "privacy@chalkly.invalid"),
+    "cliffbank": About(27_000_000, True, "numbers@cliffbank.invalid"),
+}
+CONNECTED_USERS = 30_000_000
+STEPS = (
+    "打开“我的”，再打开“账号与安全” · Open Me, then Account and security",
+    "更换或注销手机号 · Change or remove the number",
+)
 
 
 class Demo:
     """One run of the demo. `duration_s`: end by itself after about so long, with a summary."""
 
-    def __init__(self, data_dir: Path, duration_s: float | None) -> None:
+    def __init__(self, data_dir: Path, duration_s: float | None, *, web: bool = True, web_port: int = 0) -> None:
         world = data_dir / "world"
-        make_world(world, seed=SEED, cases=CASES)
-        self.replay = Replay(world, data_dir)
-        days = (self.replay.world.ends_at - self.replay.world.starts_at) / DAY_MS
-        self.replay.days_per_second = days / (duration_s or WATCH_S)
-        self.url = ""
+        make_world(world, seed=SEED, cases=CASES, days=FIRST_DAYS, crowd=CROWD)
+        options = ("--port", str(web_port)) if web else None
+        self.replay = Replay(world, data_dir, beside=Beside(archive=web, web=options), on_start=self._begin)
+        self._people_the_roster()
+        first_s = WATCH_S if duration_s is None else duration_s * FIRST_PART
+        turn_ms = self.replay.world.starts_at + FIRST_DAYS * DAY_MS
+        self.replay.pace = Pace(turn_ms, FIRST_DAYS / first_s, DAYS_A_SECOND)
+        self.replay.ends_after_s = duration_s
+        self.replay.apart = (LATE, SILENT, JOINING)
+        hurry = 1.0 if duration_s is None else max(1.0, HURRY_S / (duration_s - first_s))
+        self._living = Living(self.replay, turn_ms, hurry)
         self._console = Console()
+
+    def _people_the_roster(self) -> None:
+        """Users, contacts and steps, which a world has none of; and an operator that forgets its reports."""
+        world = self.replay.world
+        world.platforms = [(_about(platform), behaviour) for platform, behaviour in world.platforms]
+        first = (world.starts_at + FIRST_DAYS * DAY_MS) // DAY_MS
+        world.silent_days[SILENT_OPERATOR] |= set(range(first - SILENT_DAYS, first + SILENT_DAYS))
 
     async def run(self) -> dict[str, Any]:
         """Run until the world ends; the report."""
-        runner = web.AppRunner(self._site())
-        await runner.setup()
-        site = web.TCPSite(runner, HOST, 0)
-        await site.start()
-        self.url = f"http://{HOST}:{runner.addresses[0][1]}/"
-        self._console.print(f"Live page: {self.url}")
         drawing = asyncio.create_task(self._draw())
         try:
             return await self.replay.run()
         finally:
             drawing.cancel()
             await asyncio.gather(drawing, return_exceptions=True)
-            await runner.cleanup()
 
-    def _site(self) -> web.Application:
-        app = web.Application()
-        app.router.add_get("/", self._page)
-        app.router.add_get("/snapshot", self._snapshot)
-        return app
-
-    async def _page(self, _: web.Request) -> web.Response:
-        return web.Response(text=PAGE.read_text(encoding="utf-8"), content_type="text/html")
-
-    async def _snapshot(self, _: web.Request) -> web.Response:
-        return web.json_response(snapshot(self.replay))
+    def _begin(self, _run: Replay) -> None:
+        """The hub serves: say where, and let the world live on."""
+        for name, where in self.replay.hub.describe().items():
+            self._console.print(f"{name:18} {where}", soft_wrap=True)
+        self.replay.meanwhile.append(asyncio.create_task(self._living.go_on()))
 
     async def _draw(self) -> None:
         with Live(console=self._console, refresh_per_second=4) as live:
             while True:
                 live.update(Group(*draw(snapshot(self.replay))))
                 await asyncio.sleep(FRAME_S)
+
+
+def _about(platform: Platform) -> Platform:
+    about = UNCONNECTED.get(platform.id)
+    if about is None:
+        return platform._replace(users_estimate=CONNECTED_USERS // platform.tier)
+    return platform._replace(
+        users_estimate=about.users, must_connect=about.must_connect, contact=about.contact, guide_steps=STEPS
+    )
 
 
 def snapshot(replay: Replay) -> dict[str, Any]:

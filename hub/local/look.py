@@ -6,10 +6,8 @@ sorted by the same rules as coverage (`hub.core.gaps`). At scale the archive ans
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -27,7 +25,6 @@ from hub.core.model import (
     SEGMENT,
     AcceptedAnswer,
     AcceptedReport,
-    Clock,
     Coverage,
     GapClass,
     HubLog,
@@ -47,38 +44,21 @@ from hub.core.reports import Disputes
 from hub.core.standing import Standing
 from hub.core.universe import Universe
 from hub.errors import UnbindError
-from hub.settings import WorkerSettings
-from hub.stream.app import read_hub_log
-from hub.stream.log import log_spans, read_span
-
-
-def _settings(servers: str) -> WorkerSettings:
-    return WorkerSettings(servers, Path(), "look")
+from hub.stream.log import hub_time_ms, log_spans, newest, read_hub_log, read_span, reader_settings
 
 
 async def records(servers: str, tps: list[TopicPartition]) -> AsyncIterator[Record]:
     """Everything that partitions hold now."""
-    settings = _settings(servers)
+    settings = reader_settings(servers)
     async for batch in read_span(settings, await log_spans(settings, tps)):
         for record in batch:
             yield record
 
 
-async def newest(servers: str, topic: str, partitions: int) -> dict[bytes, Record]:
-    """The newest record of each key of a compacted topic."""
-    found: dict[bytes, Record] = {}
-    async for record in records(servers, [TopicPartition(topic, one) for one in range(partitions)]):
-        if record.value is None:
-            found.pop(record.key or b"", None)
-        else:
-            found[record.key or b""] = record
-    return found
-
-
 async def coverages(servers: str) -> list[Coverage]:
     """Every platform's coverage as last published."""
-    hub_log = await read_hub_log(_settings(servers))
-    found = await newest(servers, contracts.COVERAGE, hub_log.partitions)
+    hub_log = await read_hub_log(reader_settings(servers))
+    found = await newest(reader_settings(servers), contracts.COVERAGE, hub_log.partitions)
     return sorted((decode(record.value, Coverage) for record in found.values()), key=lambda one: one.platform)
 
 
@@ -105,8 +85,9 @@ async def coverage(servers: str) -> list[dict[str, Any]]:
 
 
 async def _with_standing(servers: str) -> list[tuple[Coverage, Standing | None]]:
-    hub_log = await read_hub_log(_settings(servers))
-    roster = [decode(one.value, Platform) for one in (await newest(servers, contracts.PLATFORMS, 1)).values()]
+    hub_log = await read_hub_log(reader_settings(servers))
+    known = await newest(reader_settings(servers), contracts.PLATFORMS, 1)
+    roster = [decode(one.value, Platform) for one in known.values()]
     found = await standings(servers, hub_log, {one.id: one for one in roster})
     return [(one, found.get(one.platform)) for one in await coverages(servers)]
 
@@ -130,7 +111,7 @@ async def gaps(servers: str, platform: str | None) -> list[dict[str, Any]]:
 
 async def rejected(servers: str, last: int) -> list[dict[str, Any]]:
     """The newest refused messages, without their content."""
-    settings = _settings(servers)
+    settings = reader_settings(servers)
     tp = TopicPartition(contracts.REJECTED, 0)
     ((first, end),) = (await log_spans(settings, [tp])).values()
     rows = []
@@ -153,7 +134,7 @@ async def cases(servers: str, number: str) -> list[dict[str, Any]]:
     """A number's cases, newest first, with every platform's answer or gap."""
     if not is_e164(number):
         raise UnbindError("this is no phone number", todo=REFUSAL_TODO[Refusal.INVALID_NUMBER])
-    hub_log = await read_hub_log(_settings(servers))
+    hub_log = await read_hub_log(reader_settings(servers))
     partition = partition_of(number.encode(), hub_log.partitions)
     folded, universe, mine = MemoryCases(), Universe(), set()
     async for record in records(servers, [TopicPartition(contracts.RELEASES, partition)]):
@@ -170,7 +151,7 @@ async def cases(servers: str, number: str) -> list[dict[str, Any]]:
             segment.move(bit, notice.stage)
         if change.number == number:
             mine.add(change.case.position)
-    now_ms = await hub_time_ms(servers)
+    now_ms = await hub_time_ms(reader_settings(servers), hub_log)
     books = await _books(servers, hub_log, partition)
     return [
         _describe(folded.cases[position], books, universe, now_ms)
@@ -178,24 +159,15 @@ async def cases(servers: str, number: str) -> list[dict[str, Any]]:
     ]
 
 
-async def hub_time_ms(servers: str) -> int:
-    """Now, or the time of a replayed world."""
-    hub_log = await read_hub_log(_settings(servers))
-    if hub_log.clock != "world":
-        return int(time.time() * 1000)
-    found = await newest(servers, contracts.CLOCK, 1)
-    return max((decode(record.value, Clock).now_ms for record in found.values()), default=0)
-
-
 async def _books(servers: str, hub_log: HubLog, partition: int) -> list[PlatformBook]:
     """What every platform said of one partition."""
-    roster = await newest(servers, contracts.PLATFORMS, 1)
+    roster = await newest(reader_settings(servers), contracts.PLATFORMS, 1)
     platforms = [decode(record.value, Platform) for record in roster.values()]
     disputes = Disputes()
     async for record in records(servers, [TopicPartition(contracts.REPORTED, 0)]):
         disputes.add(decode(record.value, AcceptedReport, AcceptedAnswer))
     books = {one.id: PlatformBook(one.id, one, disputes) for one in platforms}
-    for record in (await newest(servers, contracts.TILES, hub_log.partitions)).values():
+    for record in (await newest(reader_settings(servers), contracts.TILES, hub_log.partitions)).values():
         stored = decode(record.value, Tile, Received)
         book = books.get(stored.platform)
         if book is None or stored.partition != partition:

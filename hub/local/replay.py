@@ -8,27 +8,29 @@ event has a receipt, every adapter has handled every notice, and coverage says i
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from hub import contracts
 from hub.contracts import partition_of
-from hub.core.model import Coverage, Key
+from hub.core.model import Coverage, NumberEvent
 from hub.errors import HubError
 from hub.local.adapters import ENDS_FILE
+from hub.local.beside import Beside
 from hub.local.children import Supervised
+from hub.local.pace import Pace
 from hub.local.up import LocalHub
 from hub.local.watch import Watch, platform_report
 from hub.local.world import Happening, World, read_world
+from hub.local.world_keys import HUB_ID, keys_of, public_keys
 from hub.recount import Difference, recount
 from hub.registrar import Registrar, registrar
 from hub.sdk.publisher import OperatorPublisher, PublisherSettings
-from hub.signing import Signer
+from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)
 
@@ -37,23 +39,6 @@ SETTLE_DEADLINE_S = 300.0
 
 TICK_S = 0.5
 POLL_S = 0.05
-HUB_ID = "world"
-
-
-def keys_of(ids: list[str], folder: Path) -> dict[str, Signer]:
-    """The keys of a world's operators or platforms; made once, kept in the data folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = {}
-    for one in ids:
-        path = folder / f"{one}.pem"
-        if not path.exists():
-            Signer.generate(f"{one}-1", HUB_ID).save(path)
-        found[one] = Signer.load(path, f"{one}-1", HUB_ID)
-    return found
-
-
-def _public(signers: dict[str, Signer]) -> dict[str, Key]:
-    return {one: Key(signer.key_id, signer.public, 0) for one, signer in signers.items()}
 
 
 class Replay:
@@ -68,27 +53,51 @@ class Replay:
         adapter_groups: int = 1,
         recount: bool = False,
         on_start: Callable[[Replay], None] | None = None,
+        at_end: Callable[[Replay], Awaitable[None]] | None = None,
         session_timeout_s: float = 10.0,
+        beside: Beside | None = None,
     ) -> None:
         self.world_dir = world_dir.absolute()
         self.data_dir = data_dir.absolute()
         ids = _ids(self.world_dir)
-        self._operators = keys_of(ids["operators"], self.data_dir / "keys" / "operators")
-        platforms = keys_of(ids["platforms"], self.data_dir / "keys" / "platforms")
-        self.world: World = read_world(self.world_dir, _public(self._operators), _public(platforms))
+        self.operator_keys = keys_of(ids["operators"], self.data_dir / "keys" / "operators")
+        self.platform_keys = keys_of(ids["platforms"], self.data_dir / "keys" / "platforms")
+        self.world: World = read_world(self.world_dir, public_keys(self.operator_keys), public_keys(self.platform_keys))
         self.hub = LocalHub(
-            self.data_dir / "hub", hub_id=HUB_ID, clock="world", workers=workers, session_timeout_s=session_timeout_s
+            self.data_dir / "hub",
+            hub_id=HUB_ID,
+            clock="world",
+            workers=workers,
+            session_timeout_s=session_timeout_s,
+            beside=beside,
         )
         self.adapters: list[Supervised] = []
         self.now_ms = self.world.starts_at
         self.sent = 0
         self.watch: Watch | None = None
         self._groups = adapter_groups
-        self.days_per_second: float | None = None
+        self.pace: Pace | None = None
         """How fast the world passes; None for as fast as it goes."""
+
+        self.ends_after_s: float | None = None
+        """When to end although the world goes on."""
+
+        self.ends_at = self.world.ends_at
+        self.apart: tuple[str, ...] = ()
+        """Platforms whose adapters each have a process of their own."""
+
+        self.prepared: dict[bytes, NumberEvent] = {}
+        """Events that are sent in place of the world's, by event id: with a clearance, say."""
+
+        self.meanwhile: list[asyncio.Task[None]] = []
+        """What else goes on in the world; ended when everything is sent."""
+
+        self.timeline: list[Happening] = []
+        self._next_ms = self.world.starts_at
         self.differences: list[Difference] = []
         self._recount = recount
         self._on_start = on_start
+        self._at_end = at_end
         self._registrar: Registrar | None = None
 
     async def run(self) -> dict[str, Any]:
@@ -108,56 +117,77 @@ class Replay:
                 if self._on_start is not None:
                     self._on_start(self)
                 await self._publish()
+                await self._end_meanwhile()
                 await self._settle()
                 if self._recount:
                     self.differences = await recount(self.hub.address.bootstrap_servers)
+                if self._at_end is not None:
+                    await self._at_end(self)
                 return self.report()
             finally:
                 watching.cancel()
                 await asyncio.gather(*(asyncio.to_thread(one.stop) for one in self.adapters))
                 await self.watch.stop()
 
+    async def _end_meanwhile(self) -> None:
+        for one in self.meanwhile:
+            one.cancel()
+        for error in await asyncio.gather(*self.meanwhile, return_exceptions=True):
+            if isinstance(error, Exception):
+                raise error
+
     def _start_adapters(self) -> None:
         acting = [one.id for one, _ in self.world.platforms if one.state in {"CONNECTED", "LEFT"}]
         (self.data_dir / ENDS_FILE).unlink(missing_ok=True)
+        together = [one for one in acting if one not in self.apart]
         for group in range(self._groups):
-            members = acting[group :: self._groups]
-            arguments = [
-                *("adapters", str(self.world_dir)),
-                *("--data-dir", str(self.data_dir)),
-                *("--bootstrap-servers", self.hub.address.bootstrap_servers),
-                *("--hub-id", self.hub.address.hub_id),
-                *("--partitions", str(self.hub.address.partitions)),
-                *("--platforms", ",".join(members)),
-            ]
+            members = together[group :: self._groups]
             if members:
-                self.adapters.append(Supervised(f"adapters-{group + 1}", arguments, self.data_dir))
-        for one in self.adapters:
-            one.start()
+                self.start_adapters(f"adapters-{group + 1}", members)
+        for one in self.apart:
+            if one in acting:
+                self.start_adapters(f"adapters-{one}", [one])
+
+    def start_adapters(self, name: str, members: list[str]) -> Supervised:
+        """Start some platforms' adapters in a process of their own."""
+        arguments = [
+            *("adapters", str(self.world_dir)),
+            *("--data-dir", str(self.data_dir)),
+            *("--bootstrap-servers", self.hub.address.bootstrap_servers),
+            *("--hub-id", self.hub.address.hub_id),
+            *("--partitions", str(self.hub.address.partitions)),
+            *("--platforms", ",".join(members)),
+        ]
+        started = Supervised(name, arguments, self.data_dir)
+        started.start()
+        self.adapters.append(started)
+        return started
 
     async def _publish(self) -> None:
         folder = self.data_dir / "outboxes"
         folder.mkdir(exist_ok=True)
         publishers = {
             one: OperatorPublisher(one, signer, self.hub.address, PublisherSettings(folder / f"{one}.outbox"))
-            for one, signer in self._operators.items()
+            for one, signer in self.operator_keys.items()
         }
-        timeline = self.world.timeline()
+        self.timeline = self.world.timeline()
         async with AsyncExitStack() as stack:
             for publisher in publishers.values():
                 await stack.enter_async_context(publisher)
-            clock = asyncio.create_task(self._keep_clock())
+            began = time.monotonic()
+            clock = asyncio.create_task(self._keep_clock(began))
             stack.callback(clock.cancel)
-            await self._send_all(timeline, publishers)
+            await self._send_all(began, publishers)
             for publisher in publishers.values():
                 await publisher.wait_all(SETTLE_DEADLINE_S)
 
-    async def _send_all(self, timeline: list[Happening], publishers: dict[str, OperatorPublisher]) -> None:
+    async def _send_all(self, began: float, publishers: dict[str, OperatorPublisher]) -> None:
         """Send in order of record time: strictly within a partition, whoever sends. A publisher keeps its own order."""
-        began = time.monotonic()
         under_way: dict[int, tuple[str, asyncio.Task[Any]]] = {}
-        for happening in timeline:
-            await self._pace(happening, began)
+        for happening in self.timeline:
+            if not await self._pace(happening, began):
+                self.ends_at = self.now_ms
+                break
             key = happening.operator if happening.event is None else happening.event.number
             partition = partition_of(key.encode(), self.hub.address.partitions)
             before = under_way.get(partition)
@@ -173,20 +203,28 @@ class Replay:
             await publisher.send_report(happening.day, timestamp_ms=happening.at_ms)
         else:
             self.sent += 1
-            await publisher.send(happening.event, timestamp_ms=happening.at_ms)
+            event = self.prepared.get(happening.event.event_id, happening.event)
+            await publisher.send(event, timestamp_ms=happening.at_ms)
 
-    async def _pace(self, happening: Happening, began: float) -> None:
-        """Wait until it is time, if the world runs at a speed one can watch."""
+    async def _pace(self, happening: Happening, began: float) -> bool:
+        """Wait until it is time, if the world runs at a speed one can watch; False once it is to end."""
+        self._next_ms = happening.at_ms
+        if self.pace is not None:
+            due_s = self.pace.due_s(self.world.starts_at, happening.at_ms)
+            ends_s = self.ends_after_s
+            if ends_s is not None and max(due_s, time.monotonic() - began) > ends_s:
+                await asyncio.sleep(max(0.0, began + ends_s - time.monotonic()))
+                return False
+            await asyncio.sleep(max(0.0, began + due_s - time.monotonic()))
         self.now_ms = max(self.now_ms, happening.at_ms)
-        if self.days_per_second is None:
-            return
-        due = began + (happening.at_ms - self.world.starts_at) / 86_400_000 / self.days_per_second
-        if due > time.monotonic():
-            await asyncio.sleep(due - time.monotonic())
+        return True
 
-    async def _keep_clock(self) -> None:
+    async def _keep_clock(self, began: float) -> None:
         assert self._registrar is not None, "run() made one"
         while True:
+            if self.pace is not None:  # time passes between two happenings as well, and not beyond the next
+                passed = self.pace.time_at(self.world.starts_at, time.monotonic() - began)
+                self.now_ms = max(self.now_ms, min(passed, self._next_ms))
             await self._registrar.put_clock(min(self.now_ms, self.world.ends_at - 1))
             await asyncio.sleep(TICK_S)
 
@@ -195,13 +233,11 @@ class Replay:
         assert self._registrar is not None, "run() made them"
         await self._within("the watcher", self.watch.caught_up())
         releases = self.watch.ends(contracts.RELEASES)
-        scratch = self.data_dir / "ends.tmp"
-        scratch.write_text(json.dumps(releases), encoding="utf-8")
-        scratch.rename(self.data_dir / ENDS_FILE)
+        write_json(self.data_dir / ENDS_FILE, releases)
         await self._within("adapters", self._until(lambda: not any(one.running for one in self.adapters)))
         await self._within("the watcher", self.watch.caught_up())
-        self.now_ms = self.world.ends_at
-        await self._registrar.put_clock(self.world.ends_at)
+        self.now_ms = self.ends_at
+        await self._registrar.put_clock(self.ends_at)
         acks = self.watch.ends(contracts.ACKS)
         await self._within("coverage", self._until(lambda: self._covered(releases, acks)))
 
@@ -217,7 +253,7 @@ class Replay:
         as_of = coverage.as_of
         home = partition_of(coverage.platform.encode(), self.hub.address.partitions)
         return (
-            as_of.now_ms >= self.world.ends_at
+            as_of.now_ms >= self.ends_at
             and as_of.acks >= acks[home]
             and all(as_of.releases[partition] >= end for partition, end in releases.items())
         )

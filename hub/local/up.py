@@ -10,11 +10,12 @@ from pathlib import Path
 
 from hub.core.model import HubLog
 from hub.errors import HubError
+from hub.local.beside import Beside, Programs
 from hub.local.children import Supervised
 from hub.local.kafka import EmbeddedKafka
 from hub.registrar import registrar
 from hub.settings import PARTITIONS_DEFAULT, HubAddress, WorkerSettings
-from hub.stream.app import GROUP, read_hub_log
+from hub.stream.log import GROUP, read_hub_log
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class LocalHub:
         data_dir: everything it keeps; a second start on it goes on where the first ended.
         bootstrap_servers: a cluster that is there; None for our own.
         clock: `record`, or `world` for a replay.
-        delivery: options of `unbind-hub delivery run`, to run it too; None to leave it.
+        beside: which programs run beside the workers.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class LocalHub:
         fast_start: bool = True,
         worker_options: tuple[str, ...] = (),
         replication: int = 1,
-        delivery: tuple[str, ...] | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -58,8 +59,7 @@ class LocalHub:
         self._worker_options = worker_options
         self._count = workers
         self._replication = replication
-        self._delivery_options = delivery
-        self.delivery: Supervised | None = None
+        self.beside = Programs(self.data_dir, beside or Beside())
         self.workers: list[Supervised] = []
 
     @property
@@ -75,8 +75,7 @@ class LocalHub:
         hub_log = await self._topics()
         for number in range(1, self._count + 1):
             self.add_worker(f"worker-{number}")
-        if self._delivery_options is not None:
-            self.delivery = self._start_delivery(self._delivery_options)
+        await asyncio.to_thread(self.beside.start, self.address.bootstrap_servers)
         await self.ready()
         return hub_log
 
@@ -109,14 +108,6 @@ class LocalHub:
         self.workers.append(worker)
         return worker
 
-    def _start_delivery(self, options: tuple[str, ...]) -> Supervised:
-        self._ready_file("delivery").unlink(missing_ok=True)
-        folder, ready = str(self.data_dir / "delivery"), str(self._ready_file("delivery"))
-        where = ("--bootstrap-servers", self.address.bootstrap_servers, "--data-dir", folder, "--ready-file", ready)
-        delivery = Supervised("delivery", ["delivery", "run", *where, *options], self.data_dir)
-        delivery.start()
-        return delivery
-
     def _ready_file(self, name: str) -> Path:
         return self.data_dir / f"{name}.ready.json"
 
@@ -127,11 +118,12 @@ class LocalHub:
             HubError: one does not in time, with its last words.
         """
         deadline = time.monotonic() + READY_DEADLINE_S
-        for worker in [*self.workers, *([self.delivery] if self.delivery is not None else [])]:
+        for worker in self.workers:
             while not self._ready_file(worker.name).exists():
                 if time.monotonic() > deadline:
                     raise worker.failure()
                 await asyncio.sleep(POLL_S)
+        await self.beside.ready(READY_DEADLINE_S)
 
     def metrics_url(self, name: str = "worker-1") -> str:
         """Where a worker's metrics are."""
@@ -140,24 +132,18 @@ class LocalHub:
 
     def describe(self) -> dict[str, str]:
         """Where everything is."""
-        where = {
+        return {
             "bootstrap_servers": self.address.bootstrap_servers,
             "metrics_url": self.metrics_url(),
             "data_dir": str(self.data_dir),
             "hub_id": self.address.hub_id,
             "group": GROUP,
+            **self.beside.describe(),
         }
-        if self.delivery is not None:
-            ready = json.loads(self._ready_file("delivery").read_text(encoding="utf-8"))
-            where["delivery_url"] = f"http://127.0.0.1:{ready['port']}"
-            where["delivery_status_url"] = f"http://127.0.0.1:{ready['metrics_port']}"
-            where["delivery_key"] = ready["public_key"]
-        return where
 
     async def stop(self) -> None:
-        """End delivery and workers, then Kafka."""
-        if self.delivery is not None:
-            await asyncio.to_thread(self.delivery.stop)
+        """End workers and what runs beside them, then Kafka."""
+        await self.beside.stop()
         await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in self.workers))
         if self._kafka is not None:
             await asyncio.to_thread(self._kafka.stop)

@@ -15,7 +15,17 @@ from hub import contracts
 from hub.contracts import decode, receipts_topic
 from hub.core.breaches import OperatorBook
 from hub.core.memory import MemoryCases
-from hub.core.model import Coverage, Decision, Operator, PortedNotice, Receipt, Rejected, ReleaseNotice, Source
+from hub.core.model import (
+    Coverage,
+    Decision,
+    Operator,
+    PortedNotice,
+    Receipt,
+    Rejected,
+    ReleaseNotice,
+    ReportReceipt,
+    Source,
+)
 from hub.settings import HubAddress, WorkerSettings
 from hub.stream.followers import Follower
 
@@ -43,7 +53,7 @@ class Watch(Follower):
     def handle(self, raw: Any) -> None:
         """Take in one record."""
         if raw.topic in self._receipts:
-            found = decode(raw.value, Receipt, PortedNotice)
+            found = decode(raw.value, Receipt, PortedNotice, ReportReceipt)
             if isinstance(found, Receipt):
                 self.books[self._receipts[raw.topic]].add(found)
         elif raw.topic == contracts.RELEASES:

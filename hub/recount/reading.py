@@ -33,13 +33,18 @@ async def recount(bootstrap_servers: str, *, security: Mapping[str, object] | No
     Raises:
         HubError: the cluster cannot be read, or holds no hub.
     """
+    return await asyncio.to_thread(compare, await read_logs(bootstrap_servers, security=security))
+
+
+async def read_logs(bootstrap_servers: str, *, security: Mapping[str, object] | None = None) -> Logs:
+    """Everything the recount goes by; see `recount`."""
     async with _reader(bootstrap_servers, security) as consumer:
         hub = await _whole(consumer, HUB, 1)
         partitions = about_hub(hub)["partitions"]
         # Coverage before the rest: every place it names is then in the logs read after it.
         coverage = await _whole(consumer, COVERAGE, partitions)
         releases = await _whole(consumer, RELEASES, partitions)
-        logs = Logs(
+        return Logs(
             hub,
             releases,
             await _whole(consumer, ACKS, partitions),
@@ -47,7 +52,6 @@ async def recount(bootstrap_servers: str, *, security: Mapping[str, object] | No
             await _whole(consumer, REPORTED, 1),
             coverage,
         )
-    return await asyncio.to_thread(compare, logs)
 
 
 async def recount_clearance(

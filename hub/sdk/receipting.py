@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hub.contracts import decode
-from hub.core.model import Decision, PortedNotice, Receipt
+from hub.core.model import Decision, PortedNotice, Receipt, ReportReceipt
 from hub.errors import ContractError
 
 OnPorted = Callable[[PortedNotice], None]
@@ -33,14 +33,14 @@ class ReceiptReader:
         receipts = []
         for record in batch:
             try:
-                found = decode(record.value, Receipt, PortedNotice)
+                found = decode(record.value, Receipt, PortedNotice, ReportReceipt)
             except ContractError as wrong:
                 # It may be of a later schema; this version cannot count it, and says so.
                 _log.warning("the receipt at %d cannot be read: %s", record.offset, wrong.message)
                 continue
             if isinstance(found, Receipt):
                 receipts.append(found)
-            else:
+            elif isinstance(found, PortedNotice):  # receipts of people's reports are read by whoever passed them on
                 self.ported[found.operator, found.decision] += 1
                 if self._on_ported is not None:
                     self._on_ported(found)

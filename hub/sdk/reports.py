@@ -18,11 +18,18 @@ from hub.signing import Signer
 POLL_MS = 250
 
 
-async def send_report(report: Report, signer: Signer, address: HubAddress, timeout_s: float = 30.0) -> ReportReceipt:
+async def send_report(
+    report: Report,
+    signer: Signer,
+    address: HubAddress,
+    timeout_s: float = 30.0,
+    timestamp_ms: int | None = None,
+) -> ReportReceipt:
     """Sign and send one report, and wait for its receipt. Sent again with the same id it counts once.
 
     Args:
         signer: of a key that the roster has for `report.operator`.
+        timestamp_ms: the record time in a replayed world; elsewhere the broker's clock counts.
 
     Raises:
         OperatorError: the report does not fit its schema.
@@ -45,6 +52,7 @@ async def send_report(report: Report, signer: Signer, address: HubAddress, timeo
                 key=key,
                 partition=partition_of(key, address.partitions),
                 headers=list(signer.headers(REPORTS, value)),
+                timestamp_ms=timestamp_ms,
             )
             return await _receipt(consumer, report.report_id, time.monotonic() + timeout_s)
     except KafkaError as wrong:

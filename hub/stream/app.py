@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import logging
 import os
 import signal
@@ -25,8 +24,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import start_http_server
 
 from hub import contracts
-from hub.contracts import decode
-from hub.core.model import HubLog, Operator
+from hub.core.model import Operator
 from hub.errors import HubError
 from hub.header_names import tolerate_header_names
 from hub.metrics import Metrics
@@ -41,14 +39,13 @@ from hub.stream.followers import CaseFollower, ReportedFollower, RosterFollower
 from hub.stream.held_store import HeldFollower, HeldStore
 from hub.stream.hub_key import open_signer
 from hub.stream.intake import IntakeWorker
-from hub.stream.log import log_spans, new_consumer, new_producer, read_span, started
+from hub.stream.log import GROUP, new_consumer, new_producer, read_hub_log, started
 from hub.stream.read_back import ReadBack
 from hub.stream.runner import Chunk, Stage, guarded
+from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)
 
-GROUP = "unbind-hub"
-HUB_LOG_KEY = b"hub"
 COMMIT_INTERVAL_S = 0.5
 FETCH_BYTES = 8 * 1024 * 1024
 STREAM_BUFFER = 64
@@ -59,35 +56,12 @@ through the state beside them, for cycles that are not there: a third of the tim
 LAG_INTERVAL_S = 1.0
 
 
-async def read_hub_log(settings: WorkerSettings) -> HubLog:
-    """What the topics were made as.
-
-    Raises:
-        HubError: the topics are not there.
-    """
-    tp = TopicPartition(contracts.HUB, 0)
-    found: HubLog | None = None
-    async with started(new_consumer(settings)) as consumer:
-        if contracts.HUB not in await consumer.topics():
-            raise _no_hub(settings)
-    async for batch in read_span(settings, await log_spans(settings, [tp])):
-        for record in batch:
-            if record.key == HUB_LOG_KEY:
-                found = decode(record.value, HubLog)
-    if found is None:
-        raise _no_hub(settings)
-    return found
-
-
 async def _check_topics(settings: WorkerSettings) -> None:
     """A follower would wait without an end for a topic that an earlier version did not make."""
     async with started(new_consumer(settings)) as consumer:
-        if contracts.HELD not in await consumer.topics():
-            raise HubError(f"the hub has no topic {contracts.HELD}: an earlier version made it", todo="Run `up` once.")
-
-
-def _no_hub(settings: WorkerSettings) -> HubError:
-    return HubError(f"no hub at {settings.bootstrap_servers}", todo="Make its topics first: unbind-hub up.")
+        missing = sorted({name for name in contracts.topics() if "<" not in name} - set(await consumer.topics()))
+    if missing:
+        raise HubError(f"the hub has no topic {', '.join(missing)}: an earlier version made it", todo="Run `up` once.")
 
 
 @asynccontextmanager
@@ -272,9 +246,7 @@ async def _say_ready(settings: WorkerSettings, context: Context, stages: dict[st
     gc.freeze()  # what was read at the start stays; looking through it would stop the loop for a second
     log.info("worker %s serves; metrics at port %d", settings.instance_id, port)
     if settings.ready_file is not None:
-        scratch = settings.ready_file.with_suffix(".tmp")
-        scratch.write_text(json.dumps({"metrics_port": port, "pid": os.getpid()}), encoding="utf-8")
-        scratch.replace(settings.ready_file)
+        write_json(settings.ready_file, {"metrics_port": port, "pid": os.getpid()})
 
 
 async def _show_lag(app: faust.App, metrics: Metrics) -> None:

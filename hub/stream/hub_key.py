@@ -32,7 +32,9 @@ async def open_signer(settings: WorkerSettings, hub_log: HubLog, producer: AIOKa
     key = Signer.load(path, NAME, hub_log.hub_id)
     signer = key.named(f"hub/{settings.instance_id}/{key.public[:4].hex()}")
     if signer.key_id not in await published_keys(settings):
-        made = HubKey(Key(signer.key_id, signer.public, valid_from=hub_log.made_at))
+        # A replayed world's times have nothing to do with when its topics were made.
+        valid_from = 0 if hub_log.clock == "world" else hub_log.made_at
+        made = HubKey(Key(signer.key_id, signer.public, valid_from))
         await producer.send_and_wait(contracts.HUB, encode(made), key=signer.key_id.encode(), partition=0)
     return signer
 

@@ -21,7 +21,7 @@ from hub.local.kafka import EmbeddedKafka
 from hub.local.up import LocalHub
 from hub.registrar import registrar
 from hub.settings import HubAddress, WorkerSettings
-from hub.stream.app import GROUP
+from hub.stream.log import GROUP
 from tests.bench import messages
 from tests.bench.machine import HUB_CORE, TICKS_PER_S, cpu_seconds, on_core
 from tests.bench.messages import Message

@@ -51,7 +51,7 @@ from hub.core.model import (
 from hub.local.up import LocalHub
 from hub.registrar import registrar
 from hub.signing import Headers, Signer
-from hub.stream.app import GROUP
+from hub.stream.log import GROUP
 
 POLL_S = 0.02
 DEADLINE_S = 60.0

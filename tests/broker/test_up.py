@@ -20,7 +20,7 @@ from hub.local.children import Child
 from hub.local.kafka import EmbeddedKafka
 from hub.local.up import LocalHub
 from hub.settings import WorkerSettings
-from hub.stream.app import read_hub_log
+from hub.stream.log import read_hub_log
 from tests.broker.scene import Scene, mobile_numbers, wait_until
 
 pytestmark = pytest.mark.broker

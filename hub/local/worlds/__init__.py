@@ -5,6 +5,6 @@
 `making` deals all of that and writes the files.
 """
 
-from hub.local.worlds.making import WorldSummary, make_world
+from hub.local.worlds.making import Crowd, WorldSummary, make_world
 
-__all__ = ["WorldSummary", "make_world"]
+__all__ = ["Crowd", "WorldSummary", "make_world"]

@@ -40,6 +40,13 @@ NUMBER_CHARS = len("+8613400000000")
 NOTE = "Synthetic: no number or account here belongs to anyone; numbers are random, names are invented."
 
 
+class Crowd(NamedTuple):
+    """Ordinary lives that begin densely in the last days of a world, besides its cases."""
+
+    days: int
+    lives_a_day: int
+
+
 class WorldSummary(NamedTuple):
     """What a new world holds. `cases`: meant to open; trouble may add or refuse some."""
 
@@ -53,7 +60,13 @@ class WorldSummary(NamedTuple):
 
 
 def make_world(
-    directory: Path, *, seed: int, cases: int, platforms: int | None = None, days: int = DAYS
+    directory: Path,
+    *,
+    seed: int,
+    cases: int,
+    platforms: int | None = None,
+    days: int = DAYS,
+    crowd: Crowd | None = None,
 ) -> WorldSummary:
     """Make a world in a new or empty folder; the same arguments give the same bytes.
 
@@ -63,6 +76,7 @@ def make_world(
         cases: to open, about; from 300 on the world holds every trouble there is.
         platforms: on the roster; from 20 on (the default) every state and behaviour.
         days: from 2026-01-01 to the report, at least 200.
+        crowd: what begins in further days after those.
 
     Raises:
         HubError: the folder is not empty, or a world of that size cannot be.
@@ -71,12 +85,14 @@ def make_world(
         raise HubError("a world that small holds nothing", todo=f"Ask for a case, a platform and {DAYS_MIN} days.")
     if directory.exists() and any(directory.iterdir()):
         raise HubError(f"{directory} is not empty", todo="Name a folder that is not there yet.")
-    ends_at = STARTS_AT + days * DAY_MS
+    ends_at = STARTS_AT + (days + (crowd.days if crowd else 0)) * DAY_MS
     rng = Random(f"unbind-hub world {seed}")
     operators = make_operators(rng, STARTS_AT, ends_at)
     roster = make_platforms(rng, len(SKETCHES) if platforms is None else platforms, STARTS_AT, ends_at)
     dealer = _Dealer(rng, seed, operators, moments(roster, STARTS_AT, ends_at), ends_at)
     lives = list(dealer.deal(cases))
+    if crowd is not None:
+        lives += dealer.crowd(crowd, days)
     accounts = list(bind_accounts(rng, lives, [one["id"] for one in roster], ends_at))
 
     rows = [row for life in lives for row in life.rows]
@@ -120,16 +136,22 @@ class _Dealer:
             if self.rng.random() < BYSTANDER_PART:
                 yield self._life(lambda life: life.wait(0, 1), 1)
 
+    def crowd(self, crowd: Crowd, first_day: int) -> Iterator[Life]:
+        """A crowd's lives."""
+        ways, weights = [way for _, way in ORDINARY], [weight for weight, _ in ORDINARY]
+        for _ in range(crowd.days * crowd.lives_a_day):
+            yield self._life(self.rng.choices(ways, weights)[0], crowd.days, first_day - 1)
+
     def _any_way(self) -> Way:
         if self.rng.random() < SELDOM_PART:
             return self.rng.choice(self.seldom)
         return self.rng.choices([way for _, way in ORDINARY], [weight for weight, _ in ORDINARY])[0]
 
-    def _life(self, way: Way, days: int) -> Life:
+    def _life(self, way: Way, days: int, first_day: int = 0) -> Life:
         """One life, lived until the world ends. It begins a day in at least: rows may arrive before they occur."""
         operator = self.rng.choice([*self.ranges])
         others = [one for one in self.ranges if one != operator]
-        starts_at = STARTS_AT + DAY_MS + self.rng.randrange(days * 86_400) * SECOND_MS
+        starts_at = STARTS_AT + (first_day + 1) * DAY_MS + self.rng.randrange(days * 86_400) * SECOND_MS
         own = Random(f"unbind-hub world {self.seed} life {len(self.taken)}")
         life = Life(own, operator, others, self._number(operator), starts_at)
         way(life)

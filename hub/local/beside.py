@@ -1,0 +1,128 @@
+"""What a whole hub runs beside Kafka and its workers: delivery, the archive with its PostgreSQL, the web.
+
+Each is a command of this package in a process of its own, started again when it ends by itself, with a ready file
+that says where it serves. An address with a password goes through the environment, which `ps` does not show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hub.errors import HubError
+from hub.local.children import Supervised
+from hub.local.postgres import EmbeddedPostgres
+
+DSN_VARIABLE = "UNBIND_HUB_ARCHIVE"
+POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Which programs run beside the workers.
+
+    `delivery`, `web`: options of `unbind-hub delivery run` and `unbind-hub web run`; None to leave the program.
+    `archive`: keep history; in the PostgreSQL of `dsn`, or of our own if there is none.
+    """
+
+    delivery: tuple[str, ...] | None = None
+    archive: bool = False
+    dsn: str | None = None
+    web: tuple[str, ...] | None = None
+
+
+class Programs:
+    """The programs, running."""
+
+    def __init__(self, data_dir: Path, wanted: Beside) -> None:
+        self._data_dir = data_dir
+        self._wanted = wanted
+        self.running: dict[str, Supervised] = {}
+        own = wanted.archive and wanted.dsn is None
+        self.postgres = EmbeddedPostgres(data_dir / "postgres") if own else None
+
+    @property
+    def dsn(self) -> str | None:
+        """Where history is kept; None if nobody keeps it."""
+        if self.postgres is not None:
+            return self.postgres.dsn()
+        return self._wanted.dsn if self._wanted.archive else None
+
+    @property
+    def key_file(self) -> Path:
+        """The archive's keys: beside the database's folder, never in it."""
+        return self._data_dir / "archive.keys"
+
+    def start(self, servers: str) -> None:
+        """Start all of them; they find their way by themselves once the topics are there."""
+        where = ("--bootstrap-servers", servers)
+        if self.postgres is not None:
+            self.postgres.start()
+        history = {DSN_VARIABLE: self.dsn} if self.dsn is not None else {}
+        if self._wanted.archive:
+            self._run("archive", ["archive", "run", *where, "--key-file", str(self.key_file)], history)
+        if self._wanted.delivery is not None:
+            folder = str(self._data_dir / "delivery")
+            self._run("delivery", ["delivery", "run", *where, "--data-dir", folder, *self._wanted.delivery])
+        if self._wanted.web is not None:
+            folder = str(self._data_dir / "web")
+            keys = ("--key-file", str(self.key_file)) if history else ()
+            self._run("web", ["web", "run", *where, "--data-dir", folder, *keys, *self._wanted.web], history)
+
+    def _run(self, name: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self.ready_file(name).unlink(missing_ok=True)
+        ready = ("--ready-file", str(self.ready_file(name)))
+        program = Supervised(name, [*arguments, *ready], self._data_dir, environment)
+        program.start()
+        self.running[name] = program
+
+    def ready_file(self, name: str) -> Path:
+        """Where a program says that it serves."""
+        return self._data_dir / f"{name}.ready.json"
+
+    def said(self, name: str) -> dict[str, Any]:
+        """What a program said when it was ready."""
+        found: dict[str, Any] = json.loads(self.ready_file(name).read_text(encoding="utf-8"))
+        return found
+
+    async def ready(self, deadline_s: float) -> None:
+        """Wait until those that people or platforms come to serve; the archive may read what it missed meanwhile.
+
+        Raises:
+            HubError: one does not in time, with its last words.
+        """
+        deadline = time.monotonic() + deadline_s
+        for name in [one for one in self.running if one != "archive"]:
+            while not self.ready_file(name).exists():
+                if time.monotonic() > deadline:
+                    raise self.failure(name)
+                await asyncio.sleep(POLL_S)
+
+    def failure(self, name: str) -> HubError:
+        """What to raise when one does not do what it should."""
+        return self.running[name].failure()
+
+    def describe(self) -> dict[str, str]:
+        """Where they are. An address that was given is not said back: it may hold a password."""
+        where: dict[str, str] = {}
+        if "delivery" in self.running:
+            ready = self.said("delivery")
+            where["delivery_url"] = f"http://127.0.0.1:{ready['port']}"
+            where["delivery_status_url"] = f"http://127.0.0.1:{ready['metrics_port']}"
+            where["delivery_key"] = ready["public_key"]
+        if self.postgres is not None:
+            where["archive"] = self.postgres.dsn()
+        if "web" in self.running:
+            where["dashboard_url"] = f"http://127.0.0.1:{self.said('web')['port']}/"
+        return where
+
+    async def stop(self) -> None:
+        """End them, the database last."""
+        await asyncio.gather(*(asyncio.to_thread(one.stop) for one in self.running.values()))
+        if self.postgres is not None:
+            await asyncio.to_thread(self.postgres.stop)

@@ -1,0 +1,220 @@
+"""What happens in the demo's world once its first stretch has passed, besides the world's own events.
+
+One operator is held to ask for clearances, and asks for most; people report what is still bound, and platforms answer
+some of it; one platform is late again and again, one falls silent, one joins and works its backlog off. Everything goes
+the way it goes in earnest: signed messages in topics, the registrar's desk, the API. Times are the world's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Coroutine
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from hub.contracts import ANSWERS, encode, partition_of
+from hub.core.model import (
+    DAY_MS,
+    HOUR_MS,
+    EventType,
+    Operator,
+    Outcome,
+    Platform,
+    PlatformState,
+    ReleaseReason,
+    Report,
+    ReportAnswer,
+    ReportKind,
+)
+from hub.core.roster_life import change_state
+from hub.errors import UnbindError
+from hub.local.world import Happening
+from hub.roster_desk import roster_desk
+from hub.sdk.reports import send_report
+
+if TYPE_CHECKING:
+    from hub.local.replay import Replay
+
+log = logging.getLogger(__name__)
+
+LATE = "hearsay"
+SILENT = "atticdrive"
+JOINING = "penniloan"
+ASKING = "moor"
+"""The operator that is held to ask for clearances."""
+
+UNKNOWN_NAMES = ("口袋铺子", "MoonCab", "夜航读书")
+ASKED_PART = 0.8
+"""Of its reassignments, those it asks for a clearance for."""
+
+ANSWERED_PART = 0.6
+REPORT_PAUSE_S = 3.0
+ANSWER_PAUSE_S = 20.0
+LATE_S = 25.0
+"""How long the late platform is away, and then there."""
+
+ASK_AHEAD_MS = 2 * HOUR_MS
+VALID_MS = DAY_MS
+LOOK_S = 0.5
+ASK_S = 20.0
+
+
+class Living:
+    """The goings-on of one demo. `hurry`: how many times faster than in a demo one watches for long."""
+
+    def __init__(self, run: Replay, turn_ms: int, hurry: float = 1.0) -> None:
+        self._run = run
+        self._turn_ms = turn_ms
+        self.token: str | None = None
+        """Of the operator that asks; without one it cannot, and nobody is held to."""
+
+        self._hurry = hurry
+        self._rng = Random("unbind-hub living")
+
+    async def go_on(self) -> None:
+        """Wait for the first stretch to end, then let everything happen, for ever."""
+        while self._run.now_ms < self._turn_ms:
+            await asyncio.sleep(LOOK_S)
+        goings: list[Coroutine[Any, Any, None]] = [self._late(), self._silent(), self._joining(), self._people()]
+        if self.token is not None:
+            goings.append(self._clearances(self.token))
+        async with asyncio.TaskGroup() as group:
+            for one in goings:
+                group.create_task(one)
+
+    async def _pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._hurry)
+
+    # ---- Platforms ----
+
+    async def _late(self) -> None:
+        """Again and again it is away, and then catches up."""
+        while True:
+            await self._stop(LATE)
+            await self._pause(LATE_S)
+            self._run.start_adapters(f"adapters-{LATE}", [LATE])
+            await self._pause(LATE_S)
+
+    async def _silent(self) -> None:
+        await self._pause(2 * LATE_S)
+        await self._stop(SILENT)
+
+    async def _stop(self, platform: str) -> None:
+        name = f"adapters-{platform}"
+        for one in [one for one in self._run.adapters if one.name == name]:
+            await asyncio.to_thread(one.stop)
+            self._run.adapters.remove(one)
+
+    async def _joining(self) -> None:
+        """From known to connected, and its backlog."""
+        for state, note in ((PlatformState.ONBOARDING, "signed up"), (PlatformState.CONNECTED, "test case seen")):
+            await self._pause(LATE_S)
+            async with roster_desk(self._run.hub.address) as desk:
+                await desk.change(Platform, JOINING, partial(self._to_state, state, note))
+        self._run.start_adapters(f"adapters-{JOINING}", [JOINING])
+
+    def _to_state(self, state: PlatformState, note: str, found: Platform | None, _roster: object) -> Platform:
+        assert found is not None, "the demo's roster has it"
+        return change_state(found, state, self._run.now_ms, note)
+
+    # ---- People ----
+
+    async def _people(self) -> None:
+        """Somebody reports something every few seconds."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._pause(REPORT_PAUSE_S)
+                report = self._report()
+                if report is not None:
+                    group.create_task(self._pass_on(report))
+
+    def _report(self) -> Report | None:
+        watch = self._run.watch
+        happened = self._run.timeline[: self._run.sent]
+        event = self._rng.choice(happened).event if happened else None
+        case = None if watch is None or event is None else watch.cases.case_of(event.number)
+        if event is None or case is None or case.undone:
+            return None
+        known = [one.id for one, _ in self._run.world.platforms]
+        platform = self._rng.choice([*known, *known, *UNKNOWN_NAMES])
+        kind = self._rng.choice(list(ReportKind))
+        return Report(uuid.uuid4().bytes, case.operator, event.number, platform, kind, self._run.now_ms - HOUR_MS)
+
+    async def _pass_on(self, report: Report) -> None:
+        signer = self._run.operator_keys[report.operator]
+        try:
+            receipt = await send_report(report, signer, self._run.hub.address, timestamp_ms=self._run.now_ms)
+        except UnbindError as wrong:
+            log.warning("a report was not passed on: %s", wrong.message)
+            return
+        if receipt.deadline_at is not None and receipt.platform and self._rng.random() < ANSWERED_PART:
+            await self._pause(ANSWER_PAUSE_S)
+            await self._answer(report, receipt.platform)
+
+    async def _answer(self, report: Report, platform: str) -> None:
+        """The platform looked again."""
+        outcome = self._rng.choice((Outcome.UNBOUND, Outcome.NOT_BOUND))
+        value = encode(ReportAnswer(report.report_id, platform, outcome, self._run.now_ms))
+        key, address = platform.encode(), self._run.hub.address
+        headers = list(self._run.platform_keys[platform].headers(ANSWERS, value))
+        producer = AIOKafkaProducer(bootstrap_servers=address.bootstrap_servers, acks="all", **address.security)
+        await producer.start()
+        try:
+            home = partition_of(key, address.partitions)
+            at_ms = self._run.now_ms
+            await producer.send_and_wait(ANSWERS, value, key=key, partition=home, headers=headers, timestamp_ms=at_ms)
+        finally:
+            await producer.stop()
+
+    # ---- The operator that asks ----
+
+    async def _clearances(self, token: str) -> None:
+        """Ask ahead of most reassignments; what is blocked or was not asked for is handed out all the same."""
+        async with roster_desk(self._run.hub.address) as desk:
+            await desk.change(Operator, ASKING, _required)
+        url = self._run.hub.describe()["dashboard_url"]
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=ASK_S) as client:
+            waiting = [one for one in self._run.timeline if _hands_over(one)]
+            for one in waiting:
+                assert one.event is not None, "it hands over"
+                if one.event.occurred_at < self._run.now_ms:
+                    continue
+                while self._run.now_ms < one.event.occurred_at - ASK_AHEAD_MS:
+                    await asyncio.sleep(LOOK_S)
+                if self._rng.random() < ASKED_PART:
+                    await self._ask(client, one)
+
+    async def _ask(self, client: httpx.AsyncClient, happening: Happening) -> None:
+        event = happening.event
+        assert event is not None, "it hands over"
+        try:
+            answer = await client.post("/v1/clearance", json={"numbers": [event.number]})
+        except httpx.HTTPError as wrong:
+            log.warning("no clearance was given: %s", type(wrong).__name__)
+            return
+        if answer.status_code != httpx.codes.OK:
+            log.warning("no clearance was given: %d", answer.status_code)
+            return
+        clearance_id = answer.json()["answers"][0]["clearance_id"]
+        self._run.prepared[event.event_id] = event._replace(clearance_id=clearance_id)
+
+
+def _required(found: Operator | None, _roster: object) -> Operator:
+    assert found is not None, "the demo's roster has it"
+    return found._replace(clearance_required=True)
+
+
+def _hands_over(one: Happening) -> bool:
+    return (
+        one.event is not None
+        and one.operator == ASKING
+        and one.event.type is EventType.REASSIGNED
+        and one.event.reason not in {ReleaseReason.TRANSFER, ReleaseReason.BACKFILL}
+    )

@@ -1,0 +1,27 @@
+"""The keys of a world's operators and platforms: made once, kept in the data folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hub.core.model import Key
+from hub.signing import Signer
+
+HUB_ID = "world"
+
+
+def keys_of(ids: list[str], folder: Path) -> dict[str, Signer]:
+    """The keys of a world's operators or platforms; made once, kept in the data folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for one in ids:
+        path = folder / f"{one}.pem"
+        if not path.exists():
+            Signer.generate(f"{one}-1", HUB_ID).save(path)
+        found[one] = Signer.load(path, f"{one}-1", HUB_ID)
+    return found
+
+
+def public_keys(signers: dict[str, Signer]) -> dict[str, Key]:
+    """Their public halves, valid at any time."""
+    return {one: Key(signer.key_id, signer.public, 0) for one, signer in signers.items()}
