@@ -15,6 +15,11 @@ export const csv = {
   refusals: `${REFUSALS}?format=csv`,
 };
 
+const remedy = (row) => {
+  const own = word("remedy", row.reason);
+  return own === row.reason ? row.todo : own;
+};
+
 export function view({ data: { pipeline, refusals }, ui }) {
   const furthest = pipeline.followers.reduce((most, one) => Math.max(most, one.behind), 0);
   return [
@@ -73,7 +78,7 @@ function last({ refusals: all }, ui) {
     { key: "at", label: t("at"), n: true, cell: (row) => when(row.at, `${REFUSALS}#refusals.${row.index}.at`, moment(row.at)), sort: (row) => row.at },
     { key: "sender", label: t("pipeline.sender"), cell: (row) => row.sender ?? "–", sort: (row) => row.sender ?? "" },
     { key: "source", label: t("source"), cell: (row) => `${row.topic} ${row.source}` },
-    { key: "todo", label: t("todo"), class: "todo", cell: (row) => row.todo },
+    { key: "todo", label: t("todo"), class: "todo", cell: (row) => remedy(row) },
   ];
   const body = rows.length ? table({ name: "last", caption: t("pipeline.last_caption"), columns, rows, ui }) : h("p", { class: "lead" }, t("refusals.none"));
   return section("last", t("pipeline.last"), csvButton("refusals"), body);
