@@ -1,7 +1,8 @@
 """The dashboard's files, and the headers that keep what runs in the page to what the hub itself serves.
 
-The policy is `default-src 'self'` without exceptions: no inline script or style, nothing from elsewhere. ECharts holds to
-it because its charts are drawn on a canvas and its tooltips too; styles set through the object model are allowed.
+The policy is `default-src 'self'` without exceptions: no inline script or style, nothing from elsewhere. ECharts
+holds to it because its charts are drawn on a canvas and its tooltips too; styles set through the object model are
+allowed.
 """
 
 from __future__ import annotations
