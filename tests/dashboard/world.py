@@ -179,7 +179,7 @@ class World:
 
     def hours(self, sketch: Sketch, day: int) -> float:
         """Hours from notice to effect on a day."""
-        return round(random.Random(f"{sketch.id}{day}").uniform(0.4, 9) / (1.02 - sketch.quality) ** 0.35, 2)
+        return round(float(random.Random(f"{sketch.id}{day}").uniform(0.4, 9) / (1.02 - sketch.quality) ** 0.35), 2)
 
     def days(self, wanted: int) -> list[str]:
         """The last days, oldest first."""

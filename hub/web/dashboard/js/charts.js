@@ -27,7 +27,7 @@ export async function drawAll(root) {
     const size = `${box.clientWidth}x${box.clientHeight}`;
     if (box.dataset.size !== size) drawn.resize();
     box.dataset.size = size;
-    drawn.setOption({ animation: !still.matches, animationDuration: 300, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...box.chart.make(box.clientWidth) }, { notMerge: true });
+    drawn.setOption({ animation: !still.matches, animationDuration: 300, textStyle: { fontFamily: family() }, ...box.chart.make(box.clientWidth) }, { notMerge: true });
     box.dataset.drawn = "yes";
   }
 }
@@ -73,10 +73,18 @@ export function hatch(x, y, width, height, step = 6) {
   return lines;
 }
 
+const family = () => getComputedStyle(document.body).fontFamily;
+let ruler = null;
+function widest(texts) {
+  ruler ??= document.createElement("canvas").getContext("2d");
+  ruler.font = `13px ${family()}`;
+  return Math.max(0, ...texts.map((text) => ruler.measureText(text).width));
+}
+
 // Counts by name, as bars that lie: label at the left, figure at the end.
 export function bars(rows) {
   return (width) => ({
-    grid: { left: 4, right: Math.min(80, width / 5), top: 0, bottom: 0, containLabel: true },
+    grid: { left: widest(rows.map((row) => row.label)) + 14, right: Math.max(64, Math.min(90, width / 5)), top: 0, bottom: 0 },
     xAxis: { type: "value", show: false, max: (range) => Math.max(range.max, 1) },
     yAxis: { type: "category", inverse: true, data: rows.map((row) => row.label), axisLine: { show: false }, axisTick: { show: false }, axisLabel: { ...axisText(), color: colour("ink"), fontSize: 13 } },
     series: [
@@ -89,7 +97,7 @@ export function bars(rows) {
           const height = Math.min(20, api.size([0, 1])[1] * 0.62);
           const shape = { x: x0, y: y - height / 2, width: row.n ? Math.max(2, x1 - x0) : 0, height };
           const ground = { type: "rect", shape, style: { fill: colour(row.colour === "blind" ? "blind-ground" : row.colour) } };
-          const text = { type: "text", style: { text: row.text, x: shape.x + shape.width + 8, y, verticalAlign: "middle", fill: colour("ink"), font: `600 13px ${getComputedStyle(document.body).fontFamily}` } };
+          const text = { type: "text", style: { text: row.text, x: shape.x + shape.width + 8, y, verticalAlign: "middle", fill: colour("ink"), font: `600 13px ${family()}` } };
           const lines = row.colour === "blind" ? hatch(shape.x, shape.y, shape.width, shape.height, 7) : [];
           return { type: "group", children: [ground, ...lines, text] };
         },

@@ -120,7 +120,8 @@ function draw() {
   const oldest = Object.values(sources).map((path) => kept.get(path)).filter(Boolean).sort((a, b) => a.at - b.at)[0] ?? null;
   const refusal = state.problem?.status === 403 || state.problem?.status === 404 ? state.problem : null;
   const body = refusal && !ready ? refused(refusal) : ready ? PAGES[page].view({ data, ui, args, me: state.me, sources }) : [h("p", { class: "lead" }, t("loading"))];
-  put(frame({ page, state, me: state.me, body, asOf: oldest?.json.as_of ?? null, at: oldest?.at ?? null, empty: emptyNow() }), page);
+  const whole = ready || refusal !== null;
+  put(frame({ page, whole, state, me: state.me, body, asOf: oldest?.json.as_of ?? null, at: oldest?.at ?? null, empty: emptyNow() }), page);
   document.title = `${t(`nav.${PAGES[page].nav ?? page}`)} · ${t("brand")}`;
   drawAll(app);
 }

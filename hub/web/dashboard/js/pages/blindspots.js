@@ -89,7 +89,7 @@ function card(one, index) {
         "dl",
         {},
         pair(t("blind.expected"), figure(one.expected, of("expected"), whole(one.expected))),
-        pair(t("blind.middle"), [figure(one.low, of("low"), whole(one.low)), "–", figure(one.high, of("high"), whole(one.high))]),
+        pair(t("blind.middle"), [figure(one.low, of("low"), whole(one.low)), " – ", figure(one.high, of("high"), one.high === null ? "?" : whole(one.high))]),
         pair(t("blind.sureness"), word("sureness", one.sureness)),
         pair(t("blind.reported"), figure(one.reported, of("reported"))),
         pair(t("fact.exposed"), loud(one.exposed, of("exposed"), "warn-text")),

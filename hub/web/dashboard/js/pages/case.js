@@ -2,7 +2,7 @@
 // the body of a POST and kept nowhere; every question is recorded by the hub, so nothing here asks by itself again.
 import * as api from "../api.js";
 import { h } from "../dom.js";
-import { count, decimal, figure, moment, when } from "../numbers.js";
+import { count, decimal, figure, moment, span, when } from "../numbers.js";
 import { csvButton, fact, guide, isBlind, section, table, tag } from "../parts.js";
 import { nameOf, t, word } from "../text.js";
 
@@ -113,8 +113,7 @@ function caseSection(one, ui, path, me) {
       ),
       one.effects === null && h("p", { class: "note" }, t("case.not_yours", { role: word("role", me?.role ?? "") })),
     ),
-    one.effects && effects(one, ui, of),
-    moments(one, of),
+    h("div", { class: one.effects ? "case-body both" : "case-body" }, one.effects && effects(one, ui, of), moments(one, of)),
   );
 }
 
@@ -141,8 +140,16 @@ function shownTag(row) {
   return tag("cleared", word("outcome", row.shown));
 }
 
+// How long there is left until a gap is overdue; or that it is.
+function left(deadline, now) {
+  if (deadline === null) return null;
+  if (deadline <= now) return h("small", { class: "alarm-text" }, h("br"), t("case.past", { age: span(now - deadline) }));
+  return h("small", { class: "zero" }, h("br"), t("case.left", { age: span(deadline - now) }));
+}
+
 function effects(one, ui, of) {
   const rows = one.effects.map((each, index) => ({ ...each, key: each.platform, at: `effects.${index}` }));
+  const now = ui.found.as_of?.now_ms ?? ui.at;
   const order = (row) => (row.gap ? 0 : 1) * 100 + row.tier;
   const mark = (on, key, kind) => (on ? h("span", { class: kind }, t(key), " ") : null);
   const time = (name) => (row) => when(row[name], of(`${row.at}.${name}`));
@@ -152,8 +159,8 @@ function effects(one, ui, of) {
     { key: "shown", label: t("case.effect"), cell: shownTag, sort: (row) => row.gap ?? row.shown },
     { key: "marks", label: t("case.marks"), cell: (row) => [mark(row.incident, "fact.incident", "alarm-text"), mark(row.exposed, "fact.exposed", "warn-text"), mark(row.overdue, "fact.overdue", "warn-text"), mark(row.disputed, "fact.disputes", "warn-text"), mark(row.restore_pending, "fact.restore_pending", "warn-text")] },
     { key: "said", label: t("case.said"), n: true, cell: time("first_said_at"), sort: (row) => row.first_said_at },
-    { key: "deadline", label: t("case.deadline"), n: true, cell: (row) => (row.gap ? time("deadline_at")(row) : "–"), sort: (row) => (row.gap ? row.deadline_at : null) },
-    { key: "guide", label: t("guide.title"), class: "todo", cell: (row) => (row.gap && row.guide ? h("div", {}, guide(row.guide)) : "–") },
+    { key: "deadline", label: t("case.deadline"), n: true, cell: (row) => (row.gap ? [time("deadline_at")(row), left(row.deadline_at, now)] : "–"), sort: (row) => (row.gap ? row.deadline_at : null) },
+    { key: "guide", label: t("guide.title"), class: "todo", cell: (row) => (row.gap && row.guide ? h("details", { "data-key": `g-${row.key}` }, h("summary", {}, t("guide.show")), guide(row.guide)) : "–") },
   ];
   return section(`effects-${one.id}`, t("case.effects"), csvButton("effects"), table({ name: `effects-${one.id}`, caption: t("case.effects_caption", { n: count(rows.length) }), columns, rows: rows.sort((a, b) => order(a) - order(b)), ui }));
 }

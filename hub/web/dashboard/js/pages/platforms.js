@@ -68,14 +68,14 @@ function heatSection(rows, heat, ui) {
 }
 
 function tableSection(rows, ui) {
-  const figureAt = (name, kind) => (row) => loud(row.pairs[name], `${FROM}#${row.at}.pairs.${name}`, kind);
+  const figureAt = (name, kind = "") => (row) => loud(row.pairs[name], `${FROM}#${row.at}.pairs.${name}`, kind);
   const columns = [
     { key: "name", label: t("platform"), cell: platformLink, sort: (row) => nameOf(row.name) },
     { key: "state", label: t("state"), cell: stateTag, sort: (row) => `${row.state}${row.standing ?? ""}` },
     { key: "coverage", label: t("coverage"), cell: (row) => coverage(row.pairs, FROM, `${row.at}.pairs`), sort: (row) => ratio(row.pairs.resolved, row.pairs.in_force) },
     { key: "incident", label: t("fact.incident"), n: true, cell: figureAt("incident", "alarm-text"), sort: (row) => row.pairs.incident },
-    { key: "exposed", label: t("fact.exposed"), n: true, cell: figureAt("exposed", "warn-text"), sort: (row) => row.pairs.exposed },
-    { key: "overdue", label: t("fact.overdue"), n: true, cell: figureAt("overdue", "warn-text"), sort: (row) => row.pairs.overdue },
+    { key: "exposed", label: t("fact.exposed"), n: true, cell: figureAt("exposed"), sort: (row) => row.pairs.exposed },
+    { key: "overdue", label: t("fact.overdue"), n: true, cell: figureAt("overdue"), sort: (row) => row.pairs.overdue },
     { key: "lag", label: t("platforms.effect"), n: true, cell: (row) => figure(row.hours_to_effect_median, `${FROM}#${row.at}.hours_to_effect_median`, hours(row.hours_to_effect_median)), sort: (row) => row.hours_to_effect_median },
     { key: "channel", label: t("platforms.channel"), cell: (row) => row.channel ?? "–", sort: (row) => row.channel ?? "" },
   ];
