@@ -55,7 +55,7 @@ class Simulator:
     def start(self) -> None:
         """Serve in a thread until `stop`; again at the same address if it was stopped."""
         options = uvicorn.Config(
-            self.app, host="127.0.0.1", port=self.port, log_level="error", timeout_graceful_shutdown=1
+            self.app, host="127.0.0.1", port=self.port, log_level="error", lifespan="off", timeout_graceful_shutdown=1
         )
         self._server = uvicorn.Server(options)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
