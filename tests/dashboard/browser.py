@@ -78,7 +78,7 @@ class Visit:
         )
 
     def until(self, condition: str) -> None:
-        """Wait until a condition of JavaScript holds; Playwright's own waiting needs `eval`, which the policy refuses."""
+        """Wait until a condition of JavaScript holds; Playwright's own way needs `eval`, which the policy refuses."""
         until = time.monotonic() + PATIENCE_MS / 1000
         while not self.page.evaluate(f"() => Boolean({condition})"):
             assert time.monotonic() < until, f"never so: {condition}"

@@ -106,7 +106,7 @@ function moved() {
   soon = setTimeout(() => {
     soon = null;
     refresh();
-  }, Math.max(0, state.asked + DRAW_GAP_MS - performance.now()));
+  }, Math.max(0, state.asked + (PAGES[route().page].gapMs ?? DRAW_GAP_MS) - performance.now()));
 }
 
 function draw() {

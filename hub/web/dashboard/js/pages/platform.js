@@ -12,6 +12,7 @@ const GAPS = ["NOT_CONNECTED", "NOT_RECEIVED", "NO_OUTCOME", "FROZEN", "DECLINED
 const GAP_COLOUR = { NOT_CONNECTED: "blind", FROZEN: "safe", DECLINED: "incident", DISPUTED: "incident" };
 const OUTCOMES = ["UNBOUND", "NOT_BOUND", "FROZEN", "DECLINED", "FAILED", "REINSTATED"];
 
+export const gapMs = 4_000; // Days of many platforms are more to ask for than a few counts.
 export const sources = ([id]) => ({ one: path(id ?? "") });
 
 export const csv = {

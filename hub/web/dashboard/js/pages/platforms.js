@@ -11,6 +11,7 @@ const DAYS = [7, 14, 30];
 const chosenDays = (ui) => Number(ui.days ?? (innerWidth < 700 ? 7 : 14));
 const heatPath = (ui) => `/v1/platforms/heatmap?days=${chosenDays(ui)}`;
 
+export const gapMs = 4_000; // Days of many platforms are more to ask for than a few counts.
 export const sources = (_, ui) => ({ platforms: FROM, heat: heatPath(ui) });
 
 export const csv = {
