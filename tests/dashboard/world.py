@@ -121,10 +121,12 @@ def add_pairs(all_of: list[shapes.Pairs]) -> shapes.Pairs:
 
 @dataclass
 class World:
-    """A hub at a step. `cases`: how many are in force; `hostile`: whether a platform has markup for a name."""
+    """A hub at a step. `cases`: how many are in force; `hostile`: whether a platform has markup for a name;
+    `many`: how many made-up platforms there are besides."""
 
     cases: int = CASES
     hostile: bool = False
+    many: int = 0
     behind: int = 0
     step: int = 0
     began_ms: int = field(default_factory=now_ms)
@@ -132,7 +134,12 @@ class World:
     @cached_property
     def sketches(self) -> tuple[Sketch, ...]:
         """The roster."""
-        return (*SKETCHES, HOSTILE) if self.hostile else SKETCHES
+        made_up = [
+            one._replace(id=f"p{number:04d}", zh=f"{one.zh}{number}", en=f"{one.en} {number}")
+            for number in range(self.many)
+            for one in [SKETCHES[number % len(SKETCHES)]]
+        ]
+        return (*SKETCHES, *made_up, *([HOSTILE] if self.hostile else []))
 
     def as_of(self) -> shapes.AsOf:
         """When it is, and how far the reader is behind."""

@@ -104,7 +104,7 @@ function caseSection(one, ui, path, me) {
       stageStrip(one, of),
       h(
         "dl",
-        { class: "facts" },
+        { class: "facts five" },
         fact(t("case.days_left"), figure(one.days_to_reissue, of("days_to_reissue"), decimal(one.days_to_reissue, 1)), one.days_to_reissue !== null && one.days_to_reissue < 7 ? "alarm" : "", t("unit.days")),
         fact(t("status.cleared"), figure(one.cleared, of("cleared"))),
         fact(t("status.pending"), figure(one.pending, of("pending")), one.pending ? "warn" : ""),

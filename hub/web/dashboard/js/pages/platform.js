@@ -53,7 +53,7 @@ function facts({ platform, received_behind: behind, users_estimate: users, as_of
   const unheard = behind.reduce((sum, one) => sum + one, 0);
   return h(
     "dl",
-    { class: "facts", "data-key": "facts" },
+    { class: "facts five", "data-key": "facts" },
     fact(t("fact.incident"), loud(pairs.incident, of("incident")), pairs.incident ? "alarm" : ""),
     fact(t("fact.exposed"), figure(pairs.exposed, of("exposed")), pairs.exposed ? "warn" : ""),
     fact(t("fact.overdue"), figure(pairs.overdue, of("overdue")), pairs.overdue ? "warn" : ""),
