@@ -81,6 +81,21 @@ def test_an_empty_hub_says_so(browser: Browser, empty: Simulator, lang: str) -> 
         assert one.errors == []
 
 
+@pytest.mark.parametrize("where", ["platforms", "case"])
+def test_whichever_page_comes_first_says_what_the_hub_is(browser: Browser, empty: Simulator, where: str) -> None:
+    """A page opened by its own address says that the hub is empty, and that it is down, like the overview."""
+    with visit(browser, empty.url) as one:
+        one.page.evaluate("where => { location.hash = `#/${where}`; }", where)
+        one.page.reload()
+        one.settle()
+        assert "is empty" in shown(one, "info")
+        empty.stop()
+        one.page.evaluate("dispatchEvent(new Event('hashchange'))")
+        assert "No answer since" in shown(one, "down")
+        empty.start()
+        one.until("!document.querySelector('[data-banner=down]')")
+
+
 def test_an_empty_hub_fills_by_itself(browser: Browser, empty: Simulator) -> None:
     """With the first cases the banner goes and the figures come."""
     with visit(browser, empty.url) as one:

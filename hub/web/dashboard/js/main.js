@@ -14,6 +14,7 @@ import * as platforms from "./pages/platforms.js";
 import { preferred, remember, speak, t } from "./text.js";
 
 const PAGES = { overview, platforms, platform, "blind-spots": blindspots, operators, case: caseOf, pipeline };
+const OVERVIEW = "/v1/overview";
 const ASK_LIVE_MS = 20_000; // Also on a quiet hub, so that "as of" stays true.
 const ASK_ALONE_MS = 10_000;
 const DRAW_GAP_MS = 1_000;
@@ -55,8 +56,7 @@ async function refresh() {
   try {
     if (!state.me) state.me = await api.get("/v1/me");
     const paths = Object.values(sourcesNow());
-    const answers = await Promise.all(paths.map((path) => api.get(path)));
-    paths.forEach((path, index) => kept.set(path, { json: answers[index], at: performance.now() }));
+    await Promise.all([...paths.map(fetchInto), besides(paths)]);
     if (state.down) stream?.nudge();
     Object.assign(state, { down: null, problem: null });
     failures = 0;
@@ -71,6 +71,19 @@ async function refresh() {
   state.next = performance.now() + wait;
   again = setTimeout(refresh, more && !state.down ? DRAW_GAP_MS : wait);
   if (mine === generation) draw();
+}
+
+async function fetchInto(path) {
+  const json = await api.get(path);
+  kept.set(path, { json, at: performance.now() });
+}
+
+// Every page says when the hub is empty, and notices when it is down, also one that asks for nothing by itself.
+async function besides(paths) {
+  if (paths.includes(OVERVIEW) || (paths.length && kept.has(OVERVIEW) && !emptyNow())) return;
+  await fetchInto(OVERVIEW).catch((error) => {
+    if (!(error instanceof api.Refused) || error.status === 401 || error.status >= 500) throw error;
+  });
 }
 
 function failed(error) {
@@ -129,7 +142,7 @@ function draw() {
 const refused = (problem) => [h("h1", {}, t(problem.status === 403 ? "refused.role" : "refused.missing")), h("p", { class: "lead" }, problem.problem.todo ?? problem.problem.detail ?? "")];
 
 function emptyNow() {
-  const known = kept.get("/v1/overview")?.json;
+  const known = kept.get(OVERVIEW)?.json;
   return known ? Object.values(known.cases).every((n) => n === 0) : false;
 }
 
