@@ -5,12 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DURATION ?=
+URL ?=
+TOKEN ?=
 WORLD ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test soak lint bench clean
+.PHONY: help setup demo up test soak lint bench screenshots clean
 
 help: ## print this
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
@@ -40,6 +42,9 @@ lint: $(READY) ## ruff and mypy strict
 
 bench: $(READY) ## figures, printed and in bench-results.json
 	$(BIN)/python -m tests.bench
+
+screenshots: $(READY) ## pictures of the dashboard into deploy/screenshots (URL=... TOKEN=... of a running hub)
+	$(BIN)/python -m tests.dashboard.screenshots $(if $(URL),--url $(URL) --token $(TOKEN))
 
 clean: ## remove .venv and local data
 	rm -rf $(VENV) .data

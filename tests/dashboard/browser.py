@@ -1,0 +1,124 @@
+"""Debian's Chromium for the tests, driven by Playwright; installed by `apt-get` where it is missing.
+
+Where it cannot be had the tests fail: a page that was not looked at is not known to work.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--disable-quic", "--no-first-run"),
+)
+PACKAGES = ("chromium", "fonts-noto-cjk")
+FETCH_S = 600
+WIDE, PHONE = 1280, 375
+PAGES = ("overview", "platforms", "platform/cartwheel", "blind-spots", "operators/delta", "case/7-120033", "pipeline")
+PATIENCE_MS = 15_000
+POLL_MS = 30
+
+
+@cache
+def chromium() -> str:
+    """Where Chromium lies; installed first if it is not there."""
+    found = shutil.which("chromium")
+    if found is None:
+        as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        install = [*as_root, "apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES]
+        if subprocess.run(install, capture_output=True, timeout=FETCH_S, check=False).returncode:
+            subprocess.run([*as_root, "apt-get", "update", "-q"], check=True, capture_output=True, timeout=FETCH_S)
+            subprocess.run(install, check=True, capture_output=True, timeout=FETCH_S)
+        found = shutil.which("chromium")
+    assert found is not None, "apt-get cannot install chromium, which the tests of the dashboard need"
+    return found
+
+
+@contextmanager
+def a_browser() -> Iterator[Browser]:
+    """Chromium, until the end of the block. Playwright keeps a loop while it lives: no asynchronous test beside it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Visit:
+    """A person's page, and what they would not see: errors of the console, and who else was asked."""
+
+    page: Page
+    url: str
+    errors: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def go(self, where: str) -> None:
+        """Open a page of the dashboard and wait until it shows what it has."""
+        self.page.evaluate("where => { location.hash = `#/${where}`; }", where)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the page has its figures and every chart is drawn."""
+        self.until(
+            "document.querySelector('main')?.dataset.where === location.hash"
+            " && document.querySelector('main').dataset.ready === 'yes'"
+            " && [...document.querySelectorAll('[data-chart]')].every((one) => one.dataset.drawn)"
+            " && (!location.hash.startsWith('#/case/') || !!document.querySelector('main article, [role=alert]'))"
+        )
+
+    def until(self, condition: str) -> None:
+        """Wait until a condition of JavaScript holds; Playwright's own way needs `eval`, which the policy refuses."""
+        until = time.monotonic() + PATIENCE_MS / 1000
+        while not self.page.evaluate(f"() => Boolean({condition})"):
+            assert time.monotonic() < until, f"never so: {condition}"
+            self.page.wait_for_timeout(POLL_MS)
+
+    def text(self, selector: str = "main") -> str:
+        """What is to be read there."""
+        return self.page.inner_text(selector)
+
+
+@contextmanager
+def visit(
+    browser: Browser, url: str, *, lang: str = "en", theme: str = "light", width: int = WIDE, token: str = "sim-auditor"
+) -> Iterator[Visit]:
+    """A person with a token, a language, a theme and a screen, at the overview."""
+    locale = {"en": "en-GB", "zh": "zh-CN"}[lang]
+    scheme = {"light": "light", "dark": "dark"}[theme]
+    context = browser.new_context(
+        viewport={"width": width, "height": 812},
+        locale=locale,
+        color_scheme="dark" if scheme == "dark" else "light",
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    one = Visit(page, url)
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            one.errors.append(message.text)
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((url, "data:", "blob:")):
+            one.strangers.append(request.url)
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: one.errors.append(str(error)))
+    page.on("request", asked)
+    try:
+        page.goto(f"{url}/#token={token}")
+        one.settle()
+        yield one
+    finally:
+        context.close()
