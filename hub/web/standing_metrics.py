@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
+from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from hub.core.model import ClearanceAnswer
 from hub.web.standings import Standings
+
+log = logging.getLogger(__name__)
 
 SHOWN_EVERY_S = 1.0
 ANSWER_BUCKETS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -43,5 +47,8 @@ class StandingMetrics:
 async def show_for_ever(standings: Standings, metrics: StandingMetrics) -> None:
     """Keep the lag shown, until cancelled."""
     while True:
-        metrics.show_behind(await standings.behind())
+        try:
+            metrics.show_behind(await standings.behind())
+        except KafkaError as wrong:
+            log.warning("no broker says where the logs end: %s", type(wrong).__name__)
         await asyncio.sleep(SHOWN_EVERY_S)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from hub import contracts
 from hub.core.cases import Case
@@ -151,18 +152,26 @@ class Standings:
         return found
 
     async def reach(self, timeout_s: float) -> bool:
-        """Wait until everything was read that the logs hold now; False if that takes longer than `timeout_s`."""
+        """Wait until everything was read that the logs hold now.
+
+        Returns:
+            False if that takes longer than `timeout_s`, or no broker says where the logs end.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 ends = await self.ends()
                 for follower in self.followers:
                     await follower.reached({tp: ends[tp] for tp in follower.tps})
-        except TimeoutError:
+        except (TimeoutError, KafkaError):
             return False
         return True
 
     async def behind(self) -> dict[str, int]:
-        """How many messages are not read yet, by topic."""
+        """How many messages are not read yet, by topic.
+
+        Raises:
+            KafkaError: no broker says where the logs end.
+        """
         ends = await self.ends()
         found: dict[str, int] = {}
         for follower in self.followers:
