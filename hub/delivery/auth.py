@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.core.model import RECEIPTS_ONLY, Platform
 from hub.core.roster import Roster
-from hub.delivery.problems import Problem
+from hub.problems import Problem
 
 LIFE_S_MAX = 300
 SKEW_S = 30

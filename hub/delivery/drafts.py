@@ -27,7 +27,7 @@ from typing import Any
 from pyroaring import BitMap
 
 from hub.core.model import SEGMENT, Acknowledgement, Action, Outcome, OutcomeSet, Source
-from hub.delivery.problems import Problem
+from hub.problems import Problem
 from hub.sdk.accounts import Outbox, SaidKey, Waiting
 from hub.sdk.acking import acknowledgements
 

@@ -19,10 +19,10 @@ from hub.contracts import encode, partition_of
 from hub.core.acks import FUTURE_MS
 from hub.core.model import Acknowledgement, Record, Refusal, Source
 from hub.delivery.drafts import Wish, account, draft
-from hub.delivery.problems import Problem, refused
 from hub.delivery.said import said_before
 from hub.delivery.service import Delivery
 from hub.opening import OpenedAck, Opener
+from hub.problems import Problem, refused
 from hub.sdk.accounts import Waiting
 from hub.sdk.adapter_settings import system_clock
 from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes

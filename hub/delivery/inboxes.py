@@ -26,11 +26,11 @@ from hub.core.model import (
     Unheard,
 )
 from hub.delivery.effects import base64_of, signed_record, write
-from hub.delivery.problems import Problem, refused
 from hub.delivery.releases import json_of
 from hub.delivery.service import Delivery
 from hub.errors import ContractError
 from hub.opening import Opener
+from hub.problems import Problem, refused
 from hub.sdk.adapter_settings import system_clock
 from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes
 from hub.stream.log import log_spans, read_span

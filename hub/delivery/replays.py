@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.delivery.drafts import position_of
-from hub.delivery.problems import Problem
 from hub.delivery.releases import Releases, Told
+from hub.problems import Problem
 
 NOTICES_MAX = 1_000
 SCAN_MAX = 20_000

@@ -15,8 +15,8 @@ from hub import contracts
 from hub.contracts import decode, partition_of
 from hub.core.coverage import unpack
 from hub.core.model import Received, Tile
-from hub.delivery.problems import Problem
 from hub.errors import ContractError
+from hub.problems import Problem
 from hub.settings import WorkerSettings
 from hub.stream.log import GROUP, log_spans, read_span
 

@@ -16,9 +16,9 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 
+from hub import problems
 from hub.contracts import LIMITS_BYTES
 from hub.core.model import Acknowledgement, Platform, PlatformState
-from hub.delivery import problems
 from hub.delivery.auth import Door
 from hub.delivery.day_files import DayFile
 from hub.delivery.drafts import Wish, read_csv, read_json
@@ -26,12 +26,12 @@ from hub.delivery.effects import Effects
 from hub.delivery.files import FileChannel
 from hub.delivery.inboxes import ANSWER_BYTES_MAX, MESSAGES_MAX, Answer, Inboxes
 from hub.delivery.keys import public_form
-from hub.delivery.problems import Problem
 from hub.delivery.releases import Told
 from hub.delivery.replays import NOTICES_MAX, Wanted, page, span
 from hub.delivery.service import Delivery
 from hub.delivery.status import status_of
 from hub.errors import HubError
+from hub.problems import Problem
 from hub.sdk.adapter_settings import system_clock
 
 DRAFT_BYTES_MAX = 1024 * 1024

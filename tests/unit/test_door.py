@@ -13,7 +13,7 @@ from hub.core.model import Key, Names, Platform, PlatformState
 from hub.core.roster import Roster
 from hub.delivery import auth
 from hub.delivery.auth import Door
-from hub.delivery.problems import Problem
+from hub.problems import Problem
 from hub.sdk.http_client import token
 from hub.signing import Signer
 

@@ -12,7 +12,7 @@ from hub.contracts import decode, encode
 from hub.core.coverage import read_outcomes
 from hub.core.model import SEGMENT, Acknowledgement, Action, Outcome, Source
 from hub.delivery.drafts import ROWS_MAX, Wish, account, draft, read_csv, read_json
-from hub.delivery.problems import Problem
+from hub.problems import Problem
 from hub.sdk.accounts import Waiting
 
 LOG_ID = b"l" * 16

@@ -1,4 +1,4 @@
-"""What a platform's request is refused with: problem details (RFC 9457), each with what to do."""
+"""What a request over HTTP is refused with: problem details (RFC 9457), each with what to do."""
 
 from __future__ import annotations
 
