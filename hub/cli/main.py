@@ -23,6 +23,7 @@ from hub.cli import (
     sidecar,
     trying,
     up,
+    web,
     worker,
     world,
 )
@@ -47,6 +48,7 @@ app.command()(worker.worker)
 app.add_typer(daily.app, name="daily", help="A small platform's day by files.")
 app.add_typer(delivery.app, name="delivery", help="Webhooks and daily files for platforms without Kafka.")
 app.add_typer(archive.app, name="archive", help="History in PostgreSQL.")
+app.add_typer(web.app, name="web", help="The API, clearance and the dashboard.")
 app.command(hidden=True)(replay.adapters)
 
 

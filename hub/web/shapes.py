@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub.core.model import (
     Breach,
     ClearanceAnswer,
+    EventType,
     GapClass,
     Outcome,
     PlatformState,
     Refusal,
+    ReleaseReason,
+    ReportKind,
     Role,
     Stage,
     UnconnectedRule,
@@ -116,10 +119,11 @@ class PlatformRow(Shape):
 
 
 class Platforms(Shape):
-    """Every platform on the roster, connected or not."""
+    """Every platform on the roster, connected or not. `suppressed`: rows left out because so few cases could tell."""
 
     as_of: AsOf
     platforms: list[PlatformRow]
+    suppressed: int = 0
 
 
 class Cell(Shape):
@@ -184,7 +188,7 @@ class BlindSpot(Shape):
     state: PlatformState | None
     must_connect: bool = False
     users_estimate: int | None = None
-    reported: int
+    reported: int | None
     expected: float | None
     low: float
     high: float | None
@@ -326,7 +330,10 @@ class Moment(Shape):
 
 
 class Case(Shape):
-    """The end of one owner's time with one number. `id`: its position. `effects` None: not for this caller."""
+    """The end of one owner's time with one number. `id`: its position. `effects` None: not for this caller.
+
+    `status`: cleared, pending or refused over all connected platforms; who may not see platforms sees that and no count.
+    """
 
     id: str
     operator: str | None
@@ -336,12 +343,13 @@ class Case(Shape):
     reissue_not_before: int | None
     bound_before: int | None
     days_to_reissue: float | None
-    cleared: int
+    cleared: int | None
     pending: int | None
     refused: int | None
     unconnected: list[str]
     effects: list[Effect] | None
     moments: list[Moment]
+    status: str | None = None
 
 
 class Cases(Shape):
@@ -503,14 +511,12 @@ class ReceiptPage(Shape):
 
 
 class CleanUp(Shape):
-    """A clean-up the operator asked for (BACKFILL), and how it stands."""
+    """A clean-up the operator asked for (BACKFILL). `status`: cleared, pending or refused over connected platforms."""
 
     case: str
     asked_at: int
     stage: Stage
-    cleared: int
-    pending: int
-    refused: int
+    status: str
     unconnected: int
 
 
@@ -520,3 +526,127 @@ class CleanUps(Shape):
     as_of: AsOf
     clean_ups: list[CleanUp]
     next: str | None = None
+
+
+class Draft(Shape):
+    """A message to be signed. `value` is what is posted, `sign` what the Ed25519 key signs; both base64."""
+
+    value: str
+    sign: str
+    topic: str
+
+
+class ReportDraft(Shape):
+    """A person's report, to be made into a message. `happened_at`: ISO 8601 with a zone."""
+
+    number: str = Field(max_length=16)
+    platform: str = Field(max_length=100)
+    kind: ReportKind
+    happened_at: str = Field(max_length=40)
+    report_id: str | None = Field(default=None, max_length=36)
+
+
+class ReminderDraft(Shape):
+    """One reminder that was sent."""
+
+    at: str = Field(max_length=40)
+    channel: str = Field(max_length=40)
+
+
+class EventDraft(Shape):
+    """An operator's event, to be made into a message. Times: ISO 8601 with a zone; reminders: [{at, channel}]."""
+
+    number: str = Field(max_length=16)
+    type: EventType
+    occurred_at: str = Field(max_length=40)
+    event_id: str | None = Field(default=None, max_length=36)
+    cooling_until: str | None = Field(default=None, max_length=40)
+    reissue_not_before: str | None = Field(default=None, max_length=40)
+    bound_before: str | None = Field(default=None, max_length=40)
+    reason: ReleaseReason | None = None
+    ported: bool = False
+    reminders: list[ReminderDraft] = Field(default=[], max_length=20)
+    clearance_id: str | None = Field(default=None, max_length=4_000)
+    supersedes: str | None = Field(default=None, max_length=36)
+
+
+class StateQuestion(Shape):
+    """The state a platform is to be in from now on, and why."""
+
+    state: PlatformState
+    note: str | None = Field(default=None, max_length=500)
+
+
+class RosterKey(Shape):
+    """A public key (hex) and the record times it counts for."""
+
+    key_id: str
+    public: str
+    valid_from: int
+    valid_until: int | None
+    revoked_at: int | None
+
+
+class RosterPlatform(Shape):
+    """A platform's record."""
+
+    id: str
+    name: Name
+    sector: str
+    tier: int
+    state: PlatformState
+    channel: str | None
+    left_at: int | None
+    must_connect: bool
+    users_estimate: int | None
+    guide: Guide
+    keys: list[RosterKey]
+    history: list[StateAt]
+
+
+class RosterOperator(Shape):
+    """An operator's record."""
+
+    id: str
+    name: Name
+    ranges: list[str]
+    cooling_days_min: int
+    cooling_days_max: int
+    limit_daily: int | None
+    limit_ported_daily: int | None
+    since: int
+    clearance_required: bool
+    keys: list[RosterKey]
+
+
+class RosterPlatforms(Shape):
+    """The platforms' records, by id."""
+
+    as_of: AsOf
+    platforms: list[RosterPlatform]
+
+
+class RosterOperators(Shape):
+    """The operators' records, by id."""
+
+    as_of: AsOf
+    operators: list[RosterOperator]
+
+
+class Health(Shape):
+    """That it serves, and how far it is behind."""
+
+    status: str
+    behind_messages: int
+    stale: bool
+
+
+class ProblemDetails(BaseModel):
+    """What a request is refused with (RFC 9457). `reason`: a word for programs; `todo`: what to do next."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str
+    todo: str

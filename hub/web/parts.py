@@ -1,0 +1,38 @@
+"""What every route has at hand: the read model, the desk, the archive, the door, and where messages go."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaProducer
+
+from hub.core.model import HubLog
+from hub.web.auth import Caller, Doorman
+from hub.web.clearance_desk import ClearanceDesk
+from hub.web.following import LiveBoard
+from hub.web.history import Archive
+from hub.web.limits import Limits
+from hub.web.metrics import WebMetrics
+from hub.web.settings import WebSettings
+
+
+@dataclass
+class Parts:
+    """The parts of one web program, running."""
+
+    settings: WebSettings
+    hub_log: HubLog
+    live: LiveBoard
+    desk: ClearanceDesk
+    archive: Archive
+    doorman: Doorman
+    limits: Limits
+    producer: AIOKafkaProducer
+    metrics: WebMetrics
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    streams: dict[str, int] = field(default_factory=dict)
+    """Live streams by subject."""
+
+
+__all__ = ["Caller", "Parts"]

@@ -1,0 +1,101 @@
+"""Running the web as a process: its parts, its signals, its metrics, its ready file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from prometheus_client import start_http_server
+
+from hub.delivery.program import listen, server_of
+from hub.ready import write_json
+from hub.settings import WorkerSettings
+from hub.stream.log import new_producer, read_hub_log, started
+from hub.web.app import web_app
+from hub.web.auth import AuthSettings, Doorman, read_auth
+from hub.web.clearance_desk import open_desk
+from hub.web.following import LiveBoard
+from hub.web.history import Archive
+from hub.web.limits import Limits
+from hub.web.metrics import WebMetrics
+from hub.web.parts import Parts
+from hub.web.settings import WebSettings
+from hub.web.standing_effects import StandingEffects
+from hub.web.tokens import KEY_FILE, LocalIssuer
+
+log = logging.getLogger(__name__)
+INSTANCE = "web"
+
+
+@asynccontextmanager
+async def open_parts(settings: WebSettings) -> AsyncIterator[Parts]:
+    """The parts, following; stopped at the end."""
+    reading = WorkerSettings(settings.bootstrap_servers, settings.data_dir, INSTANCE, security=settings.security)
+    hub_log = await read_hub_log(reading)
+    metrics = WebMetrics()
+    issuer = LocalIssuer.open(settings.data_dir / KEY_FILE, hub_log.hub_id)
+    auth = AuthSettings() if settings.auth_file is None else read_auth(settings.auth_file)
+    archive = Archive(settings.dsn, settings.key_file)
+    async with (
+        open_desk(reading, hub_log, settings.policy, metrics.registry) as desk,
+        started(new_producer(reading)) as producer,
+    ):
+        standings = desk.standings
+        live = LiveBoard(reading, hub_log, StandingEffects(standings), {"standings": standings.followers})
+        await live.start()
+        following = asyncio.create_task(live.run(), name="board")
+        doorman = Doorman(auth, issuer)
+        parts = Parts(settings, hub_log, live, desk, archive, doorman, Limits(), producer, metrics)
+        following.add_done_callback(lambda _: parts.stopping.set())
+        try:
+            yield parts
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+            await live.stop()
+            await doorman.close()
+            archive.close()
+
+
+async def run_web(settings: WebSettings) -> None:
+    """Serve until SIGINT or SIGTERM, or until a follower fails."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if settings.ready_file is not None:
+        settings.ready_file.unlink(missing_ok=True)
+    async with open_parts(settings) as parts:
+        for one in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(one, parts.stopping.set)
+        inner, thread = start_http_server(settings.metrics_port, "127.0.0.1", parts.metrics.registry)
+        try:
+            await _serve(parts, settings, inner.server_port)
+        finally:
+            await asyncio.to_thread(inner.shutdown)
+            thread.join()
+            inner.server_close()
+            if settings.ready_file is not None:
+                settings.ready_file.unlink(missing_ok=True)
+
+
+async def _serve(parts: Parts, settings: WebSettings, metrics_port: int) -> None:
+    with listen(settings.host, settings.port) as public:
+        server = server_of(web_app(parts))
+        serving = asyncio.create_task(server.serve(sockets=[public]))
+        stopping = asyncio.create_task(parts.stopping.wait())
+        _say_ready(settings.ready_file, public.getsockname()[1], metrics_port)
+        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        parts.stopping.set()
+        server.should_exit = True
+        await serving
+        stopping.cancel()
+
+
+def _say_ready(ready_file: Path | None, port: int, metrics_port: int) -> None:
+    log.info("the web serves at port %d; metrics at port %d", port, metrics_port)
+    if ready_file is not None:
+        write_json(ready_file, {"port": port, "metrics_port": metrics_port, "pid": os.getpid()})
