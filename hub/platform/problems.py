@@ -48,9 +48,10 @@ async def no_such_page(_: Request, wrong: Exception) -> JSONResponse:
 class BodyLimit:
     """An ASGI app behind a bound on the request's body, declared or not."""
 
-    def __init__(self, app: ASGIApp, most: int = BODY_BYTES_MAX) -> None:
+    def __init__(self, app: ASGIApp, most: int = BODY_BYTES_MAX, refusal: ASGIApp | None = None) -> None:
         self._app = app
         self._most = most
+        self._refusal = refusal or problem(413, f"At most {most} bytes.")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on unless its body is too large."""
@@ -66,7 +67,7 @@ class BodyLimit:
             parts.append(message.get("body", b""))
             more = message.get("more_body", False)
             if sum(map(len, parts)) > self._most:
-                await problem(413, f"At most {self._most} bytes.")(scope, receive, send)
+                await self._refusal(scope, receive, send)
                 return
         await self._app(scope, _replay(b"".join(parts), receive), send)
 

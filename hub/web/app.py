@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Receive, Scope, Send
 
 from hub import problems
 from hub.errors import HubError, OperatorError
@@ -33,8 +34,8 @@ from hub.web.who import WHO
 BODY_BYTES_MAX = 1024 * 1024
 GZIP_BYTES_MIN = 1_000
 ABOUT = """Operators decide whether a number may be handed out, regulators see where the blind spots are, an owner
-learns what is left. Times are UTC milliseconds. Every error is a problem (RFC 9457) with what to do. Numbers come in bodies
-alone, and every question about one is recorded."""
+learns what is left. Times are UTC milliseconds. Every error is a problem (RFC 9457) with what to do. Numbers come in
+bodies alone, and every question about one is recorded."""
 
 
 def web_app(parts: Parts) -> FastAPI:
@@ -56,7 +57,7 @@ def web_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(Exception, _broken)
     app.middleware("http")(_measured(parts))
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN)
-    app.add_middleware(BodyLimit, most=BODY_BYTES_MAX)
+    app.add_middleware(BodyLimit, most=BODY_BYTES_MAX, refusal=_too_large)
 
     @app.get("/healthz", include_in_schema=False)
     async def health() -> shapes.Health:
@@ -85,6 +86,12 @@ def _place(loc: tuple[Any, ...]) -> str:
     known = {name for one in vars(shapes).values() if hasattr(one, "model_fields") for name in one.model_fields}
     known |= {"body", "query", "path", "header", "from", "limit", "before", "days", "platform_id", "case_id"}
     return ".".join(str(one) if isinstance(one, int) or one in known else "(unknown field)" for one in loc)
+
+
+async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
+    """A body over the bound."""
+    refused = Problem(413, "TOO_LARGE", f"more than {BODY_BYTES_MAX} bytes", "Send less at once.")
+    await problems.answer(Request(scope), refused)(scope, receive, send)
 
 
 async def _no_such(request: Request, wrong: Exception) -> Response:

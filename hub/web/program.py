@@ -13,7 +13,6 @@ from pathlib import Path
 from prometheus_client import start_http_server
 
 from hub.delivery.program import listen, server_of
-from hub.ready import write_json
 from hub.settings import WorkerSettings
 from hub.stream.log import new_producer, read_hub_log, started
 from hub.web.app import web_app
@@ -27,6 +26,7 @@ from hub.web.parts import Parts
 from hub.web.settings import WebSettings
 from hub.web.standing_effects import StandingEffects
 from hub.web.tokens import KEY_FILE, LocalIssuer
+from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)
 INSTANCE = "web"

@@ -80,7 +80,7 @@ class Routes:
     def _guard(self, name: str) -> Callable[..., Any]:
         parts, roles = self.parts, WHO[name]
 
-        async def guard(request: Request, response: Response) -> None:
+        async def guard(request: Request) -> None:
             now_ms = system_clock()
             caller = await parts.doorman.admit(request.headers.get("authorization"), now_ms)
             if caller.role not in roles:

@@ -332,7 +332,7 @@ class Moment(Shape):
 class Case(Shape):
     """The end of one owner's time with one number. `id`: its position. `effects` None: not for this caller.
 
-    `status`: cleared, pending or refused over all connected platforms; who may not see platforms sees that and no count.
+    `status`: cleared, pending or refused over all connected platforms; an operator sees that and no count.
     """
 
     id: str
