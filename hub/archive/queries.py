@@ -35,7 +35,7 @@ from hub.archive.answers import (
     RefusalFound,
     RefusalsFound,
 )
-from hub.archive.asking import READING, Asking, next_page, page
+from hub.archive.asking import PREPARED_AT, READING, Asking, next_page, page
 from hub.archive.blocks import BLOCK
 from hub.archive.database import open_engine
 from hub.archive.keys import Keyring
@@ -69,7 +69,7 @@ class History:
     """
 
     def __init__(self, dsn: str, keys: Keyring, *, schema: str = SCHEMA) -> None:
-        self._engine: Engine = open_engine(dsn, schema, options=READING)
+        self._engine: Engine = open_engine(dsn, schema, options=READING, prepared_at=PREPARED_AT)
         self._keys = keys
 
     def close(self) -> None:
