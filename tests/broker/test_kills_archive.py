@@ -100,7 +100,7 @@ def kill_amid_work(archive: Archiving, rng: random.Random) -> None:
     archive.kill()
 
 
-def contents(archive: Archiving) -> dict[str, list[object]]:
+def contents(archive: Archiving) -> dict[str, list[str]]:
     """Every row, as it lies there."""
     with archive.engine.connect() as connection:
         return {
