@@ -175,7 +175,8 @@ class Registrar:
 
     async def make_inboxes(self, platforms: Sequence[Platform], hub_log: HubLog) -> None:
         """Make the inboxes of platforms that are, or are to be, connected; as safe as `events` is."""
-        await self._make_each(INBOX, _inboxes(platforms), hub_log.clock, await self._replication())
+        if names := _inboxes(platforms):
+            await self._make_each(INBOX, names, hub_log.clock, await self._replication())
 
     async def _make_each(self, kind: str, names: list[str], clock: str, replication: int) -> None:
         wanted = [new_topic(topics()[kind], name, self._address, clock, replication) for name in names]

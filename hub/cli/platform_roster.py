@@ -71,8 +71,8 @@ def platform_add(
         record = read_record(file, Platform)
         record = record._replace(state=state or record.state)
     made = enter(record, clock_ms(), note)
+    asyncio.run(_make_inbox(bootstrap_servers, made))  # first: whoever reads of it may be asked something at once
     show(at_desk(bootstrap_servers, lambda desk: desk.change(Platform, made.id, add_new(made))), as_json=as_json)
-    asyncio.run(_make_inbox(bootstrap_servers, made))
 
 
 async def _make_inbox(servers: str, record: Platform) -> None:
