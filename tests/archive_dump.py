@@ -33,8 +33,8 @@ def forms(number: str) -> set[bytes]:
     for coded in ("utf-16-le", "utf-16-be", "utf-32-le"):
         found |= {national.encode(coded), national.encode(coded).hex().encode()}
     for start in range(BASE64_STEPS):  # where it begins within base64's groups of three; ends that others share cut off
-        coded = base64.b64encode(b"\0" * start + national.encode())
-        found.add(coded[-(-start * 8 // 6) :].rstrip(b"=")[:-1])
+        grouped = base64.b64encode(b"\0" * start + national.encode())
+        found.add(grouped[-(-start * 8 // 6) :].rstrip(b"=")[:-1])
     for value in (int(digits), int(national)):
         found |= {value.to_bytes(8, order) for order in ("big", "little")}
         found.add(value.to_bytes(8, "big").lstrip(b"\0").hex().encode())

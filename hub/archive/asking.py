@@ -15,10 +15,13 @@ PAGE_MAX = 1_000
 READING = (
     "-cdefault_transaction_read_only=on "
     "-cdefault_transaction_isolation=repeatable\\ read "
-    "-cstatement_timeout=10s -cjit=off"
+    "-cstatement_timeout=10s -cjit=off -cplan_cache_mode=force_generic_plan"
 )
 """Readers write nothing, see one state throughout an answer, and are given up by the server after ten seconds. JIT
-compiles for longer than these questions take."""
+compiles for longer than these questions take; and over many months planning takes longer than asking, so each
+question is planned once a connection, its months left out while it runs."""
+PREPARED_AT = 0
+"""Times a question is asked on a connection before it is prepared."""
 
 FIRST_PAGE = (2**63 - 1, 2**31 - 1, 2**63 - 1)
 

@@ -35,7 +35,7 @@ from hub.archive.answers import (
     RefusalFound,
     RefusalsFound,
 )
-from hub.archive.asking import READING, Asking, next_page, page
+from hub.archive.asking import PREPARED_AT, READING, Asking, next_page, page
 from hub.archive.blocks import BLOCK
 from hub.archive.database import open_engine
 from hub.archive.keys import Keyring
@@ -57,6 +57,7 @@ CASES_MAX = 100
 """Cases of one number in an answer: several lifetimes of it."""
 
 HAPPENED_MAX = 1_000
+OUTCOMES = {str(one): one for one in Outcome}
 
 
 class History:
@@ -69,7 +70,7 @@ class History:
     """
 
     def __init__(self, dsn: str, keys: Keyring, *, schema: str = SCHEMA) -> None:
-        self._engine: Engine = open_engine(dsn, schema, options=READING)
+        self._engine: Engine = open_engine(dsn, schema, options=READING, prepared_at=PREPARED_AT)
         self._keys = keys
 
     def close(self) -> None:
@@ -205,9 +206,10 @@ def _effects(ask: Asking, row: Any) -> list[Effects]:
         # A day's grace: brokers' clocks may differ, and only whole months are left out by it.
         since=row.opened_at - DAY_MS,
     )
+    # A thousand platforms are a thousand rows: by position, and enums out of a table.
     return [
-        Effects(one.platform, Outcome(one.outcome), one.first_at, one.last_at, one.messages, Source(*one.first_ack[1:]))
-        for one in found
+        Effects(platform, OUTCOMES[outcome], first_at, last_at, messages, Source(part, offset))
+        for platform, outcome, first_at, last_at, messages, part, offset in found
     ]
 
 

@@ -29,9 +29,9 @@ CAUGHT_UP_S = 120.0
 class Archiving:
     """The program, its database and its keys."""
 
-    def __init__(self, scene: Scene, *options: str) -> None:
+    def __init__(self, scene: Scene, *options: str, dsn: str | None = None) -> None:
         self.scene = scene
-        self.dsn = postgres_url()
+        self.dsn = dsn or postgres_url()
         self.key_file = scene.hub.data_dir / "archive.keys"
         self.ready_file = scene.hub.data_dir / "archive.ready.json"
         add_key(self.key_file)
@@ -94,9 +94,9 @@ class Archiving:
 
 
 @contextmanager
-def archiving(scene: Scene, *options: str) -> Iterator[Archiving]:
-    """An archive that runs until the end of the block."""
-    one = Archiving(scene, *options)
+def archiving(scene: Scene, *options: str, dsn: str | None = None) -> Iterator[Archiving]:
+    """An archive that runs until the end of the block; in a database of the tests' unless one is named."""
+    one = Archiving(scene, *options, dsn=dsn)
     one.program.start()
     try:
         yield one

@@ -27,6 +27,7 @@ from hub.core.model import (
     ReportKind,
     Role,
 )
+from hub.local.postgres import EmbeddedPostgres
 from tests.archive_dump import dump, numbers_in
 from tests.broker import scene as scenes
 from tests.broker.archiving import Archiving, archiving
@@ -99,7 +100,7 @@ def kill_amid_work(archive: Archiving, rng: random.Random) -> None:
     archive.kill()
 
 
-def contents(archive: Archiving) -> dict[str, list[object]]:
+def contents(archive: Archiving) -> dict[str, list[str]]:
     """Every row, as it lies there."""
     with archive.engine.connect() as connection:
         return {
@@ -138,6 +139,32 @@ def test_kills_of_the_archive_change_nothing_in_it(tmp_path: Path, size: Size) -
         scene.settle(contracts.EVENTS)
         archive.caught_up()
         assert archive.differences(tmp_path) == []
+
+
+def test_a_database_that_dies_is_waited_for(tmp_path: Path) -> None:
+    """PostgreSQL is killed while the archive follows: it goes on by itself once that is back, and misses nothing."""
+    rng = random.Random(3)
+    server = EmbeddedPostgres(tmp_path / "pg")
+    server.start()
+    try:
+        with scenes.running(tmp_path / "hub") as scene, archiving(scene, dsn=server.dsn()) as archive:
+            traffic = Traffic(scene, NUMBERS, rng)
+            for outage in range(2):
+                scene.send(traffic.messages(200))
+                scene.flush()
+                archive.caught_up()
+                server.kill()
+                scene.send(traffic.messages(200))
+                scene.flush()
+                scene.settle(contracts.EVENTS)
+                wait_until("the archive notices", lambda: "is away" in archive.program.last_words(), 30)
+                server.start()
+                archive.caught_up()
+                assert archive.program.restarts == 0, f"outage {outage}: {archive.program.last_words()}"
+            assert archive.differences(tmp_path) == []
+            assert archive.ready_file.exists()
+    finally:
+        server.stop()
 
 
 FILLED = sorted(set(ROWS) - {"answers", "held"})
