@@ -6,10 +6,21 @@ uses the values of `hub.core.model`, the schema files and nothing else. Plain di
 slow on purpose, so that it can be seen to be right.
 
 `wire` reads messages, `bitmaps` Roaring sets, `cases` folds releases, `acks` judges acknowledgements, `figures` counts,
-`check` compares, `reading` gets it all from Kafka.
+`check` compares, `clearance` decides on the numbers of a clearance, `reading` gets it all from Kafka.
 """
 
 from hub.recount.check import Difference, Logs, compare, compute
-from hub.recount.reading import recount
+from hub.recount.clearance import OtherAnswer, Recounted, recount_lookup
+from hub.recount.reading import recount, recount_clearance
 
-__all__ = ["Difference", "Logs", "compare", "compute", "recount"]
+__all__ = [
+    "Difference",
+    "Logs",
+    "OtherAnswer",
+    "Recounted",
+    "compare",
+    "compute",
+    "recount",
+    "recount_clearance",
+    "recount_lookup",
+]

@@ -29,12 +29,14 @@ Position = tuple[int, int]
 
 @dataclass
 class CaseNow:
-    """A case: what its opener said, and the stage it has come to."""
+    """A case: what its opener said, and the stage it has come to. `number` and `operator`: whose it is."""
 
     position: Position
     published_at: int
     reissue_not_before: int | None
     stage: str
+    number: str
+    operator: str
 
 
 def fold(releases: Iterable[Record], until: Sequence[int]) -> dict[Position, CaseNow]:
@@ -73,7 +75,8 @@ def _may_open(notice: Message, last: CaseNow | None) -> bool:
 
 def _opened(record: Record, notice: Message) -> CaseNow:
     position = (record.partition, record.offset)
-    return CaseNow(position, notice["published_at"], notice["reissue_not_before"], notice["stage"])
+    times = (notice["published_at"], notice["reissue_not_before"])
+    return CaseNow(position, *times, notice["stage"], notice["subject"]["value"], notice["operator"])
 
 
 def _may_move(record: Record, notice: Message, case: CaseNow) -> bool:

@@ -87,25 +87,30 @@ class Truth:
             raise NoSuchRoster(platform)
         if self._folded[0] != as_of.releases:
             self._folded = (as_of.releases, fold(self._logs.releases, as_of.releases))
-        said: dict[Position, set[str]] = {}
-        received: dict[int, int] = {}
-        for heard in self._heard(platform, as_of):
-            for outcome, position in heard.said:
-                said.setdefault(position, set()).add(outcome)
-            for partition, through in heard.received.items():
-                received[partition] = max(through, received.get(partition, -1))
-        reported = _reported(self._logs.reported, platform, as_of.reported)
+        said, received = self.heard(platform, as_of.acks_partition, as_of.acks)
+        reported = reported_at(self._logs.reported, platform, as_of.reported)
         return figures_of(known[-1], self._folded[1].values(), said, received, reported, as_of.now_ms)
 
-    def _heard(self, platform: str, as_of: AsOf) -> Iterator[Heard]:
+    def heard(self, platform: str, partition: int, end: int) -> tuple[dict[Position, set[str]], dict[int, int]]:
+        """What a platform said of which position, and how far it received, up to a place in its partition of acks."""
+        said: dict[Position, set[str]] = {}
+        received: dict[int, int] = {}
+        for heard in self._heard(platform, partition, end):
+            for outcome, position in heard.said:
+                said.setdefault(position, set()).add(outcome)
+            for number, through in heard.received.items():
+                received[number] = max(through, received.get(number, -1))
+        return said, received
+
+    def _heard(self, platform: str, partition: int, end: int) -> Iterator[Heard]:
         """Its acknowledgements that count, up to that place; read anew each time, one platform's being enough."""
         for record in self._acks.get(platform.encode(), ()):
-            if record.partition == as_of.acks_partition and record.offset < as_of.acks:
+            if record.partition == partition and record.offset < end:
                 with suppress(Refused):
                     yield hear(record, self.hub)
 
 
-def _reported(records: Sequence[Record], platform: str, end: int) -> set[Position]:
+def reported_at(records: Sequence[Record], platform: str, end: int) -> set[Position]:
     """Positions that reports not yet answered are about; the first record of an id counts."""
     reports: dict[bytes, Message] = {}
     answered: set[bytes] = set()

@@ -69,6 +69,18 @@ def figures_of(
     }
 
 
+def open_gap(
+    platform: Message, case: CaseNow, words: set[str], received: Mapping[int, int], reported: Set[Position]
+) -> str | None:
+    """The gap of one pair; None if it is resolved or does not count."""
+    if case.stage in UNDONE or not _counts(platform, case):
+        return None
+    shown = _first_said(words)
+    if case.position in reported and shown in ("UNBOUND", "NOT_BOUND"):
+        return "DISPUTED"
+    return _gap(platform, case, words, shown, received)
+
+
 def _first_said(words: set[str]) -> str | None:
     return next((outcome for outcome in SHOWN_FIRST if outcome in words), None)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.contracts import ACKS, COVERAGE, HUB, PLATFORMS, RELEASES, REPORTED
+from hub.contracts import ACKS, COVERAGE, HUB, LOOKUPS, OPERATORS, PLATFORMS, RELEASES, REPORTED
 from hub.core.model import Record
 from hub.errors import HubError
 from hub.header_names import tolerate_header_names
 from hub.recount.check import Difference, Logs, about_hub, compare
+from hub.recount.clearance import Recounted, find_lookup, recount_lookup
 
 SILENCE_MAX_S = 30.0
 """Without a record for this long before the end of a log, the cluster is at fault."""
@@ -35,12 +37,8 @@ async def recount(bootstrap_servers: str, *, security: Mapping[str, object] | No
 
 
 async def read_logs(bootstrap_servers: str, *, security: Mapping[str, object] | None = None) -> Logs:
-    """Everything the recount goes by; see `recount`."""
-    tolerate_header_names()
-    options: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, **(security or {})}
-    consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
-    try:
-        await consumer.start()
+    """Everything the recount of coverage goes by; see `recount`."""
+    async with _reader(bootstrap_servers, security) as consumer:
         hub = await _whole(consumer, HUB, 1)
         partitions = about_hub(hub)["partitions"]
         # Coverage before the rest: every place it names is then in the logs read after it.
@@ -54,6 +52,40 @@ async def read_logs(bootstrap_servers: str, *, security: Mapping[str, object] | 
             await _whole(consumer, REPORTED, 1),
             coverage,
         )
+
+
+async def recount_clearance(
+    bootstrap_servers: str, lookup_id: bytes, *, security: Mapping[str, object] | None = None
+) -> Recounted:
+    """Decide on the numbers of one clearance again, from the logs at its positions.
+
+    Raises:
+        HubError: the cluster cannot be read, holds no such clearance, or not the roster it was decided on.
+    """
+    async with _reader(bootstrap_servers, security) as consumer:
+        hub = await _whole(consumer, HUB, 1)
+        partitions = about_hub(hub)["partitions"]
+        lookup = find_lookup(await _whole(consumer, LOOKUPS, partitions), lookup_id)
+        logs = Logs(
+            hub,
+            await _whole(consumer, RELEASES, partitions),
+            await _whole(consumer, ACKS, partitions),
+            await _whole(consumer, PLATFORMS, 1),
+            await _whole(consumer, REPORTED, 1),
+            (),
+        )
+        operators = await _whole(consumer, OPERATORS, 1)
+    return await asyncio.to_thread(recount_lookup, logs, operators, lookup)
+
+
+@asynccontextmanager
+async def _reader(bootstrap_servers: str, security: Mapping[str, object] | None) -> AsyncIterator[Any]:
+    tolerate_header_names()
+    options: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, **(security or {})}
+    consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+        yield consumer
     except (KafkaError, OSError) as wrong:
         raise HubError(f"the cluster cannot be read ({type(wrong).__name__})", todo="Check its address.") from wrong
     finally:

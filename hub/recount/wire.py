@@ -18,7 +18,7 @@ from hub.contracts import schemas_dir
 
 MARKER = b"\xc3\x01"
 HEADER_BYTES = 10
-LIMIT_BYTES = {"acknowledgement": 256 * 1024}
+LIMIT_BYTES = {"acknowledgement": 256 * 1024, "lookup": 256 * 1024}
 LIMIT_BYTES_ELSE = 64 * 1024
 
 Message = dict[str, Any]

@@ -7,11 +7,14 @@ nothing is awaited, so that the same question at those positions has the same an
 
 from __future__ import annotations
 
-import asyncio
+import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from prometheus_client import CollectorRegistry
 
 from hub.clearance_ids import Clearance, audience, sign_clearance
 from hub.core.cases import Case
@@ -29,25 +32,33 @@ from hub.core.clearance import (
 )
 from hub.core.model import (
     ClearancePolicy,
+    HubLog,
     LookedUp,
     Lookup,
     LookupKind,
+    Operator,
     Platform,
     Positions,
     Role,
+    Source,
 )
+from hub.core.numbers import NUMBER_MAX
+from hub.core.pairs import PairNow
 from hub.errors import HubError, OperatorError
+from hub.settings import WorkerSettings
 from hub.signing import Signer
+from hub.stream.hub_key import open_signer
+from hub.stream.log import new_producer, started
+from hub.stream.runner import guarded
 from hub.web import shapes
-from hub.web.standings import Standings
+from hub.web.lookups import Lookups
+from hub.web.standing_metrics import StandingMetrics, show_for_ever
+from hub.web.standings import Standings, open_standings
 
 WAIT_S = 5.0
 """How long a question waits for the followers to read what was there when it came."""
 
 NUMBERS_MAX = 1_000
-WRITE_S = 10.0
-"""How long the record of a question may take to be durable."""
-
 MAY_ASK = frozenset({Role.OPERATOR, Role.REGISTRAR, Role.AUDITOR})
 
 WriteLookup = Callable[[Lookup], Awaitable[None]]
@@ -62,7 +73,35 @@ class Ruling(NamedTuple):
     unconnected: list[Platform]
 
 
-def rule(standings: Standings, numbers: Sequence[str], asked_by: str, role: Role, policy: ClearancePolicy) -> Ruling:
+class Known(Protocol):
+    """What a decision rests on: the logs, folded to `positions`."""
+
+    def positions(self) -> Positions:
+        """The places in the logs that everything known now rests on."""
+
+    def operator(self, operator_id: str) -> Operator | None:
+        """An operator's roster record."""
+
+    @property
+    def platforms(self) -> list[Platform]:
+        """Every platform on the roster."""
+
+    def case_of(self, number: str) -> Case | None:
+        """The last case of a number."""
+
+    def open_pairs(
+        self, cases: Iterable[Case], platforms: Iterable[Platform], now_ms: int
+    ) -> dict[Source, list[PairNow]]:
+        """The gaps of some cases at some platforms, by case."""
+
+
+def rule(
+    standings: Known,
+    numbers: Sequence[str],
+    asked_by: str,
+    role: Role,
+    policy: ClearancePolicy,
+) -> Ruling:
     """Decide on numbers at the place where the followers are; awaits nothing."""
     positions = standings.positions()
     now_ms = positions.now_ms
@@ -96,6 +135,7 @@ class ClearanceDesk:
     write: WriteLookup
     policy: ClearancePolicy = field(default_factory=ClearancePolicy)
     wait_s: float = WAIT_S
+    metrics: StandingMetrics | None = None
 
     async def answer(self, numbers: Sequence[str], asked_by: str, role: Role) -> shapes.Clearance:
         """Decide on up to 1,000 numbers.
@@ -106,13 +146,16 @@ class ClearanceDesk:
             role: as whom; operator, registrar or auditor.
 
         Raises:
-            OperatorError: too many numbers, or none.
+            OperatorError: too many numbers, none, or one that cannot be a number.
             HubError: the role may not ask, or the question cannot be recorded; nothing is answered then.
         """
         if not 1 <= len(numbers) <= NUMBERS_MAX:
             raise OperatorError(f"{len(numbers)} numbers", todo=f"Ask for 1 to {NUMBERS_MAX} numbers at a time.")
+        if any(len(one) > NUMBER_MAX or not one.startswith("+") for one in numbers):
+            raise OperatorError("not every number is in E.164 form", todo="Write numbers as +8613…, without spaces.")
         if role not in MAY_ASK:
             raise HubError(f"a {role.lower()} may not ask for clearances", todo="Ask as an operator.")
+        began = time.monotonic()
         reached = await self.standings.reach(self.wait_s)
         ruling = rule(self.standings, numbers, asked_by, role, self.policy)
         if not reached:
@@ -121,6 +164,8 @@ class ClearanceDesk:
         lookup_id = uuid.uuid4().bytes
         await self._record(lookup_id, numbers, asked_by, role, ruling)
         seen = [seen_by(one, role) for one in ruling.decided]
+        if self.metrics is not None:
+            self.metrics.answered([one.answer for one in seen], time.monotonic() - began)
         return shapes.Clearance(
             lookup_id=lookup_id.hex(),
             asked_at=ruling.positions.now_ms,
@@ -140,11 +185,7 @@ class ClearanceDesk:
         lookup = Lookup(
             *(lookup_id, LookupKind.CLEARANCE, asked_by, role, at_ms, looked_up), self.policy, ruling.positions
         )
-        try:
-            async with asyncio.timeout(WRITE_S):
-                await self.write(lookup)
-        except TimeoutError as late:
-            raise HubError("the question cannot be recorded now", todo="Ask again in a while.") from late
+        await self.write(lookup)
 
     def _cleared(self, seen: Seen, asked_by: str, role: Role, now_ms: int) -> shapes.Cleared:
         case = None if seen.case is None else str(seen.case)
@@ -161,6 +202,25 @@ class ClearanceDesk:
             days_to_reissue=seen.days_to_reissue,
             valid_until=seen.valid_until,
         )
+
+
+@asynccontextmanager
+async def open_desk(
+    settings: WorkerSettings, hub_log: HubLog, policy: ClearancePolicy, registry: CollectorRegistry | None = None
+) -> AsyncIterator[ClearanceDesk]:
+    """A desk over standings of its own, with a key of its own in topic `hub`; ready once both are.
+
+    `registry`: where its metrics are declared.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with started(new_producer(settings)) as producer, open_standings(settings, hub_log) as standings:
+        signer = await open_signer(settings, hub_log, producer)
+        metrics = StandingMetrics(CollectorRegistry() if registry is None else registry)
+        lag = guarded("standings lag", show_for_ever(standings, metrics))
+        try:
+            yield ClearanceDesk(standings, signer, Lookups(producer, hub_log.partitions).write, policy, metrics=metrics)
+        finally:
+            lag.cancel()
 
 
 def policy_shape(policy: ClearancePolicy) -> shapes.Policy:

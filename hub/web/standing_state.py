@@ -19,10 +19,12 @@ import numpy as np
 from rocksdict import Options, Rdict, WriteBatch
 
 from hub.core.acks import apply, is_beyond_log
+from hub.core.cases import Case
 from hub.core.cohorts import BUCKETS, Cohorts
 from hub.core.coverage import pack, unpack
 from hub.core.figures import PlatformBook, SegmentKey
-from hub.core.model import Outcome, Platform
+from hub.core.model import Outcome, Platform, Source
+from hub.core.pairs import CaseNow, PairNow, open_pairs
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
 from hub.core.universe import Universe
@@ -69,6 +71,17 @@ class StandingState:
         book = self.book(platform.id)
         book.platform = platform
         return book
+
+    def open_pairs(
+        self, cases: Iterable[Case], platforms: Iterable[Platform], now_ms: int
+    ) -> dict[Source, list[PairNow]]:
+        """The gaps of some cases at some platforms of the roster, by case."""
+        found: dict[Source, list[PairNow]] = {}
+        books = [self.current_of(one) for one in platforms]
+        asked = [CaseNow(one.position, one.stage, one.published_at, one.reissue_not_before) for one in cases]
+        for position, pair in open_pairs(books, asked, now_ms):
+            found.setdefault(position, []).append(pair)
+        return found
 
     def merge(self, opened: OpenedAck) -> bool:
         """Merge one opened acknowledgement; whether it counts. `universe` holds all that the log holds now."""

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from hub import contracts
 from hub.core.cases import Case
@@ -29,7 +30,7 @@ from hub.core.cohorts import CellCounts, quantile_hours
 from hub.core.figures import PlatformBook
 from hub.core.held import HeldBook
 from hub.core.model import HubLog, Operator, Platform, Positions, Record, Refusal, Source
-from hub.core.pairs import CaseNow, PairNow, case_at, open_pairs, pair_of
+from hub.core.pairs import CaseNow, PairNow, case_at, pair_of
 from hub.opening import OpenedAck, Opener
 from hub.settings import WorkerSettings
 from hub.stream.case_store import CaseStore
@@ -151,18 +152,26 @@ class Standings:
         return found
 
     async def reach(self, timeout_s: float) -> bool:
-        """Wait until everything was read that the logs hold now; False if that takes longer than `timeout_s`."""
+        """Wait until everything was read that the logs hold now.
+
+        Returns:
+            False if that takes longer than `timeout_s`, or no broker says where the logs end.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 ends = await self.ends()
                 for follower in self.followers:
                     await follower.reached({tp: ends[tp] for tp in follower.tps})
-        except TimeoutError:
+        except (TimeoutError, KafkaError):
             return False
         return True
 
     async def behind(self) -> dict[str, int]:
-        """How many messages are not read yet, by topic."""
+        """How many messages are not read yet, by topic.
+
+        Raises:
+            KafkaError: no broker says where the logs end.
+        """
         ends = await self.ends()
         found: dict[str, int] = {}
         for follower in self.followers:
@@ -208,12 +217,7 @@ class Standings:
         self, cases: Iterable[Case], platforms: Iterable[Platform], now_ms: int
     ) -> dict[Source, list[PairNow]]:
         """The gaps of some cases at some platforms, by case."""
-        found: dict[Source, list[PairNow]] = {}
-        books = [self.state.current_of(one) for one in platforms]
-        asked = [CaseNow(one.position, one.stage, one.published_at, one.reissue_not_before) for one in cases]
-        for position, pair in open_pairs(books, asked, now_ms):
-            found.setdefault(position, []).append(pair)
-        return found
+        return self.state.open_pairs(cases, platforms, now_ms)
 
     def cells(self, platform_id: str, days: Sequence[int]) -> list[CellCounts]:
         """One platform's cohorts, by UTC day since 1970-01-01 that cases opened on."""

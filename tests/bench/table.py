@@ -128,6 +128,17 @@ def _delivery(part: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def _clearance(part: dict[str, Any]) -> list[Row]:
+    where = f"{part['platforms']:,} platforms, {part['cases'] / 1e6:g} M cases"
+    rows: list[Row] = []
+    for name, count in (("operator", part["numbers"]), ("one_number", 1)):
+        rows.append((f"clearance of {count:,}, {where}: p50, ms", part[name]["p50_ms"], None, "<="))
+        rows.append(("  p99, ms", part[name]["p99_ms"], None, "<="))
+    rows.append(("  back over what is on disk, s", part["open_s"], None, "<="))
+    rows.append(("  memory, MB", part["resident_bytes"] / 1e6, None, "<="))
+    return rows
+
+
 ROWS = {
     "acks": _acks,
     "intake": _intake,
@@ -136,4 +147,5 @@ ROWS = {
     "login": _login,
     "backlog": _backlog,
     "delivery": _delivery,
+    "clearance": _clearance,
 }

@@ -111,7 +111,7 @@ def rows_of(dsn: str) -> Iterator[tuple[str, bytes]]:
             "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
         ).fetchall()
         for schema, table in tables:
-            with database.cursor().copy(f'COPY "{schema}"."{table}" TO STDOUT') as rows:
+            with database.cursor().copy(f'COPY (SELECT * FROM "{schema}"."{table}") TO STDOUT') as rows:
                 yield f"{schema}.{table}", b"".join(bytes(row) for row in rows)
 
 

@@ -1,0 +1,78 @@
+"""A clearance desk beside a test: in a thread with a loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from hub.core.model import ClearancePolicy, Role
+from hub.recount import Recounted, recount_clearance
+from hub.settings import WorkerSettings
+from hub.web import shapes
+from hub.web.clearance_desk import ClearanceDesk, open_desk
+from tests.broker.scene import Scene
+
+T = TypeVar("T")
+CALL_S = 60.0
+
+
+class Asking:
+    """A desk that a test asks from outside its loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, desk: ClearanceDesk, registry: CollectorRegistry) -> None:
+        self._loop = loop
+        self.desk = desk
+        self.registry = registry
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something in the desk's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_S)
+
+    def look(self, read: Callable[[ClearanceDesk], T]) -> T:
+        """Read something of the desk between two of its awaits."""
+
+        async def reading() -> T:
+            return read(self.desk)
+
+        return self.do(reading())
+
+    def ask(self, numbers: Sequence[str], asked_by: str = "north", role: Role = Role.OPERATOR) -> shapes.Clearance:
+        """Ask for clearances."""
+        return self.do(self.desk.answer(numbers, asked_by, role))
+
+
+@contextmanager
+def asking(scene: Scene, folder: Path, policy: ClearancePolicy | None = None) -> Iterator[Asking]:
+    """A desk on the scene's hub, its state in a folder."""
+    settings = WorkerSettings(scene.hub.address.bootstrap_servers, folder, "web-1")
+    loop, stop, opened = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
+    found: list[ClearanceDesk] = []
+    registry = CollectorRegistry()
+
+    async def serve() -> None:
+        async with open_desk(settings, scene.hub_log, policy or ClearancePolicy(), registry) as desk:
+            found.append(desk)
+            opened.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="desk")
+    thread.start()
+    try:
+        assert opened.wait(CALL_S), "the desk did not open"
+        yield Asking(loop, found[0], registry)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(CALL_S)
+        loop.close()
+
+
+def recounted(scene: Scene, clearance: shapes.Clearance) -> Recounted:
+    """The same decided again from the logs."""
+    servers = scene.hub.address.bootstrap_servers
+    return asyncio.run(recount_clearance(servers, bytes.fromhex(clearance.lookup_id)))

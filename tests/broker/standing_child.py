@@ -1,0 +1,22 @@
+"""A follower of the logs in a process of its own, to be killed: `python -m tests.broker.standing_child SERVERS DIR`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from hub.roster_desk import find_hub
+from hub.settings import WorkerSettings
+from hub.web.standings import open_standings
+
+
+async def follow(servers: str, folder: Path) -> None:
+    """Follow until killed."""
+    _, hub_log = await find_hub(servers)
+    async with open_standings(WorkerSettings(servers, folder, "web-1"), hub_log):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(follow(sys.argv[1], Path(sys.argv[2])))

@@ -1,0 +1,72 @@
+"""Clearance against an adversary: whatever happens while it is asked, the recount at its positions says the same."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from hub.core.model import ClearancePolicy, Role, UnconnectedRule
+from hub.core.reports import Disputes
+from hub.recount import OtherAnswer
+from tests.unit.clearance_world import LateReader, World, ask
+
+STEPS = 60
+ASKS = 2
+
+
+def schedule(seed: int, disputes: Disputes | None = None) -> tuple[Counter[str], list[OtherAnswer]]:
+    """One world and one late reader, asked a few times; the answers, and those that the recount has otherwise."""
+    rng = random.Random(seed)
+    world = World(rng)
+    reader = LateReader(world, disputes)
+    answers: Counter[str] = Counter()
+    found: list[OtherAnswer] = []
+    asked_at = set(rng.sample(range(STEPS // 3, STEPS), ASKS))
+    for step in range(STEPS):
+        world.step()
+        topic, number = rng.choice(list(reader.places))
+        reader.read_on(topic, number, rng.randrange(6))
+        if step in asked_at:
+            if rng.random() < 0.5:
+                for name in world.logs:
+                    reader.read_all(name)
+            rule = rng.choice([UnconnectedRule.NAMED, *UnconnectedRule])
+            tiers = rng.choice(((1,), (1,), (1, 2)))
+            policy = ClearancePolicy(tiers, rng.random() < 0.3, rng.random() < 0.7, rule)
+            asked_by, role = rng.choice((("north", Role.OPERATOR), ("south", Role.OPERATOR), ("li", Role.AUDITOR)))
+            recounted = ask(world, reader, policy, asked_by, role)
+            answers.update(recounted.answers)
+            found += recounted.differences
+    return answers, found
+
+
+def run(seeds: range) -> Counter[str]:
+    answers: Counter[str] = Counter()
+    for seed in seeds:
+        one, found = schedule(seed)
+        assert found == [], f"seed {seed}"
+        answers.update(one)
+    return answers
+
+
+def test_never_clear_where_the_recount_says_otherwise() -> None:
+    """Over 300 schedules every answer is the recount's, and enough of them are CLEAR to mean something."""
+    answers = run(range(300))
+    assert answers["CLEAR"] > 50
+    assert answers["BLOCKED"] > 300
+    assert answers["UNKNOWN"] > 300
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3_600)
+def test_never_clear_over_ten_thousand_schedules() -> None:
+    """The same over 10,000 schedules."""
+    answers = run(range(1_000, 11_000))
+    assert answers["CLEAR"] > 1_500
+
+
+def test_a_hub_that_forgets_disputes_is_found_out() -> None:
+    """The schedules notice a hub that clears numbers against people's reports."""
+    assert any(schedule(seed, disputes=Disputes())[1] for seed in range(300))
