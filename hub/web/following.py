@@ -158,8 +158,8 @@ class LiveBoard:
 
     async def _measure(self) -> None:
         while True:
-            await self._follow_receipts()
             try:
+                await self._follow_receipts()
                 await self.gauge.measure({READER: self.followers, **self.others}, self.board.coverage.values())
             except KafkaError as wrong:
                 log.warning("the cluster does not answer: %s", type(wrong).__name__)
@@ -180,7 +180,11 @@ class LiveBoard:
         if not new or self._group is None:
             return
         follower = BoardFollower(self._settings, [TopicPartition(receipts_topic(one), 0) for one in new], self)
-        await follower.start()
+        try:
+            await follower.start()
+        except KafkaError:
+            await follower.stop()
+            raise  # the topic may be made in a moment: tried again with the next measurement
         self._receipts.update(new)
         self.followers.append(follower)
         self._group.create_task(follower.run())
