@@ -143,10 +143,15 @@ class LiveBoard:
             await one.start()
 
     async def stop(self) -> None:
-        """Disconnect."""
-        for one in self.followers:
-            await one.stop()
-        await self.gauge.stop()
+        """Disconnect, also from a cluster that is gone."""
+        for stop in (*(one.stop for one in self.followers), self.gauge.stop):
+            try:
+                await stop()
+            except asyncio.CancelledError:
+                # aiokafka lets the cancelling of a task of its own out when the cluster is gone; ours goes on up.
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
 
     async def run(self) -> None:
         """Follow for ever. An error of a follower ends it; a cluster that is away does not."""
