@@ -19,9 +19,11 @@ from sqlalchemy.engine import Row as Found
 from hub import contracts
 from hub.archive.casefold import CaseFold, Noticed
 from hub.archive.keys import Keyring
+from hub.archive.makers import RECEIPTS
+from hub.archive.packing import unpack
 from hub.archive.rest import by_table, out_of
 from hub.archive.rows import ROWS, CaseRow, MessageRow, Row
-from hub.archive.shred import RECEIPTS, shred, unpack
+from hub.archive.shred import shred
 from hub.archive.tables import TABLES
 from hub.core.model import Record, Source
 from hub.errors import HubError
@@ -85,16 +87,19 @@ async def check(settings: WorkerSettings, engine: Engine, keys: Keyring) -> Asyn
         connection.execution_options(isolation_level="REPEATABLE READ")
         checker = Checker(connection, keys)
         places = await asyncio.to_thread(checker.places)
-        spans = await log_spans(settings, [TopicPartition(one.topic, one.part) for one in places])
-        for place in places:
-            first, end = spans[TopicPartition(place.topic, place.part)]
-            if end < place.end:
+        known = {TopicPartition(one.topic, one.part): (one, Progress()) for one in places}
+        spans = await log_spans(settings, known)
+        for tp, (place, _) in known.items():
+            if spans[tp][1] < place.end:
                 yield Difference("archive_places", f"{place.topic} {place.part}", "extra")
-            tail = checker.begin(place)
-            async for batch in read_span(settings, {TopicPartition(place.topic, place.part): (first, place.end)}):
-                for one in await asyncio.to_thread(list, checker.compare(place, batch, tail)):
+        wanted = {tp: (spans[tp][0], min(place.end, spans[tp][1])) for tp, (place, _) in known.items()}
+        async for batch in read_span(settings, wanted):
+            if batch:
+                at = known[TopicPartition(batch[0].topic, batch[0].partition)]
+                for one in await asyncio.to_thread(list, checker.compare(*at, batch)):
                     yield one
-            for one in await asyncio.to_thread(list, checker.finish(place, tail)):
+        for place, progress in known.values():
+            for one in await asyncio.to_thread(list, checker.finish(place, progress)):
                 yield one
         for one in await asyncio.to_thread(list, checker.strangers(places)):
             yield one
@@ -120,11 +125,7 @@ class Checker:
         rows = self._db.execute(text("SELECT topic, part, next_offset FROM archive_places ORDER BY topic, part"))
         return [Place(*row) for row in rows]
 
-    def begin(self, _place: Place) -> Progress:
-        """A comparison of a log, from its start."""
-        return Progress()
-
-    def compare(self, place: Place, records: Sequence[Record], progress: Progress) -> Iterator[Difference]:
+    def compare(self, place: Place, progress: Progress, records: Sequence[Record]) -> Iterator[Difference]:
         """Compare the records that come next, and that nothing lies before or between them that no record says."""
         for start in range(0, len(records), WINDOW):
             window = records[start : start + WINDOW]

@@ -24,8 +24,12 @@ CONNECT_S = 10
 POOL = 8
 
 
-def open_engine(dsn: str, schema: str, *, pool: int = POOL, options: str = "") -> Engine:
+def open_engine(
+    dsn: str, schema: str, *, pool: int = POOL, options: str = "", prepared_at: int | None = None
+) -> Engine:
     """Connections whose tables are those of a schema, with more options of the server's. Nothing is connected yet.
+
+    `prepared_at`: how often a statement is sent before it is prepared; psycopg's own way if None.
 
     Raises:
         HubError: the address is none of a PostgreSQL.
@@ -40,7 +44,8 @@ def open_engine(dsn: str, schema: str, *, pool: int = POOL, options: str = "") -
         raise HubError("a schema is named by lower-case letters, digits and _", todo="Choose another --schema.")
     return create_engine(
         url.set(drivername=DRIVER),
-        connect_args={"connect_timeout": CONNECT_S, "options": f"-csearch_path={schema} -ctimezone=UTC {options}"},
+        connect_args={"connect_timeout": CONNECT_S, "options": f"-csearch_path={schema} -ctimezone=UTC {options}"}
+        | ({} if prepared_at is None else {"prepare_threshold": prepared_at}),
         pool_size=pool,
         max_overflow=0,
         pool_pre_ping=True,

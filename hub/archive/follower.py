@@ -11,9 +11,9 @@ import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hub import contracts
+from hub.archive.makers import RECEIPTS
 from hub.archive.metrics import ArchiveMetrics
 from hub.archive.settings import ArchiveSettings
-from hub.archive.shred import RECEIPTS
 from hub.archive.store import Away, Moved, Store, Tp
 from hub.core.model import HubLog, Record
 from hub.errors import HubError

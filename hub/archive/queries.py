@@ -15,8 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, TextClause
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine
 
 from hub.archive import sql
 from hub.archive.answers import (
@@ -36,8 +35,9 @@ from hub.archive.answers import (
     RefusalFound,
     RefusalsFound,
 )
+from hub.archive.asking import PREPARED_AT, READING, Asking, next_page, page
 from hub.archive.blocks import BLOCK
-from hub.archive.database import away, open_engine
+from hub.archive.database import open_engine
 from hub.archive.keys import Keyring
 from hub.archive.settings import SCHEMA
 from hub.core.model import (
@@ -52,22 +52,12 @@ from hub.core.model import (
     Source,
     Stage,
 )
-from hub.errors import HubError
 
-PAGE_MAX = 1_000
 CASES_MAX = 100
 """Cases of one number in an answer: several lifetimes of it."""
 
 HAPPENED_MAX = 1_000
-READING = (
-    "-cdefault_transaction_read_only=on "
-    "-cdefault_transaction_isolation=repeatable\\ read "
-    "-cstatement_timeout=10s -cjit=off"
-)
-"""Readers write nothing, see one state throughout an answer, and are given up by the server after ten seconds. JIT
-compiles for longer than these questions take."""
-
-FIRST_PAGE = (2**63 - 1, 2**31 - 1, 2**63 - 1)
+OUTCOMES = {str(one): one for one in Outcome}
 
 
 class History:
@@ -80,7 +70,7 @@ class History:
     """
 
     def __init__(self, dsn: str, keys: Keyring, *, schema: str = SCHEMA) -> None:
-        self._engine: Engine = open_engine(dsn, schema, options=READING)
+        self._engine: Engine = open_engine(dsn, schema, options=READING, prepared_at=PREPARED_AT)
         self._keys = keys
 
     def close(self) -> None:
@@ -91,7 +81,7 @@ class History:
 
     def case(self, position: Source) -> CaseHistory | None:
         """A case by its id, or by the position of any of its notices; None if that is no notice of a case."""
-        with _Asking(self._engine) as ask:
+        with Asking(self._engine) as ask:
             row = ask.one(sql.CASE, part=position.partition, log_offset=position.offset)
             if row is None:
                 found = ask.one(sql.CASE_OFFSET, part=position.partition, log_offset=position.offset)
@@ -102,20 +92,20 @@ class History:
     def cases_of_number(self, number: str) -> list[CaseHistory]:
         """Every case of a number, newest first, at most 100; by E.164."""
         digests = self._keys.digests(number)
-        with _Asking(self._engine) as ask:
+        with Asking(self._engine) as ask:
             rows = ask.all(sql.CASES_OF_NUMBER, digests=digests, most=CASES_MAX)
             return [self._history(ask, row, digests) for row in rows]
 
     def last_case_of_number(self, number: str) -> CaseHistory | None:
         """The last case of a number."""
         digests = self._keys.digests(number)
-        with _Asking(self._engine) as ask:
+        with Asking(self._engine) as ask:
             row = ask.one(sql.CASES_OF_NUMBER, digests=digests, most=1)
             return None if row is None else self._history(ask, row, digests)
 
     def effects(self, position: Source) -> list[Effects]:
         """What platforms said of a case, and when; acknowledgements the hub refused left out."""
-        with _Asking(self._engine) as ask:
+        with Asking(self._engine) as ask:
             row = ask.one(sql.CASE, part=position.partition, log_offset=position.offset)
             return [] if row is None else _effects(ask, row)
 
@@ -124,7 +114,7 @@ class History:
         place = f"cases/{row.part}/{row.log_offset}/number"
         return self._keys.digests(self._keys.unseal(row.number_sealed, place).decode())
 
-    def _history(self, ask: _Asking, row: Any, digests: Sequence[bytes]) -> CaseHistory:
+    def _history(self, ask: Asking, row: Any, digests: Sequence[bytes]) -> CaseHistory:
         # A note (SUSPENDED) comes while no case is live: it belongs to the case that opens after it.
         known = {"part": row.part, "log_offset": row.log_offset, "digests": digests}
         before = ask.one(sql.CASE_BEFORE, **known)
@@ -138,49 +128,49 @@ class History:
         self, operator: str, *, before: str | None = None, limit: int = 100, since_ms: int = 0
     ) -> BreachesFound:
         """Breaches of an operator out of its receipts, newest first; what days came to (SILENT) is not in receipts."""
-        with _Asking(self._engine) as ask:
-            rows = ask.all(sql.BREACHES, operator=operator, since=since_ms, **_page(before, limit))
+        with Asking(self._engine) as ask:
+            rows = ask.all(sql.BREACHES, operator=operator, since=since_ms, **page(before, limit))
         found = tuple(
             BreachFound(Breach(one), row.record_time, _source(row.position_part, row.position_offset), _place(row))
             for row in rows
             for one in row.breaches
         )
-        return BreachesFound(found, _next(rows, limit))
+        return BreachesFound(found, next_page(rows, limit))
 
     def refusals(self, *, sender: str | None = None, before: str | None = None, limit: int = 100) -> RefusalsFound:
         """Refused messages, newest first; of one sender if it is named."""
         query = sql.REFUSALS if sender is None else sql.REFUSALS_OF_SENDER
-        with _Asking(self._engine) as ask:
-            rows = ask.all(query, sender=sender, **_page(before, limit))
+        with Asking(self._engine) as ask:
+            rows = ask.all(query, sender=sender, **page(before, limit))
         found = (RefusalFound(row.record_time, row.topic, _place(row), row.sender, Refusal(row.reason)) for row in rows)
-        return RefusalsFound(tuple(found), _next(rows, limit))
+        return RefusalsFound(tuple(found), next_page(rows, limit))
 
     def lookups(self, *, before: str | None = None, limit: int = 100) -> LookupsFound:
         """Who asked about numbers, newest first."""
-        with _Asking(self._engine) as ask:
-            rows = ask.all(sql.LOOKUPS, **_page(before, limit))
-        return LookupsFound(tuple(_lookup(row) for row in rows), _next(rows, limit))
+        with Asking(self._engine) as ask:
+            rows = ask.all(sql.LOOKUPS, **page(before, limit))
+        return LookupsFound(tuple(_lookup(row) for row in rows), next_page(rows, limit))
 
     def lookups_of_number(self, number: str, *, limit: int = 100) -> list[LookupFound]:
         """Who asked about a number, newest first."""
-        with _Asking(self._engine) as ask:
-            rows = ask.all(sql.LOOKUPS_OF_NUMBER, digests=self._keys.digests(number), most=_page(None, limit)["most"])
+        with Asking(self._engine) as ask:
+            rows = ask.all(sql.LOOKUPS_OF_NUMBER, digests=self._keys.digests(number), most=page(None, limit)["most"])
         return [_lookup(row) for row in rows]
 
     def clean_ups(self, operator: str, *, before: str | None = None, limit: int = 100) -> CleanUpsFound:
         """Clean-ups (BACKFILL) of an operator that opened a case, newest first."""
-        with _Asking(self._engine) as ask:
-            rows = ask.all(sql.CLEAN_UPS, operator=operator, **_page(before, limit))
+        with Asking(self._engine) as ask:
+            rows = ask.all(sql.CLEAN_UPS, operator=operator, **page(before, limit))
         found = (
             CleanUpFound(Source(row.case_part, row.case_offset), row.record_time, Stage(row.stage)) for row in rows
         )
-        return CleanUpsFound(tuple(found), _next(rows, limit))
+        return CleanUpsFound(tuple(found), next_page(rows, limit))
 
     # ---- Figures ----
 
     def changed(self, since_ms: int) -> Changed:
         """What was recorded since a time, such as the start of the day. Repeats of a receipt count once."""
-        with _Asking(self._engine) as ask:
+        with Asking(self._engine) as ask:
             stages = {Stage(row.stage): row.count for row in ask.all(sql.STAGES_SINCE, since=since_ms)}
             row = ask.one(sql.COUNTS_SINCE, since=since_ms)
             return Changed(row.opened, stages, row.acks, row.reports, row.refused, row.breaches)
@@ -188,7 +178,7 @@ class History:
     def operator_counts(self, *, since_ms: int = 0) -> list[OperatorCounts]:
         """Receipts of each operator since a time, over distinct messages. Reads all of them: give a time."""
         found: dict[str, OperatorCounts] = {}
-        with _Asking(self._engine) as ask:
+        with Asking(self._engine) as ask:
             for row in ask.all(sql.OPERATOR_COUNTS, since=since_ms):
                 one = found.setdefault(row.operator, OperatorCounts(row.operator, {}, {}, {}, None))
                 _add(one.decisions, Decision(row.decision), row.count)
@@ -202,42 +192,12 @@ class History:
     def places(self, now_ms: int | None = None) -> list[Place]:
         """How far the archive is in each log, by what it last saw itself."""
         now_ms = int(time.time() * 1_000) if now_ms is None else now_ms
-        with _Asking(self._engine) as ask:
+        with Asking(self._engine) as ask:
             rows = ask.all(sql.PLACES)
         return [_place_of(row, now_ms) for row in rows]
 
 
-class _Asking:
-    """One read-only transaction: all questions of one answer see the same state."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> _Asking:
-        try:
-            self._connection: Connection = self._engine.connect()
-            self._connection.begin()
-        except OperationalError as wrong:
-            raise away(wrong) from wrong
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-    def all(self, query: TextClause, **values: Any) -> Sequence[Any]:
-        """Every row."""
-        try:
-            return self._connection.execute(query, values).all()
-        except OperationalError as wrong:
-            raise away(wrong) from wrong
-
-    def one(self, query: TextClause, **values: Any) -> Any:
-        """The first row, or None."""
-        rows = self.all(query, **values)
-        return rows[0] if rows else None
-
-
-def _effects(ask: _Asking, row: Any) -> list[Effects]:
+def _effects(ask: Asking, row: Any) -> list[Effects]:
     found = ask.all(
         sql.EFFECTS,
         part=row.part,
@@ -246,9 +206,10 @@ def _effects(ask: _Asking, row: Any) -> list[Effects]:
         # A day's grace: brokers' clocks may differ, and only whole months are left out by it.
         since=row.opened_at - DAY_MS,
     )
+    # A thousand platforms are a thousand rows: by position, and enums out of a table.
     return [
-        Effects(one.platform, Outcome(one.outcome), one.first_at, one.last_at, one.messages, Source(*one.first_ack[1:]))
-        for one in found
+        Effects(platform, OUTCOMES[outcome], first_at, last_at, messages, Source(part, offset))
+        for platform, outcome, first_at, last_at, messages, part, offset in found
     ]
 
 
@@ -301,26 +262,3 @@ def _source(part: int | None, offset: int | None) -> Source | None:
 
 def _add(counts: dict[Any, int], key: Any, count: int) -> None:
     counts[key] = counts.get(key, 0) + count
-
-
-def _page(before: str | None, limit: int) -> dict[str, int]:
-    """What a page is asked for by.
-
-    Raises:
-        HubError: `before` is none that a page gave as its `next`.
-    """
-    words = FIRST_PAGE if before is None else tuple(int(one) for one in before.split("-") if one.isdecimal())
-    if len(words) != len(FIRST_PAGE) or any(one > most for one, most in zip(words, FIRST_PAGE, strict=True)):
-        raise HubError("`before` is no page of this list", todo="Take it from the `next` of the page before.")
-    return {
-        "at": words[0],
-        "page_part": words[1],
-        "page_offset": words[2],
-        "most": min(max(limit, 1), PAGE_MAX),
-    }
-
-
-def _next(rows: Sequence[Any], limit: int) -> str | None:
-    if len(rows) < min(max(limit, 1), PAGE_MAX):
-        return None
-    return f"{rows[-1].record_time}-{rows[-1].part}-{rows[-1].log_offset}"

@@ -22,12 +22,13 @@ from hub import contracts
 from hub.archive.database import migrate, open_engine
 from hub.archive.follower import ArchiveFollower, worker_settings
 from hub.archive.keys import Keyring, read_keys
+from hub.archive.makers import RECEIPTS
 from hub.archive.metrics import ArchiveMetrics
+from hub.archive.packing import unpack
 from hub.archive.program import opener
 from hub.archive.rest import out_of
 from hub.archive.rows import MessageRow
 from hub.archive.settings import ArchiveSettings
-from hub.archive.shred import RECEIPTS, unpack
 from hub.archive.store import Store
 from hub.core.model import Record
 from hub.stream.log import read_hub_log

@@ -35,8 +35,8 @@ def at_rest(keys: Keyring, row: Row) -> Sequence[Any]:
         return (*row[:_SEALED], keys.seal(row.sealed, message_place(row)))
     if at is None or row[at] is None:
         return row
-    found = list(row)
-    found[at] = keys.digest(row[at])
+    found: list[Any] = list(row)
+    found[at] = keys.digest(found[at])
     if isinstance(row, CaseRow):
         found[_NUMBER_SEALED] = keys.seal(row.number_sealed.encode(), number_place(row))
     return found

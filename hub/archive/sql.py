@@ -64,7 +64,8 @@ EFFECTS = text("""
               THEN bits IS NULL OR get_bit(bits, :log_offset - first_offset) = 1 END
     )
     SELECT platform, outcome, min(record_time) AS first_at, max(record_time) AS last_at, count(*) AS messages,
-           min(ARRAY[record_time, part, log_offset]) AS first_ack
+           (min(ARRAY[record_time, part, log_offset]))[2] AS first_part,
+           (min(ARRAY[record_time, part, log_offset]))[3] AS first_offset
     FROM said
     WHERE NOT EXISTS (
         SELECT FROM rejections r

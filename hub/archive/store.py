@@ -71,7 +71,9 @@ class Store:
 
     def close(self) -> None:
         """Disconnect, which gives the lock back."""
-        self._pooled.invalidate()
+        if not self._db.closed:
+            self._db.close()
+            self._pooled.invalidate()
 
     def open(self, hub_log: HubLog) -> None:
         """Take the lock, and see that the tables are of these logs.
@@ -152,15 +154,16 @@ class Store:
             noticed = [Noticed(record, one.notice) for record, one in zip(records, shredded, strict=True) if one.notice]
             fold = self._fold(cursor, noticed)
             notices = [fold.add(one) for one in noticed]
-            rows: list[Row] = [row for one in shredded for row in (one.message, *one.rows)]
-            for table, found in by_table([*rows, *notices]).items():
-                self._copy(cursor, table, table, found)
-            self._put_cases(cursor, fold)
             places = {
                 tp: Kept(one.offset + 1, fold.last_sources.get(tp[1], -1) if tp[0] == contracts.RELEASES else -1)
                 for tp, one in after.items()
             }
+            # First: where another has moved them, nothing of this may be written.
             self._move(cursor, places, {tp: one.record_time for tp, one in after.items()})
+            rows: list[Row] = [row for one in shredded for row in (one.message, *one.rows)]
+            for table, found in by_table([*rows, *notices]).items():
+                self._copy(cursor, table, table, found)
+            self._put_cases(cursor, fold)
         self._db.commit()
         self.places |= places
         self.newest_ms |= {topic: one.record_time for (topic, _), one in after.items()}
@@ -194,7 +197,8 @@ class Store:
             )
             for values in cursor:
                 row = CaseRow._make(values)
-                number = of[bytes(row.number_key)]  # type: ignore[call-overload]
+                digest: Any = row.number_key
+                number = of[bytes(digest)]
                 if number not in known or known[number].log_offset < row.log_offset:
                     known[number] = row._replace(number_key=number, number_sealed=number)
         last = {part: kept.last_source for (topic, part), kept in self.places.items() if topic == contracts.RELEASES}
@@ -207,7 +211,8 @@ class Store:
                 copy.write_row(at_rest(self._keys, row))
 
     def _put_cases(self, cursor: Any, fold: CaseFold) -> None:
-        opened, moved = [], []
+        opened: list[CaseRow] = []
+        moved: list[CaseRow] = []
         for position, row in fold.changed.items():
             place = self.places.get((contracts.RELEASES, position.partition), Kept())
             (opened if position.offset >= place.next_offset else moved).append(row)

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.schema import SchemaItem
 
 from hub.archive.rows import ROWS
 
@@ -99,15 +100,13 @@ def _is_optional(hint: Any) -> bool:
 
 def _table(name: str) -> Table:
     key = KEYS.get(name, KEY)
-    parted = {} if name in SMALL else {"postgresql_partition_by": "RANGE (record_time)"}
-    return Table(
-        name,
-        metadata,
-        *(_column(field, hint, key) for field, hint in get_type_hints(ROWS[name]).items()),
-        PrimaryKeyConstraint(*key, name=f"{name}_pkey"),
-        *(Index(index, *columns, postgresql_where=where) for index, columns, where in INDEXES.get(name, ())),
-        **parted,
-    )
+    parted: dict[str, Any] = {} if name in SMALL else {"postgresql_partition_by": "RANGE (record_time)"}
+    indexes = INDEXES.get(name, ())
+    parts: list[SchemaItem] = [_column(field, hint, key) for field, hint in get_type_hints(ROWS[name]).items()]
+    parts.append(PrimaryKeyConstraint(*key, name=f"{name}_pkey"))
+    parts += [Index(index, *columns, postgresql_where=where) for index, columns, where in indexes]
+    made: Table = Table(name, metadata, *parts, **parted)
+    return made
 
 
 TABLES: dict[str, Table] = {name: _table(name) for name in ROWS}

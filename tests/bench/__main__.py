@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import acks, backlog, clearance, delivery, intake, latency, login_check, state, table
+from tests.bench import acks, archive, backlog, clearance, delivery, intake, latency, login_check, state, table
 from tests.bench.machine import LOAD_CORE, facts, on_core
 
 log = logging.getLogger("tests.bench")
@@ -27,6 +27,7 @@ PARTS: dict[str, Part] = {
     "backlog": backlog.run,
     "delivery": delivery.run,
     "clearance": clearance.run,
+    "archive": archive.run,
 }
 
 

@@ -107,6 +107,18 @@ def _login(part: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def _archive(part: dict[str, Any]) -> list[Row]:
+    targets = part["targets"]
+    rows: list[Row] = [
+        (f"archive, {part['cases'] / 1e6:g} M cases: rows/s", part["in"]["rows_per_s"], None, ">="),
+        ("  messages/s", part["in"]["messages_per_s"], None, ">="),
+    ]
+    for way in ("by_number", "by_id", "by_position", "small_acks"):
+        what = f"  a case {way.replace('_', ' ')}, with what {part['platforms']:,} platforms said: "
+        rows += [(f"{what}{name}, ms", part[way][f"{name}_ms"], targets[f"{name}_ms"], "<=") for name in ("p50", "p99")]
+    return rows
+
+
 def _backlog(part: dict[str, Any]) -> list[Row]:
     what = f"{part['notices']:,} notices against {part['accounts']:,} accounts"
     return [
@@ -145,6 +157,7 @@ ROWS = {
     "latency": _latency,
     "state": _state,
     "login": _login,
+    "archive": _archive,
     "backlog": _backlog,
     "delivery": _delivery,
     "clearance": _clearance,
