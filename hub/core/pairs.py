@@ -104,11 +104,23 @@ def open_pairs(
         for key, found, bits in asked:
             tile = book.tiles.get(key)
             reported = book.disputes.open_in(book.platform_id, *key)
+            if tile is not None and not reported and _all_not_bound(tile, bits):
+                continue  # nearly every platform of nearly every number
             left = bits if tile is None else bits - _plainly_resolved(tile, bits, reported)
             for bit in left:
                 pair = pair_of(book, found[bit], now_ms)
                 if pair.gap is not None:
                     yield found[bit].position, pair
+
+
+def _all_not_bound(tile: SegmentTile, bits: BitMap) -> bool:
+    """Whether all of these are NOT_BOUND and nothing else speaks against it; made without making a set."""
+    said = tile.said
+    not_bound = said.get(Outcome.NOT_BOUND)
+    if not_bound is None or not bits.issubset(not_bound):
+        return False
+    frozen, declined = said.get(Outcome.FROZEN), said.get(Outcome.DECLINED)
+    return (frozen is None or not bits.intersect(frozen)) and (declined is None or not bits.intersect(declined))
 
 
 def _plainly_resolved(tile: SegmentTile, bits: BitMap, reported: BitMap) -> BitMap:

@@ -1,4 +1,7 @@
-"""A follower of the logs in a process of its own, to be killed: `python -m tests.broker.standing_child SERVERS DIR`."""
+"""A follower of the logs in a process of its own, to be killed: `python -m tests.broker.standing_child SERVERS DIR`.
+
+It prints MERGING once it, or an earlier life of it, has merged something.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,17 @@ from hub.roster_desk import find_hub
 from hub.settings import WorkerSettings
 from hub.web.standings import open_standings
 
+MERGING = "merging"
+POLL_S = 0.05
+
 
 async def follow(servers: str, folder: Path) -> None:
     """Follow until killed."""
     _, hub_log = await find_hub(servers)
-    async with open_standings(WorkerSettings(servers, folder, "web-1"), hub_log):
+    async with open_standings(WorkerSettings(servers, folder, "web-1"), hub_log) as standings:
+        while not any(standings.positions().acks):
+            await asyncio.sleep(POLL_S)
+        print(MERGING, flush=True)  # noqa: T201  (its console is what the test looks at)
         await asyncio.Event().wait()
 
 

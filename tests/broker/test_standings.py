@@ -20,13 +20,13 @@ from hub.web.standings import Standings, open_standings
 from tests.broker import scene as scenes
 from tests.broker import standing_child
 from tests.broker.acking_crowd import Crowd
-from tests.broker.scene import Feeder, Scene, now_ms, random_delay
+from tests.broker.scene import Feeder, Scene, now_ms, random_delay, wait_until
 
 pytestmark = pytest.mark.broker
 
 REACH_S = 120.0
 LIFE_S = 4.0
-"""A process takes about two seconds to its first merge: a kill comes before it, in it, or between two writes."""
+"""A process takes about two seconds to its first merge, and writes every second."""
 
 KILLS = [pytest.param(6, 4_000, id="short"), pytest.param(50, 40_000, id="full", marks=[pytest.mark.soak])]
 
@@ -60,6 +60,16 @@ async def read_to_end(scene: Scene, folder: Path) -> tuple[Positions, dict[str, 
         return standings.positions(), known(standings), sums
 
 
+def live_and_die(command: list[str], console: Path, rng: random.Random, *, merges: bool) -> None:
+    """One life of a follower, ended at a random moment by kill -9."""
+    child = Child(command, console)
+    if merges:
+        wait_until("it merges", lambda: standing_child.MERGING in console.read_text(), REACH_S)
+    random_delay(rng, LIFE_S)
+    assert not child.ended.is_set(), console.read_text()
+    child.end(signal.SIGKILL, 20.0)
+
+
 @pytest.mark.parametrize(("kills", "acks"), KILLS)
 def test_killed_at_any_moment_it_knows_what_a_fresh_fold_knows(tmp_path: Path, kills: int, acks: int) -> None:
     """Tiles, places and first effects survive kill -9 together: nothing is lost, and no first effect counts twice."""
@@ -67,14 +77,12 @@ def test_killed_at_any_moment_it_knows_what_a_fresh_fold_knows(tmp_path: Path, k
     with scenes.running(tmp_path / "hub") as scene:
         scene.put_operator("north", "+86135")
         crowd = Crowd(scene, 600, rng)
-        feeder = Feeder(scene, crowd.messages(acks), per_second=acks / (kills * LIFE_S / 2))
+        feeder = Feeder(scene, crowd.messages(acks), per_second=acks / (kills * LIFE_S))
         folder = tmp_path / "killed"
         command = [sys.executable, "-m", standing_child.__name__, scene.hub.address.bootstrap_servers, str(folder)]
         for number in range(kills):
-            child = Child(command, tmp_path / f"child-{number}.log")
-            random_delay(rng, LIFE_S)
-            assert not child.ended.is_set(), (tmp_path / f"child-{number}.log").read_text()
-            child.end(signal.SIGKILL, 20.0)
+            # Every other one dies while it merges and writes, the rest at any moment of their start.
+            live_and_die(command, tmp_path / f"child-{number}.log", rng, merges=number % 2 == 1)
         feeder.done()
         store = StandingStore(folder / "standings" / "acks", scene.hub_log.log_id)
         read_before = sum(store.places(scene.hub_log.partitions).values())
