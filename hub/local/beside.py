@@ -7,6 +7,7 @@ that says where it serves. An address with a password goes through the environme
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,11 @@ from hub.local.postgres import EmbeddedPostgres
 
 DSN_VARIABLE = "UNBIND_HUB_ARCHIVE"
 POLL_S = 0.1
+
+
+def has_web() -> bool:
+    """Whether this version has the API and the dashboard."""
+    return importlib.util.find_spec("hub.cli.web") is not None
 
 
 @dataclass(frozen=True)

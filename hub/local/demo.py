@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hub.core.model import DAY_MS, GapClass, Platform
-from hub.local.beside import Beside
+from hub.local.beside import Beside, has_web
 from hub.local.living import JOINING, LATE, SILENT, Living
 from hub.local.pace import Pace
 from hub.local.replay import Replay
@@ -74,7 +74,7 @@ class Demo:
     def __init__(self, data_dir: Path, duration_s: float | None, *, web: bool = True, web_port: int = 0) -> None:
         world = data_dir / "world"
         make_world(world, seed=SEED, cases=CASES, days=FIRST_DAYS, crowd=CROWD)
-        options = ("--port", str(web_port)) if web else None
+        options = ("--port", str(web_port)) if web and has_web() else None
         self.replay = Replay(world, data_dir, beside=Beside(archive=web, web=options), on_start=self._begin)
         self._people_the_roster()
         first_s = WATCH_S if duration_s is None else duration_s * FIRST_PART

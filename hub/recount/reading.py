@@ -37,7 +37,7 @@ async def recount(bootstrap_servers: str, *, security: Mapping[str, object] | No
 
 
 async def read_logs(bootstrap_servers: str, *, security: Mapping[str, object] | None = None) -> Logs:
-    """Everything the recount goes by; see `recount`."""
+    """Everything the recount of coverage goes by; see `recount`."""
     async with _reader(bootstrap_servers, security) as consumer:
         hub = await _whole(consumer, HUB, 1)
         partitions = about_hub(hub)["partitions"]

@@ -143,10 +143,15 @@ class LiveBoard:
             await one.start()
 
     async def stop(self) -> None:
-        """Disconnect."""
-        for one in self.followers:
-            await one.stop()
-        await self.gauge.stop()
+        """Disconnect, also from a cluster that is gone."""
+        for stop in (*(one.stop for one in self.followers), self.gauge.stop):
+            try:
+                await stop()
+            except asyncio.CancelledError:
+                # aiokafka lets the cancelling of a task of its own out when the cluster is gone; ours goes on up.
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
 
     async def run(self) -> None:
         """Follow for ever. An error of a follower ends it; a cluster that is away does not."""
@@ -158,8 +163,8 @@ class LiveBoard:
 
     async def _measure(self) -> None:
         while True:
-            await self._follow_receipts()
             try:
+                await self._follow_receipts()
                 await self.gauge.measure({READER: self.followers, **self.others}, self.board.coverage.values())
             except KafkaError as wrong:
                 log.warning("the cluster does not answer: %s", type(wrong).__name__)
@@ -180,7 +185,11 @@ class LiveBoard:
         if not new or self._group is None:
             return
         follower = BoardFollower(self._settings, [TopicPartition(receipts_topic(one), 0) for one in new], self)
-        await follower.start()
+        try:
+            await follower.start()
+        except KafkaError:
+            await follower.stop()
+            raise  # the topic may be made in a moment: tried again with the next measurement
         self._receipts.update(new)
         self.followers.append(follower)
         self._group.create_task(follower.run())

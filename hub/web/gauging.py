@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from hub import contracts
-from hub.core.model import DAY_MS, Coverage, HubLog
+from hub.core.model import DAY_MS, Coverage, HubLog, PlatformState
 from hub.settings import WorkerSettings
 from hub.stream.log import GROUP, RecordTimes, new_consumer, started
 from hub.web.sight import Gauges, Lag
@@ -145,9 +145,11 @@ class Gauge:
     # ---- How old the oldest unread message is ----
 
     def _waiting(self, coverage: Iterable[Coverage]) -> dict[str, list[Place]]:
-        """Of each platform, the first notice it has not received, in each partition that has one."""
+        """Of each connected platform, the first notice it has not received, in each partition that has one."""
         found: dict[str, list[Place]] = {}
         for one in coverage:
+            if one.state is not PlatformState.CONNECTED:
+                continue
             received = dict(one.received)
             firsts = ((tp, received.get(tp.partition, -1) + 1) for tp in self._of(contracts.RELEASES))
             found[one.platform] = [(tp, first) for tp, first in firsts if first < self.ends.get(tp, 0)]

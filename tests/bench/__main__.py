@@ -26,8 +26,8 @@ PARTS: dict[str, Part] = {
     "login": login_check.run,
     "backlog": backlog.run,
     "delivery": delivery.run,
-    "archive": archive.run,
     "clearance": clearance.run,
+    "archive": archive.run,
 }
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from hub.core.model import Outcome
 from hub.local.replay import Replay
+from hub.local.up import LocalHub
 from hub.local.worlds import make_world
 from hub.recount.check import Truth
 from hub.recount.reading import read_logs
@@ -22,6 +23,7 @@ from hub.web.operator_pages import operators, pipeline
 from hub.web.platform_pages import overview, platform, platforms
 from hub.web.shapes import Pairs
 from hub.web.sight import Sight
+from tests.broker.scene import Scene, mobile_numbers
 
 pytestmark = pytest.mark.broker
 
@@ -116,3 +118,29 @@ async def test_every_figure_is_the_recounts_and_a_second_board_shows_the_same(tm
     assert replay.differences == []
     assert len(seen) == 2
     assert seen[0] == seen[1]
+
+
+async def test_new_operators_are_followed_and_a_silent_cluster_is_said(tmp_path: Path) -> None:
+    """The receipts of an operator that comes later count; when the cluster is gone, what is shown is called stale."""
+    hub = LocalHub(tmp_path / "hub", partitions=2)
+    async with hub:
+        scene = Scene(hub, await read_hub_log(reader_settings(hub.address.bootstrap_servers)))
+        async with live_board(hub.address.bootstrap_servers) as live:
+            assert operators(live.sight()).operators == []
+            version = live.board.version
+            await asyncio.to_thread(scene.put_operator, "north", "+86135")
+            cases = await asyncio.to_thread(scene.open_cases, mobile_numbers(3))
+            async with asyncio.timeout(CAUGHT_UP_S):
+                while not live.board.books["north"].decisions:
+                    version, pages_moved = await live.news(version)
+                    assert pages_moved
+                await live.caught_up()
+            (row,) = operators(live.sight()).operators
+            assert row.accepted == len(cases) == 3
+            assert overview(live.sight()).today.opened == 3
+            assert not live.sight().as_of.stale
+            await asyncio.to_thread(scene.close)
+            await hub.stop()
+            async with asyncio.timeout(CAUGHT_UP_S):
+                while not live.sight().as_of.stale:
+                    await asyncio.sleep(0.2)

@@ -101,11 +101,17 @@ def test_up_serves_says_where_ends_cleanly_and_goes_on(tmp_path: Path) -> None:
         cases = scene.open_cases(numbers)
         assert f"hub_notices_total {len(numbers)}.0" in metrics(first.ready["metrics_url"])
         scene.close()
-        assert len(processes_of(tmp_path)) == 3, "the command, its Kafka, its worker"
+        running = processes_of(tmp_path)
+        for program in ("hub up", "java", "hub worker", "hub archive run", "bin/postgres"):
+            assert len([words for words in running if program in words]) == 1, program
+        assert not any("archive?" in words or first.ready["archive"] in words for words in running), "an address"
+        wait_until("the archive holds what there was", (tmp_path / "data" / "archive.ready.json").exists)
         assert first.interrupt() == 0
     assert processes_of(tmp_path) == []
+    keys = (tmp_path / "data" / "archive.keys").read_bytes()
     with up(tmp_path) as second:
         assert second.log() == log
+        assert (tmp_path / "data" / "archive.keys").read_bytes() == keys
         scene = Scene(LocalHub(tmp_path / "data", bootstrap_servers=second.servers), log)
         assert {notice.subject.value: where for where, notice in scene.notices()} == cases
         assert set(scene.open_cases(mobile_numbers(1, "+861351"))) == {"+8613510000000"}
@@ -117,7 +123,10 @@ def test_up_serves_says_where_ends_cleanly_and_goes_on(tmp_path: Path) -> None:
 def test_up_uses_a_cluster_that_is_there_and_leaves_it_running(tmp_path: Path) -> None:
     """With `--bootstrap-servers` it makes its topics there and neither starts nor ends a Kafka; delivery on request."""
     with EmbeddedKafka(tmp_path / "cluster") as kafka:
-        options = ("--bootstrap-servers", kafka.bootstrap_servers, "--hub-id", "cn-7", "--delivery-port", "0")
+        options = (
+            *("--bootstrap-servers", kafka.bootstrap_servers, "--hub-id", "cn-7"),
+            *("--delivery-port", "0", "--no-archive", "--no-web"),
+        )
         with up(tmp_path, *options) as one:
             assert one.servers == kafka.bootstrap_servers
             assert one.ready["hub_id"] == "cn-7"
@@ -126,7 +135,8 @@ def test_up_uses_a_cluster_that_is_there_and_leaves_it_running(tmp_path: Path) -
             assert "hub_notices_total 0.0" in metrics(one.ready["metrics_url"])
             key = json.loads(metrics(f"{one.ready['delivery_url']}/v1/key"))
             assert (key["webhooks"], key["hub_id"]) == (one.ready["delivery_key"], "cn-7")
-            assert not [words for words in processes_of(tmp_path) if "java" in words]
+            left_out = ("java", "archive run", "postgres", "web run")
+            assert not [words for words in processes_of(tmp_path) if any(one in words for one in left_out)]
             assert one.interrupt() == 0
         assert processes_of(tmp_path) == []
         hub = LocalHub(tmp_path / "data", bootstrap_servers=kafka.bootstrap_servers)

@@ -1,0 +1,1 @@
+"""The API over a real run: hub, archive, web, and people of every role."""
