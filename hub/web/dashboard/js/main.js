@@ -53,6 +53,7 @@ async function refresh() {
   if (asking) return (asking = "again");
   asking = "once";
   const mine = ++generation;
+  const where = location.hash;
   try {
     if (!state.me) state.me = await api.get("/v1/me");
     const paths = Object.values(sourcesNow());
@@ -69,7 +70,8 @@ async function refresh() {
   state.asked = performance.now();
   const wait = state.down ? Math.min(RETRY_MAX_MS, 1000 * 2 ** Math.min(failures, 6)) : state.live === "on" ? ASK_LIVE_MS : ASK_ALONE_MS;
   state.next = performance.now() + wait;
-  again = setTimeout(refresh, more && !state.down ? DRAW_GAP_MS : wait);
+  const elsewhere = location.hash !== where;
+  again = setTimeout(refresh, !more || state.down ? wait : elsewhere ? 0 : DRAW_GAP_MS);
   if (mine === generation) draw();
 }
 
@@ -100,7 +102,10 @@ function failed(error) {
     }
     state.problem = error;
   } else {
-    throw error;
+    // An answer that is none, such as a proxy's page, is as good as no answer.
+    console.error(error);
+    failures += 1;
+    state.down ??= { since: Date.now() };
   }
 }
 

@@ -104,7 +104,7 @@ export function table({ name, caption, columns, rows, ui, stack = true }) {
       "tr",
       { "data-key": row.key },
       columns.map((one, index) =>
-        index === 0 ? h("th", { scope: "row" }, one.cell(row)) : h("td", { class: `${one.n ? "n" : ""} ${one.class ?? ""}`.trim() || null, "data-label": one.label }, one.cell(row)),
+        index === 0 ? h("th", { scope: "row" }, one.cell(row)) : h("td", { class: `${one.n ? "n" : ""} ${one.class ?? ""}`.trim() || null, "data-label": one.label }, h("div", {}, one.cell(row))),
       ),
     ),
   );

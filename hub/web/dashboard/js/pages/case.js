@@ -160,7 +160,7 @@ function effects(one, ui, of) {
     { key: "marks", label: t("case.marks"), cell: (row) => [mark(row.incident, "fact.incident", "alarm-text"), mark(row.exposed, "fact.exposed", "warn-text"), mark(row.overdue, "fact.overdue", "warn-text"), mark(row.disputed, "fact.disputes", "warn-text"), mark(row.restore_pending, "fact.restore_pending", "warn-text")] },
     { key: "said", label: t("case.said"), n: true, cell: time("first_said_at"), sort: (row) => row.first_said_at },
     { key: "deadline", label: t("case.deadline"), n: true, cell: (row) => (row.gap ? [time("deadline_at")(row), left(row.deadline_at, now)] : "–"), sort: (row) => (row.gap ? row.deadline_at : null) },
-    { key: "guide", label: t("guide.title"), class: "todo", cell: (row) => (row.gap && row.guide ? h("details", { "data-key": `g-${row.key}` }, h("summary", {}, t("guide.show")), guide(row.guide)) : "–") },
+    { key: "guide", label: t("guide.title"), cell: (row) => (row.gap && row.guide ? h("details", { "data-key": `g-${row.key}` }, h("summary", {}, t("guide.show")), guide(row.guide)) : "–") },
   ];
   return section(`effects-${one.id}`, t("case.effects"), csvButton("effects"), table({ name: `effects-${one.id}`, caption: t("case.effects_caption", { n: count(rows.length) }), columns, rows: rows.sort((a, b) => order(a) - order(b)), ui }));
 }
