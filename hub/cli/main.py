@@ -21,6 +21,7 @@ from hub.cli import (
     replay,
     reporting,
     sidecar,
+    token,
     trying,
     up,
     web,
@@ -48,6 +49,7 @@ app.command()(worker.worker)
 app.add_typer(daily.app, name="daily", help="A small platform's day by files.")
 app.add_typer(delivery.app, name="delivery", help="Webhooks and daily files for platforms without Kafka.")
 app.add_typer(archive.app, name="archive", help="History in PostgreSQL.")
+app.command()(token.token)
 app.add_typer(web.app, name="web", help="The API, clearance and the dashboard.")
 app.command(hidden=True)(replay.adapters)
 

@@ -107,10 +107,8 @@ def live(web: Web) -> None:
         where = web.cases[number]
         through = ends[where.partition] - 1
         said = Outcome.NOT_BOUND if place < 20 else Outcome.FROZEN if place < 25 else Outcome.DECLINED
-        scene.send(
-            scene.ack_message(scene.ack(one, where.partition, through, {said if one == "bank" else Outcome.NOT_BOUND: [where.offset]}))
-            for one in ("bank", "shop")
-        )
+        for platform, outcome in (("bank", said), ("shop", Outcome.NOT_BOUND)):
+            scene.send([scene.ack_message(scene.ack(platform, where.partition, through, {outcome: [where.offset]}))])
     scene.flush()
     scene.settle(contracts.ACKS)
 

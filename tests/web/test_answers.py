@@ -1,0 +1,219 @@
+"""What the API answers over a real run, and what it keeps from whom."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+from hub import contracts
+from hub.contracts import decode
+from hub.core.model import EventType, GapClass, Lookup, LookupKind, Outcome, Role
+from tests.broker.asking import recounted
+from tests.broker.scene import event, mobile_numbers, wait_until
+from tests.web.running import NORTH, SOUTH, SUBJECTS, Web
+
+pytestmark = pytest.mark.broker
+
+STAFF = (Role.REGISTRAR, Role.AUDITOR)
+CLEAN, FROZEN, DECLINED = 0, 22, 27
+"""Places of numbers that are clear everywhere, frozen at the bank, declined by the bank."""
+
+
+def lookups(web: Web) -> list[Lookup]:
+    return [decode(one.value, Lookup) for one in web.scene.read(contracts.LOOKUPS)]
+
+
+def test_the_staff_sees_every_platforms_effect(web: Web) -> None:
+    """Registrar and auditor see what each platform did, when it was due, and everything that happened."""
+    for role in STAFF:
+        (case,) = web.post(role, "/v1/cases/lookup", {"number": web.numbers[FROZEN]})["cases"]
+        by_platform = {one["platform"]: one for one in case["effects"]}
+        assert (by_platform["bank"]["shown"], by_platform["bank"]["gap"]) == (Outcome.FROZEN, GapClass.FROZEN)
+        assert by_platform["shop"]["status"] == "cleared"
+        assert by_platform["gym"]["gap"] == GapClass.NOT_CONNECTED
+        assert by_platform["bank"]["first_said_at"] >= case["opened_at"]
+        assert (case["cleared"], case["pending"], case["refused"], case["unconnected"]) == (1, 1, 0, ["gym"])
+        kinds = [(one["kind"], one["what"]) for one in case["moments"]]
+        assert ("event", "COOLING") in kinds
+        assert ("notice", "RELEASED") in kinds
+        assert ("effect", "FROZEN") in kinds
+
+
+@pytest.mark.parametrize(("place", "status"), [(CLEAN, "cleared"), (FROZEN, "pending"), (DECLINED, "refused")])
+def test_an_operator_sees_one_word_and_the_unconnected(web: Web, place: int, status: str) -> None:
+    """An operator learns whether the number is done with, never which platform the old owner used."""
+    answer = web.post(Role.OPERATOR, "/v1/cases/lookup", {"number": web.numbers[place]})
+    (case,) = answer["cases"]
+    assert case["status"] == status
+    assert case["unconnected"] == ["gym"]
+    assert [case[name] for name in ("effects", "cleared", "pending", "refused")] == [None] * 4
+    assert {one["kind"] for one in case["moments"]} <= {"event", "notice", "receipt", "report", "dispute", "breach"}
+    text = json.dumps({**case, "unconnected": []})
+    assert "bank" not in text
+    assert "shop" not in text
+
+
+def test_a_number_that_is_not_theirs_looks_like_one_nobody_gave_up(web: Web) -> None:
+    """Another operator learns nothing of a number, whether it was ever given up or not."""
+    theirs = {**web.post(Role.OPERATOR, "/v1/cases/lookup", {"number": web.numbers[0]}, subject="south")}
+    never = {**web.post(Role.OPERATOR, "/v1/cases/lookup", {"number": mobile_numbers(1, SOUTH)[0]}, subject="south")}
+    assert theirs["cases"] == never["cases"] == []
+    assert theirs.keys() == never.keys()
+    case = web.cases[web.numbers[0]]
+    assert web.ask(Role.OPERATOR, "GET", f"/v1/cases/{case}", "south").status_code == 404
+    assert web.ask(Role.OPERATOR, "GET", "/v1/cases/11-999999", "south").status_code == 404
+
+
+def test_every_question_about_a_number_is_on_record_before_the_answer(web: Web) -> None:
+    """Who asked, what, when, and the answer: in topic `lookups`, and for the auditor in the archive."""
+    before = len(lookups(web))
+    number = web.numbers[3]
+    asked = [
+        web.post(Role.OPERATOR, "/v1/cases/lookup", {"number": number})["lookup_id"],
+        web.post(Role.OPERATOR, "/v1/clearance", {"numbers": [number]})["lookup_id"],
+        web.post(Role.REGISTRAR, "/v1/notices/new-owner", {"number": number})["lookup_id"],
+        web.post(Role.OPERATOR, "/v1/notices/after-cancelling", {"number": number})["lookup_id"],
+    ]
+    found = {one.lookup_id.hex(): one for one in lookups(web)}
+    assert len(found) == before + 4
+    kinds = [LookupKind.CASE, LookupKind.CLEARANCE, LookupKind.NEW_OWNER, LookupKind.LEFTOVERS]
+    assert [found[one].kind for one in asked] == kinds
+    assert {found[one].asked_by for one in asked} == {"north", "registrar"}
+    assert all(found[one].numbers[0].number == number for one in asked)
+    assert all(found[one].numbers[0].case == web.cases[number] for one in asked)
+    web.archiving.caught_up()
+    page = web.get(Role.AUDITOR, "/v1/lookups?limit=4")
+    assert {one["lookup_id"] for one in page["lookups"]} == set(asked)
+    assert number not in json.dumps(page)
+
+
+def test_clearance_over_http_is_what_the_recount_says(web: Web) -> None:
+    """A thousand questions' worth of policy and positions: the answers are counted again with other code."""
+    answer = web.post(Role.OPERATOR, "/v1/clearance", {"numbers": [*web.numbers, *mobile_numbers(2, SOUTH)]})
+    words = [one["answer"] for one in answer["answers"]]
+    assert words == ["CLEAR"] * 25 + ["BLOCKED"] * 5 + ["UNKNOWN"] * 2
+    assert [one["platform"] for one in answer["unconnected"]] == ["gym"]
+    assert all(one["platform"] is None for each in answer["answers"] for one in each["blockers"])
+    from hub.web import shapes
+
+    assert recounted(web.scene, shapes.Clearance(**answer)).differences == []
+
+
+def test_a_case_by_its_id_is_the_case_by_its_number(web: Web) -> None:
+    """Both ways lead to the same page."""
+    number = web.numbers[FROZEN]
+    (by_number,) = web.post(Role.AUDITOR, "/v1/cases/lookup", {"number": number})["cases"]
+    by_id = web.get(Role.AUDITOR, f"/v1/cases/{web.cases[number]}")
+    assert {**by_id, "moments": None} == {**by_number, "moments": None}
+
+
+def test_a_platform_sees_itself_and_the_public_no_small_cells(web: Web) -> None:
+    """Breakdowns under ten are left out for everybody but the staff and the platform itself."""
+    whole = {one["id"]: one for one in web.get(Role.AUDITOR, "/v1/platforms")["platforms"]}
+    own = {one["id"]: one for one in web.get(Role.PLATFORM, "/v1/platforms")["platforms"]}
+    public = {one["id"]: one for one in web.get(Role.VIEWER, "/v1/platforms")["platforms"]}
+    assert whole["bank"]["pairs"]["outcomes"] == {"NOT_BOUND": 20, "FROZEN": 5, "DECLINED": 5}
+    assert own["bank"]["pairs"] == whole["bank"]["pairs"]
+    assert public["bank"]["pairs"]["outcomes"] == {"NOT_BOUND": 20}
+    assert public["bank"]["pairs"]["gaps"] == {}
+    assert public["bank"]["bound_per_10000"] is None
+
+
+@pytest.mark.parametrize("path", ["/v1/platforms", "/v1/operators", "/v1/blind-spots", "/v1/refusals"])
+def test_a_table_as_csv_has_the_rows_of_the_json(web: Web, path: str) -> None:
+    """The same rows and columns, whichever way they are asked for."""
+    rows = next(value for value in web.get(Role.AUDITOR, path).values() if isinstance(value, list))
+    text = web.ask(Role.AUDITOR, "GET", path + "?format=csv")
+    assert text.headers["content-type"] == "text/csv; charset=utf-8"
+    found = list(csv.DictReader(io.StringIO(text.text)))
+    assert len(found) == len(rows)
+    assert [one.get("id") for one in found] == [one.get("id") for one in rows]
+
+
+def seal(web: Web, draft: dict[str, str]) -> dict[str, Any]:
+    """What an operator without Kafka does with a draft: sign these bytes with its key, and post the others."""
+    signature = web.scene.signer("north").sign(base64.b64decode(draft["sign"]))
+    headers = {"key-id": "north", "signature": base64.b64encode(signature).decode()}
+    return {"headers": headers, "content": base64.b64decode(draft["value"])}
+
+
+def test_an_operator_without_kafka(web: Web) -> None:
+    """It has an event drafted, signs it, posts it, and reads the receipt; a repeat is a duplicate, as on Kafka."""
+    wish = {"number": mobile_numbers(40, NORTH)[35], "type": "SUSPENDED", "occurred_at": "2026-11-01T00:00:00Z"}
+    draft = web.post(Role.OPERATOR, "/v1/events/draft", wish)
+    first = web.ask(Role.OPERATOR, "POST", "/v1/events", **seal(web, draft))
+    assert first.status_code == 202, first.text
+    assert first.json()["partition"] == web.scene.home(wish["number"])
+    source = {"partition": first.json()["partition"], "offset": first.json()["offset"]}
+
+    def receipt() -> list[Any]:
+        page = web.get(Role.OPERATOR, "/v1/receipts?limit=1000")
+        return [one["content"] for one in page["receipts"] if one["content"].get("source") == source]
+
+    wait_until("the receipt is there", receipt)
+    assert receipt()[0]["decision"] == "NOTED"
+
+
+def test_a_report_over_http_is_asked_of_the_platform(web: Web) -> None:
+    """A person's word, passed on over HTTP, counts like one from Kafka."""
+    wish = {
+        "number": web.numbers[CLEAN + 5],
+        "platform": "shop",
+        "kind": "STILL_BOUND",
+        "happened_at": "2026-11-01T00:00:00Z",
+        "report_id": str(uuid.uuid4()),
+    }
+    draft = web.post(Role.OPERATOR, "/v1/reports/draft", wish)
+    assert web.ask(Role.OPERATOR, "POST", "/v1/reports", **seal(web, draft)).status_code == 202
+
+    def disputed() -> bool:
+        (case,) = web.post(Role.AUDITOR, "/v1/cases/lookup", {"number": wish["number"]})["cases"]
+        return any(one["platform"] == "shop" and one["gap"] == "DISPUTED" for one in case["effects"])
+
+    wait_until("the pair is disputed", disputed)
+
+
+def test_a_foreign_or_spoilt_message_is_refused_with_the_hubs_own_reason(web: Web) -> None:
+    """What Kafka's side would refuse is refused here, before it is written, with what to do."""
+    wish = {"number": web.numbers[0], "type": "SUSPENDED", "occurred_at": "2026-11-01T00:00:00Z"}
+    good = seal(web, web.post(Role.OPERATOR, "/v1/events/draft", wish))
+    before = web.scene.ends(contracts.EVENTS)
+    spoilt = {"headers": good["headers"], "content": good["content"][:-1] + b"\x01"}
+    foreign = web.ask(Role.OPERATOR, "POST", "/v1/events", "south", **good)
+    unsigned = web.ask(Role.OPERATOR, "POST", "/v1/events", content=good["content"])
+    refused = [web.ask(Role.OPERATOR, "POST", "/v1/events", **spoilt), foreign, unsigned]
+    assert [one.status_code for one in refused] == [422] * 3
+    assert [one.json()["reason"] for one in refused] == ["UNDECODABLE", "WRONG_OPERATOR", "BAD_SIGNATURE"]
+    assert all(one.json()["todo"] for one in refused)
+    assert web.scene.ends(contracts.EVENTS) == before
+
+
+def test_the_page_is_told_when_something_moves(web: Web) -> None:
+    """A live stream says which pages changed, soon after an event is sent."""
+    headers = {"authorization": f"Bearer {web.token(Role.VIEWER, SUBJECTS[Role.VIEWER])}"}
+    with httpx.stream("GET", web.url + "/v1/live", headers=headers, timeout=30) as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == ": beat"
+        web.scene.send([web.scene.event_message(event(mobile_numbers(50, NORTH)[45], EventType.COOLING))])
+        web.scene.flush()
+        said: set[str] = set()
+        for line in lines:
+            if line.startswith("data:"):
+                said |= set(json.loads(line.removeprefix("data:"))["what"])
+            if {"overview", "operators"} <= said:
+                break
+
+
+def test_metrics_name_routes_and_no_number(web: Web) -> None:
+    """What Prometheus reads counts requests by route as written."""
+    web.post(Role.AUDITOR, "/v1/cases/lookup", {"number": web.numbers[0]})
+    text = httpx.get(web.metrics_url, timeout=10).text
+    assert 'hub_web_requests_total{route="/v1/cases/lookup",status="200"}' in text
+    assert web.numbers[0].removeprefix("+86") not in text
