@@ -1,10 +1,10 @@
 """Notices to people, as data and as text in Chinese and English. Pure; no notice holds a number.
 
 What may be in one:
-1. Before cancelling: the checklist (解绑指引) of all platforms of the roster, the gravest tier first. It is about nobody.
+1. Before cancelling: the checklist (解绑指引) of all platforms of the roster, the gravest tier first.
 2. After cancelling, and for the new owner: by name only platforms nobody hears from, which follows from the roster and
-   not from the old owner; that some connected ones are still at it is one word, `others_pending`. What the old owner had
-   at which platform is in neither: the first goes through an operator's hands, the second to a stranger.
+   not from the old owner; that some connected ones are still at it is one word, `others_pending`. What the old owner
+   had at which platform is in neither: the first goes through an operator's hands, the second to a stranger.
 3. With `names`, for registrar and auditor, the first also names the connected platforms that are still at it.
 """
 
@@ -33,7 +33,7 @@ def before_cancelling(platforms: Sequence[Platform]) -> shapes.PersonalNotice:
     ]
     en = [
         "Before you give up your number, please unbind your accounts from it.",
-        "After a waiting period the number may be given to somebody else, who could then receive your codes and messages.",
+        "After a waiting period the number may be given to somebody else, who could then receive your messages.",
         "Please go through these services. Skip those where you have no account:",
         *_lines(listed, "en"),
         "Services marked “will be told” act by themselves, but unbinding beforehand is safest.",
@@ -55,8 +55,8 @@ def after_cancelling(
 def new_owner(platforms: Sequence[Platform], pairs: Sequence[PairNow]) -> shapes.PersonalNotice:
     """For the new owner before activation: that the number was used before, and by whom it may still be known."""
     if not pairs:
-        zh, en = "我们没有这个号码曾被他人使用的记录。", "We have no record that somebody else used this number before."
-        return _notice("new-owner", [], [zh], [en])
+        nothing = "We have no record that somebody else used this number before."
+        return _notice("new-owner", [], ["我们没有这个号码曾被他人使用的记录。"], [nothing])
     listed = _in_order(_unheard(platforms, pairs))
     others = bool(_at_it(pairs))
     zh = ["这个号码以前有人使用过。", "已接入的平台会解除原机主账号与号码的绑定。"]
