@@ -57,7 +57,7 @@ async def rebuild(settings: ArchiveSettings) -> int:
         await ArchiveFollower(fresh, hub_log, open_store, ArchiveMetrics(), whole.set).run(whole)
         store = await asyncio.to_thread(open_store)
         try:
-            taken = await asyncio.to_thread(_take_over, engine, settings.schema, keys, store)
+            taken = await asyncio.to_thread(take_over, engine, settings.schema, keys, store)
         finally:
             store.close()
         await asyncio.to_thread(_swap, engine, settings.schema, fresh.schema)
@@ -67,7 +67,7 @@ async def rebuild(settings: ArchiveSettings) -> int:
     return taken
 
 
-def _take_over(engine: Engine, old: str, keys: Keyring, store: Store) -> int:
+def take_over(engine: Engine, old: str, keys: Keyring, store: Store) -> int:
     """Keep what only the old archive has, if there is one of the same logs."""
     with engine.connect() as connection:
         if connection.execute(text("SELECT to_regclass(:name)"), {"name": f"{old}.messages"}).scalar() is None:

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, text
 from hub.archive.database import drift, migrate, open_engine
 from hub.archive.keys import Keyring, new_key
 from hub.archive.queries import History
+from hub.archive.rebuild import take_over
 from hub.archive.settings import SCHEMA
 from hub.archive.store import Kept, Moved, Store
 from hub.core.model import (
@@ -339,3 +340,28 @@ def test_partitions_are_made_by_month_and_a_time_of_no_clock_has_its_own(town: T
         rows = connection.execute(text(f"SELECT tableoid::regclass::text FROM {SCHEMA}.messages")).scalars().all()
     engine.dispose()
     assert sorted(rows) == [f"{SCHEMA}.messages_other", f"{SCHEMA}.messages_y2025m10"]
+
+
+def test_what_the_logs_have_lost_is_taken_over_from_the_old_archive(town: Town) -> None:
+    """Refusals that Kafka kept for a year and no more are in the archive made anew, whole; logs that keep are not."""
+    refused = Rejected("acks", 0, 0, Refusal.BAD_SIGNATURE, "bank", AT_MS, None, None, ())
+    for _ in range(3):
+        town.put("rejected", refused)
+        town.put("acks", b"junk")
+    last = list(town.records[-2:])
+    town.keep()
+    fresh = open_engine(town.dsn, "archive_next")
+    migrate(fresh, "archive_next")
+    store = Store(fresh, town.keys, "archive_next")
+    store.open(LOG)
+    store.see(town.ends)
+    store.write(last)
+    assert take_over(fresh, SCHEMA, town.keys, store) == 2
+    assert take_over(fresh, SCHEMA, town.keys, store) == 0
+    with fresh.connect() as connection:
+        kept = connection.execute(text("SELECT log_offset, reason FROM rejections ORDER BY log_offset")).all()
+        topics = connection.execute(text("SELECT topic, count(*) FROM messages GROUP BY topic ORDER BY topic")).all()
+    assert kept == [(at, Refusal.BAD_SIGNATURE) for at in range(3)]
+    assert topics == [("acks", 1), ("rejected", 3)]
+    store.close()
+    fresh.dispose()
