@@ -39,7 +39,7 @@ def up(
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once everything serves.")] = None,
 ) -> None:
     """Start a whole hub: Kafka, its topics and workers, the archive, the dashboard. Ctrl-C ends it cleanly."""
-    from hub.local.beside import Beside, has_web
+    from hub.local.beside import Beside
     from hub.local.up import LocalHub
 
     hub = partial(
@@ -53,7 +53,7 @@ def up(
             delivery=None if delivery_port is None else ("--port", str(delivery_port), "--metrics-port", "0"),
             archive=archive,
             dsn=dsn,
-            web=("--port", str(web_port)) if web and has_web() else None,
+            web=("--port", str(web_port)) if web else None,
         ),
     )
     asyncio.run(_up(hub, ready_file))

@@ -7,7 +7,6 @@ that says where it serves. An address with a password goes through the environme
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -15,17 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hub.core.model import DAY_MS, Role
 from hub.errors import HubError
 from hub.local.children import Supervised
 from hub.local.postgres import EmbeddedPostgres
+from hub.web.tokens import KEY_FILE, LocalIssuer
 
 DSN_VARIABLE = "UNBIND_HUB_ARCHIVE"
+LOCAL_SUBJECT = "local"
 POLL_S = 0.1
-
-
-def has_web() -> bool:
-    """Whether this version has the API and the dashboard."""
-    return importlib.util.find_spec("hub.cli.web") is not None
 
 
 @dataclass(frozen=True)
@@ -124,8 +121,18 @@ class Programs:
         if self.postgres is not None:
             where["archive"] = self.postgres.dsn()
         if "web" in self.running:
-            where["dashboard_url"] = f"http://127.0.0.1:{self.said('web')['port']}/"
+            where["dashboard_url"] = f"{self.api_url}/#token={self.token(Role.REGISTRAR, LOCAL_SUBJECT)}"
         return where
+
+    @property
+    def api_url(self) -> str:
+        """Where the API serves."""
+        return f"http://127.0.0.1:{self.said('web')['port']}"
+
+    def token(self, role: Role, subject: str) -> str:
+        """A token for the API of this hub, for a day; what is after `#` in an address never leaves the browser."""
+        issuer = LocalIssuer.open(self._data_dir / "web" / KEY_FILE, self.said("web")["hub_id"])
+        return issuer.token(role, subject, DAY_MS, int(time.time() * 1_000))
 
     async def stop(self) -> None:
         """End them, the database last."""

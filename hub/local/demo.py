@@ -18,9 +18,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hub.core.model import DAY_MS, GapClass, Platform
-from hub.local.beside import Beside, has_web
-from hub.local.living import JOINING, LATE, SILENT, Living
+from hub.core.model import DAY_MS, GapClass, Platform, Role
+from hub.local.beside import Beside
+from hub.local.living import ASKING, JOINING, LATE, SILENT, Living
 from hub.local.pace import Pace
 from hub.local.replay import Replay
 from hub.local.worlds import Crowd, make_world
@@ -74,7 +74,7 @@ class Demo:
     def __init__(self, data_dir: Path, duration_s: float | None, *, web: bool = True, web_port: int = 0) -> None:
         world = data_dir / "world"
         make_world(world, seed=SEED, cases=CASES, days=FIRST_DAYS, crowd=CROWD)
-        options = ("--port", str(web_port)) if web and has_web() else None
+        options = ("--port", str(web_port)) if web else None
         self.replay = Replay(world, data_dir, beside=Beside(archive=web, web=options), on_start=self._begin)
         self._people_the_roster()
         first_s = WATCH_S if duration_s is None else duration_s * FIRST_PART
@@ -106,6 +106,9 @@ class Demo:
         """The hub serves: say where, and let the world live on."""
         for name, where in self.replay.hub.describe().items():
             self._console.print(f"{name:18} {where}", soft_wrap=True)
+        beside = self.replay.hub.beside
+        if "web" in beside.running:
+            self._living.token = beside.token(Role.OPERATOR, ASKING)
         self.replay.meanwhile.append(asyncio.create_task(self._living.go_on()))
 
     async def _draw(self) -> None:

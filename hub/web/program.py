@@ -8,7 +8,6 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 from prometheus_client import start_http_server
 
@@ -87,7 +86,7 @@ async def _serve(parts: Parts, settings: WebSettings, metrics_port: int) -> None
         server = server_of(web_app(parts))
         serving = asyncio.create_task(server.serve(sockets=[public]))
         stopping = asyncio.create_task(parts.stopping.wait())
-        _say_ready(settings.ready_file, public.getsockname()[1], metrics_port)
+        _say_ready(parts, public.getsockname()[1], metrics_port)
         await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
         parts.stopping.set()
         server.should_exit = True
@@ -95,7 +94,8 @@ async def _serve(parts: Parts, settings: WebSettings, metrics_port: int) -> None
         stopping.cancel()
 
 
-def _say_ready(ready_file: Path | None, port: int, metrics_port: int) -> None:
+def _say_ready(parts: Parts, port: int, metrics_port: int) -> None:
     log.info("the web serves at port %d; metrics at port %d", port, metrics_port)
-    if ready_file is not None:
-        write_json(ready_file, {"port": port, "metrics_port": metrics_port, "pid": os.getpid()})
+    if parts.settings.ready_file is not None:
+        said = {"port": port, "metrics_port": metrics_port, "pid": os.getpid(), "hub_id": parts.hub_log.hub_id}
+        write_json(parts.settings.ready_file, said)

@@ -96,7 +96,11 @@ def live(web: Web) -> None:
     scene.put_platforms(scene.platform("bank"), scene.platform("shop", tier=2), gym)
     at, day = now_ms(), DAY_MS
     web.numbers = mobile_numbers(30, NORTH)
-    cooling: dict[str, Any] = {"occurred_at": at - 70 * day, "cooling_until": at - 9 * day, "reissue_not_before": at - day}
+    cooling: dict[str, Any] = {
+        "occurred_at": at - 70 * day,
+        "cooling_until": at - 9 * day,
+        "reissue_not_before": at - day,
+    }
     for kind, fields in ((EventType.COOLING, cooling), (EventType.RELEASED, {"occurred_at": at - 2 * day})):
         scene.send(scene.event_message(event(one, kind, **fields)) for one in web.numbers)
         scene.flush()

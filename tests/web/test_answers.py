@@ -139,8 +139,8 @@ def test_a_table_as_csv_has_the_rows_of_the_json(web: Web, path: str) -> None:
 
 def seal(web: Web, draft: dict[str, str]) -> dict[str, Any]:
     """What an operator without Kafka does with a draft: sign these bytes with its key, and post the others."""
-    signature = web.scene.signer("north").sign(base64.b64decode(draft["sign"]))
-    headers = {"key-id": "north", "signature": base64.b64encode(signature).decode()}
+    signature = web.scene.signer("north-1").sign(base64.b64decode(draft["sign"]))
+    headers = {"key-id": "north-1", "signature": base64.b64encode(signature).decode()}
     return {"headers": headers, "content": base64.b64decode(draft["value"])}
 
 
