@@ -178,7 +178,7 @@ class Living:
         """Ask ahead of most reassignments; what is blocked or was not asked for is handed out all the same."""
         async with roster_desk(self._run.hub.address) as desk:
             await desk.change(Operator, ASKING, _required)
-        url = self._run.hub.describe()["dashboard_url"]
+        url = self._run.hub.beside.api_url
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=ASK_S) as client:
             waiting = [one for one in self._run.timeline if _hands_over(one)]
