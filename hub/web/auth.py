@@ -20,12 +20,11 @@ from typing import Any, NamedTuple
 
 import httpx
 import jwt
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from hub.core.model import Role
-from hub.errors import HubError
 from hub.problems import Problem
+from hub.web.settings_files import read_settings
 from hub.web.tokens import LocalIssuer
 
 SKEW_S = 30
@@ -75,18 +74,7 @@ def read_auth(path: Path) -> AuthSettings:
     Raises:
         HubError: it cannot be read, or says something else; the message names the field.
     """
-    try:
-        return AuthSettings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except OSError as wrong:
-        raise HubError(f"{path.name} cannot be opened ({wrong.strerror})", todo="Check the path.") from wrong
-    except ValidationError as wrong:
-        first = wrong.errors()[0]
-        where = ".".join(str(one) for one in first["loc"]) or "it"
-        raise HubError(
-            f"{path.name}: {where}: {first['msg']}", todo="See hub/web/auth.py for what it may say."
-        ) from wrong
-    except (yaml.YAMLError, ValueError) as wrong:
-        raise HubError(f"{path.name} is not YAML in UTF-8", todo="Write `issuers:` and a list.") from wrong
+    return read_settings(path, AuthSettings, "hub/web/auth.py")
 
 
 class Provider:

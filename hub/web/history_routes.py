@@ -11,6 +11,7 @@ from hub.core.model import REFUSAL_TODO, GapClass, Source
 from hub.core.pairs import PairNow
 from hub.problems import Problem
 from hub.web import operator_pages, shapes
+from hub.web.case_pages import overall, status_of
 from hub.web.routing import TABLE, Asker, Before, Limit, Routes, table
 from hub.web.who import STAFF
 
@@ -92,11 +93,9 @@ def _add_clean_ups(routes: Routes) -> None:
 
 def standing(pairs: list[PairNow]) -> dict[str, Any]:
     """How a case stands, as its operator may know: one word over the connected platforms, and how many are not."""
-    open_here = [one.gap for one in pairs if one.gap is not None and one.gap is not GapClass.NOT_CONNECTED]
-    refused = GapClass.DECLINED in open_here
-    pending = any(one is not GapClass.DECLINED for one in open_here)
+    connected = [one for one in pairs if one.in_force and one.gap is not GapClass.NOT_CONNECTED]
     return {
-        "status": "pending" if pending else "refused" if refused else "cleared",
+        "status": overall(map(status_of, connected)),
         "unconnected": sum(one.gap is GapClass.NOT_CONNECTED for one in pairs),
     }
 

@@ -10,13 +10,12 @@ valid_hours: 24
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from hub.core.model import HOUR_MS, ClearancePolicy, UnconnectedRule
 from hub.errors import HubError
+from hub.web.settings_files import read_settings
 
 TIERS = {1, 2, 3}
 DEFAULT = ClearancePolicy()
@@ -38,20 +37,7 @@ def read_policy(path: Path) -> ClearancePolicy:
     Raises:
         HubError: the file cannot be read, or says something else; the message names the field.
     """
-    try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as wrong:
-        raise HubError(f"{path.name} cannot be opened ({wrong.strerror})", todo="Check the path.") from wrong
-    except (yaml.YAMLError, ValueError, RecursionError) as wrong:
-        raise HubError(f"{path.name} is not YAML in UTF-8", todo="Write `name: value` lines.") from wrong
-    try:
-        found = _PolicyFile.model_validate({} if raw is None else raw)
-    except ValidationError as wrong:
-        first = wrong.errors()[0]
-        where = ".".join(str(one) for one in first["loc"]) or "it"
-        raise HubError(
-            f"{path.name}: {where}: {first['msg']}", todo="See hub/web/policy.py for what it may say."
-        ) from wrong
+    found = read_settings(path, _PolicyFile, "hub/web/policy.py")
     if not TIERS.issuperset(found.blocking_tiers):
         raise HubError(f"{path.name}: blocking_tiers: there are tiers 1, 2 and 3", todo="List some of these.")
     return ClearancePolicy(

@@ -24,7 +24,8 @@ from hub import contracts
 from hub.archive.keys import read_keys
 from hub.archive.queries import History
 from hub.contracts import decode, topics
-from hub.core.model import HOUR_MS, Rejected, Report, ReportKind
+from hub.core.model import HOUR_MS, Rejected, Report, ReportKind, Role
+from hub.core.numbers import is_e164
 from hub.local.beside import Beside
 from hub.local.replay import Replay
 from hub.local.worlds import make_world
@@ -132,11 +133,42 @@ async def pages_of(run: Replay) -> list[tuple[str, bytes]]:
         where["delivery_status_url"] + "/metrics",
         where["delivery_status_url"] + "/status",
         where["delivery_url"] + wrong,
+        f"http://127.0.0.1:{beside.said('web')['metrics_port']}/metrics",
+        beside.api_url + wrong,
+        beside.api_url + f"/v1/cases/{number}",
+        beside.api_url + f"/v1/overview?number={number}",
     ]
     async with httpx.AsyncClient(timeout=20.0) as client:
         answers = [await client.get(url) for url in urls]
         answers.append(await client.post(where["delivery_url"] + "/v1/receipts", json={"number": number}))
-    return [(str(one.url.path), one.content) for one in answers]
+    return [*((str(one.url.path), one.content) for one in answers), *await asked_of(run)]
+
+
+async def asked_of(run: Replay) -> list[tuple[str, bytes]]:
+    """The API's answers about numbers, to everybody who may ask, and its errors when they are asked for wrongly."""
+    numbers = sorted({one.event.number for one in run.timeline if one.event and is_e164(one.event.number)})[:50]
+    beside, operator = run.hub.beside, run.world.operators[0].id
+    found: list[tuple[str, bytes]] = []
+    for role, subject in ((Role.OPERATOR, operator), (Role.REGISTRAR, "ana"), (Role.AUDITOR, "ben")):
+        headers = {"authorization": f"Bearer {beside.token(role, subject)}"}
+        async with httpx.AsyncClient(base_url=beside.api_url, headers=headers, timeout=60.0) as client:
+            answers = [
+                await client.post("/v1/clearance", json={"numbers": numbers}),
+                *[await client.post("/v1/cases/lookup", json={"number": one}) for one in numbers[:5]],
+                await client.post("/v1/notices/new-owner", json={"number": numbers[0]}),
+                await client.post("/v1/notices/after-cancelling", json={"number": numbers[0]}),
+            ]
+            assert [one.status_code for one in answers] == [200] * len(answers), [one.text for one in answers]
+            wrong = [
+                await client.post("/v1/cases/lookup", json={"number": numbers[0] + "x"}),
+                await client.post("/v1/cases/lookup", json={numbers[0]: 1}),
+                await client.post("/v1/clearance", json={"numbers": numbers[0]}),
+                await client.post("/v1/events", content=numbers[0].encode(), headers={"key-id": numbers[0]}),
+                await client.get("/v1/lookups"),
+                await client.get("/v1/refusals"),
+            ]
+            found += [(f"{one.request.url.path} {role}", one.content) for one in [*answers, *wrong]]
+    return found
 
 
 async def archived(run: Replay, dsn: str) -> None:
@@ -164,7 +196,7 @@ async def report_some(run: Replay) -> None:
 
 @pytest.mark.timeout(900)
 async def test_a_whole_run_tells_no_number(tmp_path: Path) -> None:
-    """After a world with every refusal, reports, delivery and the archive, no number of it is found anywhere."""
+    """After a world with every refusal, reports, delivery, archive, lookups and clearances, no number is found."""
     make_world(tmp_path / "world", seed=9, cases=300)
     told: list[tuple[str, set[bytes]]] = []
     looked: list[str] = []
@@ -188,9 +220,19 @@ async def test_a_whole_run_tells_no_number(tmp_path: Path) -> None:
         planted.write_text(f"refused {next(iter(numbers))}\n", encoding="utf-8")
         assert any(searcher.found_in(data) for _, data in files_of(tmp_path / "run")), "the search is blind"
 
-    beside = Beside(archive=True, delivery=("--port", "0", "--metrics-port", "0"))
+    beside = Beside(archive=True, delivery=("--port", "0", "--metrics-port", "0"), web=("--port", "0"))
     await Replay(tmp_path / "world", tmp_path / "run", beside=beside, at_end=look).run()
     assert len(numbers) > 200
-    for part in ("worker-1.log", "adapters-1.log", "archive.log", "delivery.log", "acks 0-", "coverage ", "archive."):
+    for part in (
+        "worker-1.log",
+        "adapters-1.log",
+        "archive.log",
+        "delivery.log",
+        "web.log",
+        "/v1/clearance OPERATOR",
+        "acks 0-",
+        "coverage ",
+        "archive.",
+    ):
         assert any(part in where for where in looked), f"nothing of {part} was looked at"
     assert told == [], f"numbers in {[where for where, _ in told]}"

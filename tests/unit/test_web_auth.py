@@ -33,7 +33,7 @@ AUDIENCE = "unbind"
 RSA_KEY = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 ED_KEY = Ed25519PrivateKey.generate()
-KEYS = {"RS256": RSA_KEY, "ES256": EC_KEY, "EdDSA": ED_KEY}
+KEYS: dict[str, Any] = {"RS256": RSA_KEY, "ES256": EC_KEY, "EdDSA": ED_KEY}
 JWKS = {
     "RS256": RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True),
     "ES256": ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True),
@@ -175,7 +175,7 @@ def with_public_key_as_secret() -> str:
     return (signed + b"." + mac).decode()
 
 
-UNSIGNED = jwt.encode({"iss": PROVIDER, "aud": AUDIENCE, "iat": NOW_S, "exp": NOW_S + 9}, None, "none")
+UNSIGNED = jwt.encode({"iss": PROVIDER, "aud": AUDIENCE, "iat": NOW_S, "exp": NOW_S + 9}, "", "none")
 
 
 @pytest.mark.parametrize(
