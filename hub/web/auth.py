@@ -46,6 +46,11 @@ class Caller(NamedTuple):
     role: Role
     expires_at: int
 
+    @property
+    def counted_as(self) -> str:
+        """By what it is limited: an operator and a platform may have the same id."""
+        return f"{self.role.lower()} {self.subject}"
+
 
 class Issuer(BaseModel):
     """An OpenID provider. `jwks`: an https address, or a file's path; claims may be paths (`realm_access.roles`)."""

@@ -39,7 +39,7 @@ def add_live(routes: Routes) -> None:
         """`event: moved` with the pages that changed, at most once a second, until the token expires."""
         held = parts.streams
         settings = parts.settings
-        if sum(held.values()) >= settings.streams_max or held.get(asker.subject, 0) >= settings.streams_each_max:
+        if sum(held.values()) >= settings.streams_max or held.get(asker.counted_as, 0) >= settings.streams_each_max:
             todo = "Close other pages; ask for the pages themselves now and then."
             raise Problem(429, "TOO_MANY_STREAMS", "too many live streams", todo, retry_after_s=30)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -48,7 +48,7 @@ def add_live(routes: Routes) -> None:
 
 async def _counted(parts: Parts, asker: Caller, request: Request) -> AsyncIterator[str]:
     held = parts.streams
-    held[asker.subject] = held.get(asker.subject, 0) + 1
+    held[asker.counted_as] = held.get(asker.counted_as, 0) + 1
     parts.metrics.streams.inc()
     try:
         async for one in _events(parts, asker):
@@ -57,9 +57,9 @@ async def _counted(parts: Parts, asker: Caller, request: Request) -> AsyncIterat
                 return
     finally:
         parts.metrics.streams.dec()
-        held[asker.subject] -= 1
-        if not held[asker.subject]:
-            del held[asker.subject]
+        held[asker.counted_as] -= 1
+        if not held[asker.counted_as]:
+            del held[asker.counted_as]
 
 
 async def _events(parts: Parts, asker: Caller) -> AsyncIterator[str]:

@@ -131,7 +131,7 @@ def _check(number: str) -> None:
 
 
 def _take(parts: Parts, asker: Caller, kind: LookupKind, numbers: int) -> None:
-    parts.limits.numbers(asker.subject, numbers, time.monotonic())
+    parts.limits.numbers(asker.counted_as, numbers, time.monotonic())
     parts.metrics.numbers.labels(str(kind)).inc(numbers)
 
 

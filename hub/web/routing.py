@@ -86,7 +86,7 @@ class Routes:
             if caller.role not in roles:
                 todo = f"Ask as one of {', '.join(sorted(role.lower() for role in roles))}."
                 raise Problem(403, "NOT_FOR_THIS_ROLE", f"this is not for the role {caller.role.lower()}", todo)
-            parts.limits.request(caller.subject, time.monotonic())
+            parts.limits.request(caller.counted_as, time.monotonic())
             request.state.caller = caller
 
         return guard

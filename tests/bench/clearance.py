@@ -13,7 +13,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +25,35 @@ from hub.core.model import (
     DAY_MS,
     SEGMENT,
     ClearancePolicy,
+    Coverage,
+    GapClass,
+    GapCount,
     HubLog,
     Outcome,
+    OutcomeCount,
+    Platform,
     ReleaseNotice,
     Role,
     Source,
     Stage,
     Subject,
 )
+from hub.core.model import AsOf as CoverageAsOf
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
 from hub.core.universe import Universe
 from hub.settings import WorkerSettings
 from hub.stream.case_store import CaseStore
+from hub.web.board import Board
 from hub.web.clearance_desk import ClearanceDesk, open_desk
+from hub.web.platform_pages import heatmap, overview
+from hub.web.platform_pages import platforms as platforms_page
+from hub.web.shapes import AsOf
+from hub.web.sight import Gauges, Sight
+from hub.web.stages import StageBook
+from hub.web.standing_effects import StandingEffects
 from hub.web.standing_state import StandingState, StandingStore
+from hub.web.standings import Standings
 from tests.bench import messages
 from tests.bench.machine import resident_bytes
 from tests.bench.rig import PARTITIONS, rig
@@ -76,6 +90,7 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
                 "open_s": opened_s,
                 "operator": await _ask(desk, cases, one.size(*QUESTIONS), messages.OPERATOR, Role.OPERATOR),
                 "one_number": await _ask(desk, cases, one.size(*QUESTIONS), messages.OPERATOR, Role.OPERATOR, count=1),
+                "pages": _pages(desk.standings, one.size(*QUESTIONS), cases),
                 "resident_bytes": resident_bytes(os.getpid()),
             }
     log.info("%s", found)
@@ -97,6 +112,54 @@ async def _ask(
             answers[one.answer] = answers.get(one.answer, 0) + 1
     p50, p99 = np.percentile(took, [50, 99])
     return {"questions": questions, "p50_ms": float(p50), "p99_ms": float(p99), "answers": answers}
+
+
+def _pages(standings: Standings, questions: int, cases: int) -> dict[str, Any]:
+    """Pages of the board, with their JSON, and a case at every platform: what the API adds to these is the request.
+
+    The board's own topics are filled in memory: one coverage record a platform, summed from its gaps in the standings.
+    """
+    board = Board()
+    board.roster = standings.roster.roster
+    now_ms = standings.roster.now_ms()
+    board.coverage = {one.id: _coverage(one, cases, now_ms) for one in standings.platforms}
+    as_of = AsOf(now_ms=now_ms, read_at=now_ms)
+    sight = Sight(board, StageBook(whole=False), StandingEffects(standings), Gauges(), as_of)
+    places = random.Random(1)
+
+    def case() -> None:
+        index = places.randrange(cases)
+        assert len(standings.pairs(Source(index % PARTITIONS, index // PARTITIONS))) == len(board.coverage)
+
+    pages: dict[str, Callable[[], Any]] = {
+        "heat map of 30 days, first": lambda: heatmap(sight, 30).model_dump_json(),
+        "heat map of 30 days": lambda: heatmap(sight, 30).model_dump_json(),
+        "overview": lambda: overview(sight).model_dump_json(),
+        "platforms": lambda: platforms_page(sight).model_dump_json(),
+        "a case at every platform": case,
+    }
+    return {name: _timed(page, 1 if name.endswith("first") else questions) for name, page in pages.items()}
+
+
+def _timed(page: Callable[[], Any], times: int) -> dict[str, float]:
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        page()
+        took.append((time.perf_counter() - began) * 1_000)
+    p50, p99 = np.percentile(took, [50, 99])
+    return {"p50_ms": float(p50), "p99_ms": float(p99)}
+
+
+def _coverage(platform: Platform, cases: int, now_ms: int) -> Coverage:
+    frozen = cases // 100
+    shown = (OutcomeCount(Outcome.NOT_BOUND, cases - frozen), OutcomeCount(Outcome.FROZEN, frozen))
+    as_of = CoverageAsOf((cases // PARTITIONS,) * PARTITIONS, 0, 1, 1, now_ms)
+    gaps = (GapCount(GapClass.FROZEN, frozen),)
+    return Coverage(
+        *(platform.id, platform.state, cases, cases - frozen, shown, gaps, 0, 0, 0, 0, 0),
+        *((), as_of),
+    )
 
 
 def _number(index: int) -> str:

@@ -146,6 +146,9 @@ def _clearance(part: dict[str, Any]) -> list[Row]:
     for name, count in (("operator", part["numbers"]), ("one_number", 1)):
         rows.append((f"clearance of {count:,}, {where}: p50, ms", part[name]["p50_ms"], None, "<="))
         rows.append(("  p99, ms", part[name]["p99_ms"], None, "<="))
+    for name, page in part["pages"].items():
+        rows.append((f"  {name}: p50, ms", page["p50_ms"], None, "<="))
+        rows.append(("    p99, ms", page["p99_ms"], None, "<="))
     rows.append(("  back over what is on disk, s", part["open_s"], None, "<="))
     rows.append(("  memory, MB", part["resident_bytes"] / 1e6, None, "<="))
     return rows
