@@ -12,9 +12,8 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Path
 
 from hub.archive.answers import CaseHistory
-from hub.core.clearance import may_see
-from hub.core.model import DAY_MS, LookedUp, Lookup, LookupKind, Source
-from hub.core.numbers import is_e164
+from hub.core.model import DAY_MS, LookedUp, Lookup, LookupKind, Role, Source
+from hub.core.numbers import in_ranges, is_e164
 from hub.core.pairs import PairNow
 from hub.problems import Problem
 from hub.web import notices, seen, shapes
@@ -114,15 +113,20 @@ async def look_up(parts: Parts, number: str, asker: Caller, kind: LookupKind) ->
     kept = await _kept(parts, number)
     if last is not None and all(one.case.position != last.position for one in kept):
         kept = [CaseHistory(facts_of(last), (), ()), *kept]  # the archive is not that far yet
-    operator = standings.operator(asker.subject)
-    in_charge = last is not None and may_see(number, last, asker.role, operator)
-    histories = [one for one in kept if in_charge or asker.role in STAFF or one.case.operator == asker.subject]
+    histories = [one for one in kept if _may_see(parts, number, one, asker)]
     lookup_id = uuid.uuid4().bytes
     newest = histories[0].case.position if histories else None
     looked_up = (LookedUp(number, newest, None),)
     asked_at = positions.now_ms
     await parts.desk.write(Lookup(lookup_id, kind, asker.subject, asker.role, asked_at, looked_up, None, positions))
     return Found(histories, lookup_id.hex())
+
+
+def _may_see(parts: Parts, number: str, history: CaseHistory, asker: Caller) -> bool:
+    """The staff sees every case; an operator its own, and those of numbers in its ranges."""
+    operator = parts.desk.standings.operator(asker.subject) if asker.role is Role.OPERATOR else None
+    in_range = operator is not None and in_ranges(number, operator.ranges)
+    return asker.role in STAFF or in_range or history.case.operator == asker.subject
 
 
 def _check(number: str) -> None:

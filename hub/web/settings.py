@@ -37,8 +37,8 @@ class WebSettings:
     reach_s: float = 2.0
     """How long a question about a case waits for the followers to read what was there when it came."""
 
-    streams_max: int = 200
-    """Live streams at once: each is a task and a connection."""
+    streams_max: int = 120
+    """Live streams at once: of the 200 connections the server takes, the others are for questions."""
 
     streams_each_max: int = 10
     """Of one subject: a person has a few tabs."""
