@@ -12,7 +12,8 @@ from hub.sdk.adapter_settings import system_clock
 from hub.web import blind_spots, operator_pages, platform_pages, seen, shapes
 from hub.web.routing import TABLE, Asker, Routes, table
 
-DAYS_MAX = 366
+DAYS_MAX = 92
+"""A quarter: each day is counted at every platform."""
 Days = Annotated[int, Query(ge=1, le=DAYS_MAX)]
 PlatformId = Annotated[str, Path(max_length=200)]
 ARCHIVE = "archive"

@@ -106,9 +106,7 @@ function caseSection(one, ui, path, me) {
         "dl",
         { class: "facts five" },
         fact(t("case.days_left"), figure(one.days_to_reissue, of("days_to_reissue"), decimal(one.days_to_reissue, 1)), one.days_to_reissue !== null && one.days_to_reissue < 7 ? "alarm" : "", t("unit.days")),
-        fact(t("status.cleared"), figure(one.cleared, of("cleared"))),
-        fact(t("status.pending"), figure(one.pending, of("pending")), one.pending ? "warn" : ""),
-        fact(t("status.refused"), figure(one.refused, of("refused")), one.refused ? "alarm" : ""),
+        ...(one.effects === null ? [fact(t("case.status"), t(`status.${one.status}`), STATUS_KIND[one.status])] : byStatus(one, of)),
         fact(t("case.unconnected"), figure(one.unconnected.length, `${ui.from}#len(${path}unconnected)`)),
       ),
       one.effects === null && h("p", { class: "note" }, t("case.not_yours", { role: word("role", me?.role ?? "") })),
@@ -146,6 +144,15 @@ function left(deadline, now) {
   if (deadline <= now) return h("small", { class: "alarm-text" }, h("br"), t("case.past", { age: span(now - deadline) }));
   return h("small", { class: "zero" }, h("br"), t("case.left", { age: span(deadline - now) }));
 }
+
+// Who may not see platforms gets one word over all connected ones, and no count from which one would follow.
+const STATUS_KIND = { cleared: "", pending: "warn", refused: "alarm" };
+
+const byStatus = (one, of) => [
+  fact(t("status.cleared"), figure(one.cleared, of("cleared"))),
+  fact(t("status.pending"), figure(one.pending, of("pending")), one.pending ? "warn" : ""),
+  fact(t("status.refused"), figure(one.refused, of("refused")), one.refused ? "alarm" : ""),
+];
 
 function effects(one, ui, of) {
   const rows = one.effects.map((each, index) => ({ ...each, key: each.platform, at: `effects.${index}` }));

@@ -37,7 +37,7 @@ export function view({ data: { platforms, heat }, ui }) {
   return [
     h("div", { class: "head" }, h("h1", {}, t("nav.platforms")), h("p", { class: "lead" }, t("platforms.lead", { n: count(rows.length), blind: count(rows.filter((one) => isBlind(one.state)).length) }))),
     heat.rows.length > 0 && heatSection(rows, heat, ui),
-    tableSection(rows, ui),
+    tableSection(rows, platforms.suppressed, ui),
     outliers(rows, ui),
   ];
 }
@@ -68,7 +68,7 @@ function heatSection(rows, heat, ui) {
   );
 }
 
-function tableSection(rows, ui) {
+function tableSection(rows, suppressed, ui) {
   const figureAt = (name, kind = "") => (row) => loud(row.pairs[name], `${FROM}#${row.at}.pairs.${name}`, kind);
   const columns = [
     { key: "name", label: t("platform"), cell: platformLink, sort: (row) => nameOf(row.name) },
@@ -80,7 +80,7 @@ function tableSection(rows, ui) {
     { key: "lag", label: t("platforms.effect"), n: true, cell: (row) => figure(row.hours_to_effect_median, `${FROM}#${row.at}.hours_to_effect_median`, hours(row.hours_to_effect_median)), sort: (row) => row.hours_to_effect_median },
     { key: "channel", label: t("platforms.channel"), cell: (row) => row.channel ?? "–", sort: (row) => row.channel ?? "" },
   ];
-  return section("table", t("platforms.table"), csvButton("platforms"), table({ name: "platforms", caption: t("platforms.caption"), columns, rows: rows.sort(byGravity), ui }));
+  return section("table", t("platforms.table"), csvButton("platforms"), table({ name: "platforms", caption: t("platforms.caption"), columns, rows: rows.sort(byGravity), ui }), suppressed > 0 && h("p", { class: "note" }, t("platforms.suppressed", { n: count(suppressed) })));
 }
 
 function outliers(rows, ui) {
