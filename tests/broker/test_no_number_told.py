@@ -217,7 +217,7 @@ async def test_a_whole_run_tells_no_number(tmp_path: Path) -> None:
             if found:
                 told.append((where, found))
         planted = tmp_path / "run" / "planted.log"
-        planted.write_text(f"refused {next(iter(numbers))}\n", encoding="utf-8")
+        planted.write_text(f"refused {next(filter(is_e164, numbers))}\n", encoding="utf-8")
         assert any(searcher.found_in(data) for _, data in files_of(tmp_path / "run")), "the search is blind"
 
     beside = Beside(archive=True, delivery=("--port", "0", "--metrics-port", "0"), web=("--port", "0"))
