@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from hub import contracts
+from hub.clock import system_clock
 from hub.contracts import decode, encode
 from hub.core.held import HELD_SOURCE_HEADER, HeldBook, HeldRow
 from hub.core.model import HeldDecided, HeldEvent, HeldRelease, HeldVerdict, HeldWhy, NumberEvent, Source
 from hub.errors import ContractError, HubError
-from hub.sdk.adapter_settings import system_clock
 from hub.settings import HubAddress
 from hub.stream.log import log_spans, read_span, reader_settings, started
 

@@ -5,7 +5,6 @@ Topics are made once, with the number of partitions and the clock they keep for 
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from hub import contracts
+from hub.clock import system_clock
 from hub.contracts import TopicSpec, encode, inbox_topic, receipts_topic, topics
 from hub.core.model import Clock, HubLog, Operator, Platform, PlatformState
 from hub.core.roster_life import check_keys
@@ -94,7 +94,7 @@ class Registrar:
             hub_id=self._address.hub_id,
             partitions=self._address.partitions,
             clock=clock,
-            made_at=int(time.time() * 1000),
+            made_at=system_clock(),
         )
         await self._producer.send_and_wait(contracts.HUB, encode(made), key=b"hub", partition=0)
         return made
@@ -136,7 +136,7 @@ class Registrar:
         found = list(operators)
         await self._check_keys(found)
         await self._make_each(RECEIPTS, [receipts_topic(one.id) for one in found], clock, replication)
-        now_ms = int(time.time() * 1000)
+        now_ms = system_clock()
         for one in found:
             # Without a date an operator owes reports from now on, not since 1970.
             await self._put(contracts.OPERATORS, one.id, one if one.since else one._replace(since=now_ms))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from hub.clock import system_clock
 from hub.contracts import encode
 from hub.core.model import DAY_MS, HubLog, ReleaseNotice, Source, Stage, Subject
 from hub.delivery.channels import Channel, Span
@@ -16,7 +17,6 @@ from hub.delivery.journal import Journal
 from hub.delivery.metrics import DeliveryMetrics
 from hub.delivery.releases import Told, tell
 from hub.delivery.settings import DeliverySettings, Patience
-from hub.sdk.adapter_settings import system_clock
 
 LOG = HubLog(b"l" * 16, "h", 3, "record", 0)
 POLL_S = 0.005

@@ -11,7 +11,6 @@ after it: an opaque word, stable while new rows come in. Nothing here gives a nu
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +39,7 @@ from hub.archive.blocks import BLOCK
 from hub.archive.database import open_engine
 from hub.archive.keys import Keyring
 from hub.archive.settings import SCHEMA
+from hub.clock import system_clock
 from hub.core.model import (
     DAY_MS,
     Breach,
@@ -191,7 +191,7 @@ class History:
 
     def places(self, now_ms: int | None = None) -> list[Place]:
         """How far the archive is in each log, by what it last saw itself."""
-        now_ms = int(time.time() * 1_000) if now_ms is None else now_ms
+        now_ms = system_clock() if now_ms is None else now_ms
         with Asking(self._engine) as ask:
             rows = ask.all(sql.PLACES)
         return [_place_of(row, now_ms) for row in rows]

@@ -10,7 +10,6 @@ Rules:
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +25,7 @@ from hub.archive.keys import Keyring
 from hub.archive.rest import at_rest, by_table, column_types
 from hub.archive.rows import ROWS, CaseRow, Row
 from hub.archive.shred import Shredded, shred, unreadable
+from hub.clock import system_clock
 from hub.core.model import HubLog, Record, Refusal
 from hub.errors import HubError
 
@@ -97,7 +97,7 @@ class Store:
                 raise HubError("the archive holds the logs of another hub", todo="Choose another --schema or --dsn.")
             cursor.execute("CREATE TEMP TABLE IF NOT EXISTS moved (LIKE cases) ON COMMIT DELETE ROWS")
             self._months = set()
-            self._make_months(cursor, months.ahead(_now_ms()))
+            self._make_months(cursor, months.ahead(system_clock()))
         self._db.commit()
         self._read_places()
 
@@ -112,9 +112,9 @@ class Store:
             cursor.executemany(
                 "INSERT INTO archive_places VALUES (%s, %s, 0, %s, NULL, %s, -1) "
                 "ON CONFLICT (topic, part) DO UPDATE SET log_end = excluded.log_end, seen_at = excluded.seen_at",
-                [(*tp, end, _now_ms()) for tp, end in ends.items()],
+                [(*tp, end, system_clock()) for tp, end in ends.items()],
             )
-            self._make_months(cursor, months.ahead(_now_ms()))
+            self._make_months(cursor, months.ahead(system_clock()))
         self._db.commit()
         for tp in ends:
             self.places.setdefault(tp, Kept())
@@ -226,7 +226,7 @@ class Store:
             )
 
     def _move(self, cursor: Any, places: Mapping[Tp, Kept], times: Mapping[Tp, int]) -> None:
-        rows = [(*tp, self.places[tp].next_offset, *places[tp], times[tp], _now_ms()) for tp in places]
+        rows = [(*tp, self.places[tp].next_offset, *places[tp], times[tp], system_clock()) for tp in places]
         cursor.execute(
             "UPDATE archive_places AS p SET next_offset = m.next_offset, last_source = m.last_source, "
             "record_time = m.record_time, log_end = greatest(p.log_end, m.next_offset), seen_at = m.seen_at "
@@ -237,7 +237,3 @@ class Store:
         )
         if cursor.rowcount != len(rows):
             raise Moved
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1_000)

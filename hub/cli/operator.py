@@ -12,8 +12,8 @@ import typer
 
 from hub.core.model import REFUSAL_TODO, Decision, Names, Operator, Refusal
 from hub.errors import OperatorError, UnbindError
-from hub.sdk.importer import importer_for
-from hub.sdk.rehearsal import CANNOT_KNOW, Check, check
+from hub.sdk.operators.importer import importer_for
+from hub.sdk.operators.rehearsal import CANNOT_KNOW, Check, check
 from hub.sdk.roster_files import read_operators
 from hub.settings import PARTITIONS_DEFAULT
 

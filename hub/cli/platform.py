@@ -19,7 +19,7 @@ from hub.whole_files import write_json
 
 if TYPE_CHECKING:
     from hub.platform.joining import Answers
-    from hub.sdk.adapter import PlatformAdapter
+    from hub.sdk.adapter.adapter import PlatformAdapter
     from hub.sdk.config import PlatformConfig
 
 Config = Annotated[Path, typer.Option("--config", help="The platform's file, platform.yaml.")]
@@ -141,8 +141,8 @@ class _Asking:
 
 
 def _write(answers: Answers, folder: Path) -> None:
+    from hub.clock import system_clock
     from hub.platform.joining import config_text, roster_record
-    from hub.sdk.adapter_settings import system_clock
     from hub.sdk.config import read_config
     from hub.signing import Signer
 

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
+from hub.clock import system_clock
 from hub.core.model import REFUSAL_TODO, Decision, Report, ReportKind, ReportReceipt
-from hub.sdk.adapter_settings import system_clock
 from hub.sdk.reports import send_report
 from hub.settings import PARTITIONS_DEFAULT, HubAddress
 from hub.signing import Signer

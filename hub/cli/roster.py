@@ -16,12 +16,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from hub.clock import system_clock
 from hub.core.model import DAY_MS, Key, Operator, Platform
 from hub.core.roster import Roster
 from hub.core.roster_life import rotate
 from hub.errors import HubError
 from hub.roster_desk import RosterDesk, find_hub, roster_desk
-from hub.sdk.adapter_settings import system_clock
 from hub.sdk.roster_records import check_key, to_json
 from hub.sdk.times import iso_time, time_ms
 

@@ -10,7 +10,7 @@ import typer
 from hub.errors import PlatformError
 
 if TYPE_CHECKING:
-    from hub.sdk.login_check import LoginCheck
+    from hub.sdk.login.check import LoginCheck
 
 CONNECTIONS = 16
 
@@ -55,7 +55,7 @@ def _of_database(url: str, prefix: str, region: str | None, key: Path | None, be
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError
 
-    from hub.sdk.login_check import LoginCheck, LoginCheckSettings
+    from hub.sdk.login.check import LoginCheck, LoginCheckSettings
     from hub.sdk.numbering import usual_forms
 
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +22,9 @@ def token(
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 366, help="How long it counts.")] = 12,
 ) -> None:
     """Print a token for the API and the dashboard, signed with the key in the web's data dir."""
+    from hub.clock import system_clock
     from hub.roster_desk import find_hub
-    from hub.web.tokens import KEY_FILE, LocalIssuer
+    from hub.web.access.tokens import KEY_FILE, LocalIssuer
 
     if role.upper() not in Role.__members__:
         raise typer.BadParameter(f"one of {', '.join(one.lower() for one in Role)}", param_hint="--role")
@@ -32,4 +32,4 @@ def token(
         address, _ = asyncio.run(find_hub(bootstrap_servers))
         hub_id = address.hub_id
     issuer = LocalIssuer.open(data_dir / KEY_FILE, hub_id)
-    typer.echo(issuer.token(Role(role.upper()), subject, round(hours * HOUR_MS), int(time.time() * 1_000)))
+    typer.echo(issuer.token(Role(role.upper()), subject, round(hours * HOUR_MS), system_clock()))

@@ -42,7 +42,7 @@ def try_(
     Ends with 1 unless the account was found, frozen, unbound and put back.
     """
     from hub.platform.assembly import address_of, signer_of
-    from hub.sdk.trying import try_number
+    from hub.sdk.adapter.trying import try_number
 
     found = read_file(config)
     result = asyncio.run(try_number(number, found.platform, signer_of(found), address_of(found), timeout_s))

@@ -34,9 +34,9 @@ def run(
 ) -> None:
     """Serve until told to stop."""
     from hub.core.model import ClearancePolicy
-    from hub.web.policy import read_policy
     from hub.web.program import run_web
     from hub.web.settings import WebSettings
+    from hub.web.standings.policy import read_policy
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("aiokafka", "httpx"):

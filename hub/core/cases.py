@@ -6,7 +6,7 @@ Rules:
    (A producer's retry, or a zombie that publishes once more, is such a notice.)
 3. A notice that breaks the lifecycle table, or whose `opened_at` is not its number's last case, is ignored.
 4. Intake, coverage and followers fold with this function and cannot disagree. An adapter applies the same rules to
-   rows of its own (`hub.sdk.acting`, `hub.sdk.last_cases`); the recount folds by itself, on purpose.
+   rows of its own (`hub.sdk.adapter.acting`, `hub.sdk.last_cases`); the recount folds by itself, on purpose.
 """
 
 from __future__ import annotations

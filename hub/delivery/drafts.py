@@ -29,7 +29,7 @@ from pyroaring import BitMap
 from hub.core.model import SEGMENT, Acknowledgement, Action, Outcome, OutcomeSet, Source
 from hub.problems import Problem
 from hub.sdk.accounts import Outbox, SaidKey, Waiting
-from hub.sdk.acking import acknowledgements
+from hub.sdk.adapter.acking import acknowledgements
 
 ROWS_MAX = 20_000
 POSITION = re.compile(r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,17})")

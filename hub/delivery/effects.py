@@ -15,6 +15,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from hub import contracts
+from hub.clock import system_clock
 from hub.contracts import encode, partition_of
 from hub.core.acks import FUTURE_MS
 from hub.core.model import Acknowledgement, Record, Refusal, Source
@@ -24,7 +25,6 @@ from hub.delivery.service import Delivery
 from hub.opening import OpenedAck, Opener
 from hub.problems import Problem, refused
 from hub.sdk.accounts import Waiting
-from hub.sdk.adapter_settings import system_clock
 from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes
 
 WRITE_S = 15.0

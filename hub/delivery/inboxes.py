@@ -13,6 +13,7 @@ from aiokafka import TopicPartition
 from pydantic import BaseModel, Field
 
 from hub import contracts
+from hub.clock import system_clock
 from hub.contracts import decode, encode, inbox_topic
 from hub.core.model import (
     AcceptedAnswer,
@@ -31,7 +32,6 @@ from hub.delivery.service import Delivery
 from hub.errors import ContractError
 from hub.opening import Opener
 from hub.problems import Problem, refused
-from hub.sdk.adapter_settings import system_clock
 from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes
 from hub.stream.log import log_spans, read_span
 

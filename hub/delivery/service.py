@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from hub import contracts
+from hub.clock import system_clock
 from hub.contracts import decode, partition_of
 from hub.core.model import RECEIPTS_ONLY, HubLog, Platform, PlatformState, Received
 from hub.delivery.channels import FILE, KAFKA, WEBHOOK, Channel
@@ -30,7 +31,6 @@ from hub.delivery.releases import KafkaReleases
 from hub.delivery.settings import DeliverySettings
 from hub.delivery.webhooks import Post, WebhookChannel
 from hub.errors import ContractError
-from hub.sdk.adapter_settings import system_clock
 from hub.settings import WorkerSettings
 from hub.signing import Headers, Signer
 from hub.stream.followers import Follower, RosterFollower

@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 
 from hub import problems
+from hub.clock import system_clock
 from hub.contracts import LIMITS_BYTES
 from hub.core.model import Acknowledgement, Platform, PlatformState
 from hub.delivery.auth import Door
@@ -32,7 +33,6 @@ from hub.delivery.service import Delivery
 from hub.delivery.status import status_of
 from hub.errors import HubError
 from hub.problems import Problem
-from hub.sdk.adapter_settings import system_clock
 
 DRAFT_BYTES_MAX = 1024 * 1024
 FILES_LISTED_MAX = 400

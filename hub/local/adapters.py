@@ -17,10 +17,11 @@ from sqlalchemy import create_engine
 
 from hub.core.model import Platform, PlatformState, ReleaseNotice
 from hub.local.world import WorldAccount, read_world
-from hub.sdk.accounts import Deed, Done
-from hub.sdk.acting import Act
-from hub.sdk.adapter import PlatformAdapter
-from hub.sdk.adapter_settings import AdapterSettings, Listen, Listening
+from hub.sdk.accounts import Done
+from hub.sdk.adapter.acting import Act
+from hub.sdk.adapter.adapter import PlatformAdapter
+from hub.sdk.adapter.settings import AdapterSettings, Listen, Listening
+from hub.sdk.asking import Deed
 from hub.sdk.numbering import International
 from hub.sdk.roster_files import Behaviour
 from hub.sdk.stores.sql import SqlStore, SqlTable

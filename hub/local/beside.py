@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hub.clock import system_clock
 from hub.core.model import DAY_MS, Role
 from hub.errors import HubError
 from hub.local.children import Supervised
 from hub.local.postgres import EmbeddedPostgres
-from hub.web.tokens import KEY_FILE, LocalIssuer
+from hub.web.access.tokens import KEY_FILE, LocalIssuer
 
 DSN_VARIABLE = "UNBIND_HUB_ARCHIVE"
 LOCAL_SUBJECT = "local"
@@ -132,7 +133,7 @@ class Programs:
     def token(self, role: Role, subject: str) -> str:
         """A token for the API of this hub, for a day; what is after `#` in an address never leaves the browser."""
         issuer = LocalIssuer.open(self._data_dir / "web" / KEY_FILE, self.said("web")["hub_id"])
-        return issuer.token(role, subject, DAY_MS, int(time.time() * 1_000))
+        return issuer.token(role, subject, DAY_MS, system_clock())
 
     async def stop(self) -> None:
         """End them, the database last."""

@@ -17,7 +17,7 @@ from hub.core.model import (
 from hub.core.reports import Disputes, reported_numbers
 from hub.local.look import coverages, date, records
 from hub.stream.log import hub_time_ms, newest, read_hub_log, reader_settings
-from hub.web.blind_spots import ranked
+from hub.web.board.blind_spots import ranked
 
 
 async def disputes(servers: str) -> Disputes:

@@ -29,7 +29,7 @@ from hub.local.world import Happening, World, read_world
 from hub.local.world_keys import HUB_ID, keys_of, public_keys
 from hub.recount import Difference, recount
 from hub.registrar import Registrar, registrar
-from hub.sdk.publisher import OperatorPublisher, PublisherSettings
+from hub.sdk.operators.publisher import OperatorPublisher, PublisherSettings
 from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)

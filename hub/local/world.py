@@ -13,7 +13,7 @@ import yaml
 
 from hub.core.model import DAY_MS, HOUR_MS, MINUTE_MS, Key, NumberEvent, Operator, Platform
 from hub.errors import HubError
-from hub.sdk.importer import ImportedEvent, UnreadableRow, importer_for
+from hub.sdk.operators.importer import ImportedEvent, UnreadableRow, importer_for
 from hub.sdk.roster_files import Behaviour, read_operators, read_platforms
 from hub.sdk.times import time_ms
 

@@ -14,8 +14,9 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from hub.errors import PlatformError
-from hub.sdk.accounts import AccountStore, Deed
-from hub.sdk.adapter import PlatformAdapter
+from hub.sdk.accounts import AccountStore
+from hub.sdk.adapter.adapter import PlatformAdapter
+from hub.sdk.asking import Deed
 from hub.sdk.config import HttpConfig, Numbers, PlatformConfig, SqlConfig
 from hub.sdk.numbering import AnyOf, International, Keyed, National, NumberForm, usual_forms
 from hub.sdk.stores.sql import SqlStore, SqlTable

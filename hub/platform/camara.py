@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.errors import PlatformError
-from hub.sdk.login_check import LoginCheck, Reason, Recycled
+from hub.sdk.login.check import LoginCheck, Reason, Recycled
 
 PREFIX = "/number-recycling/"
 PATH = PREFIX + "v0.2/check"

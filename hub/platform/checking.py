@@ -16,10 +16,10 @@ from hub.errors import UnbindError
 from hub.platform.assembly import address_of, engine_of, signer_of, store_of
 from hub.platform.progress import summary
 from hub.sdk.accounts import AccountStore
-from hub.sdk.adapter import PlatformAdapter
+from hub.sdk.adapter.adapter import PlatformAdapter
+from hub.sdk.adapter.wire import connected
 from hub.sdk.config import PlatformConfig, SqlConfig
 from hub.sdk.stores.faults import told
-from hub.sdk.wire import connected
 from hub.settings import HubAddress
 
 OTHERS_MAY_READ = 0o077

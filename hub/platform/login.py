@@ -6,7 +6,7 @@ from sqlalchemy import create_engine
 
 from hub.platform.assembly import engine_of, form_of
 from hub.sdk.config import HttpConfig, PlatformConfig
-from hub.sdk.login_check import LoginCheck, LoginCheckSettings
+from hub.sdk.login.check import LoginCheck, LoginCheckSettings
 from hub.sdk.stores.sql_index import PREFIX
 
 CONNECTIONS = 16

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from hub.errors import PlatformError
-from hub.sdk.adapter import PlatformAdapter
+from hub.sdk.adapter.adapter import PlatformAdapter
 
 
 class Declared(NamedTuple):

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hub.platform.metrics import lag_notices
-from hub.sdk.adapter import PlatformAdapter
+from hub.sdk.adapter.adapter import PlatformAdapter
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from hub.core.model import Stage
 from hub.platform import camara
 from hub.platform.problems import BodyLimit, faults, no_such_page, problem
-from hub.sdk.login_check import Advice, LoginCheck, Operation, Reason, Recycled, Signals, Verdict
+from hub.sdk.login.check import Advice, LoginCheck, Operation, Reason, Recycled, Signals, Verdict
 from hub.sdk.times import iso_time
 
 BATCH_MAX = 1_000

@@ -4,9 +4,10 @@ A platform needs `PlatformAdapter`, a store for its accounts (`hub.sdk.stores`),
 in (`hub.sdk.numbering`).
 """
 
-from hub.sdk.accounts import AccountStore, Deed, Done
-from hub.sdk.adapter import PlatformAdapter
-from hub.sdk.adapter_settings import AdapterSettings, Listening
+from hub.sdk.accounts import AccountStore, Done
+from hub.sdk.adapter.adapter import PlatformAdapter
+from hub.sdk.adapter.settings import AdapterSettings, Listening
+from hub.sdk.asking import Deed
 from hub.sdk.numbering import AnyOf, International, Keyed, National, NumberForm, usual_forms
 from hub.sdk.stores import MemoryStore, SqlStore, SqlTable
 

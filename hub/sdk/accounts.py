@@ -3,7 +3,7 @@
 A store holds, besides the accounts, the adapter's own records: how far each partition was heard (`Place`), the stage
 of every case (`Known.stages`), what each case touched (`Touch`), and what is still to be acknowledged (`Outbox`).
 One transaction changes accounts and records together, so a crash leaves both or neither. A store decides nothing:
-`hub.sdk.acting` does, and says what to write as `Changes`.
+`hub.sdk.adapter.acting` does, and says what to write as `Changes`.
 
 A store has one writer: one adapter at a time, from one thread.
 """
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 
 ELSEWHERE = "elsewhere"
 """In place of an account's number: bound, but to none of the numbers asked for."""
-
-
-class Deed(StrEnum):
-    """What the adapter is about to do to one account."""
-
-    FREEZE = "FREEZE"
-    UNBIND = "UNBIND"
-    REINSTATE = "REINSTATE"
 
 
 class Done(StrEnum):
@@ -184,7 +176,7 @@ class Known(NamedTuple):
 
     `accounts` by id: those bound to a wanted number now, and those the touches are of, if they still exist.
     `touches` by case and account: all of the wanted cases, and every freeze held on one of the accounts.
-    `stages` by partition and segment: one byte a position (`hub.sdk.acting`). `unbinds` by hour since 1970.
+    `stages` by partition and segment: one byte a position (`hub.sdk.adapter.acting`). `unbinds` by hour since 1970.
     `last_cases` of the wanted subjects, as far as the record goes back.
     `retries`: of the wanted cases.
     """

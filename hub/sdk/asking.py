@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from hub.core.model import Source
-from hub.sdk.accounts import Deed
+
+
+class Deed(StrEnum):
+    """What the adapter is about to do to one account."""
+
+    FREEZE = "FREEZE"
+    UNBIND = "UNBIND"
+    REINSTATE = "REINSTATE"
 
 
 class AskKey(NamedTuple):
@@ -58,7 +66,7 @@ class RetryPlan(NamedTuple):
 class AccountsRefused(Exception):
     """The store's own rules (a constraint, a trigger) keep it from leaving these accounts as said.
 
-    Between a store and `hub.sdk.handling`, which counts them as FAILED and does the rest.
+    Between a store and `hub.sdk.adapter.handling`, which counts them as FAILED and does the rest.
     """
 
     def __init__(self, account_ids: frozenset[str]) -> None:

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from hub.core.model import Action, Outcome
 from hub.errors import PlatformError
-from hub.sdk.accounts import Deed
-from hub.sdk.adapter_settings import AdapterSettings
+from hub.sdk.adapter.settings import AdapterSettings
+from hub.sdk.asking import Deed
 from hub.sdk.config_nodes import Node
 from hub.settings import PARTITIONS_DEFAULT
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from hub.clock import system_clock
 from hub.contracts import ACKS, ANSWERS, decode, encode
 from hub.core.model import Acknowledgement, Outcome, ReportAnswer
 from hub.errors import ContractError, HubError, PlatformError
-from hub.sdk.adapter_settings import system_clock
 from hub.sdk.webhooks import public_key_of
 from hub.signing import Signer, signed_bytes
 

@@ -15,6 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hub import contracts
+from hub.clock import system_clock
 from hub.contracts import decode
 from hub.core.held import HeldBook
 from hub.core.model import (
@@ -154,7 +155,7 @@ class RosterFollower(Follower):
 
     def now_ms(self) -> int:
         """The time figures are judged at."""
-        return self._world_ms if self._world_clock else int(time.time() * 1000)
+        return self._world_ms if self._world_clock else system_clock()
 
 
 class ReportedFollower(Follower):

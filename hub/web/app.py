@@ -20,16 +20,16 @@ from hub.errors import HubError, OperatorError
 from hub.platform.problems import BodyLimit
 from hub.problems import Problem
 from hub.web import shapes
-from hub.web.board_routes import add_board
-from hub.web.history_routes import add_history
-from hub.web.live_routes import add_live
-from hub.web.number_routes import add_numbers
-from hub.web.operator_routes import add_operator
-from hub.web.pages import HEADERS, mount_dashboard
+from hub.web.access.who import WHO
 from hub.web.parts import Parts
-from hub.web.roster_routes import add_roster
-from hub.web.routing import Routes
-from hub.web.who import WHO
+from hub.web.routes.board import add_board
+from hub.web.routes.history import add_history
+from hub.web.routes.live import add_live
+from hub.web.routes.numbers import add_numbers
+from hub.web.routes.operator import add_operator
+from hub.web.routes.pages import HEADERS, mount_dashboard
+from hub.web.routes.roster import add_roster
+from hub.web.routes.routing import Routes
 
 BODY_BYTES_MAX = 1024 * 1024
 GZIP_BYTES_MIN = 1_000
@@ -39,7 +39,7 @@ bodies alone, and every question about one is recorded."""
 
 
 def web_app(parts: Parts) -> FastAPI:
-    """The app. Every route of `hub.web.who` is made, and none that is not there."""
+    """The app. Every route of `hub.web.access.who` is made, and none that is not there."""
     app = FastAPI(
         title="The unbind hub",
         version=version("unbind-hub"),

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaProducer
 
 from hub.core.model import HubLog
-from hub.web.auth import Caller, Doorman
-from hub.web.clearance_desk import ClearanceDesk
-from hub.web.following import LiveBoard
+from hub.web.access.auth import Caller, Doorman
+from hub.web.access.limits import Limits
+from hub.web.board.following import LiveBoard
 from hub.web.history import Archive
-from hub.web.limits import Limits
 from hub.web.metrics import WebMetrics
 from hub.web.settings import WebSettings
+from hub.web.standings.clearance_desk import ClearanceDesk
 
 
 @dataclass

@@ -14,17 +14,17 @@ from prometheus_client import start_http_server
 from hub.delivery.program import listen, server_of
 from hub.settings import WorkerSettings
 from hub.stream.log import new_producer, read_hub_log, started
+from hub.web.access.auth import AuthSettings, Doorman, read_auth
+from hub.web.access.limits import Limits
+from hub.web.access.tokens import KEY_FILE, LocalIssuer
 from hub.web.app import web_app
-from hub.web.auth import AuthSettings, Doorman, read_auth
-from hub.web.clearance_desk import open_desk
-from hub.web.following import LiveBoard
+from hub.web.board.following import LiveBoard
 from hub.web.history import Archive
-from hub.web.limits import Limits
 from hub.web.metrics import WebMetrics
 from hub.web.parts import Parts
 from hub.web.settings import WebSettings
-from hub.web.standing_effects import StandingEffects
-from hub.web.tokens import KEY_FILE, LocalIssuer
+from hub.web.standings.clearance_desk import open_desk
+from hub.web.standings.effects import StandingEffects
 from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)

@@ -44,16 +44,16 @@ from hub.core.roster import Roster
 from hub.core.universe import Universe
 from hub.settings import WorkerSettings
 from hub.stream.case_store import CaseStore
-from hub.web.board import Board
-from hub.web.clearance_desk import ClearanceDesk, open_desk
-from hub.web.platform_pages import heatmap, overview
-from hub.web.platform_pages import platforms as platforms_page
+from hub.web.board.board import Board
+from hub.web.board.platform_pages import heatmap, overview
+from hub.web.board.platform_pages import platforms as platforms_page
+from hub.web.board.sight import Gauges, Sight
+from hub.web.board.stages import StageBook
 from hub.web.shapes import AsOf
-from hub.web.sight import Gauges, Sight
-from hub.web.stages import StageBook
-from hub.web.standing_effects import StandingEffects
-from hub.web.standing_state import StandingState, StandingStore
-from hub.web.standings import Standings
+from hub.web.standings.clearance_desk import ClearanceDesk, open_desk
+from hub.web.standings.effects import StandingEffects
+from hub.web.standings.standings import Standings
+from hub.web.standings.state import StandingState, StandingStore
 from tests.bench import messages
 from tests.bench.machine import resident_bytes
 from tests.bench.rig import PARTITIONS, rig

@@ -20,10 +20,10 @@ from sqlalchemy import Engine, text
 
 from hub.core.model import DAY_MS, Source, Stage
 from hub.sdk.accounts import Changes
-from hub.sdk.heartbeat import beat
+from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.last_cases import LastCase
-from hub.sdk.login_check import LoginCheck, LoginCheckSettings
-from hub.sdk.login_words import Operation, Reason, Recycled, Signals
+from hub.sdk.login.check import LoginCheck, LoginCheckSettings
+from hub.sdk.login.words import Operation, Reason, Recycled, Signals
 from hub.sdk.numbering import International
 from hub.sdk.stores import SqlStore, SqlTable
 from tests.bench.databases import DATABASES

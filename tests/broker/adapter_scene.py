@@ -19,10 +19,10 @@ from hub.core.lifecycle import MOVES
 from hub.core.model import Acknowledgement, Stage
 from hub.local.children import Child
 from hub.sdk.accounts import HeardNotice
-from hub.sdk.acking import acknowledgements
-from hub.sdk.acting import Rules
-from hub.sdk.adapter_settings import always_done
-from hub.sdk.handling import carry_out
+from hub.sdk.adapter.acking import acknowledgements
+from hub.sdk.adapter.acting import Rules
+from hub.sdk.adapter.handling import carry_out
+from hub.sdk.adapter.settings import always_done
 from hub.sdk.stores import MemoryStore
 from hub.signing import Signer
 from tests import databases

@@ -15,7 +15,7 @@ from hub.core.model import ClearancePolicy, Role
 from hub.recount import Recounted, recount_clearance
 from hub.settings import WorkerSettings
 from hub.web import shapes
-from hub.web.clearance_desk import ClearanceDesk, open_desk
+from hub.web.standings.clearance_desk import ClearanceDesk, open_desk
 from tests.broker.scene import Scene
 
 T = TypeVar("T")

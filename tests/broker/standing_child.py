@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hub.roster_desk import find_hub
 from hub.settings import WorkerSettings
-from hub.web.standings import open_standings
+from hub.web.standings.standings import open_standings
 
 MERGING = "merging"
 POLL_S = 0.05

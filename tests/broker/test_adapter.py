@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from sqlalchemy import create_engine, text
 
+from hub.clock import system_clock
 from hub.contracts import ACKS, MARKER, RELEASES, decode, encode, partition_of
 from hub.core.model import Acknowledgement, Outcome, Source, Stage
 from hub.errors import FuseBlown, HubError, PlatformError, StoreUnreadable
@@ -30,10 +31,10 @@ from hub.sdk import (
     SqlTable,
 )
 from hub.sdk.accounts import AccountStore
-from hub.sdk.acting import Rules
-from hub.sdk.adapter_settings import always_done, system_clock
+from hub.sdk.adapter.acting import Rules
+from hub.sdk.adapter.handling import carry_out
+from hub.sdk.adapter.settings import always_done
 from hub.sdk.asking import RetryPlan
-from hub.sdk.handling import carry_out
 from hub.settings import HubAddress
 from hub.signing import Signer, read_seal, signature_holds
 from tests.unit.acting_scene import NOW, NUMBER, OLD, OTHER, Log, openers, said_in

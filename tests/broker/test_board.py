@@ -17,12 +17,12 @@ from hub.local.worlds import make_world
 from hub.recount.check import Truth
 from hub.recount.reading import read_logs
 from hub.stream.log import read_hub_log, reader_settings
-from hub.web.blind_spots import blind_spots
-from hub.web.following import LiveBoard
-from hub.web.operator_pages import operators, pipeline
-from hub.web.platform_pages import overview, platform, platforms
+from hub.web.board.blind_spots import blind_spots
+from hub.web.board.following import LiveBoard
+from hub.web.board.operator_pages import operators, pipeline
+from hub.web.board.platform_pages import overview, platform, platforms
+from hub.web.board.sight import Sight
 from hub.web.shapes import Pairs
-from hub.web.sight import Sight
 from tests.broker.scene import Scene, mobile_numbers
 
 pytestmark = pytest.mark.broker

@@ -36,7 +36,7 @@ from hub.core.model import (
     Source,
 )
 from hub.registrar import registrar
-from hub.sdk.publisher import OperatorPublisher, PublisherSettings
+from hub.sdk.operators.publisher import OperatorPublisher, PublisherSettings
 from hub.sdk.times import iso_time
 from tests.broker import scene as scenes
 from tests.broker import verdicts

@@ -23,7 +23,7 @@ from hub.errors import HubError, OperatorError
 from hub.local.kafka import EmbeddedKafka
 from hub.local.up import LocalHub
 from hub.registrar import registrar
-from hub.sdk.publisher import OperatorPublisher, PublisherSettings
+from hub.sdk.operators.publisher import OperatorPublisher, PublisherSettings
 from hub.settings import HubAddress
 from hub.signing import Signer
 

@@ -15,8 +15,8 @@ import pytest
 from hub.core.model import DAY_MS, Outcome, Positions
 from hub.local.children import Child
 from hub.settings import WorkerSettings
-from hub.web.standing_state import StandingStore
-from hub.web.standings import Standings, open_standings
+from hub.web.standings.standings import Standings, open_standings
+from hub.web.standings.state import StandingStore
 from tests.broker import scene as scenes
 from tests.broker import standing_child
 from tests.broker.acking_crowd import Crowd

@@ -10,7 +10,7 @@ from hub.core.memory import MemoryCases
 from hub.core.model import Decision, Receipt, Rejected, Source
 from hub.core.roster import Roster
 from hub.opening import Opener
-from hub.sdk.rehearsal import Rehearsal
+from hub.sdk.operators.rehearsal import Rehearsal
 from tests.broker.scene import Scene
 
 

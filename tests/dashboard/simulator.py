@@ -23,7 +23,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 from hub.core.model import Role
 from hub.web import shapes
-from hub.web.pages import mount_dashboard
+from hub.web.routes.pages import mount_dashboard
 from tests.dashboard import answers
 from tests.dashboard.world import DAYS_MAX, World, now_ms
 

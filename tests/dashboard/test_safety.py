@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from hub.web.pages import FOLDER
+from hub.web.routes.pages import FOLDER
 from tests.dashboard.answers import CASE, NUMBER
 from tests.dashboard.browser import PAGES, PHONE, visit
 from tests.dashboard.simulator import Simulator

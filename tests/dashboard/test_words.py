@@ -10,7 +10,7 @@ import pytest
 from hub.core.blindspots import Sureness
 from hub.core.model import Breach, EventType, GapClass, Outcome, PlatformState, Refusal, ReportKind, Role, Stage
 from hub.core.standing import Standing
-from hub.web.pages import FOLDER
+from hub.web.routes.pages import FOLDER
 
 WORDS = {lang: json.loads((FOLDER / "words" / f"{lang}.json").read_text(encoding="utf-8")) for lang in ("zh", "en")}
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted((FOLDER / "js").rglob("*.js")))

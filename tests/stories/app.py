@@ -39,7 +39,7 @@ from sqlalchemy import (
     update,
 )
 
-from hub.sdk.login_check import Advice, Operation, Signals, Verdict
+from hub.sdk.login.check import Advice, Operation, Signals, Verdict
 from hub.sdk.numbering import International
 from hub.sdk.stores import SqlTable
 from tests.stories.post import Post

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, event
 
 from hub import contracts
 from hub.sdk import AdapterSettings, PlatformAdapter, SqlStore
-from hub.sdk.adapter_settings import Listen, always_act
+from hub.sdk.adapter.settings import Listen, always_act
 from tests.broker.scene import Scene, wait_until
 from tests.stories.app import LAYOUT
 

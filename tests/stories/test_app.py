@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
-from hub.sdk.login_check import Advice, Answer, Operation, Reason, Signals, Verdict
+from hub.sdk.login.check import Advice, Answer, Operation, Reason, Signals, Verdict
 from tests.stories.app import DriveApp, serving
 from tests.stories.people import Person
 from tests.stories.post import Post

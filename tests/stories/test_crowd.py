@@ -12,8 +12,8 @@ import pytest
 
 from hub import contracts
 from hub.core.model import Outcome
-from hub.sdk.adapter_settings import Listening, always_act
-from hub.sdk.login_check import LoginCheck
+from hub.sdk.adapter.settings import Listening, always_act
+from hub.sdk.login.check import LoginCheck
 from tests.broker import scene as scenes
 from tests.broker.scene import Scene, mobile_numbers, now_ms, say
 from tests.stories.app import DriveApp, serving

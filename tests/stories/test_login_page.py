@@ -12,12 +12,12 @@ import httpx
 import pytest
 from sqlalchemy import create_engine
 
+from hub.clock import system_clock
 from hub.contracts import partition_of
 from hub.core.model import Stage
 from hub.platform.sidecar import web
-from hub.sdk.adapter_settings import system_clock
-from hub.sdk.heartbeat import beat
-from hub.sdk.login_check import LoginCheck
+from hub.sdk.adapter.heartbeat import beat
+from hub.sdk.login.check import LoginCheck
 from hub.sdk.numbering import usual_forms
 from hub.sdk.stores import SqlStore, SqlTable
 from hub.settings import PARTITIONS_DEFAULT

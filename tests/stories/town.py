@@ -30,9 +30,9 @@ from hub.core.model import (
     ReportKind,
     ReportReceipt,
 )
-from hub.sdk.adapter import PlatformAdapter
-from hub.sdk.adapter_settings import AdapterSettings
-from hub.sdk.login_check import LoginCheck
+from hub.sdk.adapter.adapter import PlatformAdapter
+from hub.sdk.adapter.settings import AdapterSettings
+from hub.sdk.login.check import LoginCheck
 from hub.sdk.reports import send_report
 from hub.sdk.stores import SqlStore
 from tests.broker import scene as scenes

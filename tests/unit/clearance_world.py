@@ -52,8 +52,8 @@ from hub.recount import Logs
 from hub.recount.clearance import Recounted, recount_lookup
 from hub.recount.wire import read
 from hub.signing import Signer
-from hub.web.clearance_desk import rule
-from hub.web.standing_state import StandingState
+from hub.web.standings.clearance_desk import rule
+from hub.web.standings.state import StandingState
 
 PARTITIONS = 2
 LOG_ID = b"l" * 16

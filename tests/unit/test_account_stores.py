@@ -20,8 +20,8 @@ from hub.core.lifecycle import MOVES, OPENERS
 from hub.core.model import Outcome, Source, Stage
 from hub.errors import PlatformError
 from hub.sdk.accounts import AccountStore
-from hub.sdk.acting import Rules, handle, wanted
-from hub.sdk.handling import carry_out
+from hub.sdk.adapter.acting import Rules, handle, wanted
+from hub.sdk.adapter.handling import carry_out
 from hub.sdk.numbering import International
 from hub.sdk.stores import DryRun, MemoryStore, SqlStore, SqlTable
 from hub.sdk.stores.raw import keep, restore, time_ms

@@ -1,4 +1,4 @@
-"""What a platform does about a notice and what it answers: the rules of `hub.sdk.acting`, on the memory store."""
+"""What a platform does about a notice and what it answers: `hub.sdk.adapter.acting`, on the memory store."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from hub.contracts import encode
 from hub.core.coverage import SEGMENTS_MAX
 from hub.core.model import DAY_MS, HOUR_MS, SEGMENT, Action, Outcome, ReleaseNotice, Source, Stage, Subject
 from hub.errors import PlatformError
-from hub.sdk.accounts import Deed, Done, Outbox, SaidKey, Waiting
-from hub.sdk.acking import acknowledgements
-from hub.sdk.acting import REFUSED
+from hub.sdk.accounts import Done, Outbox, SaidKey, Waiting
+from hub.sdk.adapter.acking import acknowledgements
+from hub.sdk.adapter.acting import REFUSED
+from hub.sdk.asking import Deed
 from hub.sdk.stores.memory import MemoryAccount, MemoryStore
 from tests.unit.acting_scene import (
     LOG_ID,

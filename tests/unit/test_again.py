@@ -8,10 +8,10 @@ import pytest
 
 from hub.core.model import Outcome, Source, Stage, Subject, Trial, TrialStep
 from hub.sdk.accounts import AccountStore
-from hub.sdk.acting import Rules
-from hub.sdk.adapter_settings import always_done
-from hub.sdk.again import TRIAL_STAGES
-from hub.sdk.handling import look, try_out
+from hub.sdk.adapter.acting import Rules
+from hub.sdk.adapter.again import TRIAL_STAGES
+from hub.sdk.adapter.handling import look, try_out
+from hub.sdk.adapter.settings import always_done
 from hub.sdk.stores.memory import MemoryAccount, MemoryStore
 from tests.unit.acting_scene import NEW, NUMBER, OLD, OTHER, Log, answers, by_ending, hear, openers, said_in, take_acks
 from tests.unit.store_harnesses import HARNESSES, Harness

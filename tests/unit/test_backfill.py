@@ -8,7 +8,7 @@ import pytest
 
 from hub.core.model import Decision, EventType, Receipt, Refusal, ReleaseReason, Source
 from hub.errors import OperatorError
-from hub.sdk.backfill import _told, event_of, one, read_file, shown
+from hub.sdk.operators.backfill import _told, event_of, one, read_file, shown
 
 NUMBER = "+8613500000007"
 AT = "2023-04-01T00:00:00+08:00"

@@ -17,8 +17,9 @@ BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
 @pytest.mark.parametrize(
     "program",
     [
-        "import hub.sdk, hub.sdk.publisher, hub.sdk.importer, hub.sdk.adapter, hub.sdk.stores, hub.sdk.rehearsal",
-        "import hub.sdk.login_check; from hub.cli import app; app(['platform', 'check-server', '--help'])",
+        "import hub.sdk, hub.sdk.adapter.adapter, hub.sdk.stores",
+        "import hub.sdk.operators.publisher, hub.sdk.operators.importer, hub.sdk.operators.rehearsal",
+        "import hub.sdk.login.check; from hub.cli import app; app(['platform', 'check-server', '--help'])",
         "import hub.registrar, hub.signing, hub.contracts",
         "from hub.cli import app; app(['--help'])",
         "from hub.cli import app; app(['operator', 'check', '--help'])",

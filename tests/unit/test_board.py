@@ -48,13 +48,13 @@ from hub.core.model import (
 )
 from hub.core.standing import Standing
 from hub.web import shapes
-from hub.web.blind_spots import blind_spots
-from hub.web.board import Board
-from hub.web.effects import NoEffects
-from hub.web.operator_pages import daily_breaches, operators, pipeline
-from hub.web.platform_pages import overview, platform, platforms
-from hub.web.sight import Gauges, Sight
-from hub.web.stages import StageBook
+from hub.web.board.blind_spots import blind_spots
+from hub.web.board.board import Board
+from hub.web.board.effects import NoEffects
+from hub.web.board.operator_pages import daily_breaches, operators, pipeline
+from hub.web.board.platform_pages import overview, platform, platforms
+from hub.web.board.sight import Gauges, Sight
+from hub.web.board.stages import StageBook
 
 NOW = 20_000 * DAY_MS + 10 * HOUR_MS
 AS_OF = AsOf((10, 20), 0, 5, 2, NOW - 1_000)

@@ -33,7 +33,7 @@ from hub.errors import HubError
 from hub.opening import Opener, wants_newer_roster
 from hub.signing import Signer
 from hub.stream.case_store import CaseStore
-from hub.web.policy import read_policy
+from hub.web.standings.policy import read_policy
 from tests.unit.test_held import LAKE, NOW, C, Desk, N, R, _event
 
 WEB = Signer.from_seed("hub/web-1/abcd", b"w" * 32, "h")

@@ -33,7 +33,7 @@ from hub.core.model import (
     Refusal,
     Source,
 )
-from hub.sdk.rehearsal import Rehearsal
+from hub.sdk.operators.rehearsal import Rehearsal
 
 HOME = 3
 NOW = 1_780_000_000_000

@@ -15,9 +15,9 @@ from openapi_spec_validator import validate
 
 from hub.core.model import Outcome, Source, Stage
 from hub.errors import PlatformError, StoreAway
-from hub.sdk.accounts import Deed
-from hub.sdk.acting import Rules, handle, wanted
-from hub.sdk.adapter_settings import always_done
+from hub.sdk.adapter.acting import Rules, handle, wanted
+from hub.sdk.adapter.settings import always_done
+from hub.sdk.asking import Deed
 from hub.sdk.stores.account_service import AccountService, ServiceSettings
 from hub.sdk.stores.http import HttpStore
 from tests.account_service import TOKEN, ServiceAccount, openapi

@@ -18,8 +18,16 @@ from hypothesis import strategies as st
 
 from hub.core.model import EventType, NumberEvent, ReleaseReason, Reminder
 from hub.errors import OperatorError
-from hub.sdk.event_fields import COLUMNS
-from hub.sdk.importer import IMPORTERS, LINE_BYTES_MAX, CsvImporter, ImportedEvent, Row, UnreadableRow, importer_for
+from hub.sdk.operators.event_fields import COLUMNS
+from hub.sdk.operators.importer import (
+    IMPORTERS,
+    LINE_BYTES_MAX,
+    CsvImporter,
+    ImportedEvent,
+    Row,
+    UnreadableRow,
+    importer_for,
+)
 
 EVENT_ID = "5ebf0e9c-05fa-47a0-a4aa-4dd026237d65"
 NUMBER = "+8615566721379"

@@ -16,7 +16,7 @@ from hub.core.model import (
     TrialResult,
     Unheard,
 )
-from hub.sdk.inbox import TRIAL_AGE_MAX_MS, UNHEARD_KEPT, InboxMessage, Ledger, fresh_trials
+from hub.sdk.adapter.inbox import TRIAL_AGE_MAX_MS, UNHEARD_KEPT, InboxMessage, Ledger, fresh_trials
 
 NOW = 1_780_000_000_000
 NUMBER = Subject("e164", "+8613500000001")

@@ -36,7 +36,7 @@ from hub.core.model import (
     Source,
     Stage,
 )
-from hub.sdk.rehearsal import REHEARSED_LOG, Heard, Rehearsal
+from hub.sdk.operators.rehearsal import REHEARSED_LOG, Heard, Rehearsal
 
 HOME = 3
 NOW = 1_780_000_000_000

@@ -15,10 +15,10 @@ from hub.core.lifecycle import LIVE, UNDONE
 from hub.core.model import DAY_MS, Source, Stage
 from hub.errors import PlatformError
 from hub.sdk.accounts import AccountStore
-from hub.sdk.acting import Rules
-from hub.sdk.adapter_settings import always_done
-from hub.sdk.handling import carry_out
-from hub.sdk.heartbeat import beat
+from hub.sdk.adapter.acting import Rules
+from hub.sdk.adapter.handling import carry_out
+from hub.sdk.adapter.heartbeat import beat
+from hub.sdk.adapter.settings import always_done
 from hub.sdk.last_cases import Evidence, Index, LastCase
 from hub.sdk.numbering import International
 from hub.sdk.stores import DryRun, MemoryStore, SqlStore, SqlTable

@@ -12,10 +12,10 @@ from sqlalchemy import create_engine, text
 from hub.contracts import partition_of
 from hub.core.model import DAY_MS, Stage
 from hub.sdk.accounts import AccountStore
-from hub.sdk.heartbeat import beat
+from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.last_cases import Index
-from hub.sdk.login_check import LoginCheck, LoginCheckSettings, Verdict
-from hub.sdk.login_words import Advice, Operation, Reason, Recycled, Signals
+from hub.sdk.login.check import LoginCheck, LoginCheckSettings, Verdict
+from hub.sdk.login.words import Advice, Operation, Reason, Recycled, Signals
 from hub.sdk.numbering import usual_forms
 from tests.unit.acting_scene import NEW, NOW, NUMBER, OLD, OTHER, Log, hear
 from tests.unit.store_harnesses import HARNESSES, Harness, InSql

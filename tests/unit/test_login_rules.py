@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hub.core.model import DAY_MS, HOUR_MS, Source, Stage
 from hub.sdk.last_cases import LastCase
-from hub.sdk.login_rules import ADVICE, Knowledge, Standing, advise, answer, may_begin_anew, standing
-from hub.sdk.login_words import RECYCLED, Advice, Answer, Operation, Reason, Recycled, Signals
+from hub.sdk.login.rules import ADVICE, Knowledge, Standing, advise, answer, may_begin_anew, standing
+from hub.sdk.login.words import RECYCLED, Advice, Answer, Operation, Reason, Recycled, Signals
 
 NOW = 20_000 * DAY_MS
 EVIDENCE = NOW - 300 * DAY_MS

@@ -9,7 +9,7 @@ import pytest
 
 from hub.core.model import Decision, Receipt, Refusal, Source
 from hub.errors import OperatorError
-from hub.sdk.outbox import IN_MEMORY, Entry, Outbox
+from hub.sdk.operators.outbox import IN_MEMORY, Entry, Outbox
 from hub.signing import Signer
 
 HUB = "test-hub"

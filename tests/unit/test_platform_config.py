@@ -15,7 +15,7 @@ from hub.cli import app
 from hub.core.model import Action, Outcome, Platform, PlatformState
 from hub.errors import PlatformError
 from hub.platform.assembly import address_of, engine_of, form_of, store_of
-from hub.sdk.accounts import Deed
+from hub.sdk.asking import Deed
 from hub.sdk.config import HttpConfig, Numbers, Secret, SqlConfig, read_config
 from hub.signing import Signer
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hub.platform import progress
 from hub.platform.progress import Pace, show_progress
-from hub.sdk.adapter import PlatformAdapter
+from hub.sdk.adapter.adapter import PlatformAdapter
 from hub.sdk.stores import MemoryStore
 from hub.settings import HubAddress
 from hub.signing import Signer

@@ -9,7 +9,7 @@ import pytest
 
 from hub.contracts import encode
 from hub.core.model import Clock, Decision, EventType, PortedNotice, Receipt, Source
-from hub.sdk.receipting import ReceiptReader
+from hub.sdk.operators.receipting import ReceiptReader
 
 
 class Raw(NamedTuple):

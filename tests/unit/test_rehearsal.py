@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from hub.cli.operator import LINES_SHOWN, app
 from hub.core.model import DAY_MS, REFUSAL_TODO, EventType, Names, NumberEvent, Operator, Refusal
 from hub.errors import OperatorError
-from hub.sdk import rehearsal
-from hub.sdk.importer import ImportedEvent
-from hub.sdk.rehearsal import check
+from hub.sdk.operators import rehearsal
+from hub.sdk.operators.importer import ImportedEvent
+from hub.sdk.operators.rehearsal import check
 
 HEADER = (
     "event_id,number,type,occurred_at,published_at,cooling_until,reissue_not_before,"

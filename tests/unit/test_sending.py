@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from hub.core.model import Decision, Receipt, Source
 from hub.errors import HubError
-from hub.sdk.outbox import IN_MEMORY, Outbox
-from hub.sdk.sending import NO_ENTRY, PublisherSettings, Retries, Sender
+from hub.sdk.operators.outbox import IN_MEMORY, Outbox
+from hub.sdk.operators.sending import NO_ENTRY, PublisherSettings, Retries, Sender
 from hub.signing import Signer
 
 PARTITIONS = 2

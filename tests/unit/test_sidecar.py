@@ -17,8 +17,8 @@ import pytest
 from hub.contracts import partition_of
 from hub.core.model import DAY_MS, Stage
 from hub.platform.sidecar import BATCH_MAX, web
-from hub.sdk.heartbeat import beat
-from hub.sdk.login_check import LoginCheck, LoginCheckSettings
+from hub.sdk.adapter.heartbeat import beat
+from hub.sdk.login.check import LoginCheck, LoginCheckSettings
 from hub.sdk.stores import MemoryStore
 from hub.sdk.times import iso_time
 from tests.stories.app import serving

@@ -13,11 +13,11 @@ from sqlalchemy.exc import DBAPIError
 
 from hub.core.model import HOUR_MS, Outcome, Source, Stage
 from hub.errors import PlatformError
-from hub.sdk.accounts import AccountStore, Deed, Done, HeardNotice
-from hub.sdk.acting import Plan, Rules
-from hub.sdk.adapter_settings import always_done
-from hub.sdk.asking import RetryPlan
-from hub.sdk.handling import carry_out
+from hub.sdk.accounts import AccountStore, Done, HeardNotice
+from hub.sdk.adapter.acting import Plan, Rules
+from hub.sdk.adapter.handling import carry_out
+from hub.sdk.adapter.settings import always_done
+from hub.sdk.asking import Deed, RetryPlan
 from hub.sdk.numbering import International
 from hub.sdk.stores import DryRun, MemoryStore, SqlStore, SqlTable
 from tests import databases
@@ -211,7 +211,7 @@ def test_a_procedure_runs_in_the_same_transaction(engine: Engine) -> None:
 
 
 def _crash_after_saving(store: SqlStore, log: Log) -> None:
-    from hub.sdk.acting import handle, wanted
+    from hub.sdk.adapter.acting import handle, wanted
 
     with store.transaction() as session:
         plan = handle(log.notices, session.load(wanted(log.notices)), Rules(always_done))

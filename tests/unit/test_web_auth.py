@@ -22,9 +22,9 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from hub.core.model import HOUR_MS, Role
 from hub.errors import HubError
 from hub.problems import Problem
-from hub.web import auth
-from hub.web.auth import AuthSettings, Caller, Doorman, Issuer, read_auth
-from hub.web.tokens import LocalIssuer
+from hub.web.access import auth
+from hub.web.access.auth import AuthSettings, Caller, Doorman, Issuer, read_auth
+from hub.web.access.tokens import LocalIssuer
 
 NOW_MS = 1_790_000_000_000
 NOW_S = NOW_MS // 1_000

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from hub.problems import Problem
-from hub.web.limits import DAY_S, Limits, LimitSettings
+from hub.web.access.limits import DAY_S, Limits, LimitSettings
 
 SMALL = LimitSettings(
     requests_per_s=2, requests_burst=4, numbers_per_s=10, numbers_burst=50, numbers_a_day=100, subjects_max=3

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from hub.core.model import GapClass, Names, Outcome, Platform, PlatformState, Role, Source, Stage
 from hub.core.pairs import PairNow
-from hub.web import notices, seen, shapes
-from hub.web.auth import Caller
-from hub.web.case_pages import position_of
-from hub.web.csv_out import as_csv
-from hub.web.who import STAFF, WHO
+from hub.web import shapes
+from hub.web.access import seen
+from hub.web.access.auth import Caller
+from hub.web.access.who import STAFF, WHO
+from hub.web.routes import notices
+from hub.web.routes.case_pages import position_of
+from hub.web.routes.csv_out import as_csv
 
 PUBLIC = sorted(set(Role) - STAFF)
 CONNECTED = [

@@ -13,11 +13,12 @@ import yaml
 from hub.contracts import encode
 from hub.core.intake import Arrival
 from hub.core.model import Outcome, ReleaseNotice, Source
-from hub.sdk.accounts import Deed, Done, HeardNotice
-from hub.sdk.acting import Act, Rules
-from hub.sdk.handling import carry_out
-from hub.sdk.importer import ImportedEvent, importer_for
-from hub.sdk.rehearsal import Rehearsal
+from hub.sdk.accounts import Done, HeardNotice
+from hub.sdk.adapter.acting import Act, Rules
+from hub.sdk.adapter.handling import carry_out
+from hub.sdk.asking import Deed
+from hub.sdk.operators.importer import ImportedEvent, importer_for
+from hub.sdk.operators.rehearsal import Rehearsal
 from hub.sdk.roster_files import read_operators
 from hub.sdk.stores import MemoryStore
 from tests.oracle.world_files import World, read_world

@@ -13,8 +13,8 @@ import pytest
 from hub.core.breaches import OperatorBook
 from hub.core.intake import Arrival
 from hub.core.model import Breach, Decision, Operator
-from hub.sdk.importer import ImportedEvent, UnreadableRow, importer_for
-from hub.sdk.rehearsal import Rehearsal
+from hub.sdk.operators.importer import ImportedEvent, UnreadableRow, importer_for
+from hub.sdk.operators.rehearsal import Rehearsal
 from hub.sdk.roster_files import read_operators
 from hub.sdk.times import time_ms
 

@@ -14,7 +14,7 @@ import httpx
 from hub import contracts
 from hub.core.model import DAY_MS, EventType, Outcome, PlatformState, Role, Source
 from hub.local.children import Supervised
-from hub.web.tokens import KEY_FILE, LocalIssuer
+from hub.web.access.tokens import KEY_FILE, LocalIssuer
 from tests.broker import scene as scenes
 from tests.broker.archiving import Archiving
 from tests.broker.scene import Scene, event, mobile_numbers, now_ms, wait_until

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from hub.core.model import Role
-from hub.web.who import WHO
+from hub.web.access.who import WHO
 from tests.web.running import SUBJECTS, Web
 
 pytestmark = pytest.mark.broker

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hub.sdk.accounts import Binding, Deed
+from hub.sdk.accounts import Binding
+from hub.sdk.asking import Deed
 from hub.sdk.numbering import NumberForm
 
 Values = dict[str, Any]

@@ -1,0 +1,1 @@
+"""A platform's side: notices read, accounts acted on, acknowledgements sent."""

@@ -1,0 +1,301 @@
+"""The adapter of one platform: reads `releases`, acts on its account store, acknowledges. A shell without rules.
+
+The loop is: collect a batch, carry it out in one transaction (`handling`), send what is committed and not yet
+acknowledged, forget it once the broker has it. A crash anywhere is made good at the next start: the store says where
+to read on, and what is still to be acknowledged is sent first. To acknowledge twice does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from hub.clock import system_clock
+from hub.contracts import ACKS, MARKER, decode, encode
+from hub.core.model import Record, ReleaseNotice, Source
+from hub.errors import ContractError, FuseBlown, PlatformError, StoreAway, StoreUnreadable
+from hub.sdk.accounts import AccountStore, HeardNotice
+from hub.sdk.adapter.acking import acknowledgements, covered_until
+from hub.sdk.adapter.acting import Act, Blown, Counts, Plan, Rules
+from hub.sdk.adapter.answering import Answering
+from hub.sdk.adapter.handling import carry_out
+from hub.sdk.adapter.heartbeat import beat
+from hub.sdk.adapter.inbox import Inbox, Ledger, following
+from hub.sdk.adapter.settings import AdapterSettings, Listen, Listening, always_act, always_done
+from hub.sdk.adapter.wire import Wire, connected
+from hub.sdk.stores.dry_run import DryRun
+from hub.settings import HubAddress
+from hub.signing import Signer
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+IDLE_POLL_MS = 250
+"""How long an idle adapter waits for notices before it looks whether it is to stop."""
+
+
+class PlatformAdapter:
+    """One platform's adapter. One at a time may work on a store, and runs once at a time.
+
+    `counts` and `acks` say what it did since it was made; `places` is the next offset to read by partition, `ends`
+    where the log ends as far as it is known, `last_published_at` the greatest of what was handled (UTC milliseconds).
+
+    Args:
+        platform_id: as on the roster.
+        store: the platform's accounts and the adapter's records; used from one thread at a time.
+        signer: of a key that the roster has for this platform.
+        act: the platform's word on each account before it is touched; see `hub.sdk.adapter.acting.Act`.
+        listening: which notices the platform acts on, receives, or does not hear.
+    """
+
+    def __init__(
+        self,
+        platform_id: str,
+        store: AccountStore,
+        signer: Signer,
+        address: HubAddress,
+        settings: AdapterSettings | None = None,
+        *,
+        act: Act = always_done,
+        listening: Listen = always_act,
+    ) -> None:
+        self.settings = settings or AdapterSettings()
+        self.platform_id = platform_id
+        self.counts = Counts()
+        self.acks = 0
+        self.places: dict[int, int] = {}
+        self.done: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
+        self.last_published_at: int | None = None
+        self.unbound_in_day = 0
+        dry = self.settings.dry_run
+        self._store: AccountStore = DryRun(store) if dry else store
+        retries = None if self.settings.clock == "world" else self.settings.retries
+        self._rules = Rules(always_done) if dry else Rules(act, self.settings.fuse_unbinds_per_day, retries)
+        self._retry_look_at_s = 0.0
+        self._gone: set[Source] = set()
+        self._signer = signer
+        self._address = address
+        self._listening = listening
+        self._deaf: set[int] = set()
+        self._until: dict[int, int] = {}
+        self._thread: ThreadPoolExecutor | None = None
+        self._beat_at_s = float("-inf")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow `releases` until `stop` is set.
+
+        Raises:
+            StoreUnreadable: too many numbers of the store cannot be read; nothing was answered.
+            FuseBlown: more would be unbound than the fuse allows; everything before it is done and acknowledged.
+            PlatformError: the log is another one than the store's, or speaks in a way this version cannot read.
+            HubError: the cluster refuses, or did not answer for too long.
+        """
+        self._until = {}
+        await self._work(stop.is_set, range(self._address.partitions))
+
+    async def run_until(self, ends: Mapping[int, int]) -> None:
+        """Handle and acknowledge everything before an offset in each partition, then return.
+
+        Args:
+            ends: by partition, the offset after the last to be handled; partitions not named are left alone.
+
+        Raises:
+            As `run`.
+        """
+        self._until = dict(ends)
+        await self._work(self._at_ends, self._until)
+
+    async def _work(self, enough: Callable[[], bool], partitions: Mapping[int, int] | range) -> None:
+        with ThreadPoolExecutor(1, f"store of {self.platform_id}") as self._thread:
+            await self._open_store(partitions)
+            inbox = Inbox(self.platform_id, self._signer, self._address) if self.settings.clock != "world" else None
+            async with connected(self._address, self.platform_id, self.settings) as wire, following(inbox) as ledger:
+                await self._acknowledge(wire)
+                self.ends = await wire.ends(self.places)
+                await wire.seek(self.places)
+                while not enough():
+                    await self._step(wire)
+                    await self._beat(wire)
+                    await self._try_again(wire)
+                    await self._answer(wire, ledger)
+
+    async def _open_store(self, partitions: Mapping[int, int] | range) -> None:
+        found = await self._in_store(self._store.readability)
+        if found.share > self.settings.unreadable_share_max:
+            raise StoreUnreadable(
+                f"{found.unreadable} of {found.rows} numbers of the account store cannot be read",
+                todo="Declare every form the store writes numbers in (hub.sdk.numbering), or mend the rows.",
+            )
+        progress = await self._in_store(self._store.progress)
+        self.places = {one: progress.places[one].next_offset if one in progress.places else 0 for one in partitions}
+        self.done = dict(self.places)
+        self._deaf.clear()
+
+    async def _step(self, wire: Wire) -> None:
+        batch = await self._collect(wire)
+        self.ends |= wire.ends_seen()
+        if not batch:
+            self.done |= self.places
+            return
+        places = dict(self.places)
+        plan = await self._carry_out(batch)
+        newest = max(heard.notice.published_at for heard in batch)
+        self.last_published_at = max(newest, self.last_published_at or newest)
+        await self._acknowledge(wire)
+        if plan.blown is not None:
+            raise _fuse_blown(plan.blown, self._rules.fuse_unbinds_per_day)
+        self.done |= places
+
+    async def _carry_out(self, batch: list[HeardNotice]) -> Plan:
+        now_ms = system_clock() if self.settings.clock == "world" else self.settings.clock()
+        plan = await self._in_store(lambda: carry_out(self._store, batch, self._rules, now_ms))
+        self.counts.add(plan.counts)
+        self.unbound_in_day = plan.unbound_in_day or self.unbound_in_day
+        return plan
+
+    async def _try_again(self, wire: Wire) -> None:
+        """Hear the notices again at whose accounts something failed and whose time has come."""
+        if self._rules.retries is None or time.monotonic() < self._retry_look_at_s:
+            return
+        now_ms, most = system_clock(), self.settings.retry_batch_max
+        due = await self._in_store(lambda: self._store.due(now_ms, most))
+        wanted = {one.position for one in due} - self._gone
+        if wanted:
+            batch = [self._heard_again(record) for record in await wire.reread(sorted(wanted))]
+            self._note_gone(wanted - {heard.position for heard in batch})
+            if batch:
+                await self._carry_out(batch)
+                await self._acknowledge(wire)
+        self._retry_look_at_s = time.monotonic() + self.settings.retry_poll_ms / 1_000
+
+    def _note_gone(self, positions: set[Source]) -> None:
+        """Leave cases to their next stage whose notice is in the log no more."""
+        if positions:
+            log.error("%s: %d notices to be tried again cannot be read any more", self.platform_id, len(positions))
+        self._gone |= positions
+
+    def _heard_again(self, record: Record) -> HeardNotice:
+        notice = _notice(record)
+        assert notice is not None, "what failed was a notice"
+        position = Source(record.partition, record.offset)
+        return HeardNotice(position, notice, hashlib.sha256(record.value or b"").digest(), again=True)
+
+    async def _answer(self, wire: Wire, ledger: Ledger) -> None:
+        """Look again where a report asks for it, and go through test cases."""
+        answering = Answering(
+            self.platform_id,
+            self._signer,
+            self._store,
+            self._rules,
+            self.counts,
+            self._in_store,
+            self._acknowledge,
+            self.settings.dry_run,
+        )
+        blown = await answering.step(wire, ledger, self.done)
+        if blown is not None:
+            raise _fuse_blown(blown, self._rules.fuse_unbinds_per_day)
+
+    async def _beat(self, wire: Wire) -> None:
+        """Now and then: if all there is was heard, have the store say so. What was collected is committed by now."""
+        clock = self.settings.clock
+        whole = len(self.places) == self._address.partitions and not self._deaf
+        if clock == "world" or not whole or time.monotonic() < self._beat_at_s:
+            return
+        asked_at = clock()
+        ends = await wire.ends(self.places)
+        if all(min(self.places[one], self._until.get(one, end)) >= end for one, end in ends.items()):
+            await self._in_store(lambda: beat(self._store, asked_at, self.places))
+        self._beat_at_s = time.monotonic() + self.settings.heartbeat_s
+
+    def _at_ends(self) -> bool:
+        return all(self.places[one] >= end or one in self._deaf for one, end in self._until.items())
+
+    async def _collect(self, wire: Wire) -> list[HeardNotice]:
+        """A batch: full, or as much as came within `linger_ms` of its first notices."""
+        batch: list[HeardNotice] = []
+        wait_ms, full_at_s = IDLE_POLL_MS, float("inf")
+        while len(batch) < self.settings.batch_max and wait_ms >= 0:
+            for record in await wire.fetch(wait_ms, self.settings.batch_max - len(batch)):
+                heard = self._hear(record, wire)
+                if heard is not None:
+                    batch.append(heard)
+            if not batch or (self._until and self._at_ends()):
+                break
+            full_at_s = min(full_at_s, time.monotonic() + self.settings.linger_ms / 1_000)
+            wait_ms = int((full_at_s - time.monotonic()) * 1_000)
+        return batch
+
+    def _hear(self, record: Record, wire: Wire) -> HeardNotice | None:
+        partition, offset = record.partition, record.offset
+        if partition in self._deaf:
+            return None
+        self.places[partition] = offset + 1
+        if offset >= self._until.get(partition, offset + 1):
+            return None
+        notice = _notice(record)
+        listening = Listening.ACT if notice is None else self._listening(notice)
+        if listening is Listening.DEAF:
+            self._deaf.add(partition)
+            wire.leave(partition)
+        if notice is None or listening is Listening.DEAF:
+            return None
+        digest = hashlib.sha256(record.value or b"").digest()
+        return HeardNotice(Source(partition, offset), notice, digest, listening is Listening.ACT)
+
+    async def _acknowledge(self, wire: Wire) -> None:
+        """Send what is committed and not acknowledged; forget it only once the broker has all of it."""
+        outbox = await self._in_store(self._store.outbox)
+        if not outbox.waiting:
+            return
+        clock = self.settings.clock
+        sent_at = covered_until(outbox) if clock == "world" else clock()
+        for ack in acknowledgements(outbox, self.platform_id, sent_at, self.settings.actions):
+            value = encode(ack)
+            await wire.send(ACKS, self.platform_id.encode(), value, self._signer.headers(ACKS, value), sent_at)
+            self.acks += 1
+        await self._in_store(lambda: self._store.acknowledged(outbox))
+
+    async def _in_store(self, work: Callable[[], T]) -> T:
+        """Work in the store's own thread; a store that is away is tried again a bounded number of times."""
+        settings = self.settings
+        for retry in range(settings.retries_max):
+            try:
+                return await self._in_thread(work)
+            except StoreAway as away:
+                if retry + 1 == settings.retries_max:
+                    raise
+                log.warning("%s: %s, trying again", self.platform_id, away.message)
+                await asyncio.sleep(min(settings.backoff_ms << retry, settings.backoff_max_ms) / 1_000)
+        raise AssertionError("retries_max is at least 1")
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _notice(record: Record) -> ReleaseNotice | None:
+    """The notice in a record, None if it is none of the hub's messages: every follower passes over those."""
+    if record.value is None or record.value[: len(MARKER)] != MARKER:
+        log.error("releases %s-%s: no message of the hub; passed over", record.partition, record.offset)
+        return None
+    try:
+        return decode(record.value, ReleaseNotice)
+    except ContractError as wrong:
+        raise PlatformError(
+            f"releases {record.partition}-{record.offset} cannot be read: {wrong.message}",
+            todo="Install a newer unbind-hub; nothing from there on was acknowledged.",
+        ) from wrong
+
+
+def _fuse_blown(blown: Blown, fuse: int | None) -> FuseBlown:
+    return FuseBlown(
+        f"releases {blown.position} would unbind {blown.wanted} more after {blown.unbound} in 24 hours, fuse {fuse}",
+        todo="Look at the releases of that day. If they are right, raise fuse_unbinds_per_day and start again: "
+        "it goes on exactly there.",
+    )

@@ -1,0 +1,166 @@
+"""A case looked at once more because of a report, and a test case of the platform's own number. Pure.
+
+Rules:
+1. Looking again does what the case's present stage asks for, to what is bound now. The answer is of all accounts the
+   case ever touched, as always, and is acknowledged whether or not it changed. The fuse counts as always.
+2. A test case goes through `TRIAL_STAGES`. It has a name of its own outside every partition, says nothing to the hub
+   and counts for no fuse. What a store or the platform declines or fails is shown, and not tried again.
+3. A test case is declined where a real case holds a freeze on an account: ending the test would lift it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from hub.core.lifecycle import UNDONE
+from hub.core.model import SEGMENT, Outcome, ReleaseNotice, Source, Stage, Trial, TrialStep
+from hub.sdk.accounts import Done, HeardNotice, Held, Known, Waiting, Wanted
+from hub.sdk.adapter.acting import Plan, Rules, Work
+from hub.sdk.adapter.plans import FUSE_HOURS, Blown, hour_of
+from hub.sdk.asking import AskKey
+
+TRIAL_PARTITION = 2**31 - 1
+"""Where the positions of test cases lie: no `releases` has so many partitions."""
+
+TRIAL_STAGES = (Stage.COOLING, Stage.SCHEDULED, Stage.WITHDRAWN)
+"""Freeze, unbind, put back."""
+
+Refusals = Mapping[AskKey, Done]
+
+
+class Looked(NamedTuple):
+    """What looking again came to: what to write, and the answer; None if the fuse stopped it."""
+
+    plan: Plan
+    outcome: Outcome | None
+
+
+class _Again(Work):
+    """One case at work once more.
+
+    Args:
+        report: that asks for it, in hex; what was done for the case before is then asked for anew.
+    """
+
+    def __init__(self, known: Known, rules: Rules, refused: Refusals, report: str = "") -> None:
+        super().__init__(known, rules, 0, refused)
+        self._report = report
+
+    def look(self, case: Source, notice: ReleaseNotice) -> Blown | None:
+        """Do what the notice's stage asks for; if the fuse stops it, nothing of it was done."""
+        blown = self._blown(case, notice)
+        if blown is None:
+            self._answer(case, notice, answered=True)
+        return blown
+
+    def put_back(self, case: Source, notice: ReleaseNotice) -> Outcome | None:
+        """Undo what the case holds; None if that was nothing."""
+        held = self._holdings.held_by(case)
+        undone = [self._put_back(touch, notice) for touch in held]
+        if not held:
+            return None
+        return Outcome.REINSTATED if all(undone) else Outcome.FAILED
+
+    def stage_of(self, case: Source) -> Stage | None:
+        return self._stages.of(case)
+
+    def answer_of(self, case: Source) -> Outcome:
+        return self._holdings.answer(case) or Outcome.NOT_BOUND
+
+    def say(self, opener: HeardNotice, outcome: Outcome) -> None:
+        """Have an outcome acknowledged, whether or not it was said before."""
+        case = opener.position
+        self._sayings.say(case, outcome)
+        self._waiting[case.partition] = Waiting(case.offset, opener.digest, opener.notice.published_at)
+
+    def plan(self, blown: Blown | None = None) -> Plan:
+        changes = self.changes()._replace(asked_of=frozenset(ask.key.case for ask in self.asks))
+        return Plan(changes, self.counts, blown, tuple(self.asks))
+
+
+def wanted_again(opener: HeardNotice) -> Wanted:
+    """What looking at a case again needs to know of the store."""
+    case = opener.position
+    return Wanted(
+        partitions=frozenset({case.partition}),
+        segments=frozenset({(case.partition, case.offset // SEGMENT)}),
+        numbers=frozenset({opener.notice.subject.value}),
+        cases=frozenset({case}),
+        since_hour=hour_of(opener.notice) - FUSE_HOURS,
+    )
+
+
+def look_again(opener: HeardNotice, report: str, known: Known, rules: Rules, refused: Refusals) -> Looked:
+    """Look at a case once more.
+
+    Args:
+        report: that asks for it, in hex.
+        opener: the notice that opened it, as it lies in `releases`; it was handled before.
+        known: what the store knows of `wanted_again(opener)`.
+        refused: as for `hub.sdk.adapter.acting.handle`.
+    """
+    case, work = opener.position, _Again(known, rules._replace(retries=None), refused, report)
+    stage = work.stage_of(case) or opener.notice.stage
+    if stage not in UNDONE:
+        blown = work.look(case, opener.notice._replace(stage=stage))
+        if blown is not None:
+            return Looked(work.plan(blown), None)
+    outcome = work.answer_of(case)
+    work.say(opener, outcome)
+    return Looked(work.plan(), outcome)
+
+
+def trial_case(trial: Trial) -> Source:
+    """The name of a test case."""
+    return Source(TRIAL_PARTITION, int.from_bytes(trial.trial_id[:7], "big"))
+
+
+def wanted_for(trial: Trial) -> Wanted:
+    """What a test case needs to know of the store."""
+    numbers, cases = frozenset({trial.subject.value}), frozenset({trial_case(trial)})
+    return Wanted(frozenset(), frozenset(), numbers, cases, since_hour=0)
+
+
+def trial_step(trial: Trial, stage: Stage, known: Known, rules: Rules, refused: Refusals) -> tuple[Plan, TrialStep]:
+    """One stage of a test case: what to write, and what it came to.
+
+    Args:
+        known: what the store knows of `wanted_for(trial)`.
+    """
+    case = trial_case(trial)
+    work = _Again(known, Rules(rules.act), refused)
+    foreign = {one.account_id for one in known.touches.values() if one.held is Held.FREEZE and one.case != case}
+    if foreign and stage not in UNDONE:
+        return work.plan(), TrialStep(stage, Outcome.DECLINED, len(foreign))
+    notice = _notice(trial, stage)
+    if stage in UNDONE:
+        outcome = work.put_back(case, notice)
+    else:
+        work.look(case, notice)
+        outcome = work.answer_of(case)
+    plan = work.plan()
+    changes = plan.changes._replace(said={}, unbinds={}, waiting={})
+    if stage in UNDONE and outcome is not Outcome.FAILED:
+        changes = changes._replace(done_with=frozenset({case}))
+    return plan._replace(changes=changes), TrialStep(stage, outcome, len(changes.touches))
+
+
+def _notice(trial: Trial, stage: Stage) -> ReleaseNotice:
+    at = trial.asked_at
+    return ReleaseNotice(
+        stage=stage,
+        opened_at=None,
+        subject=trial.subject,
+        operator="",
+        occurred_at=at,
+        published_at=at,
+        bound_before=at,
+        cooling_until=None,
+        reissue_not_before=None,
+        reminders=0,
+        event_id=trial.trial_id,
+        event_digest=bytes(32),
+        source=trial_case(trial),
+        log_id=bytes(16),
+    )

@@ -1,0 +1,88 @@
+"""What an adapter does about its inbox: looks again where a report asks for it, goes through test cases, and says so.
+
+An answer is sent after what it says is committed and acknowledged. Who dies in between does it once more: looking again
+finds what it left, and a test case puts back what it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from hub.clock import system_clock
+from hub.contracts import ANSWERS, RELEASES, decode, encode
+from hub.core.model import ReleaseNotice, ReportAnswer, ReportRequest, Source, Trial, TrialResult
+from hub.sdk.accounts import AccountStore, HeardNotice
+from hub.sdk.adapter.again import TRIAL_STAGES
+from hub.sdk.adapter.handling import look, try_out
+from hub.sdk.adapter.inbox import Ledger, fresh_trials
+from hub.sdk.adapter.plans import Blown, Counts, Rules
+from hub.sdk.adapter.wire import Wire
+from hub.signing import Signer
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Answering(NamedTuple):
+    """What it takes to answer. `in_store` runs work on the store's thread; `acknowledge` sends what waits."""
+
+    platform_id: str
+    signer: Signer
+    store: AccountStore
+    rules: Rules
+    counts: Counts
+    in_store: Callable[[Callable[[], object]], Awaitable[object]]
+    acknowledge: Callable[[Wire], Awaitable[None]]
+    dry_run: bool
+    """Test cases alone are answered, by what would be done."""
+
+    async def step(self, wire: Wire, ledger: Ledger, done: Mapping[int, int]) -> Blown | None:
+        """Answer everything there is to answer; where the fuse stopped that, if it did.
+
+        Args:
+            done: the next offset to be handled, by partition: a case further on is looked at once it was handled.
+        """
+        for request in [] if self.dry_run else list(ledger.requests.values()):
+            if done.get(request.case.partition, 0) > request.case.offset:
+                blown = await self._look_again(wire, request)
+                if blown is not None:
+                    return blown
+                ledger.done(request.report_id)
+        for trial in fresh_trials(ledger.trials, system_clock()):
+            await self._try_out(wire, trial)
+            ledger.done(trial.trial_id)
+        return None
+
+    async def _look_again(self, wire: Wire, request: ReportRequest) -> Blown | None:
+        for record in await wire.reread([request.case]):
+            value = record.value or b""
+            place = Source(record.partition, record.offset)
+            opener = HeardNotice(place, decode(value, ReleaseNotice), hashlib.sha256(value).digest())
+            looked = await self._in_store(partial(look, self.store, opener, request.report_id.hex(), self.rules))
+            self.counts.add(looked.plan.counts)
+            await self.acknowledge(wire)
+            if looked.plan.blown is not None or looked.outcome is None:
+                return looked.plan.blown
+            await self._say(
+                wire, ReportAnswer(request.report_id, self.platform_id, looked.outcome, answered_at=system_clock())
+            )
+            return None
+        log.error("%s %s: not there; a report about it cannot be answered", RELEASES, request.case)
+        return None
+
+    async def _try_out(self, wire: Wire, trial: Trial) -> None:
+        steps = [await self._in_store(partial(try_out, self.store, trial, stage, self.rules)) for stage in TRIAL_STAGES]
+        result = TrialResult(trial.trial_id, self.platform_id, tuple(steps), system_clock(), dry_run=self.dry_run)
+        await self._say(wire, result)
+
+    async def _in_store(self, work: Callable[[], T]) -> T:
+        return await self.in_store(work)  # type: ignore[return-value]
+
+    async def _say(self, wire: Wire, message: ReportAnswer | TrialResult) -> None:
+        value = encode(message)
+        headers = self.signer.headers(ANSWERS, value)
+        await wire.send(ANSWERS, self.platform_id.encode(), value, headers, system_clock())

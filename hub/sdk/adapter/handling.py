@@ -1,0 +1,113 @@
+"""One batch through a store: load, decide, have done, save, in one transaction.
+
+What the platform's own code (`Act`) has nothing against is then done by the store, which may have a word of its own: a
+procedure that fails, a service that declines, a constraint that forbids. Then the transaction is rolled back and the
+batch decided anew with that known, so that accounts, records and what is acknowledged always agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hub.core.model import ReleaseNotice, Source, Stage, Trial, TrialStep
+from hub.errors import PlatformError
+from hub.sdk.accounts import AccountStore, Batch, Done, HeardNotice, Known, Wanted
+from hub.sdk.adapter.acting import Act, Plan, Rules, handle, wanted
+from hub.sdk.adapter.again import Looked, look_again, trial_step, wanted_again, wanted_for
+from hub.sdk.asking import AccountsRefused, AskKey, Deed
+
+ROUNDS_MAX = 20
+"""Each round but the last learns of at least one more refusal; stores tell all they have at once, so two will do."""
+
+
+class _Refused(Exception):
+    """The store has a word of its own on some deeds."""
+
+    def __init__(self, answers: Mapping[AskKey, Done]) -> None:
+        super().__init__(f"{len(answers)} deeds")
+        self.answers = answers
+
+
+def carry_out(store: AccountStore, batch: Batch, rules: Rules, now_ms: int = 0) -> Plan:
+    """Handle a batch; when this returns it is committed, up to where the fuse stopped it (`Plan.blown`).
+
+    Args:
+        now_ms: by the platform's clock; see `hub.sdk.adapter.acting.handle`.
+
+    Raises:
+        PlatformError: as `hub.sdk.adapter.acting.handle`; nothing of the batch was committed.
+    """
+    steady = rules._replace(act=_remembered(rules.act))
+    return _carry_out(store, wanted(batch), lambda known, refused: handle(batch, known, steady, now_ms, refused))
+
+
+def look(store: AccountStore, opener: HeardNotice, report: str, rules: Rules) -> Looked:
+    """Look at a case once more (`hub.sdk.adapter.again`), because of a report; when this returns it is committed."""
+    steady, looked = rules._replace(act=_remembered(rules.act)), list[Looked]()
+
+    def decide(known: Known, refused: Mapping[AskKey, Done]) -> Plan:
+        looked.append(look_again(opener, report, known, steady, refused))
+        return looked[-1].plan
+
+    _carry_out(store, wanted_again(opener), decide)
+    return looked[-1]
+
+
+def try_out(store: AccountStore, trial: Trial, stage: Stage, rules: Rules) -> TrialStep:
+    """One stage of a test case (`hub.sdk.adapter.again`); when this returns it is committed."""
+    steady, steps = rules._replace(act=_remembered(rules.act)), list[TrialStep]()
+
+    def decide(known: Known, refused: Mapping[AskKey, Done]) -> Plan:
+        plan, step = trial_step(trial, stage, known, steady, refused)
+        steps.append(step)
+        return plan
+
+    _carry_out(store, wanted_for(trial), decide)
+    return steps[-1]
+
+
+def _carry_out(store: AccountStore, wanted: Wanted, decide: Callable[[Known, Mapping[AskKey, Done]], Plan]) -> Plan:
+    refused: dict[AskKey, Done] = {}
+    for _ in range(ROUNDS_MAX):
+        try:
+            return _attempt(store, wanted, decide, refused)
+        except _Refused as said:
+            refused |= said.answers
+    raise PlatformError(
+        f"the store refuses other accounts each time, {len(refused)} so far",
+        todo="Look at the constraints and triggers of the accounts' table; nothing of the batch was done.",
+    )
+
+
+def _attempt(
+    store: AccountStore,
+    wanted: Wanted,
+    decide: Callable[[Known, Mapping[AskKey, Done]], Plan],
+    refused: Mapping[AskKey, Done],
+) -> Plan:
+    with store.transaction() as session:
+        plan = decide(session.load(wanted), refused)
+        answers = session.ask(plan.asks)
+        if answers:
+            raise _Refused(answers)
+        try:
+            session.save(plan.changes)
+        except AccountsRefused as wrong:
+            answers = {ask.key: Done.FAILED for ask in plan.asks if ask.key.account_id in wrong.account_ids}
+            if not answers:
+                raise
+            raise _Refused(answers) from wrong
+    return plan
+
+
+def _remembered(act: Act) -> Act:
+    """The platform's word, asked once a batch."""
+    said: dict[tuple[Deed, str, Source], Done] = {}
+
+    def ask(deed: Deed, account_id: str, notice: ReleaseNotice) -> Done:
+        key = (deed, account_id, notice.source)
+        if key not in said:
+            said[key] = act(deed, account_id, notice)
+        return said[key]
+
+    return ask

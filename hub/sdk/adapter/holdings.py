@@ -1,0 +1,143 @@
+"""The accounts of a batch and what cases hold of them, moving as the batch goes. Pure.
+
+Every change is gathered twice: as the account's final state (`effects`, the last one counts) and as the case's own
+record of it (`touches`). See `hub.sdk.adapter.acting` for the rules these moves follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hub.core.model import Outcome, ReleaseNotice, Source, Stage
+from hub.sdk.accounts import Account, Binding, Effect, Held, Touch
+from hub.sdk.asking import Deed
+from hub.sdk.ledger import TouchLedger
+
+ANSWER_ORDER = (Outcome.FAILED, Outcome.DECLINED, Outcome.FROZEN, Outcome.UNBOUND)
+"""Several accounts answer together: the first of these that any of them has."""
+
+
+def deed_for(notice: ReleaseNotice, account: Account) -> Deed:
+    """What a notice asks for an account of the old owner: rule 3 of `hub.sdk.adapter.acting`."""
+    freeze = notice.stage is Stage.COOLING or account.bound_at is None
+    return Deed.FREEZE if freeze else Deed.UNBIND
+
+
+class Holdings:
+    """Accounts by id and by number, touches by case, and which case holds which freeze."""
+
+    def __init__(self, accounts: Iterable[Account], touches: Iterable[Touch]) -> None:
+        self.effects: dict[str, Effect] = {}
+        self.touched: dict[tuple[Source, str], Touch] = {}
+        self._accounts = {account.account_id: account for account in accounts}
+        self._bound: dict[str, set[str]] = {}
+        self._ledger = TouchLedger()
+        for account in self._accounts.values():
+            if account.number is not None:
+                self._bound.setdefault(account.number, set()).add(account.account_id)
+        for touch in touches:
+            self._ledger.put(touch)
+
+    def old_owners(self, notice: ReleaseNotice) -> list[Account]:
+        """The old owner's accounts, by id: bound to the number strictly before `bound_before`, or nobody knows when."""
+        bound = (self._accounts[one] for one in sorted(self._bound.get(notice.subject.value, ())))
+        return [one for one in bound if one.bound_at is None or one.bound_at < notice.bound_before]
+
+    def answer(self, case: Source) -> Outcome | None:
+        """What all accounts a case ever touched answer together; None if there are none."""
+        outcomes = {touch.outcome for touch in self._ledger.of(case).values()}
+        return next((one for one in ANSWER_ORDER if one in outcomes), None)
+
+    def touch_of(self, case: Source, account: Account) -> Touch | None:
+        """What a case did to an account before."""
+        return self._ledger.of(case).get(account.account_id)
+
+    def held_by(self, case: Source) -> list[Touch]:
+        """What a case still holds, by account."""
+        touches = self._ledger.of(case)
+        return [touches[name] for name in sorted(touches) if touches[name].held is not Held.NOTHING]
+
+    def refused(self, case: Source, notice: ReleaseNotice, account: Account, outcome: Outcome) -> None:
+        """The platform failed at an account or declined it: it stays as it is."""
+        touch = self.touch_of(case, account) or _first_touch(case, notice, account)
+        self._put(touch._replace(outcome=outcome))
+
+    def take(self, case: Source, notice: ReleaseNotice, account: Account, deed: Deed) -> None:
+        """Freeze or unbind an account; a freeze some earlier case held on it passes on."""
+        touch = _first_touch(case, notice, account)
+        frozen_by = self._ledger.freeze_on(account.account_id)
+        if frozen_by is not None:
+            touch = touch._replace(snapshot=frozen_by.snapshot)
+            if frozen_by.case != case:
+                self._put(frozen_by._replace(held=Held.NOTHING))
+        if deed is Deed.FREEZE:
+            touch = touch._replace(outcome=Outcome.FROZEN, held=Held.FREEZE)
+            self._leave(touch, Binding.FROZEN)
+        else:
+            touch = touch._replace(outcome=Outcome.UNBOUND, held=Held.UNBINDING)
+            self._leave(touch, Binding.UNBOUND)
+        self._put(touch)
+
+    def vanished(self, case: Source, present: set[str]) -> list[Touch]:
+        """What a case had touched, did not unbind, and is the old owner's no more."""
+        return [
+            touch
+            for name, touch in sorted(self._ledger.of(case).items())
+            if name not in present
+            and (touch.held is Held.FREEZE or touch.outcome in (Outcome.FAILED, Outcome.DECLINED))
+        ]
+
+    def still_frozen(self, touch: Touch) -> bool:
+        """Whether there is a freeze of this touch left to lift."""
+        return touch.held is Held.FREEZE and touch.account_id in self._accounts
+
+    def note_vanished(self, touch: Touch) -> None:
+        """Count as unbound what vanished; a freeze on it is lifted."""
+        if self.still_frozen(touch):
+            self._leave(touch, Binding.THAWED)
+        self._put(touch._replace(outcome=Outcome.UNBOUND, held=Held.VANISHED))
+
+    def forget(self, case: Source) -> None:
+        """Drop what an undone case touched, now that it holds nothing."""
+        self._ledger.forget(case)
+        for key in [key for key in self.touched if key[0] == case]:
+            del self.touched[key]
+
+    def put_back(self, touch: Touch) -> None:
+        """Undo a touch, but never over what the account's owner has done with it since."""
+        account = self._accounts.get(touch.account_id)
+        if account is not None and touch.held is Held.FREEZE:
+            self._leave(touch, Binding.AS_BEFORE if account.number == touch.number else Binding.THAWED)
+        elif account is not None and touch.held is Held.UNBINDING and account.number is None:
+            self._leave(touch, Binding.AS_BEFORE)
+        self._put(touch._replace(outcome=Outcome.REINSTATED, held=Held.NOTHING))
+
+    def _leave(self, touch: Touch, binding: Binding) -> None:
+        name = touch.account_id
+        self.effects[name] = Effect(name, binding, touch.snapshot, touch.number, touch.bound_at)
+        account = self._accounts[name]
+        if binding is Binding.UNBOUND:
+            self._bound[touch.number].discard(name)
+            account = account._replace(number=None)
+        elif binding is not Binding.THAWED:
+            self._bound.setdefault(touch.number, set()).add(name)
+            account = account._replace(number=touch.number, bound_at=touch.bound_at)
+        if binding is not Binding.FROZEN:
+            account = account._replace(snapshot=touch.snapshot)
+        self._accounts[name] = account
+
+    def _put(self, touch: Touch) -> None:
+        self._ledger.put(touch)
+        self.touched[touch.case, touch.account_id] = touch
+
+
+def _first_touch(case: Source, notice: ReleaseNotice, account: Account) -> Touch:
+    return Touch(
+        case=case,
+        account_id=account.account_id,
+        outcome=Outcome.FAILED,
+        held=Held.NOTHING,
+        number=notice.subject.value,
+        bound_at=account.bound_at,
+        snapshot=account.snapshot,
+    )

@@ -1,0 +1,89 @@
+"""A test case from a platform's side: ask the hub for one, and wait for what the platform's own adapter made of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from hub.clock import system_clock
+from hub.contracts import ANSWERS, encode, partition_of
+from hub.core.model import REFUSAL_TODO, Source, Subject, Trial, TrialResult
+from hub.core.numbers import is_e164
+from hub.errors import HubError, PlatformError
+from hub.sdk.adapter.inbox import Inbox, Ledger, following
+from hub.settings import HubAddress
+from hub.signing import Signer
+
+LOOK_S = 0.05
+
+
+async def try_number(
+    number: str, platform_id: str, signer: Signer, address: HubAddress, timeout_s: float = 60.0
+) -> TrialResult:
+    """Have a test case of a number of one's own go round: to the hub, to the running adapter, and back.
+
+    Args:
+        number: E.164, bound to an account of this platform.
+        signer: of a key that the roster has for this platform.
+
+    Raises:
+        PlatformError: it is no number, the hub refused the request, or no adapter answered it.
+        HubError: the cluster fails, or the hub does not pass the request on.
+    """
+    if not is_e164(number):
+        raise PlatformError("this is no phone number", todo="Give a number in E.164 form, such as +8613….")
+    trial = Trial(uuid.uuid4().bytes, platform_id, Subject("e164", number), system_clock())
+    inbox = Inbox(platform_id, signer, address)
+    try:
+        async with following(inbox) as ledger:
+            await inbox.caught_up(timeout_s)
+            place = await _ask(trial, signer, address)
+            return await _result(trial, place, ledger, time.monotonic() + timeout_s)
+    except KafkaError as wrong:
+        raise HubError(
+            f"the cluster does not do its part: {type(wrong).__name__}",
+            todo="Check the address, this platform's rights, and the brokers.",
+        ) from wrong
+
+
+async def _ask(trial: Trial, signer: Signer, address: HubAddress) -> Source:
+    key, value = trial.platform.encode(), encode(trial)
+    async with AIOKafkaProducer(
+        bootstrap_servers=address.bootstrap_servers, acks="all", enable_idempotence=True, **address.security
+    ) as producer:
+        sent = await producer.send_and_wait(
+            ANSWERS,
+            value,
+            key=key,
+            partition=partition_of(key, address.partitions),
+            headers=list(signer.headers(ANSWERS, value)),
+        )
+    return Source(sent.partition, sent.offset)
+
+
+async def _result(trial: Trial, place: Source, ledger: Ledger, deadline: float) -> TrialResult:
+    passed_on = False
+    while time.monotonic() < deadline:
+        found = ledger.results.get(trial.trial_id)
+        if found is not None:
+            return found
+        for unheard in ledger.unheard:
+            if (unheard.topic, unheard.source) == (ANSWERS, place):
+                raise PlatformError(
+                    f"the hub refused the test case: {unheard.reason}", todo=REFUSAL_TODO[unheard.reason]
+                )
+        passed_on = passed_on or trial.trial_id in ledger.trials
+        await asyncio.sleep(LOOK_S)
+    if passed_on:
+        raise PlatformError(
+            "the hub passed the test case on, and no adapter answered it",
+            todo="Start `unbind-hub platform run` with the same file, and try again.",
+        )
+    raise HubError(
+        "the hub did not pass the test case on in time",
+        todo="Ask the hub's staff whether it runs, and whether this platform's key is on its roster.",
+    )

@@ -1,0 +1,172 @@
+"""The adapter's two ends of Kafka: `releases` in, `acks` out. The only place of the SDK's adapter that knows aiokafka.
+
+What the broker may yet do (aiokafka calls such errors retriable) is tried again a bounded number of times, each time
+after a longer wait; anything else ends the adapter at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from hub.contracts import RELEASES, partition_of
+from hub.core.model import Record, Source
+from hub.errors import HubError, PlatformError
+from hub.sdk.adapter.settings import AdapterSettings
+from hub.settings import HubAddress
+from hub.signing import Headers
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+REREAD_MS = 5_000
+"""How long one record may take to be read again; one that does not come is tried at its next time."""
+
+
+class Wire:
+    """One adapter's connection; made by `connected`."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        producer: AIOKafkaProducer,
+        name: str,
+        settings: AdapterSettings,
+        common: Mapping[str, Any],
+    ) -> None:
+        self._common = common
+        self._consumer = consumer
+        self._producer = producer
+        self._name = name
+        self._settings = settings
+
+    async def seek(self, places: Mapping[int, int]) -> None:
+        """Read these partitions of `releases` from these offsets on."""
+        self._consumer.assign([TopicPartition(RELEASES, one) for one in places])
+        for partition, offset in places.items():
+            self._consumer.seek(TopicPartition(RELEASES, partition), offset)
+
+    async def fetch(self, wait_ms: int, records_max: int) -> list[Record]:
+        """Records as they come, in the order of each partition's offsets; none if none came in time."""
+        fetched = await self.retried(
+            "fetch", lambda: self._consumer.getmany(timeout_ms=wait_ms, max_records=records_max)
+        )
+        return [_record(raw) for batch in fetched.values() for raw in batch]
+
+    async def reread(self, positions: Iterable[Source]) -> list[Record]:
+        """The records at single positions, as far as they are still there; the place in the log stays as it is."""
+        found: list[Record] = []
+        async with AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **self._common) as reader:
+            for position in positions:
+                tp = TopicPartition(RELEASES, position.partition)
+                reader.assign([tp])
+                reader.seek(tp, position.offset)
+                fetch = partial(reader.getmany, timeout_ms=REREAD_MS, max_records=1)
+                try:
+                    fetched = (await self.retried("read again", fetch)).get(tp, [])
+                except OffsetOutOfRangeError:
+                    continue
+                found += [_record(raw) for raw in fetched if raw.offset == position.offset]
+        return found
+
+    async def ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Where partitions of `releases` end now: the next offset to be written."""
+        wanted = [TopicPartition(RELEASES, one) for one in partitions]
+        ends = await self.retried("find the ends", lambda: self._consumer.end_offsets(wanted))
+        return {tp.partition: end for tp, end in ends.items()}
+
+    def ends_seen(self) -> dict[int, int]:
+        """Where the partitions being read ended when last something of them was fetched."""
+        seen = {tp.partition: self._consumer.highwater(tp) for tp in self._consumer.assignment()}
+        return {partition: end for partition, end in seen.items() if end is not None}
+
+    def leave(self, partition: int) -> None:
+        """Read no more of a partition."""
+        self._consumer.pause(TopicPartition(RELEASES, partition))
+
+    async def send(self, topic: str, key: bytes, value: bytes, headers: Headers, time_ms: int) -> None:
+        """Send one message to `acks` or `answers`; it is on the brokers when this returns."""
+        partitions = await self.retried(f"find {topic}", lambda: self._producer.partitions_for(topic))
+        await self.retried(
+            f"write to {topic}",
+            lambda: self._producer.send_and_wait(
+                topic,
+                value,
+                key=key,
+                partition=partition_of(key, len(partitions)),
+                timestamp_ms=time_ms,
+                headers=list(headers),
+            ),
+        )
+
+    async def retried(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Attempt what the broker may yet do, a bounded number of times."""
+        settings = self._settings
+        for retry in range(settings.retries_max):
+            try:
+                return await attempt()
+            except KafkaError as wrong:
+                if not wrong.retriable or retry + 1 == settings.retries_max:
+                    raise
+                log.warning("%s: cannot %s (%s), trying again", self._name, what, type(wrong).__name__)
+                await asyncio.sleep(min(settings.backoff_ms << retry, settings.backoff_max_ms) / 1_000)
+        raise AssertionError("retries_max is at least 1")
+
+    async def start(self, partitions: int) -> None:
+        """Connect, and check that `releases` has the partitions it should have."""
+        await self.retried("connect", self._producer.start)
+        await self.retried("connect", self._consumer.start)
+        found = len(await self.retried("find releases", lambda: self._producer.partitions_for(RELEASES)))
+        if found != partitions:
+            raise PlatformError(
+                f"the hub's releases have {found} partitions, not {partitions}",
+                todo="Correct the number of partitions in the hub's address.",
+            )
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
+        await self._producer.stop()
+
+
+def _record(raw: Any) -> Record:
+    return Record(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, ())
+
+
+@asynccontextmanager
+async def connected(address: HubAddress, name: str, settings: AdapterSettings) -> AsyncIterator[Wire]:
+    """A connection for as long as the block runs.
+
+    Args:
+        name: of the platform, for the broker's and the adapter's logs.
+
+    Raises:
+        PlatformError: the log is not the one that the adapter's positions are in.
+        HubError: the cluster refuses, or did not answer for too long.
+    """
+    common = {"bootstrap_servers": address.bootstrap_servers, "client_id": f"{name}-adapter", **address.security}
+    # No group and no offsets with the broker: the store knows where to read on, and "none" tells if it cannot.
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **common)
+    wire = Wire(consumer, AIOKafkaProducer(acks="all", **common), name, settings, common)
+    try:
+        await wire.start(address.partitions)
+        yield wire
+    except OffsetOutOfRangeError as wrong:
+        raise PlatformError(
+            "the store's positions are not in this log",
+            todo="Check the hub's address. If the hub was made anew, give the adapter fresh tables.",
+        ) from wrong
+    except KafkaError as wrong:
+        raise HubError(
+            f"the cluster does not do its part: {type(wrong).__name__}",
+            todo="Check the address, this platform's rights, and the brokers; nothing is lost, start again.",
+        ) from wrong
+    finally:
+        await wire.stop()

@@ -1,0 +1,177 @@
+"""Whether a number was recycled since an account was bound to it, and what to do about it. Pure.
+
+The date is named by its meaning. `bound_since` is the moment from which the platform knows the number to have been its
+user's: when it was bound, or last proven by a code. (A "date" alone is read in two opposite ways: as the day of the
+consent that is to be checked, or as the day the new contract began.)
+
+Rules of the answer, the first that fits:
+1. What is not a number: unknown.
+2. No `bound_since`: unknown; with the stage of a case in force, if the number has one.
+3. `bound_since` strictly before a case's `bound_before`, the case in force: yes. Released, handed over, or any case
+   but the last: REISSUED. Cooling or scheduled: GIVEN_UP. This is said however far the adapter is behind.
+4. `bound_since` in the future: unknown, it cannot be what it says.
+5. A number that no operator who tells the hub serves: unknown.
+6. `bound_since` before the evidence of the number's partition begins: unknown.
+7. The adapter not at the end of the log lately: unknown.
+8. Otherwise: no.
+
+No is thus said only where everything since `bound_since` was heard, up to a moment ago. What an operator has not yet
+told is not heard: it has 24 hours for that (`Breach.LATE_EVENT`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from hub.core.model import HOUR_MS, Stage
+from hub.sdk.last_cases import LastCase
+from hub.sdk.login.words import Advice, Answer, Operation, Reason, Recycled, Signals
+
+FUTURE_MS = HOUR_MS
+"""Clocks differ by less than this."""
+
+GIVEN_UP = frozenset({Stage.COOLING, Stage.SCHEDULED})
+
+
+class Knowledge(NamedTuple):
+    """What the record knows. `since`: evidence of the number's partition begins, None if it never began.
+
+    `last`: the number's last case. `caught_up_at`: when the adapter last had heard everything.
+    """
+
+    last: LastCase | None
+    since: int | None
+    caught_up_at: int | None
+
+
+def answer(bound_since: int | None, known: Knowledge, now_ms: int, behind_max_ms: int, *, served: bool) -> Answer:
+    """The answer about a valid number, by the rules above.
+
+    Args:
+        bound_since: UTC milliseconds, None if the platform does not know.
+        served: whether an operator who tells the hub serves the number.
+    """
+
+    def say(reason: Reason, stage: Stage | None = None) -> Answer:
+        return Answer(reason, stage, known.since, known.caught_up_at)
+
+    stage = _against(bound_since, known.last)
+    if bound_since is None:
+        return say(Reason.AGE_UNKNOWN, stage)
+    if stage is not None:
+        return say(Reason.GIVEN_UP if stage in GIVEN_UP else Reason.REISSUED, stage)
+    if bound_since > now_ms + FUTURE_MS:
+        return say(Reason.BOUND_IN_FUTURE)
+    if not served:
+        return say(Reason.NOT_SERVED)
+    if known.since is not None and bound_since < known.since:
+        return say(Reason.BEFORE_EVIDENCE)
+    if known.since is None or known.caught_up_at is None or now_ms - known.caught_up_at > behind_max_ms:
+        return say(Reason.ADAPTER_BEHIND)
+    return say(Reason.SAME_OWNER)
+
+
+def _against(bound_since: int | None, last: LastCase | None) -> Stage | None:
+    """The stage of the case that speaks against a binding; one of unknown age, any case in force does."""
+    if last is None:
+        return None
+    since = float("-inf") if bound_since is None else bound_since
+    if last.earlier_before is not None and since < last.earlier_before:
+        return Stage.REASSIGNED
+    return last.stage if last.in_force and since < last.bound_before else None
+
+
+class Standing(StrEnum):
+    """How an account stands to the person with its number: what the advice depends on."""
+
+    TRUSTED = "trusted"
+    """No: the number is still its user's."""
+
+    UNCERTAIN = "uncertain"
+    """Unknown, with nothing known against it."""
+
+    DOUBTED = "doubted"
+    """Unknown age, and the number did change hands, or is about to: this may be either owner's account."""
+
+    GIVEN_UP = "given_up"
+    """The old owner's; nobody else can hold the number yet."""
+
+    REISSUED = "reissued"
+    """The old owner's, and the number is not."""
+
+
+P, S, N = Advice.PROCEED, Advice.STEP_UP, Advice.TREAT_AS_NEW_USER
+
+ADVICE: dict[Standing, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] = {
+    # Signals:                      none, new place, new device, both
+    # Ordinary people, nearly all of them nearly always: nobody is bothered at the login, whatever phone they bought.
+    # What cannot be undone asks for more where everything is new, because an operator may tell a day late.
+    Standing.TRUSTED: {
+        Operation.LOG_IN: (P, P, P, P),
+        Operation.RECOVER: (P, P, P, S),
+        Operation.CHANGE_KEY_FACT: (P, P, S, S),
+        Operation.PAY: (P, P, P, S),
+    },
+    # No evidence either way, which is most accounts in a hub's first years, and everybody while an adapter is down.
+    # The device they always use is itself a proof; a new one with the number alone is what a stranger has. Changing
+    # what the account is known by would shut the owner out for good, so it always asks.
+    Standing.UNCERTAIN: {
+        Operation.LOG_IN: (P, P, S, S),
+        Operation.RECOVER: (P, S, S, S),
+        Operation.CHANGE_KEY_FACT: (S, S, S, S),
+        Operation.PAY: (P, S, S, S),
+    },
+    # It may be the new owner's own account, so nobody is made a new user by force; it may be the old owner's, so the
+    # number opens nothing. The adapter has frozen it and says so in the platform's name: no signal overrides that.
+    Standing.DOUBTED: {
+        Operation.LOG_IN: (S, S, S, S),
+        Operation.RECOVER: (S, S, S, S),
+        Operation.CHANGE_KEY_FACT: (S, S, S, S),
+        Operation.PAY: (S, S, S, S),
+    },
+    # The number is out of service: whoever reads a code is the owner, back before word of it came, or somebody who
+    # should not be able to. The owner proves it otherwise and goes on; taking the number off the account would be to
+    # undo what the operator may restore tomorrow; and letting the number in would make FROZEN a lie.
+    Standing.GIVEN_UP: {
+        Operation.LOG_IN: (S, S, S, S),
+        Operation.RECOVER: (S, S, S, S),
+        Operation.CHANGE_KEY_FACT: (S, S, S, S),
+        Operation.PAY: (S, S, S, S),
+    },
+    # The person with the number is somebody else, and on a device the account has never seen that is as good as sure:
+    # they get an account of their own, at once and without a question they could not answer. On the account's own
+    # device it may be the owner after all, who got the number back: they are asked, and not shut out. Whoever is in
+    # already and pays or changes is asked: nobody's session is turned into a new user's in the middle of a payment.
+    Standing.REISSUED: {
+        Operation.LOG_IN: (S, S, N, N),
+        Operation.RECOVER: (S, S, N, N),
+        Operation.CHANGE_KEY_FACT: (S, S, S, S),
+        Operation.PAY: (S, S, S, S),
+    },
+}
+"""The whole of it. A platform that knows nothing of devices gives `new_device`: better asked once too often."""
+
+
+def standing(of: Answer) -> Standing:
+    """How an account stands, from the answer about it."""
+    if of.recycled is Recycled.NO:
+        return Standing.TRUSTED
+    if of.recycled is Recycled.YES:
+        return Standing.GIVEN_UP if of.reason is Reason.GIVEN_UP else Standing.REISSUED
+    return Standing.UNCERTAIN if of.stage is None else Standing.DOUBTED
+
+
+MAY_BEGIN_ANEW = frozenset({Standing.UNCERTAIN, Standing.DOUBTED, Standing.REISSUED})
+"""Where whoever has no other proof may begin a new account with the number. Not where the account is theirs, and not
+while its owner may still have the number restored: it is to be found as it was."""
+
+
+def may_begin_anew(of: Answer) -> bool:
+    """Whether a person who is asked for another proof and has none may begin a new account with the number."""
+    return standing(of) in MAY_BEGIN_ANEW
+
+
+def advise(operation: Operation, signals: Signals, of: Answer) -> Advice:
+    """What to do about the person who has just shown that the number is in their hands."""
+    return ADVICE[standing(of)][operation][signals.new_place + 2 * signals.new_device]

@@ -1,0 +1,213 @@
+"""What the hub would say of events, worked out here and sent nowhere.
+
+The same pure rules as the hub's (`hub.core.intake`, `hub.core.cases`, `hub.core.breaches`), over an `events` and a
+`releases` log that exist only as counters. It knows nothing that was not rehearsed: no earlier events, no other
+operators, no signatures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+from hub.contracts import EVENTS, encode, partition_of
+from hub.core import breaches, intake
+from hub.core.held import HeldBook
+from hub.core.intake import Accepted, Arrival
+from hub.core.memory import MemoryCases
+from hub.core.model import (
+    Breach,
+    Decision,
+    HeldDecided,
+    HeldWhy,
+    NumberEvent,
+    Operator,
+    Receipt,
+    Record,
+    Refusal,
+    Rejected,
+    ReleaseNotice,
+    Source,
+)
+from hub.core.numbers import in_ranges
+from hub.errors import ContractError, OperatorError
+from hub.sdk.operators.importer import ImportedEvent, Row, UnreadableRow
+from hub.settings import PARTITIONS_DEFAULT
+
+K = TypeVar("K", Refusal, Breach, HeldWhy)
+
+REHEARSED_LOG = bytes(16)
+"""The id of a log that does not exist."""
+
+ROWS_MAX = 1_000_000
+"""Events checked at once: they are sorted in memory, at about 1 KB each."""
+
+BATCH_MAX = 500
+
+CANNOT_KNOW = (
+    "Events sent before this file are unknown here: their repeats, their cases and their withdrawals.",
+    "Other operators' events are unknown here: NOT_YOUR_CASE cannot be told.",
+    "Signatures and daily reports are not checked: nothing is signed or sent.",
+    "What else is sent on the same day counts to the daily limits as well, and order decides which events are held.",
+)
+"""What the hub may say differently, and why."""
+
+
+class Heard(NamedTuple):
+    """What the hub would make of some arrivals: receipts in their order, and what it would write."""
+
+    receipts: tuple[Receipt, ...]
+    notices: tuple[ReleaseNotice, ...]
+    rejected: tuple[Rejected, ...]
+    held: tuple[tuple[Source, HeldWhy], ...] = ()
+
+
+class Rehearsal:
+    """A hub of counters and dictionaries.
+
+    Args:
+        operators: whose ranges and cooling days count.
+        partitions: of the hub that is rehearsed for.
+    """
+
+    def __init__(self, operators: Iterable[Operator], partitions: int = PARTITIONS_DEFAULT) -> None:
+        self.known = MemoryCases()
+        self.held = HeldBook()
+        self._operators = {operator.id: operator for operator in operators}
+        self._partitions = partitions
+        self._sent = [0] * partitions
+        self._published = [0] * partitions
+
+    def arrive(self, event: NumberEvent, record_time: int, sender: str | None = None) -> Arrival:
+        """Give an event the next place in its partition, as if its operator had sent it."""
+        key = event.number.encode()
+        home = partition_of(key, self._partitions)
+        content: NumberEvent | Refusal = event
+        try:
+            value = encode(event)
+        except ContractError:  # such as more than 64 KiB
+            value, content = b"", Refusal.UNDECODABLE
+        record = Record(EVENTS, home, self._sent[home], record_time, key, value, ())
+        self._sent[home] += 1
+        operator = self._operators.get(event.operator if sender is None else sender)
+        return Arrival(record, operator, content, hashlib.sha256(value).digest(), home)
+
+    def hear(self, arrivals: Sequence[Arrival]) -> Heard:
+        """Decide on arrivals of one partition, in order, and remember what was accepted."""
+        receipts: dict[Source, Receipt] = {}
+        notices: list[ReleaseNotice] = []
+        refused: list[Rejected] = []
+        held: list[tuple[Source, HeldWhy]] = []
+        rest = arrivals
+        while rest:
+            plan = intake.decide(rest, self.known, REHEARSED_LOG, self.held)
+            for one in plan.held:
+                assert isinstance(one.arrival.content, NumberEvent), "only events are held"
+                self.held.hold(one.event, one.arrival.content.number)
+                held.append((one.event.source, one.event.why))
+            for settled in plan.settled:
+                self.held.settle(settled)
+            said = [
+                *plan.receipts,
+                *(one.receipt for one in plan.held),
+                *(self._publish(one) for one in plan.accepted),
+            ]
+            receipts |= {one.receipt.source: one.receipt for one in said}
+            notices += [one.notice for one in plan.accepted]
+            refused += plan.rejected
+            rest = rest[plan.taken :]
+        in_order = tuple(receipts[one.source] for one in arrivals if one.source in receipts)
+        return Heard(in_order, tuple(notices), tuple(refused), tuple(held))
+
+    def _publish(self, accepted: Accepted) -> intake.Addressed:
+        notice = accepted.notice
+        partition = notice.source.partition
+        position = Source(partition, self._published[partition])
+        self._published[partition] += 1
+        before = self.known.case_of(notice.subject.value)
+        folded = self.known.fold(notice, position)
+        assert folded is not None, "the rules accept only what the fold accepts"
+        operator = self._operators[notice.operator]
+        copy = accepted.arrival.held
+        if copy is None:
+            self.known.count(notice, ported=not in_ranges(notice.subject.value, operator.ranges))
+        else:
+            self.held.settle(HeldDecided(copy.source, notice.source, Decision.ACCEPTED))
+        shown = breaches.of_notice(notice, operator, before)
+        return intake.acceptance(accepted.arrival, position, accepted.breaches + shown)
+
+
+class Judged(NamedTuple):
+    """What the hub would say of one row of a file."""
+
+    line: int
+    receipt: Receipt
+    held: HeldWhy | None = None
+
+
+class Check(NamedTuple):
+    """What the hub would say of a file. `by_time`: in order of `published_at`, otherwise as the rows stand."""
+
+    by_time: bool
+    judged: tuple[Judged, ...]
+    unreadable: tuple[UnreadableRow, ...]
+
+    def decisions(self) -> Counter[Decision]:
+        """How many events would get each decision."""
+        return Counter(one.receipt.decision for one in self.judged)
+
+    def refused(self) -> dict[Refusal, list[int]]:
+        """The lines of the events that would be refused, by reason."""
+        return _grouped((one.receipt.reason, one.line) for one in self.judged if one.receipt.reason is not None)
+
+    def held(self) -> dict[HeldWhy, list[int]]:
+        """The lines of the events that would wait for a person, by why."""
+        return _grouped((one.held, one.line) for one in self.judged if one.held is not None)
+
+    def breaches(self) -> dict[Breach, list[int]]:
+        """The lines of the accepted events that would show a breach, by its kind."""
+        return _grouped((breach, one.line) for one in self.judged for breach in one.receipt.breaches)
+
+
+def check(rows: Iterable[Row], operator: Operator, now_ms: int, partitions: int = PARTITIONS_DEFAULT) -> Check:
+    """Rehearse the events of a file.
+
+    Args:
+        now_ms: the record time of all events if one of them has no `published_at`.
+
+    Raises:
+        OperatorError: more than `ROWS_MAX` rows.
+    """
+    read = list(islice(rows, ROWS_MAX + 1))
+    if len(read) > ROWS_MAX:
+        raise OperatorError(f"more than {ROWS_MAX} rows", todo="Split the file, at a number's end if you can.")
+    events = [row for row in read if isinstance(row, ImportedEvent)]
+    by_time = all(row.published_at is not None for row in events)
+    if by_time:
+        events.sort(key=lambda row: (row.published_at or 0, row.event.event_id))
+    rehearsal = Rehearsal([operator], partitions)
+    homes: dict[int, list[tuple[int, Arrival]]] = defaultdict(list)
+    for row in events:
+        arrival = rehearsal.arrive(row.event, row.published_at if by_time and row.published_at is not None else now_ms)
+        homes[arrival.record.partition].append((row.line, arrival))
+    judged = sorted((one for home in homes.values() for one in _judge(rehearsal, home)), key=lambda one: one.line)
+    return Check(by_time, tuple(judged), tuple(row for row in read if isinstance(row, UnreadableRow)))
+
+
+def _judge(rehearsal: Rehearsal, home: Sequence[tuple[int, Arrival]]) -> Iterator[Judged]:
+    for start in range(0, len(home), BATCH_MAX):
+        batch = home[start : start + BATCH_MAX]
+        heard = rehearsal.hear([arrival for _, arrival in batch])
+        held = dict(heard.held)
+        for (line, _), receipt in zip(batch, heard.receipts, strict=True):
+            yield Judged(line, receipt, held.get(receipt.source))
+
+
+def _grouped(pairs: Iterable[tuple[K, int]]) -> dict[K, list[int]]:
+    found: dict[K, list[int]] = defaultdict(list)
+    for key, line in pairs:
+        found[key].append(line)
+    return dict(sorted(found.items()))

@@ -1,0 +1,1 @@
+"""Who asks, what that role may, how often, and what of an answer it sees."""

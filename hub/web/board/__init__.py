@@ -1,0 +1,1 @@
+"""The read model of coverage, and the pages made of it."""

@@ -1,0 +1,83 @@
+"""Blind spots from the board: platforms nobody hears from, and names nobody knows. Pure.
+
+How many stale bindings are expected behind each, and how sure that is: `hub.core.blindspots`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from hub.core import blindspots
+from hub.core.blindspots import Answered, Unanswered, rank
+from hub.core.model import Coverage, GapClass, Outcome, Platform, PlatformState
+from hub.core.reports import plain_name, reported_numbers
+from hub.web.board.platform_pages import guide, name
+from hub.web.board.sight import Sight
+from hub.web.shapes import BlindSpot, BlindSpots, Name
+
+NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT, PlatformState.LEFT}
+BOUND = {Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.FAILED, Outcome.REINSTATED}
+
+
+def ranked(
+    platforms: Mapping[str, Platform], shown: Mapping[str, Coverage], reported: Mapping[str, int]
+) -> list[blindspots.BlindSpot]:
+    """Unconnected platforms, and names nobody knows, the most stale bindings first.
+
+    Args:
+        reported: how many distinct numbers people reported, by platform id or plain name.
+    """
+    everywhere = max((one.in_force for one in shown.values()), default=0)
+    unanswered = [
+        Unanswered(one.id, one.users_estimate, shown[one.id].in_force, reported.get(one.id, 0))
+        for one in platforms.values()
+        if one.state not in NOT_UNCONNECTED and one.id in shown
+    ]
+    unanswered += [
+        Unanswered(other, None, everywhere, count) for other, count in reported.items() if other not in platforms
+    ]
+    return rank(unanswered, list(_answered(platforms, shown.values())))
+
+
+def _answered(platforms: Mapping[str, Platform], shown: Iterable[Coverage]) -> Iterable[Answered]:
+    for one in shown:
+        platform = platforms.get(one.platform)
+        if platform is None or platform.users_estimate is None or one.state is not PlatformState.CONNECTED:
+            continue
+        outcomes = dict(one.outcomes)
+        bound = sum(outcomes.get(outcome, 0) for outcome in BOUND)
+        yield Answered(platform.users_estimate, sum(outcomes.values()), bound)
+
+
+def blind_spots(sight: Sight) -> BlindSpots:
+    """The page."""
+    board = sight.board
+    reported = {one: len(numbers) for one, numbers in reported_numbers(board.disputes.reports.values()).items()}
+    found = ranked(board.roster.platforms, board.coverage, reported)
+    as_said = {plain_name(one.name): one.name for one in reversed(board.disputes.reports.values())}
+    return BlindSpots(
+        as_of=sight.as_of,
+        spots=[_spot(sight, one, reported.get(one.name, 0), as_said.get(one.name, one.name)) for one in found],
+    )
+
+
+def _spot(sight: Sight, spot: blindspots.BlindSpot, reported: int, as_said: str) -> BlindSpot:
+    platform, coverage = sight.board.roster.platforms.get(spot.name), sight.board.coverage.get(spot.name)
+    return BlindSpot(
+        id=None if platform is None else platform.id,
+        name=Name(zh=as_said, en=as_said) if platform is None else name(platform),
+        sector=None if platform is None else platform.sector,
+        tier=None if platform is None else platform.tier,
+        state=None if platform is None else platform.state,
+        must_connect=platform is not None and platform.must_connect,
+        users_estimate=None if platform is None else platform.users_estimate,
+        reported=reported,
+        expected=spot.expected,
+        low=spot.low,
+        high=spot.high,
+        sureness=spot.sureness,
+        would_close=0 if coverage is None else dict(coverage.gaps).get(GapClass.NOT_CONNECTED, 0),
+        exposed=0 if coverage is None else coverage.exposed,
+        incident=0 if coverage is None else coverage.incident,
+        guide=guide(platform),
+    )

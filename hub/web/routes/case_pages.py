@@ -1,0 +1,124 @@
+"""A case as a page: from the standings what is so now, from the archive what happened. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hub.archive.answers import CaseFacts, CaseHistory, Effects
+from hub.core.cases import Case
+from hub.core.model import DAY_MS, GapClass, Outcome, Platform, PlatformState, Source, Stage
+from hub.core.pairs import PairNow
+from hub.web import shapes
+from hub.web.board.platform_pages import guide, name
+
+CLEARED, PENDING, REFUSED = "cleared", "pending", "refused"
+
+
+def facts_of(case: Case) -> CaseFacts:
+    """What the fold of `releases` knows of a number's last case, as the archive would say it."""
+    return CaseFacts(
+        position=case.position,
+        operator=case.operator,
+        opened_as=case.opened_as,
+        stage=case.stage,
+        opened_at=case.published_at,
+        moved_at=case.last_at,
+        bound_before=case.bound_before,
+        cooling_until=case.cooling_until,
+        reissue_not_before=case.reissue_not_before,
+        reminders=case.reminders,
+    )
+
+
+def case_page(history: CaseHistory, pairs: Sequence[PairNow], stage: Stage, now_ms: int) -> shapes.Case:
+    """All of a case. `pairs`: at every platform on the roster; `stage`: as the standings have it."""
+    facts = history.case
+    said: dict[str, list[Effects]] = {}
+    for one in history.effects:
+        said.setdefault(one.platform, []).append(one)
+    counted = [one for one in pairs if one.in_force or one.shown is not None]
+    effects = [_effect(one, said.get(one.platform.id, []), stage, now_ms) for one in counted]
+    connected = [one for one in counted if one.in_force and one.gap is not GapClass.NOT_CONNECTED]
+    statuses = [status_of(one) for one in connected]
+    reissue = facts.reissue_not_before
+    return shapes.Case(
+        id=str(facts.position),
+        operator=facts.operator,
+        stage=stage,
+        opened_at=facts.opened_at,
+        cooling_until=facts.cooling_until,
+        reissue_not_before=reissue,
+        bound_before=facts.bound_before,
+        days_to_reissue=None if reissue is None else round((reissue - now_ms) / DAY_MS, 1),
+        cleared=statuses.count(CLEARED),
+        pending=statuses.count(PENDING),
+        refused=statuses.count(REFUSED),
+        unconnected=[one.platform.id for one in counted if one.gap is GapClass.NOT_CONNECTED],
+        effects=effects,
+        moments=_moments(history, now_ms),
+        status=overall(statuses),
+    )
+
+
+def overall(statuses: Iterable[str]) -> str:
+    """One word over the connected platforms: pending while any may still do something, then refused, then cleared."""
+    found = set(statuses)
+    return next((one for one in (PENDING, REFUSED) if one in found), CLEARED)
+
+
+def status_of(pair: PairNow) -> str:
+    """What a pair comes to: done or never there, still to be done, or kept."""
+    if pair.gap is None:
+        return CLEARED
+    return REFUSED if pair.gap is GapClass.DECLINED else PENDING
+
+
+def _effect(pair: PairNow, said: Sequence[Effects], stage: Stage, now_ms: int) -> shapes.Effect:
+    platform: Platform = pair.platform
+    gap, shown = pair.gap, pair.shown
+    blind = platform.state is not PlatformState.CONNECTED
+    return shapes.Effect(
+        platform=platform.id,
+        name=name(platform),
+        tier=platform.tier,
+        state=platform.state,
+        status=status_of(pair),
+        shown=shown,
+        gap=gap,
+        overdue=gap is not None and now_ms >= pair.deadline_at,
+        exposed=gap is not None and stage is Stage.RELEASED,
+        incident=gap is not None and stage is Stage.REASSIGNED,
+        disputed=pair.disputed,
+        restore_pending=pair.restore_pending,
+        received=pair.received,
+        first_said_at=min((one.first_at for one in said), default=None),
+        last_said_at=max((one.last_at for one in said), default=None),
+        deadline_at=pair.deadline_at if gap is not None else None,
+        guide=guide(platform) if blind and gap is not None else None,
+    )
+
+
+def _moments(history: CaseHistory, now_ms: int) -> list[shapes.Moment]:
+    happened = [
+        shapes.Moment(
+            at=one.at, kind=one.kind, what=one.what, who=one.who, breaches=list(one.breaches), source=one.source
+        )
+        for one in history.happened
+        if one.at <= now_ms
+    ]
+    effects = [
+        shapes.Moment(
+            at=one.first_at, kind="effect", what=str(one.outcome), who=one.platform, source=str(one.first_ack)
+        )
+        for one in history.effects
+        if one.outcome is not Outcome.NOT_BOUND
+    ]
+    return sorted(happened + effects, key=lambda one: one.at)
+
+
+def position_of(text: str) -> Source | None:
+    """A case's id, such as `7-120033`; None if it is none."""
+    first, _, second = text.partition("-")
+    if not (first.isdecimal() and second.isdecimal() and text.isascii() and len(first) <= 5 and len(second) <= 18):
+        return None
+    return Source(int(first), int(second))

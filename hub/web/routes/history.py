@@ -1,0 +1,105 @@
+"""Routes of what happened: breaches, refusals, lookups, clean-ups. All from the archive, by pages, newest first.
+
+Annotations are evaluated here (no `from __future__`): FastAPI reads them.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import Path, Request
+
+from hub.core.model import REFUSAL_TODO, GapClass, Source
+from hub.core.pairs import PairNow
+from hub.problems import Problem
+from hub.web import shapes
+from hub.web.access.who import STAFF
+from hub.web.board import operator_pages
+from hub.web.routes.case_pages import overall, status_of
+from hub.web.routes.routing import TABLE, Asker, Before, Limit, Routes, table
+
+OperatorId = Annotated[str, Path(max_length=200)]
+
+
+def add_history(routes: Routes) -> None:
+    """The lists."""
+    _add_breaches(routes)
+    _add_clean_ups(routes)
+    live, archive = routes.parts.live, routes.parts.archive
+
+    @routes.get("/v1/refusals", response_model=shapes.RefusalPage, **TABLE)
+    async def refusals(request: Request, asker: Asker, before: Before = None, limit: Limit = 100) -> Any:
+        """Refused messages, without their content; one's own, unless one is of the hub."""
+        sender = None if asker.role in STAFF else asker.subject
+        found = await archive.ask(lambda history: history.refusals(sender=sender, before=before, limit=limit))
+        rows = [
+            shapes.RefusalRow(
+                at=one.at,
+                topic=one.topic,
+                source=str(one.source),
+                sender=one.sender,
+                reason=one.reason,
+                todo=REFUSAL_TODO[one.reason],
+            )
+            for one in found.refusals
+        ]
+        page = shapes.RefusalPage(as_of=live.as_of(), refusals=rows, next=found.next)
+        return table(request, page, shapes.RefusalRow, rows)
+
+    @routes.get("/v1/lookups", response_model=shapes.LookupPage, **TABLE)
+    async def lookups(request: Request, before: Before = None, limit: Limit = 100) -> Any:
+        """Who asked about numbers; never the numbers."""
+        found = await archive.ask(lambda history: history.lookups(before=before, limit=limit))
+        rows = [shapes.LookupRow(**{**one._asdict(), "kind": str(one.kind)}) for one in found.lookups]
+        page = shapes.LookupPage(as_of=live.as_of(), lookups=rows, next=found.next)
+        return table(request, page, shapes.LookupRow, rows)
+
+
+def _add_breaches(routes: Routes) -> None:
+    live, archive = routes.parts.live, routes.parts.archive
+
+    @routes.get("/v1/operators/{operator_id}/breaches", 404, response_model=shapes.BreachPage, **TABLE)
+    async def breaches(
+        request: Request, operator_id: OperatorId, asker: Asker, before: Before = None, limit: Limit = 100
+    ) -> Any:
+        """An operator's duties not met, newest first; those of whole days on the first page."""
+        own = asker.role in STAFF or asker.subject == operator_id
+        daily = operator_pages.daily_breaches(live.sight(), operator_id) if own else None
+        if daily is None:
+            raise Problem(404, "NO_OPERATOR", "no such operator to be shown", "See /v1/operators for those there are.")
+        found = await archive.ask(lambda history: history.breaches(operator_id, before=before, limit=limit))
+        rows = [
+            shapes.BreachRow(breach=one.breach, at=one.at, case=_text(one.case), source=str(one.source))
+            for one in found.breaches
+        ]
+        if before is None:
+            rows = sorted(rows + daily, key=lambda one: -one.at)
+        page = shapes.BreachPage(as_of=live.as_of(), operator=operator_id, breaches=rows, next=found.next)
+        return table(request, page, shapes.BreachRow, rows)
+
+
+def _add_clean_ups(routes: Routes) -> None:
+    live, archive, standings = routes.parts.live, routes.parts.archive, routes.parts.desk.standings
+
+    @routes.get("/v1/clean-ups")
+    async def clean_ups(asker: Asker, before: Before = None, limit: Limit = 100) -> shapes.CleanUps:
+        """The operator's clean-ups of numbers in new hands, and how each stands."""
+        found = await archive.ask(lambda history: history.clean_ups(asker.subject, before=before, limit=limit))
+        rows = [
+            shapes.CleanUp(
+                case=str(one.case), asked_at=one.asked_at, stage=one.stage, **standing(standings.pairs(one.case))
+            )
+            for one in found.clean_ups
+        ]
+        return shapes.CleanUps(as_of=live.as_of(), clean_ups=rows, next=found.next)
+
+
+def standing(pairs: list[PairNow]) -> dict[str, Any]:
+    """How a case stands, as its operator may know: one word over the connected platforms, and how many are not."""
+    connected = [one for one in pairs if one.in_force and one.gap is not GapClass.NOT_CONNECTED]
+    return {
+        "status": overall(map(status_of, connected)),
+        "unconnected": sum(one.gap is GapClass.NOT_CONNECTED for one in pairs),
+    }
+
+
+def _text(position: Source | None) -> str | None:
+    return None if position is None else str(position)

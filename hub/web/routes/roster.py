@@ -1,0 +1,94 @@
+"""Routes of the roster: its records, and the state of a platform.
+
+Annotations are evaluated here (no `from __future__`): FastAPI reads them.
+"""
+
+from typing import Annotated
+
+from fastapi import Path
+
+from hub.core.model import Key, Operator, Platform
+from hub.core.roster import Roster
+from hub.core.roster_life import change_state
+from hub.errors import HubError
+from hub.problems import Problem
+from hub.registrar import registrar
+from hub.roster_desk import roster_desk
+from hub.settings import HubAddress
+from hub.web import shapes
+from hub.web.board.platform_pages import guide, name
+from hub.web.routes.routing import Asker, Routes
+
+PlatformId = Annotated[str, Path(max_length=200)]
+
+
+def add_roster(routes: Routes) -> None:
+    """The routes."""
+    parts = routes.parts
+    board = parts.live.board
+
+    @routes.get("/v1/roster/platforms")
+    async def platforms() -> shapes.RosterPlatforms:
+        """Every platform's record."""
+        found = sorted(board.roster.platforms.values(), key=lambda one: one.id)
+        return shapes.RosterPlatforms(as_of=parts.live.as_of(), platforms=[platform_record(one) for one in found])
+
+    @routes.get("/v1/roster/operators")
+    async def operators() -> shapes.RosterOperators:
+        """Every operator's record."""
+        found = sorted(board.roster.operators.values(), key=lambda one: one.id)
+        return shapes.RosterOperators(as_of=parts.live.as_of(), operators=[operator_record(one) for one in found])
+
+    @routes.post("/v1/roster/platforms/{platform_id}/state", 404, 409)
+    async def state(platform_id: PlatformId, wish: shapes.StateQuestion, asker: Asker) -> shapes.RosterPlatform:
+        """Move a platform to another state; by whom stands in its history."""
+        note = f"{asker.subject}: {wish.note}" if wish.note else asker.subject
+        now_ms = parts.live.now_ms()
+
+        def change(found: Platform | None, _: Roster) -> Platform:
+            if found is None:
+                raise Problem(404, "NO_PLATFORM", "not on the roster", "See /v1/roster/platforms.")
+            return change_state(found, wish.state, now_ms, note)
+
+        hub_log = parts.hub_log
+        settings = parts.settings
+        address = HubAddress(settings.bootstrap_servers, hub_log.hub_id, hub_log.partitions, settings.security)
+        try:
+            async with roster_desk(address) as desk:
+                changed = await desk.change(Platform, platform_id, change)
+        except HubError as wrong:
+            raise Problem(409, "DOES_NOT_FOLLOW", wrong.message, wrong.todo) from None
+        async with registrar(address) as made:
+            await made.make_inboxes([changed], hub_log)
+        return platform_record(changed)
+
+
+def platform_record(one: Platform) -> shapes.RosterPlatform:
+    """A platform's record as the API says it."""
+    return shapes.RosterPlatform(
+        id=one.id,
+        name=name(one),
+        sector=one.sector,
+        tier=one.tier,
+        state=one.state,
+        channel=one.channel,
+        left_at=one.left_at,
+        must_connect=one.must_connect,
+        users_estimate=one.users_estimate,
+        guide=guide(one),
+        keys=[_key(key) for key in one.keys],
+        history=[shapes.StateAt(at=each.at, state=each.state, note=each.note) for each in one.history],
+    )
+
+
+def operator_record(one: Operator) -> shapes.RosterOperator:
+    """An operator's record as the API says it."""
+    plain = one._asdict()
+    for changed in ("name", "ranges", "keys"):
+        plain.pop(changed)
+    named = shapes.Name(zh=one.name.zh, en=one.name.en)
+    return shapes.RosterOperator(name=named, ranges=list(one.ranges), keys=[_key(key) for key in one.keys], **plain)
+
+
+def _key(key: Key) -> shapes.RosterKey:
+    return shapes.RosterKey(**{**key._asdict(), "public": key.public.hex()})

@@ -1,0 +1,1 @@
+"""Where every case stands with every platform, and clearance decided on it."""
