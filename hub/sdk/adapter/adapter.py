@@ -1,8 +1,7 @@
 """The adapter of one platform: reads `releases`, acts on its account store, acknowledges. A shell without rules.
 
-The loop is: collect a batch, carry it out in one transaction (`handling`), send what is committed and not yet
-acknowledged, forget it once the broker has it. A crash anywhere is made good at the next start: the store says where
-to read on, and what is still to be acknowledged is sent first. To acknowledge twice does no harm.
+The loop: collect a batch, carry it out in one transaction (`handling`), send what is committed, forget it once the broker
+has it. After a crash the store says where to read on, and what was not acknowledged is sent first; twice does no harm.
 """
 
 from __future__ import annotations
