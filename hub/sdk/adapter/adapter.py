@@ -1,7 +1,7 @@
 """The adapter of one platform: reads `releases`, acts on its account store, acknowledges. A shell without rules.
 
 The loop: collect a batch, carry it out in one transaction (`handling`), send what is committed, forget it once the
-broker has it. After a crash the store says where to read on, and what was not acknowledged is sent first; twice is fine.
+broker has it. After a crash the store says where to read on, and what was not acknowledged is sent first.
 """
 
 from __future__ import annotations
