@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 from aiokafka.errors import KafkaError
 from fastapi import Depends, FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 
 from hub import problems
@@ -32,7 +31,7 @@ from hub.delivery.replays import NOTICES_MAX, Wanted, page, span
 from hub.delivery.service import Delivery
 from hub.delivery.status import status_of
 from hub.errors import HubError
-from hub.problems import Problem
+from hub.problems import Problem, answer_with_problems
 
 DRAFT_BYTES_MAX = 1024 * 1024
 FILES_LISTED_MAX = 400
@@ -45,8 +44,7 @@ BASE = "/v1/platforms/{platform_id}"
 def platform_app(delivery: Delivery) -> FastAPI:
     """The app."""
     app = FastAPI(title="unbind-hub delivery", version="1", docs_url=None, redoc_url=None)
-    app.add_exception_handler(Problem, problems.answer)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    answer_with_problems(app)
     for fault in (HubError, KafkaError):
         app.add_exception_handler(fault, _hub_fault)
     app.middleware("http")(_counted(delivery))
@@ -249,13 +247,6 @@ async def _body(request: Request, most_bytes: int) -> bytes:
         if len(found) > most_bytes:
             raise Problem(413, "TOO_LARGE", f"more than {most_bytes} bytes", "Send less at once.")
     return bytes(found)
-
-
-async def _invalid(request: Request, wrong: Exception) -> Response:
-    """What FastAPI finds wrong with a path, a query or a body, without quoting it."""
-    assert isinstance(wrong, RequestValidationError), "registered for this class alone"
-    where = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in wrong.errors()[:5])
-    return problems.answer(request, Problem(422, "BAD_REQUEST", where, "See /openapi.json."))
 
 
 async def _hub_fault(request: Request, wrong: Exception) -> Response:

@@ -16,11 +16,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.exceptions import HTTPException
 
 from hub.core.model import Stage
 from hub.platform import camara
-from hub.platform.problems import BodyLimit, faults, no_such_page, problem
+from hub.problems import BodyLimit, Problem, answer, answer_with_problems, invalid
 from hub.sdk.login.check import Advice, LoginCheck, Operation, Reason, Recycled, Signals, Verdict
 from hub.sdk.times import iso_time
 
@@ -28,7 +27,7 @@ BATCH_MAX = 1_000
 NUMBER_CHARS_MAX = 64
 RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The question is not one.", "content": {"application/problem+json": {}}},
+    422: {"description": "The question is not one.", "content": {"application/problem+json": {}}},
     503: {
         "description": "The record cannot be read: treat it as unknown.",
         "content": {"application/problem+json": {}},
@@ -97,9 +96,6 @@ class Health(BaseModel):
     as_of: str | None
 
 
-FIELDS = (*Question.model_fields, *Questions.model_fields, *Seen.model_fields)
-
-
 def web(check: LoginCheck, *, zone: str = "UTC") -> FastAPI:
     """The service.
 
@@ -108,8 +104,8 @@ def web(check: LoginCheck, *, zone: str = "UTC") -> FastAPI:
     """
     app = FastAPI(title="Unbind hub login check", version="1", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit)
+    answer_with_problems(app)
     app.add_exception_handler(RequestValidationError, _refuse)
-    app.add_exception_handler(HTTPException, no_such_page)
     app.add_exception_handler(SQLAlchemyError, _cannot_read)
     camara.mount(app, check, zone)
 
@@ -178,11 +174,11 @@ def _time(at_ms: int | None) -> str | None:
 async def _refuse(request: Request, wrong: Exception) -> JSONResponse:
     if request.url.path.startswith(camara.PREFIX):
         return camara.refuse(wrong)
-    assert isinstance(wrong, RequestValidationError)
-    return problem(400, "See `errors`.", errors=faults(wrong.errors(), FIELDS))
+    return invalid(request, wrong)
 
 
 async def _cannot_read(request: Request, _: Exception) -> JSONResponse:
     if request.url.path.startswith(camara.PREFIX):
         return camara.unavailable()
-    return problem(503, "The record of last cases cannot be read. Treat it as unknown.")
+    away = "the record of last cases cannot be read"
+    return answer(request, Problem(503, "RECORD_AWAY", away, "Treat it as unknown.", retry_after_s=5))

@@ -6,19 +6,14 @@ Annotations are evaluated here (no `from __future__`): FastAPI reads them.
 import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from typing import Any
 
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import Receive, Scope, Send
 
 from hub import problems
 from hub.errors import HubError, OperatorError
-from hub.platform.problems import BodyLimit
-from hub.problems import Problem
+from hub.problems import BodyLimit, Problem, answer_with_problems
 from hub.web import shapes
 from hub.web.access.who import WHO
 from hub.web.parts import Parts
@@ -31,7 +26,6 @@ from hub.web.routes.pages import HEADERS, mount_dashboard
 from hub.web.routes.roster import add_roster
 from hub.web.routes.routing import Routes
 
-BODY_BYTES_MAX = 1024 * 1024
 GZIP_BYTES_MIN = 1_000
 ABOUT = """Operators decide whether a number may be handed out, regulators see where the blind spots are, an owner
 learns what is left. Times are UTC milliseconds. Every error is a problem (RFC 9457) with what to do. Numbers come in
@@ -48,16 +42,13 @@ def web_app(parts: Parts) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.add_exception_handler(Problem, problems.answer)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _no_such)
+    answer_with_problems(app)
     app.add_exception_handler(OperatorError, _asker_fault)
     for fault in (HubError, KafkaError):
         app.add_exception_handler(fault, _hub_fault)
-    app.add_exception_handler(Exception, _broken)
     app.middleware("http")(_measured(parts))
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN)
-    app.add_middleware(BodyLimit, most=BODY_BYTES_MAX, refusal=_too_large)
+    app.add_middleware(BodyLimit)
 
     @app.get("/healthz", include_in_schema=False)
     async def health() -> shapes.Health:
@@ -74,34 +65,6 @@ def web_app(parts: Parts) -> FastAPI:
     return app
 
 
-async def _invalid(request: Request, wrong: Exception) -> Response:
-    """What FastAPI finds wrong with a path, a query or a body, without quoting it."""
-    assert isinstance(wrong, RequestValidationError), "registered for this class alone"
-    where = "; ".join(f"{_place(one['loc'])}: {one['type']}" for one in wrong.errors()[:5])
-    return problems.answer(request, Problem(422, "BAD_REQUEST", where, "See /openapi.json."))
-
-
-def _place(loc: tuple[Any, ...]) -> str:
-    """Where, by positions and known names; a name the sender made up may be anything."""
-    known = {name for one in vars(shapes).values() if hasattr(one, "model_fields") for name in one.model_fields}
-    known |= {"body", "query", "path", "header", "from", "limit", "before", "days", "platform_id", "case_id"}
-    return ".".join(str(one) if isinstance(one, int) or one in known else "(unknown field)" for one in loc)
-
-
-async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
-    """A body over the bound."""
-    refused = Problem(413, "TOO_LARGE", f"more than {BODY_BYTES_MAX} bytes", "Send less at once.")
-    await problems.answer(Request(scope), refused)(scope, receive, send)
-
-
-async def _no_such(request: Request, wrong: Exception) -> Response:
-    assert isinstance(wrong, HTTPException), "registered for this class alone"
-    word = {404: "NO_SUCH_PAGE", 405: "NO_SUCH_METHOD", 400: "BAD_REQUEST"}.get(wrong.status_code, "REFUSED")
-    answer = problems.answer(request, Problem(wrong.status_code, word, "not here", "See /openapi.json."))
-    answer.headers.update(wrong.headers or {})
-    return answer
-
-
 async def _asker_fault(request: Request, wrong: Exception) -> Response:
     assert isinstance(wrong, OperatorError), "registered for this class alone"
     return problems.answer(request, Problem(422, "BAD_REQUEST", wrong.message, wrong.todo))
@@ -112,12 +75,6 @@ async def _hub_fault(request: Request, wrong: Exception) -> Response:
     if isinstance(wrong, HubError):
         detail, todo = wrong.message, wrong.todo
     return problems.answer(request, Problem(503, "HUB_AWAY", detail, todo, retry_after_s=30))
-
-
-async def _broken(request: Request, wrong: Exception) -> Response:
-    """A mistake of ours. Its text might quote what was asked; its kind does not."""
-    todo = "Tell the hub's staff when it happened."
-    return problems.answer(request, Problem(500, "HUB_FAULT", type(wrong).__name__, todo))
 
 
 def _measured(parts: Parts) -> Callable[..., Awaitable[Response]]:

@@ -119,7 +119,7 @@ def test_a_batch_is_answered_in_order(side: Side) -> None:
     expected = {NUMBER: "yes", OTHER: "yes", THIRD: "no"}
     assert [one["recycled"] for one in answers] == [expected[one] for one in numbers[:BATCH_MAX]]
     refused = side.http.post("/v1/checks", json={"checks": [*asked, asked[0]]})
-    assert (refused.status_code, refused.json()["errors"][0]["at"]) == (400, "checks")
+    assert (refused.status_code, refused.json()["errors"][0]["at"]) == (422, "checks")
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_a_question_that_is_none_is_a_problem(side: Side, change: dict[str, Any]
     """What is wrong is said by its place and in RFC 9457's form, and nothing that was sent is said back."""
     words = {"number": NUMBER, "bound_since": iso_time(OLD), **STRANGER, **change}
     answer = side.http.post("/v1/check", json=words)
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
-    assert {"type", "title", "status", "detail", "errors"} == set(answer.json())
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert {"type", "title", "status", "detail", "reason", "todo", "errors"} == set(answer.json())
     assert at in [one["at"] for one in answer.json()["errors"]]
     assert NUMBER[3:] not in answer.text
 
@@ -154,7 +154,7 @@ def test_nothing_of_a_question_is_guessed(side: Side, left_out: str) -> None:
     words = {"number": NUMBER, "bound_since": None, **STRANGER}
     del words[left_out]
     answer = side.http.post("/v1/check", json=words)
-    assert (answer.status_code, answer.json()["errors"][0]["at"]) == (400, left_out)
+    assert (answer.status_code, answer.json()["errors"][0]["at"]) == (422, left_out)
 
 
 def test_what_is_no_request_is_a_problem_too(side: Side) -> None:
@@ -166,7 +166,7 @@ def test_what_is_no_request_is_a_problem_too(side: Side) -> None:
         side.http.get("/v1/check"),
         side.http.post("/v1/check", content=big),
     ]
-    assert [one.status_code for one in found] == [400, 404, 405, 413]
+    assert [one.status_code for one in found] == [422, 404, 405, 413]
     assert {one.headers["content-type"] for one in found} == {"application/problem+json"}
     assert not any(NUMBER[3:] in one.text for one in found)
 
