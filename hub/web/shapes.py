@@ -86,7 +86,10 @@ class Today(Shape):
 
 
 class Overview(Shape):
-    """Everything at a glance. `connected` and `unconnected` are the two halves of `pairs`."""
+    """Everything at a glance. `connected` and `unconnected` are the two halves of `pairs`.
+
+    `in_tens`, here and elsewhere: what platforms said is told in tens, rounded down; for all but registrar and auditor.
+    """
 
     as_of: AsOf
     pairs: Pairs
@@ -97,6 +100,7 @@ class Overview(Shape):
     cases: dict[Stage, int]
     today: Today
     hours_to_effect_median: float | None = None
+    in_tens: bool = False
 
 
 class PlatformRow(Shape):
@@ -124,6 +128,7 @@ class Platforms(Shape):
     as_of: AsOf
     platforms: list[PlatformRow]
     suppressed: int = 0
+    in_tens: bool = False
 
 
 class Cell(Shape):
@@ -152,6 +157,7 @@ class Heatmap(Shape):
     as_of: AsOf
     days: list[str]
     rows: list[HeatmapRow]
+    in_tens: bool = False
 
 
 class StateAt(Shape):
@@ -173,6 +179,7 @@ class PlatformDetail(Shape):
     cells: list[Cell | None]
     users_estimate: int | None = None
     guide: Guide
+    in_tens: bool = False
 
 
 class BlindSpot(Shape):

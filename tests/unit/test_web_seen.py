@@ -58,6 +58,7 @@ def row(in_force: int, **counts: int) -> shapes.PlatformRow:
 
 
 AS_OF = shapes.AsOf(now_ms=1, read_at=1)
+TODAY = shapes.Today()
 
 
 @pytest.mark.parametrize("role", PUBLIC)
@@ -69,13 +70,17 @@ def test_a_platform_with_few_cases_is_left_out_and_counted(role: Role, in_force:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_small_entries_of_a_breakdown_are_the_staffs_and_ones_own(role: Role) -> None:
-    """Nobody else learns that five accounts were unbound at a bank."""
-    found = shapes.Platforms(as_of=AS_OF, platforms=[row(100, UNBOUND=5, NOT_BOUND=95)])
-    (shown,) = seen.platforms(found, caller(role)).platforms
+def test_exact_counts_are_the_staffs_and_ones_own(role: Role) -> None:
+    """Nobody else learns that five accounts were unbound at a bank, nor which of two banks one more case was at."""
+    found = shapes.Platforms(as_of=AS_OF, platforms=[row(105, UNBOUND=5, NOT_BOUND=97)])
+    one_more = shapes.Platforms(as_of=AS_OF, platforms=[row(105, UNBOUND=6, NOT_BOUND=98)])
+    shown = seen.platforms(found, caller(role))
     whole = role in STAFF
-    assert (Outcome.UNBOUND in shown.pairs.outcomes) == whole
-    assert shown.pairs.outcomes[Outcome.NOT_BOUND] == 95
+    exact = {Outcome.UNBOUND: 5, Outcome.NOT_BOUND: 97}
+    assert shown.platforms[0].pairs.outcomes == (exact if whole else {Outcome.NOT_BOUND: 90})
+    assert shown.platforms[0].pairs.resolved == (105 if whole else 100)
+    assert (shown == seen.platforms(one_more, caller(role))) != whole
+    assert shown.in_tens != whole
     assert seen.platforms(found, caller(Role.PLATFORM, "bank")).platforms == found.platforms
 
 
@@ -207,3 +212,19 @@ def test_an_operators_case_has_one_word() -> None:
     assert (shown.effects, shown.cleared, shown.pending, shown.refused) == (None, None, None, None)
     assert (shown.status, shown.unconnected) == ("pending", ["gym"])
     assert seen.case(whole, caller(Role.AUDITOR)) == whole
+
+
+COUNTS = st.integers(0, 10_000)
+
+
+@given(st.builds(shapes.Pairs, **dict.fromkeys(shapes.Pairs.model_fields.keys() - {"outcomes", "gaps"}, COUNTS)))
+def test_every_count_of_what_platforms_said_is_in_tens(pairs: shapes.Pairs) -> None:
+    """What the public sees is at least ten, a multiple of ten, and at most nine below the truth."""
+    whole = shapes.Overview(
+        as_of=AS_OF, pairs=pairs, connected=pairs, unconnected=pairs, platforms={}, degraded=0, cases={}, today=TODAY
+    )
+    shown = seen.overview(whole, caller(Role.VIEWER)).pairs
+    for name in shapes.Pairs.model_fields.keys() - {"in_force", "outcomes", "gaps"}:
+        told, truth = getattr(shown, name), getattr(pairs, name)
+        assert (told % 10, 0 <= truth - told <= 9) == (0, True)
+    assert shown.in_force == pairs.in_force

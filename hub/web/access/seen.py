@@ -2,9 +2,10 @@
 
 1. Registrar and auditor see everything.
 2. A platform sees itself, and of the others what everybody sees.
-3. Everybody else sees public figures. A count of 1 to 9 in a public table is left out (small cells): of a breakdown the
-   entry, of a heat map the cell, of the platforms the row, and `suppressed` says how many rows that were. Nothing is
-   rounded or set to nought, so what is shown is true.
+3. Everybody else sees public figures. Where fewer than ten cases are in force, the row or the cell is left out, and
+   `suppressed` says how many rows that were. What platforms said is told in tens, rounded down, so a count is "at
+   least so many"; `in_tens` says so. An operator that publishes one case and looks before and after does not see
+   whose count moved by one. How many cases are in force is exact: it follows from the roster, not from accounts.
 4. Names that no roster knows are what a person said; they are for registrar and auditor.
 5. An operator sees its own row of the operators whole, and of a case neither effects nor counts by platform.
 """
@@ -32,7 +33,7 @@ def overview(found: shapes.Overview, caller: Caller) -> shapes.Overview:
     if caller.role in STAFF:
         return found
     halves = {name: _pairs(getattr(found, name)) for name in ("pairs", "connected", "unconnected")}
-    return found.model_copy(update=halves)
+    return found.model_copy(update={**halves, "in_tens": True})
 
 
 def platforms(found: shapes.Platforms, caller: Caller) -> shapes.Platforms:
@@ -40,7 +41,8 @@ def platforms(found: shapes.Platforms, caller: Caller) -> shapes.Platforms:
     if caller.role in STAFF:
         return found
     rows = [one for one in (_row(row, caller) for row in found.platforms) if one is not None]
-    return found.model_copy(update={"platforms": rows, "suppressed": len(found.platforms) - len(rows)})
+    suppressed = len(found.platforms) - len(rows)
+    return found.model_copy(update={"platforms": rows, "suppressed": suppressed, "in_tens": True})
 
 
 def platform(found: shapes.PlatformDetail, caller: Caller) -> shapes.PlatformDetail | None:
@@ -51,16 +53,19 @@ def platform(found: shapes.PlatformDetail, caller: Caller) -> shapes.PlatformDet
     if row is None:
         return None
     history = [one.model_copy(update={"note": None}) for one in found.history]
-    return found.model_copy(update={"platform": row, "history": history, "cells": [_cell(one) for one in found.cells]})
+    cells = [_cell(one) for one in found.cells]
+    return found.model_copy(update={"platform": row, "history": history, "cells": cells, "in_tens": True})
 
 
 def heatmap(found: shapes.Heatmap, caller: Caller) -> shapes.Heatmap:
     """The map without its small cells."""
+    if caller.role in STAFF:
+        return found
     rows = [
         row if _is_own(row.id, caller) else row.model_copy(update={"cells": [_cell(one) for one in row.cells]})
         for row in found.rows
     ]
-    return found.model_copy(update={"rows": rows})
+    return found.model_copy(update={"rows": rows, "in_tens": True})
 
 
 def blind_spots(found: shapes.BlindSpots, caller: Caller) -> shapes.BlindSpots:
@@ -110,13 +115,25 @@ def _row(row: shapes.PlatformRow, caller: Caller) -> shapes.PlatformRow | None:
 
 
 def _pairs(pairs: shapes.Pairs) -> shapes.Pairs:
-    return pairs.model_copy(update={"outcomes": _large(pairs.outcomes), "gaps": _large(pairs.gaps)})
+    """Pairs with everything but `in_force` in tens."""
+    counts = {name: value for name, value in pairs if isinstance(value, int) and name != "in_force"}
+    breakdowns = {"outcomes": _tens(pairs.outcomes), "gaps": _tens(pairs.gaps)}
+    return pairs.model_copy(update={**breakdowns, **{name: _ten(value) for name, value in counts.items()}})
 
 
 def _cell(cell: shapes.Cell | None) -> shapes.Cell | None:
     if cell is None or 0 < cell.in_force < SMALL:
         return None
-    return cell.model_copy(update={"outcomes": _large(cell.outcomes)})
+    coarse = {"resolved": _ten(cell.resolved), "takeover_safe": _ten(cell.takeover_safe)}
+    return cell.model_copy(update={"outcomes": _tens(cell.outcomes), **coarse})
+
+
+def _ten(count: int) -> int:
+    return count - count % 10
+
+
+def _tens(counts: Mapping[K, int]) -> dict[K, int]:
+    return {name: _ten(count) for name, count in counts.items() if count >= SMALL}
 
 
 def _large(counts: Mapping[K, int]) -> dict[K, int]:
