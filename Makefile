@@ -30,7 +30,7 @@ up: $(READY) ## a hub on this machine, until Ctrl-C
 	$(BIN)/unbind-hub up
 
 test: $(READY) ## every test, long suites in their short form
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile
 
 soak: $(READY) ## the long suites in full: kills, crowds, mutants
 	$(BIN)/python -m pytest -m soak -s
