@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -25,7 +26,10 @@ class Got(NamedTuple):
 
 
 class Receiver:
-    """Receives webhooks on a port of its own.
+    """Receives webhooks on a port and a path of its own.
+
+    The path is never used twice: a port that a receiver left free may be another's a moment later, and a sender that
+    still looks for the first is not to be counted by the second.
 
     Args:
         answer: the status of each request, by its number from 0.
@@ -40,20 +44,24 @@ class Receiver:
         self._answer = answer
         self._thinks_s = thinks_s
         self._lock = threading.Lock()
+        self._path = f"/{secrets.token_hex(8)}"
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                receiver._take(self)
+                if self.path == receiver._path:
+                    receiver._take(self)
+                else:
+                    self.send_error(404)
 
             def log_message(self, *_: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+        self.url = f"http://127.0.0.1:{self._server.server_port}{self._path}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def _take(self, request: Any) -> None:

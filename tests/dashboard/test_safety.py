@@ -71,11 +71,11 @@ def test_a_case_that_is_not_there_is_said(browser: Browser, sim: Simulator) -> N
         one.until("document.querySelector('main').innerText.includes('has no case')")
 
 
-def test_an_operator_sees_counts_and_no_platform_of_the_old_owner(browser: Browser, sim: Simulator) -> None:
-    """For an operator the case shows cleared, pending and refused, and no platform's effect."""
+def test_an_operator_sees_one_word_and_no_platform_of_the_old_owner(browser: Browser, sim: Simulator) -> None:
+    """For an operator the case shows one word over all connected platforms, and no platform's effect."""
     with visit(browser, sim.url, token="sim-operator") as one:
         one.go(f"case/{CASE}")
-        assert "sees counts" in one.text()
+        assert "sees one word over all connected platforms" in one.text()
         assert "CloudNook" not in one.text()
         assert one.page.locator("[data-key^=effects]").count() == 0
 
