@@ -11,8 +11,9 @@ EVENT_ID_REUSED if it is of another report).
 
 Rules of disputes (`Disputes`), folded from `reported` in offset order, the first record of an id counting:
 4. A report of a case opens a dispute with the platform it names; an accepted answer to that report ends it.
-5. A dispute makes a pair a gap (`hub.core.gaps`) where the platform says UNBOUND or NOT_BOUND. What it says then,
-   or said before, stays said. Who still disagrees reports again.
+5. A dispute makes a pair a gap of its own class (`hub.core.gaps`) whatever the platform said, so that nobody learns
+   what it said by reporting and looking. What it says then, or said before, stays said. Who still disagrees reports
+   again. Where it said nothing, there is nothing to dispute.
 """
 
 from __future__ import annotations
