@@ -70,6 +70,20 @@ def test_a_connected_platform_is_asked_and_owes_an_answer_in_time() -> None:
     assert ruling.receipt.state is PlatformState.CONNECTED
 
 
+def test_another_operator_does_not_learn_whether_there_is_a_case() -> None:
+    """The platform is asked all the same; the receipt of an operator without a stake in the number looks like any."""
+    elsewhere = last_case()._replace(operator="south")
+    mine, foreign = decide(report(), elsewhere), decide(report(number="+8613412345678"), elsewhere)
+    none = decide(report(number="+8613412345678"), None)
+    assert (mine.receipt.case, mine.receipt.deadline_at) == (CASE, NOW_MS + TIER_LIMIT_MS[1]), "it is in its range"
+    assert foreign.request is not None
+    assert foreign.accepted is not None
+    assert foreign.accepted.case == CASE
+    assert foreign.receipt == none.receipt
+    again = decide(report(number="+8613412345678"), elsewhere, foreign.accepted, offset=6)
+    assert (again.receipt.decision, again.receipt.case, again.receipt.deadline_at) == (Decision.DUPLICATE, None, None)
+
+
 @pytest.mark.parametrize("name", ["gym", "GYMNOW", "gym now", "健此", "ＧｙｍＮｏｗ"])
 def test_a_platform_is_known_by_its_id_and_names_however_they_are_written(name: str) -> None:
     """People write names as they like; the platform is found, and the reporter is given its guide."""
