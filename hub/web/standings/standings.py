@@ -253,7 +253,7 @@ async def _no_operator(_operator_id: str) -> Operator | None:
 async def open_standings(settings: WorkerSettings, hub_log: HubLog) -> AsyncIterator[Standings]:
     """Standings that follow the logs, and stop at the end. State is kept in `settings.data_dir`."""
     folder: Path = settings.data_dir / "standings"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds numbers
     opener = Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions, settings.check_signatures)
     async with AsyncExitStack() as stack:
         cases_store = CaseStore(folder / "cases", hub_log.log_id, hub_log.partitions)
