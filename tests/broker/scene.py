@@ -373,7 +373,7 @@ class Scene:
         assert set(found) == wanted
         return found
 
-    def final_coverage(self, platforms: Iterable[str], deadline_s: float = 30.0) -> dict[str, Coverage]:
+    def final_coverage(self, platforms: Iterable[str], deadline_s: float = DEADLINE_S) -> dict[str, Coverage]:
         """The coverage of platforms as of where the logs it depends on end now, or later."""
         wanted = set(platforms)
         acks, releases = self.ends(contracts.ACKS), tuple(self.ends(contracts.RELEASES))

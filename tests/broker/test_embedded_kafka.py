@@ -17,6 +17,7 @@ from aiokafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionErr
 
 from hub.errors import HubError
 from hub.local.kafka import EmbeddedKafka
+from hub.local.machine import free_port
 
 pytestmark = pytest.mark.broker
 
@@ -106,7 +107,7 @@ async def test_has_an_upper_bound_of_a_message(kafka: EmbeddedKafka) -> None:
 
 async def test_makes_no_topic_by_itself(kafka: EmbeddedKafka) -> None:
     """The local broker makes no topic that nobody created, so a misspelt name is an error."""
-    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, request_timeout_ms=1_000) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, request_timeout_ms=5_000) as producer:
         with pytest.raises(UnknownTopicOrPartitionError):
             await producer.send_and_wait("misspelt", b"1")
     assert "misspelt" not in await list_topics(kafka.bootstrap_servers)
@@ -139,9 +140,7 @@ async def test_survives_kill(tmp_path: Path) -> None:
         assert broker.bootstrap_servers == address
         assert await read_all(address, "kept") == [b"1", b"2"]
         broker.kill()
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        new_port = other.getsockname()[1]
+    new_port = free_port()
     with EmbeddedKafka(tmp_path, port=new_port) as moved:
         assert moved.bootstrap_servers == f"127.0.0.1:{new_port}"
         await send(moved.bootstrap_servers, "kept", b"3")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.broker
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 NAME = "stranger"
-END_S = 10.0
+END_S = 60.0
 HELD = {"cooled", "released", "reassigned", "restored", "withdrawn"}
 """Numbers with an account bound long ago; the others have one bound after the case opened, or none."""
 

@@ -70,9 +70,11 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 def is_stopped(child: Child) -> bool:
     """Whether a process is stopped by a signal (`man 5 proc`, the state in `stat`)."""
-    if child.ended.is_set():
+    try:
+        stat = Path(f"/proc/{child.process.pid}/stat").read_text(encoding="utf-8")
+    except OSError:  # it is gone
         return False
-    return Path(f"/proc/{child.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T"
+    return stat.rpartition(")")[2].split()[0] == "T"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 
 from hub.contracts import partition_of
 from hub.core.model import DAY_MS, Stage
+from hub.local.machine import free_port
 from hub.platform.sidecar import BATCH_MAX, web
 from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.login.check import LoginCheck, LoginCheckSettings
@@ -314,7 +315,7 @@ def test_the_command_serves(tmp_path: Path, by_config: bool) -> None:
     """`check-server`, given the platform's file or an address, answers on its port, prints no number, and ends."""
     harness = InSql(tmp_path)
     beat(harness.open(), LOGIN, range(PARTITIONS))
-    port = _free_port()
+    port = free_port()
     (tmp_path / "platform.yaml").write_text(CONFIG.format(url=f"sqlite:///{tmp_path / 'shop.db'}"), encoding="utf-8")
     where = ["--config", str(tmp_path / "platform.yaml")]
     if not by_config:
@@ -336,11 +337,3 @@ def test_the_command_serves(tmp_path: Path, by_config: bool) -> None:
     assert answer.json()["reason"] == "before_evidence"
     assert f"http://127.0.0.1:{port}" in said
     assert "0013" not in said
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
