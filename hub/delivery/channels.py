@@ -8,10 +8,6 @@ from typing import NamedTuple, Protocol
 from hub.delivery.health import Answer
 from hub.delivery.journal import Place
 
-WEBHOOK = "webhook"
-FILE = "file"
-KAFKA = "kafka"
-
 
 class Span(NamedTuple):
     """Positions of one partition, both ends included, and the SHA-256 of the last one's value."""

@@ -12,19 +12,21 @@ import random
 import ssl
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from hub import contracts
 from hub.clock import system_clock
 from hub.contracts import decode, partition_of
-from hub.core.model import RECEIPTS_ONLY, HubLog, Platform, PlatformState, Received
-from hub.delivery.channels import FILE, KAFKA, WEBHOOK, Channel
+from hub.core.channel import FILE, WEBHOOK, kind_of
+from hub.core.model import RECEIPTS_ONLY, HubLog, PlatformState, Received
+from hub.delivery.channels import Channel
 from hub.delivery.courier import Courier, Office
 from hub.delivery.day_files import DayFiles
 from hub.delivery.files import FileChannel
 from hub.delivery.journal import Journal
+from hub.delivery.keys import hub_key
 from hub.delivery.metrics import DeliveryMetrics
 from hub.delivery.receipts import Receipts, receipt_key
 from hub.delivery.releases import KafkaReleases
@@ -79,19 +81,6 @@ class ReceivedBook(Follower):
     def of(self, platform: str) -> dict[int, int]:
         """By partition, inclusive."""
         return self.through.get(platform, {})
-
-
-class Kind(NamedTuple):
-    """How a platform is reached: its channel's kind, and what comes with it."""
-
-    kind: str
-    address: str = ""
-
-
-def kind_of(platform: Platform) -> Kind:
-    """The channel on a platform's roster record; an unknown word is kept as its kind."""
-    word, _, rest = (platform.channel or KAFKA).strip().partition(" ")
-    return Kind(word, rest.strip())
 
 
 class Delivery:
@@ -224,8 +213,6 @@ async def make_delivery(settings: DeliverySettings) -> Delivery:
         HubError: no Kafka, or no hub in it.
         UnbindError: the key cannot be used.
     """
-    from hub.delivery.keys import hub_key
-
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     hub_log = await read_hub_log(
         WorkerSettings(settings.bootstrap_servers, settings.data_dir, "delivery", security=settings.security)
