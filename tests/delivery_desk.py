@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,8 @@ from hub.contracts import encode
 from hub.core.model import DAY_MS, HubLog, ReleaseNotice, Source, Stage, Subject
 from hub.delivery.channels import Channel, Span
 from hub.delivery.courier import Courier, Office
+from hub.delivery.health import Health, ReceiverState
+from hub.delivery.inbox import Letter
 from hub.delivery.journal import Journal
 from hub.delivery.metrics import DeliveryMetrics
 from hub.delivery.releases import Told, tell
@@ -24,22 +27,23 @@ DEADLINE_S = 20.0
 QUICK = Patience(
     backoff_s=0.01,
     backoff_max_s=0.05,
-    degraded_after_s=0.3,
+    degraded_after_s=60.0,
     degraded_backoff_max_s=0.1,
-    suspended_after_s=1.0,
+    suspended_after_s=600.0,
     probe_s=0.2,
     retry_after_max_s=0.5,
 )
+"""Tries soon, judges late: on a slow machine nobody is degraded but whom a test degrades."""
 
 
 def quick_settings(folder: Path, **changes: object) -> DeliverySettings:
-    """Settings for receivers of a test: short patience, local addresses."""
+    """Settings for receivers of a test: local addresses, small messages; no time-out that a good one could miss."""
     given: dict[str, object] = {
-        "answer_timeout_s": 0.5,
-        "connect_timeout_s": 0.5,
+        "answer_timeout_s": 10.0,
+        "connect_timeout_s": 10.0,
         "batch_notices_max": 7,
         "private_addresses": True,
-        "offer_s": 0.05,
+        "offer_s": 10.0,
         "spread_s": 0.0,
     }
     return DeliverySettings("", folder, **(given | changes))  # type: ignore[arg-type]
@@ -112,6 +116,37 @@ class Receipts:
             self.through[one.partition] = max(one.last, self.through.get(one.partition, -1))
 
 
+class MemoryInboxes:
+    """An inbox in memory: that of every platform."""
+
+    def __init__(self) -> None:
+        self._letters: list[Letter] = []
+
+    def tell(self, word: str) -> None:
+        """Put a message there."""
+        offset = len(self._letters)
+        body = json.dumps({"offset": offset, "kind": None, "message": word}).encode()
+        self._letters.append(Letter(offset, 1_750_000_000_000, body))
+
+    async def read(self, platform: str, first: int) -> Letter | None:
+        """The first message from an offset on."""
+        del platform
+        return next((one for one in self._letters if one.offset >= first), None)
+
+
+class StatesSeen(DeliveryMetrics):
+    """Delivery's metrics, which keep every state they were shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.states: list[ReceiverState] = []
+
+    def show(self, platform: str, health: Health) -> None:
+        """Keep it, and show it."""
+        self.states.append(health.state)
+        super().show(platform, health)
+
+
 async def soon(what: str, condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
     """Wait for a condition.
 
@@ -126,12 +161,19 @@ async def soon(what: str, condition: Callable[[], object], deadline_s: float = D
 
 @asynccontextmanager
 async def carrying(
-    folder: Path, channel: Channel, releases: MemoryReleases, receipts: Receipts, received: dict[int, int] | None = None
+    folder: Path,
+    channel: Channel,
+    releases: MemoryReleases,
+    receipts: Receipts,
+    received: dict[int, int] | None = None,
+    *,
+    patience: Patience = QUICK,
+    metrics: DeliveryMetrics | None = None,
 ) -> AsyncIterator[Courier]:
     """A courier at work."""
     journal = Journal(folder, LOG.log_id)
-    office = Office(releases, journal, receipts, DeliveryMetrics(), 2, system_clock)
-    courier = Courier("hooky", "a channel", channel, office, QUICK, received or {})
+    office = Office(releases, journal, receipts, metrics or DeliveryMetrics(), 2, system_clock)
+    courier = Courier("hooky", "a channel", channel, office, patience, received or {})
     task = asyncio.create_task(courier.run())
     try:
         yield courier

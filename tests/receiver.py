@@ -38,6 +38,8 @@ class Receiver:
 
     def __init__(self, public_key: str, answer: Callable[[int], int] = lambda _: OK, thinks_s: float = 0.0) -> None:
         self.got: list[Got] = []
+        self.told: list[dict[str, Any]] = []
+        """What came besides notices: messages of its inbox, as they came."""
         self.requests = 0
         self.bad = 0
         self._public_key = public_key
@@ -74,24 +76,25 @@ class Receiver:
             status = self._answer(self.requests)
             self.requests += 1
             try:
-                data = check_webhook(self._public_key, dict(request.headers), body)["data"]
+                content = check_webhook(self._public_key, dict(request.headers), body)
             except Exception:  # noqa: BLE001  (whatever is wrong with it, the test wants to see it)
                 self.bad += 1
                 status = 400
             else:
                 if 200 <= status < 300:
-                    got = Got(
-                        request.headers["webhook-id"],
-                        data["partition"],
-                        data["first"],
-                        data["last"],
-                        *(data["notices"], body),
-                    )
-                    self.got.append(got)
+                    self._keep(request.headers["webhook-id"], content, body)
         time.sleep(self._thinks_s)
         request.send_response(status)
         request.send_header("content-length", "0")
         request.end_headers()
+
+    def _keep(self, message_id: str, content: dict[str, Any], body: bytes) -> None:
+        data = content["data"]
+        if content["type"] == "release.notices":
+            where = (data["partition"], data["first"], data["last"])
+            self.got.append(Got(message_id, *where, data["notices"], body))
+        else:
+            self.told.append(data)
 
     def positions(self) -> set[tuple[int, int]]:
         """Every position it answered 2xx to."""

@@ -1,4 +1,4 @@
-"""`unbind-hub daily`: a small platform's day by files: fetch what is new, send back what was done."""
+"""`unbind-hub daily`: a small platform's day by files: fetch what is new, send back what was done, answer reports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from hub.core.model import Outcome
+from hub.sdk.times import iso_time
 
 if TYPE_CHECKING:
     from hub.sdk.http_client import HttpPlatform
@@ -22,7 +25,7 @@ KeyId = Annotated[str, typer.Option(envvar="UNBIND_PLATFORM_KEY_ID", help="Its n
 
 @app.callback()
 def _daily() -> None:
-    """A small platform's day by files: fetch what is new, send back what was done."""
+    """A small platform's day by files: fetch what is new, send back what was done, answer reports."""
 
 
 def _connected(url: str, hub_id: str, hub_key: str, platform: str, key: Path, key_id: str) -> HttpPlatform:
@@ -42,13 +45,36 @@ def fetch(
     key: Key,
     key_id: KeyId,
 ) -> None:
-    """Fetch every day that was not received yet, in order, check the hub's signature, and say so to the hub."""
+    """Fetch every day that was not received yet, in order, check the hub's signature, and say so to the hub.
+
+    Then print the reports of people that wait for this platform's answer.
+    """
     with _connected(url, hub_id, hub_key, platform, key, key_id) as hub:
         days = [one for one in hub.days() if not one["received"]]
         for one in days:
             typer.echo(f"{hub.fetch(one['day'], folder)}: {one['positions']} notices")
-    if not days:
+        asked = hub.requests()
+        for one in asked:
+            until, number = iso_time(one["deadline_at"]), one["subject"]["value"]
+            typer.echo(f"report {one['report_id']}: {one['kind']} about {number}; answer it until {until}")
+    if not days and not asked:
         typer.echo("Nothing new.")
+
+
+@app.command()
+def answer(
+    report_id: Annotated[str, typer.Argument(help="As `fetch` prints it.")],
+    outcome: Annotated[Outcome, typer.Argument(help="What was found, and done, on looking again.")],
+    url: Url,
+    hub_id: HubId,
+    hub_key: HubKey,
+    platform: Who,
+    key: Key,
+    key_id: KeyId,
+) -> None:
+    """Answer a report, in this platform's name."""
+    with _connected(url, hub_id, hub_key, platform, key, key_id) as hub:
+        typer.echo(f"written at answers {hub.answer(report_id, outcome)['written_at']}")
 
 
 @app.command()

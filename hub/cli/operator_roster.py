@@ -1,4 +1,4 @@
-"""`unbind-hub operator add|list|show|limits|clearance|rotate-key`: for the registrar."""
+"""`unbind-hub operator add|set|list|show|limits|clearance|rotate-key`: for the registrar."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ from hub.cli.roster import (
     rotation,
     show,
 )
-from hub.core.model import Operator
+from hub.core.model import Names, Operator
+from hub.errors import HubError
 from hub.registrar import registrar
 from hub.roster_desk import find_hub, roster_desk
-from hub.sdk.roster_records import read_record, record_of
+from hub.sdk.roster_records import read_record, record_of, to_json
 from hub.sdk.times import iso_time
 
 
@@ -56,14 +57,19 @@ def operator_rotate_key(
     change_record(bootstrap_servers, Operator, operator_id, change, as_json=as_json)
 
 
+Zh = Annotated[str | None, typer.Option(help="Name in Chinese.")]
+En = Annotated[str | None, typer.Option(help="Name in English.")]
+Ranges = Annotated[list[str] | None, typer.Option("--range", help="A prefix such as +86134; repeat.")]
+
+
 @operator.app.command("add")
 def operator_add(
     bootstrap_servers: Servers,
     file: File = None,
     operator_id: Annotated[str | None, typer.Option("--id")] = None,
-    zh: Annotated[str | None, typer.Option(help="Name in Chinese.")] = None,
-    en: Annotated[str | None, typer.Option(help="Name in English.")] = None,
-    range_: Annotated[list[str] | None, typer.Option("--range", help="A prefix such as +86134; repeat.")] = None,
+    zh: Zh = None,
+    en: En = None,
+    range_: Ranges = None,
     key_id: KeyId = None,
     public: Public = None,
     public_file: Annotated[Path | None, typer.Option(help="The public key: PEM, or JSON.")] = None,
@@ -98,6 +104,23 @@ async def _add_operator(servers: str, record: Operator) -> Operator:
         await made.make_receipts([record.id], hub_log)
     async with roster_desk(address) as desk:
         return await desk.change(Operator, record.id, add_new(record))
+
+
+@operator.app.command("set")
+def operator_set(
+    operator_id: Id, bootstrap_servers: Servers, zh: Zh = None, en: En = None, range_: Ranges = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Change an operator's name or ranges; ranges that are named are all it has from then on."""
+    if zh is None and en is None and not range_:
+        raise HubError("nothing is to be changed", todo="Say what: --zh, --en, --range.")
+
+    def change(one: Operator) -> Operator:
+        name = Names(zh or one.name.zh, en or one.name.en)
+        changed = one._replace(name=name, ranges=tuple(range_ or one.ranges))
+        return record_of(to_json(changed), Operator)  # once more through its checks
+
+    change_record(bootstrap_servers, Operator, operator_id, change, as_json=as_json)
 
 
 @operator.app.command("list")

@@ -1,4 +1,4 @@
-"""`unbind-hub platform add|list|show|state|rotate-key|leave`: for the registrar."""
+"""`unbind-hub platform add|set|list|show|state|add-delivery-key|rotate-key|leave`: for the registrar."""
 
 from __future__ import annotations
 
@@ -30,14 +30,39 @@ from hub.cli.roster import (
     rotation,
     show,
 )
-from hub.core.model import Platform, PlatformState
+from hub.core.model import Names, Platform, PlatformState
 from hub.core.roster import Roster
-from hub.core.roster_life import change_state, enter
+from hub.core.roster_life import add_delivery_key, change_state, edit, enter, state_since
 from hub.core.standing import Standing
 from hub.registrar import registrar
 from hub.roster_desk import find_hub, roster_desk
-from hub.sdk.roster_records import read_record, record_of
+from hub.sdk.roster_records import read_record, record_of, to_json
 from hub.sdk.times import iso_time
+from hub.sdk.webhooks import public_key_of
+
+Zh = Annotated[str | None, typer.Option(help="Name in Chinese.")]
+En = Annotated[str | None, typer.Option(help="Name in English.")]
+Sector = Annotated[str | None, typer.Option(help="Such as payment, bank, drive, mail.")]
+Tier = Annotated[int | None, typer.Option(min=1, max=3, help="1: payment, bank, drive, mail, lending; 2; 3: other.")]
+Channel = Annotated[str | None, typer.Option(help="How it is told: `kafka`, `file`, or `webhook https://…`.")]
+Contact = Annotated[str | None, typer.Option(help="Whom to ask.")]
+GuideUrl = Annotated[str | None, typer.Option(help="Where its users unbind.")]
+GuideStep = Annotated[list[str] | None, typer.Option(help="How, a step each; may be repeated.")]
+Users = Annotated[int | None, typer.Option(min=0, help="How many users it has, about.")]
+MustConnect = Annotated[bool | None, typer.Option(help="Whether the law has it connect.")]
+
+
+def _said(
+    record: Platform | None, *, zh: str | None, en: str | None, guide_step: list[str] | None, **given: Any
+) -> dict[str, Any]:
+    """The fields that options say, by name; a name in one language alone leaves the other as it is."""
+    fields = {name: value for name, value in given.items() if value is not None}
+    if guide_step:
+        fields["guide_steps"] = tuple(guide_step)
+    if zh is not None or en is not None:
+        known = Names(zh or en or "", en or zh or "") if record is None else record.name
+        fields["name"] = Names(zh or known.zh, en or known.en)
+    return fields
 
 
 @platform.app.command("add")
@@ -45,34 +70,74 @@ def platform_add(
     bootstrap_servers: Servers,
     file: File = None,
     platform_id: Annotated[str | None, typer.Option("--id")] = None,
-    zh: Annotated[str | None, typer.Option(help="Name in Chinese.")] = None,
-    en: Annotated[str | None, typer.Option(help="Name in English.")] = None,
-    sector: Annotated[str | None, typer.Option(help="Such as payment, bank, drive, mail.")] = None,
-    tier: Annotated[int | None, typer.Option(min=1, max=3)] = None,
-    contact: Annotated[str | None, typer.Option(help="Whom to ask.")] = None,
-    guide_url: Annotated[str | None, typer.Option(help="Where its users unbind.")] = None,
-    guide_step: Annotated[list[str] | None, typer.Option(help="How, a step each; may be repeated.")] = None,
+    zh: Zh = None,
+    en: En = None,
+    sector: Sector = None,
+    tier: Tier = None,
+    channel: Channel = None,
+    contact: Contact = None,
+    guide_url: GuideUrl = None,
+    guide_step: GuideStep = None,
+    users: Users = None,
+    must_connect: MustConnect = None,
     state: Annotated[PlatformState | None, typer.Option(help="Unless the file says.")] = None,
     note: Note = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a platform on the roster, connected or not: from a file, or from options for one nobody reaches yet."""
-    given: dict[str, Any] = {
-        "contact": contact,
-        "guide_url": guide_url,
-        "guide_steps": guide_step or None,
-        "state": state,
-    }
-    if file is None:
-        named = {"id": platform_id, "sector": sector, "tier": tier}
-        given |= {**named, "name": {"zh": zh or en, "en": en or zh}}
-        record = record_of({name: value for name, value in given.items() if value is not None}, Platform)
-    else:
-        record = read_record(file, Platform)
-        record = record._replace(state=state or record.state)
-    made = enter(record, clock_ms(), note)
+    """Put a platform on the roster, connected or not: from a file, from options, or both; what options say counts."""
+    read = None if file is None else read_record(file, Platform)
+    given = _said(
+        read, zh=zh, en=en, guide_step=guide_step, id=platform_id, sector=sector, tier=tier, channel=channel,
+        contact=contact, guide_url=guide_url, users_estimate=users, must_connect=must_connect, state=state,
+    )  # fmt: skip
+    whole = ({} if read is None else to_json(read)) | {name: to_json(value) for name, value in given.items()}
+    made = enter(record_of(whole, Platform), clock_ms(), note)
     asyncio.run(_make_inbox(bootstrap_servers, made))  # first: whoever reads of it may be asked something at once
     show(at_desk(bootstrap_servers, lambda desk: desk.change(Platform, made.id, add_new(made))), as_json=as_json)
+
+
+@platform.app.command("set")
+def platform_set(
+    platform_id: Id,
+    bootstrap_servers: Servers,
+    zh: Zh = None,
+    en: En = None,
+    sector: Sector = None,
+    tier: Tier = None,
+    channel: Channel = None,
+    contact: Contact = None,
+    guide_url: GuideUrl = None,
+    guide_step: GuideStep = None,
+    users: Users = None,
+    must_connect: MustConnect = None,
+    note: Note = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what a platform's record says; what is not named stays, and what was changed is in its history."""
+    now_ms = clock_ms()
+
+    def change(one: Platform) -> Platform:
+        changes = _said(
+            one, zh=zh, en=en, guide_step=guide_step, sector=sector, tier=tier, channel=channel,
+            contact=contact, guide_url=guide_url, users_estimate=users, must_connect=must_connect,
+        )  # fmt: skip
+        return edit(one, changes, now_ms, note)
+
+    change_record(bootstrap_servers, Platform, platform_id, change, as_json=as_json)
+
+
+@platform.app.command("add-delivery-key")
+def platform_add_delivery_key(
+    platform_id: Id,
+    bootstrap_servers: Servers,
+    public: Annotated[str, typer.Option(help="As `unbind-hub delivery key` prints it: whpk_…")],
+    as_json: AsJson = False,
+) -> None:
+    """Let delivery say for a platform that it was told, never what it did. Its own keys stay as they are."""
+    now_ms, raw = clock_ms(), public_key_of(public).public_bytes_raw()
+    change_record(
+        bootstrap_servers, Platform, platform_id, lambda one: add_delivery_key(one, raw, now_ms), as_json=as_json
+    )
 
 
 async def _make_inbox(servers: str, record: Platform) -> None:
@@ -94,7 +159,7 @@ def platform_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
             "tier": one.tier,
             "state": str(one.state),
             "standing": _word(standing[one.id]),
-            "since": iso_time(one.history[-1].at) if one.history else None,
+            "since": None if (since := state_since(one)) is None else iso_time(since),
             "keys": sum(key.counts_at(clock_ms()) for key in one.keys),
         }
         for one in sorted(roster.platforms.values(), key=lambda one: one.id)

@@ -102,7 +102,9 @@ def add_new(record: Any) -> Callable[[Any, Roster], Any]:
 
     def change(found: Any, _roster: Roster) -> Any:
         if found is not None:
-            raise HubError(f"{record.id} is on the roster already", todo="Change it with state, rotate-key or limits.")
+            raise HubError(
+                f"{record.id} is on the roster already", todo="Change it with set, state, rotate-key or limits."
+            )
         return record
 
     return change

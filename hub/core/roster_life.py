@@ -1,22 +1,24 @@
 """The life of a roster record: what may be done to it, as values. Who writes it is elsewhere (`hub.roster_desk`).
 
 Rules:
-1. A platform's state follows another only as `MAY_FOLLOW` says. Each change goes to the end of `history`, with its
-   time and a note; nothing is ever taken out of it.
-2. CONNECTED needs a key that counts, EXEMPT a note that says on what basis. Degraded and recovering are no states:
-   they are seen from behaviour (`hub.core.standing`).
+1. A platform's state follows another only as `MAY_FOLLOW` says. Each change, of its state or of what else its record
+   says, goes to the end of `history`, with its time and a note; nothing is ever taken out of it.
+2. CONNECTED needs a key of its own that counts, EXEMPT a note that says on what basis. Degraded and recovering are no
+   states: they are seen from behaviour (`hub.core.standing`).
 3. Leaving sets `left_at` and changes nothing else: every case published before stays a gap until it is resolved.
 4. A key is never removed: what it signed stays provable. Rotation ends the keys that count, after an overlap, or
-   revokes them from the moment they were no longer safe, and adds the new one.
+   revokes them from the moment they were no longer safe, and adds the new one. A platform's own keys and delivery's
+   (`RECEIPTS_ONLY`) are of two kinds: a new key ends those of its own kind alone.
 5. A key id names one key of one holder for ever, and a public key has one name: both are refused if anybody, an
    operator or a platform, has ever had them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
+from hub.core.channel import check_channel
 from hub.core.model import DAY_MS, RECEIPTS_ONLY, Key, Operator, Platform, PlatformState, StateChange
 from hub.core.roster import Roster
 from hub.errors import HubError
@@ -47,6 +49,11 @@ MAY_FOLLOW: dict[PlatformState, frozenset[PlatformState]] = {
 }
 """Which state may follow which. A suspended platform goes on where it was; one that left joins anew."""
 
+EDITABLE = frozenset(
+    {"name", "sector", "tier", "channel", "contact", "guide_url", "guide_steps", "must_connect", "users_estimate"}
+)
+"""What `edit` changes: everything a record says of a platform but its id, its state and its keys."""
+
 OVERLAP_MS = 7 * DAY_MS
 """How long an old key counts beside a new one, unless stated: time to bring the new one to every machine."""
 
@@ -62,7 +69,8 @@ def enter(platform: Platform, now_ms: int, note: str | None) -> Platform:
             f"no platform comes onto the roster as {platform.state}", todo=f"Use one of {', '.join(sorted(ENTRY))}."
         )
     _check_needs(platform, platform.state, now_ms, note)
-    return platform._replace(left_at=None, history=(StateChange(now_ms, platform.state, note),))
+    channel = None if platform.channel is None else check_channel(platform.channel)
+    return platform._replace(channel=channel, left_at=None, history=(StateChange(now_ms, platform.state, note),))
 
 
 def change_state(platform: Platform, state: PlatformState, now_ms: int, note: str | None) -> Platform:
@@ -90,28 +98,76 @@ def _whole_history(platform: Platform) -> tuple[StateChange, ...]:
     return platform.history or (StateChange(0, platform.state, "as the record stood; since when is not known"),)
 
 
+def edit(platform: Platform, changes: Mapping[str, Any], now_ms: int, note: str | None) -> Platform:
+    """The platform with other words on its record; which ones goes to the end of its history.
+
+    Args:
+        changes: new values of fields, by name; of those in `EDITABLE` alone.
+
+    Raises:
+        HubError: nothing is to be changed, or its channel is to be one that tells nobody.
+    """
+    if not changes:
+        raise HubError("nothing is to be changed", todo=f"Say what: {', '.join(sorted(EDITABLE))}.")
+    assert changes.keys() <= EDITABLE, changes.keys()
+    if (channel := changes.get("channel")) is not None:
+        changes = {**changes, "channel": check_channel(channel)}
+    what = f"set {', '.join(sorted(changes))}" + (f": {note}" if note else "")
+    history = (*_whole_history(platform), StateChange(now_ms, platform.state, what))
+    return platform._replace(**changes, history=history)
+
+
+def state_since(platform: Platform) -> int | None:
+    """Since when a platform is in its state; None if its record has no history."""
+    since = None
+    for one in reversed(platform.history):
+        if one.state is not platform.state:
+            break
+        since = one.at
+    return since
+
+
 def _check_needs(platform: Platform, state: PlatformState, now_ms: int, note: str | None) -> None:
     if state is PlatformState.EXEMPT and not note:
         raise HubError("an exemption needs a basis", todo="Say with --note on what basis the platform is exempt.")
-    if state is PlatformState.CONNECTED and not any(key.counts_at(now_ms) for key in platform.keys):
+    own = [key for key in platform.keys if not key.key_id.startswith(RECEIPTS_ONLY)]
+    if state is PlatformState.CONNECTED and not any(key.counts_at(now_ms) for key in own):
         raise HubError(
-            f"{platform.id} has no key that counts now, so nothing it says could",
+            f"{platform.id} has no key of its own that counts now, so nothing it says could",
             todo="Give it one first: unbind-hub platform rotate-key.",
         )
 
 
 def rotate(record: R, key: Key, now_ms: int, *, overlap_ms: int = OVERLAP_MS, unsafe_since: int | None = None) -> R:
-    """The record with a new key, and its old ones ended.
+    """The record with a new key, and its old ones of the same kind ended.
 
     Args:
         overlap_ms: how long old keys count on.
         unsafe_since: the keys that count so far are no longer safe since then; they are revoked from there on.
     """
+    told = key.key_id.startswith(RECEIPTS_ONLY)
     ended: list[Key] = [
-        old if old.key_id.startswith(RECEIPTS_ONLY) else _ended(old, now_ms, overlap_ms, unsafe_since)
+        _ended(old, now_ms, overlap_ms, unsafe_since) if old.key_id.startswith(RECEIPTS_ONLY) is told else old
         for old in record.keys
     ]
     return record._replace(keys=(*ended, key))
+
+
+def receipt_key_id(platform: str, number: int = 1) -> str:
+    """The id of a delivery key among a platform's keys."""
+    return f"{RECEIPTS_ONLY}{platform}/{number}"
+
+
+def add_delivery_key(platform: Platform, public: bytes, now_ms: int) -> Platform:
+    """The platform with delivery's key, under the next id there is; an earlier one of delivery's counts a while more.
+
+    Raises:
+        HubError: it has that key already.
+    """
+    told = [key for key in platform.keys if key.key_id.startswith(RECEIPTS_ONLY)]
+    if any(key.public == public and key.counts_at(now_ms) for key in told):
+        raise HubError(f"{platform.id} has this key of delivery's", todo="Nothing: it counts.")
+    return rotate(platform, Key(receipt_key_id(platform.id, len(told) + 1), public, now_ms), now_ms)
 
 
 def _ended(key: Key, now_ms: int, overlap_ms: int, unsafe_since: int | None) -> Key:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from hub.core.channel import FILE, kind_of
 from hub.core.model import DAY_MS, MINUTE_MS, Platform, PlatformState
+from hub.core.roster_life import state_since
 
 
 class Standing(StrEnum):
@@ -39,9 +41,9 @@ class StandingSettings:
     lately_ms: int = 15 * MINUTE_MS
     """How lately `received` must have moved to count as working its backlog off: as long as one may be silent."""
 
-    def limit_ms(self, channel: str | None) -> int:
-        """How long a notice may wait for a platform of this channel."""
-        return self.file_ms if channel == "file" else self.stream_ms
+    def limit_ms(self, platform: Platform) -> int:
+        """How long a notice may wait for a platform by its channel."""
+        return self.file_ms if kind_of(platform).kind == FILE else self.stream_ms
 
 
 class Behaviour(NamedTuple):
@@ -65,9 +67,9 @@ def standing(
     """How a platform behaves; None if it is not connected."""
     if platform.state is not PlatformState.CONNECTED:
         return None
-    limit_ms = settings.limit_ms(platform.channel)
+    limit_ms = settings.limit_ms(platform)
     if seen.waiting_since is not None and now_ms - seen.waiting_since > limit_ms:
-        connected_at = platform.history[-1].at if platform.history else None
+        connected_at = state_since(platform)
         moved = [at for at in (seen.moved_at, connected_at) if at is not None]
         # One with a file a day moves once a day: as long as it may be silent, it may also rest.
         lately_ms = max(settings.lately_ms, limit_ms)

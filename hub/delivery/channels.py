@@ -8,13 +8,12 @@ from typing import NamedTuple, Protocol
 from hub.delivery.health import Answer
 from hub.delivery.journal import Place
 
-WEBHOOK = "webhook"
-FILE = "file"
-KAFKA = "kafka"
+INBOX = -1
+"""The lane of a platform's inbox beside those of partitions: it has a place of its own, and no receipts to write."""
 
 
 class Span(NamedTuple):
-    """Positions of one partition, both ends included, and the SHA-256 of the last one's value."""
+    """Positions of one partition, or of the inbox, both ends included, and the SHA-256 of the last one's value."""
 
     partition: int
     first: int
@@ -35,6 +34,9 @@ class Channel(Protocol):
 
     lanes: Sequence[int]
     """What may be on its way at the same time; each lane keeps its own order."""
+
+    slow: bool
+    """Whether its receiver answers slowly: then one lane at a time, for others wait for what it holds."""
 
     async def next_parcel(self, lane: int, places: Mapping[int, Place]) -> Parcel | None:
         """What comes next in a lane, beginning where the places say; None if there is nothing yet.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from aiokafka.errors import KafkaError
 
-from hub.delivery.channels import Channel, Parcel, Span
+from hub.delivery.channels import INBOX, Channel, Parcel, Span
 from hub.delivery.health import Answer, Health, Verdict, judged
 from hub.delivery.journal import NONE, Journal, Place
 from hub.delivery.metrics import DeliveryMetrics
@@ -76,14 +76,16 @@ class Courier:
 
     def _say_again(self, received: dict[int, int]) -> None:
         """Receipts that were journalled and perhaps never written: the hub does not have them."""
-        self._office.receipts.add(
-            self.platform,
-            [
-                Span(partition, place.next - 1, place.next - 1, place.digest)
-                for partition, place in self._places.items()
-                if place.digest and place.next - 1 > received.get(partition, NONE)
-            ],
+        self._say(
+            Span(partition, place.next - 1, place.next - 1, place.digest)
+            for partition, place in self._places.items()
+            if place.digest and place.next - 1 > received.get(partition, NONE)
         )
+
+    def _say(self, spans: Iterable[Span]) -> None:
+        """Have receipts written; the hub counts none of its inboxes' messages."""
+        if told := [one for one in spans if one.partition != INBOX]:
+            self._office.receipts.add(self.platform, told)
 
     def hub_has(self, received: dict[int, int]) -> None:
         """The hub has this as received, through this program or otherwise: go on from there."""
@@ -96,9 +98,13 @@ class Courier:
         """The next offset it has not received."""
         return self._places.get(partition, Place()).next
 
+    def look_again(self) -> None:
+        """Something may be there to carry."""
+        self._wake.set()
+
     async def until(self, condition: Callable[[], bool], patience_s: float) -> bool:
         """Wait for something that this courier brings about; whether it came in time."""
-        self._wake.set()
+        self.look_again()
         try:
             async with asyncio.timeout(patience_s), self._moved:
                 await self._moved.wait_for(condition)
@@ -130,8 +136,9 @@ class Courier:
             await self.channel.close()
 
     def _room(self) -> int:
-        """How many more may be on their way; one alone while the receiver only fails."""
-        most = 1 if self.health.overall.failing_since is not None else self._office.in_flight_per_receiver_max
+        """How many more may be on their way; one alone while the receiver only fails, or is slow."""
+        one = self.channel.slow or self.health.overall.failing_since is not None
+        most = 1 if one else self._office.in_flight_per_receiver_max
         return most - len(self._running)
 
     def _due(self, now_ms: int) -> list[int]:
@@ -184,7 +191,7 @@ class Courier:
             moved[span.partition] = max(known._replace(attempt_last=NONE), Place(span.last + 1, span.digest))
         self._places |= moved
         self._office.journal.put(self.platform, moved)  # before the receipt: it is said again if a crash comes between
-        self._office.receipts.add(self.platform, spans)
+        self._say(spans)
 
     def _judge(self, lane: int, answer: Answer) -> None:
         before = self.health

@@ -20,6 +20,7 @@ from hub.contracts import encode, partition_of
 from hub.core.acks import FUTURE_MS
 from hub.core.model import Acknowledgement, Record, Refusal, Source
 from hub.delivery.drafts import Wish, account, draft
+from hub.delivery.releases import base64_of
 from hub.delivery.said import said_before
 from hub.delivery.service import Delivery
 from hub.opening import OpenedAck, Opener
@@ -156,11 +157,6 @@ async def write(delivery: Delivery, platform: str, record: Record) -> Any:
     except (KafkaError, TimeoutError):
         todo = "Send the same bytes again; twice does no harm."
         raise Problem(503, "NO_KAFKA", "nobody knows whether it was written", todo, retry_after_s=10) from None
-
-
-def base64_of(data: bytes) -> str:
-    """Bytes as JSON holds them."""
-    return base64.b64encode(data).decode()
 
 
 def _signature(encoded: str | None) -> bytes:

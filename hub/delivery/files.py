@@ -23,6 +23,7 @@ class FileChannel:
 
     def __init__(self, day_files: DayFiles, partitions: int, offer_s: float) -> None:
         self.offered: DayFile | None = None
+        self.slow = False
         self._day_files = day_files
         self._partitions = partitions
         self._offer_s = offer_s

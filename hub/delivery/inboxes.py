@@ -14,25 +14,15 @@ from pydantic import BaseModel, Field
 
 from hub import contracts
 from hub.clock import system_clock
-from hub.contracts import decode, encode, inbox_topic
-from hub.core.model import (
-    AcceptedAnswer,
-    Outcome,
-    Record,
-    Refusal,
-    ReportAnswer,
-    ReportRequest,
-    Trial,
-    TrialResult,
-    Unheard,
-)
-from hub.delivery.effects import base64_of, signed_record, write
-from hub.delivery.releases import json_of
+from hub.contracts import encode, inbox_topic
+from hub.core.model import Outcome, Refusal, ReportAnswer
+from hub.delivery.effects import signed_record, write
+from hub.delivery.inbox import shown
+from hub.delivery.releases import base64_of
 from hub.delivery.service import Delivery
-from hub.errors import ContractError
 from hub.opening import Opener
 from hub.problems import Problem, refused
-from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes
+from hub.signing import signed_bytes
 from hub.stream.log import log_spans, read_span
 
 MESSAGES_MAX = 200
@@ -46,8 +36,8 @@ class Answer(BaseModel):
     outcome: Literal["UNBOUND", "NOT_BOUND", "FROZEN", "DECLINED", "FAILED"]
 
 
-class Inboxes:
-    """The inboxes of all platforms."""
+class InboxDesk:
+    """The inboxes of all platforms, for those who ask."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
@@ -69,7 +59,7 @@ class Inboxes:
         first = max(first, begins)
         messages: list[dict[str, Any]] = []
         async for batch in read_span(settings, {tp: (first, min(end, first + limit))}):
-            messages += [_message(record) for record in batch]
+            messages += [shown(record) for record in batch]
         return {"messages": messages, "next": messages[-1]["offset"] + 1 if messages else first, "end": end}
 
     def draft(self, platform: str, wish: Answer) -> dict[str, str]:
@@ -94,19 +84,3 @@ class Inboxes:
             raise refused(opened.content, "the hub would refuse this answer")
         written = await write(self._delivery, platform, record)
         return {"written_at": f"{written.partition}-{written.offset}"}
-
-
-def _message(record: Record) -> dict[str, Any]:
-    headers = dict(record.headers)
-    value = record.value or b""
-    shown: dict[str, Any] = {
-        "offset": record.offset,
-        "value": base64_of(value),
-        "signature": base64_of(headers.get(SIGNATURE_HEADER, b"")),
-        "key_id": headers.get(KEY_ID_HEADER, b"").decode(errors="replace"),
-    }
-    try:
-        message = decode(value, ReportRequest, AcceptedAnswer, Trial, TrialResult, Unheard)
-    except ContractError:
-        return {**shown, "kind": None, "message": None}
-    return {**shown, "kind": type(message).__name__, "message": json_of(message)}

@@ -27,8 +27,3 @@ def hub_key(settings: DeliverySettings, hub_id: str) -> Signer:
 def public_form(public: bytes) -> str:
     """A public key as receivers of Standard Webhooks are given it."""
     return PUBLIC_PREFIX + base64.b64encode(public).decode()
-
-
-def receipt_key_id(platform: str) -> str:
-    """The key id under which the registrar puts delivery's public key among a platform's keys."""
-    return f"{RECEIPTS_ONLY}{platform}/1"

@@ -15,9 +15,7 @@ class DeliveryMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._answers = self._counter("hub_delivery_answers", "Attempts by what they came to.", "platform", "verdict")
-        self.receipts = Gauge(
-            "hub_delivery_receipts", "Receipts written to acks since the start.", registry=self.registry
-        )
+        self.receipts = self._counter("hub_delivery_receipts", "Receipts written to acks.")
         self._state = self._gauge("hub_delivery_state", "1 for the state a receiver is in.", "platform", "state")
         self._since = self._gauge("hub_delivery_state_since", "Since when, seconds since 1970.", "platform")
         self._failing = self._gauge(

@@ -42,9 +42,21 @@ def receipt_key(platform: Platform, public: bytes, now_ms: int) -> Key | None:
 
 
 class Receipts:
-    """Gathers receipts and writes them."""
+    """Gathers receipts and writes them.
 
-    def __init__(self, signer: Signer, log_id: bytes, roster: Callable[[], Roster], send: Send, linger_ms: int) -> None:
+    Args:
+        wrote: called for each that is durable.
+    """
+
+    def __init__(
+        self,
+        signer: Signer,
+        log_id: bytes,
+        roster: Callable[[], Roster],
+        send: Send,
+        linger_ms: int,
+        wrote: Callable[[], object],
+    ) -> None:
         self._signer = signer
         self._log_id = log_id
         self._roster = roster
@@ -52,7 +64,7 @@ class Receipts:
         self._linger_s = linger_ms / 1_000
         self._waiting: dict[str, dict[int, Span]] = {}
         self._some = asyncio.Event()
-        self.written = 0
+        self._wrote = wrote
 
     def add(self, platform: str, spans: Iterable[Span]) -> None:
         """Have it written soon; at most one a platform and partition waits."""
@@ -90,4 +102,4 @@ class Receipts:
             log.warning("receipts of %s wait: %s", platform_id, type(wrong).__name__)
             self.add(platform_id, spans)
             return
-        self.written += 1
+        self._wrote()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from collections import OrderedDict, deque
@@ -70,6 +71,11 @@ def json_of(value: Any) -> Any:
     if hasattr(value, "_asdict"):
         return {name: json_of(one) for name, one in value._asdict().items()}
     return [json_of(one) for one in value] if isinstance(value, tuple) else value
+
+
+def base64_of(data: bytes) -> str:
+    """Bytes as JSON holds them where they are to be read by a machine again."""
+    return base64.b64encode(data).decode()
 
 
 def tell(partition: int, offset: int, record_time: int, value: bytes | None) -> Told:

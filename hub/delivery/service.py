@@ -8,23 +8,28 @@ nothing is sent, for no receipt of it would count; the status says so.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import ssl
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from hub import contracts
 from hub.clock import system_clock
 from hub.contracts import decode, partition_of
-from hub.core.model import RECEIPTS_ONLY, HubLog, Platform, PlatformState, Received
-from hub.delivery.channels import FILE, KAFKA, WEBHOOK, Channel
+from hub.core.channel import FILE, WEBHOOK, kind_of
+from hub.core.model import RECEIPTS_ONLY, HubLog, PlatformState, Received
+from hub.delivery.channels import Channel
 from hub.delivery.courier import Courier, Office
 from hub.delivery.day_files import DayFiles
 from hub.delivery.files import FileChannel
+from hub.delivery.inbox import KafkaInboxes
 from hub.delivery.journal import Journal
+from hub.delivery.keys import hub_key
 from hub.delivery.metrics import DeliveryMetrics
 from hub.delivery.receipts import Receipts, receipt_key
 from hub.delivery.releases import KafkaReleases
@@ -35,6 +40,8 @@ from hub.settings import WorkerSettings
 from hub.signing import Headers, Signer
 from hub.stream.followers import Follower, RosterFollower
 from hub.stream.log import new_consumer, new_producer, read_hub_log, started
+
+log = logging.getLogger(__name__)
 
 RECEIVED_MARK = b"/received/"
 DELIVERED_IN = (PlatformState.ONBOARDING, PlatformState.CONNECTED)
@@ -81,19 +88,6 @@ class ReceivedBook(Follower):
         return self.through.get(platform, {})
 
 
-class Kind(NamedTuple):
-    """How a platform is reached: its channel's kind, and what comes with it."""
-
-    kind: str
-    address: str = ""
-
-
-def kind_of(platform: Platform) -> Kind:
-    """The channel on a platform's roster record; an unknown word is kept as its kind."""
-    word, _, rest = (platform.channel or KAFKA).strip().partition(" ")
-    return Kind(word, rest.strip())
-
-
 class Delivery:
     """Everything of one program; `start`, then `run` until cancelled, then `stop`."""
 
@@ -111,9 +105,11 @@ class Delivery:
         self.received = ReceivedBook(self.worker_settings, hub_log.partitions, self.roster.changed)
         self.releases = KafkaReleases(self.worker_settings, hub_log.partitions)
         self.day_files = DayFiles(settings, hub_log, self.releases, self.signer, system_clock)
+        self.inboxes = KafkaInboxes(self.worker_settings)
         self.journal = Journal(settings.data_dir, hub_log.log_id)
         self.receipts = Receipts(
-            self.signer, hub_log.log_id, lambda: self.roster.roster, self.send_ack, settings.receipt_linger_ms
+            *(self.signer, hub_log.log_id, lambda: self.roster.roster, self.send_ack, settings.receipt_linger_ms),
+            wrote=self.metrics.receipts.inc,
         )
         self._office = Office(
             *(self.releases, self.journal, self.receipts, self.metrics),
@@ -122,14 +118,14 @@ class Delivery:
         )
         self._producer: AIOKafkaProducer | None = None
         self._stack = AsyncExitStack()
-        self._post = Post(settings, self.signer, hub_log.log_id, ssl.create_default_context())
+        self._post = Post(settings, self.signer, hub_log.log_id, ssl.create_default_context(), self.inboxes)
         self._begun_ms = system_clock()
 
     async def start(self) -> None:
         """Connect, and read the roster and the cursors to their ends."""
         self._stack.callback(self.journal.close)
         self._producer = await self._stack.enter_async_context(started(new_producer(self.worker_settings)))
-        for follower in (self.roster, self.received, self.releases):
+        for follower in (self.roster, self.received, self.releases, self.inboxes):
             await self._stack.enter_async_context(started(follower))
 
     async def stop(self) -> None:
@@ -147,6 +143,7 @@ class Delivery:
             await self.roster.caught_up()
             await self.received.caught_up()
             group.create_task(self.receipts.run())
+            group.create_task(self._look_at_inboxes())
             self.roster.changed.set()
             ready.set()
             while True:
@@ -188,6 +185,17 @@ class Delivery:
             return FileChannel(self.day_files, self.hub_log.partitions, self.settings.offer_s)
         return WebhookChannel(name, kind.address, self.releases, self.hub_log.partitions, self._post)
 
+    async def _look_at_inboxes(self) -> None:
+        """Wake couriers whose receiver is asked or told something, for ever."""
+        while True:
+            told = [name for name, one in self.couriers.items() if isinstance(one.channel, WebhookChannel)]
+            try:
+                for name in await self.inboxes.look(told) & self.couriers.keys():
+                    self.couriers[name].look_again()
+            except KafkaError as wrong:
+                log.warning("inboxes wait: %s", type(wrong).__name__)
+            await asyncio.sleep(self.settings.inbox_look_s)
+
     async def _dismiss(self, name: str) -> None:
         del self.couriers[name]
         task = self._tasks.pop(name)
@@ -224,8 +232,6 @@ async def make_delivery(settings: DeliverySettings) -> Delivery:
         HubError: no Kafka, or no hub in it.
         UnbindError: the key cannot be used.
     """
-    from hub.delivery.keys import hub_key
-
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     hub_log = await read_hub_log(
         WorkerSettings(settings.bootstrap_servers, settings.data_dir, "delivery", security=settings.security)

@@ -77,7 +77,11 @@ class DeliverySettings:
     """Webhooks on their way at once, to all receivers."""
 
     in_flight_per_receiver_max: int = 4
-    """Webhooks on their way to one receiver, each of another partition; one while it fails."""
+    """Webhooks on their way to one receiver, each of another partition; one while it fails, or is slow."""
+
+    slow_after_s: float = 1.0
+    """A receiver whose last answer took longer is slow. All slow ones together have half of `in_flight_max`, so that
+    those who answer at once never wait for them."""
 
     connect_timeout_s: float = 5.0
     answer_timeout_s: float = 20.0
@@ -85,6 +89,9 @@ class DeliverySettings:
 
     answer_bytes_max: int = 16 * 1024
     """Of an answer's body; the rest is not read."""
+
+    inbox_look_s: float = 1.0
+    """How often receivers' inboxes are asked whether they have more; its deadlines are hours and days."""
 
     receipt_linger_ms: int = 100
     """How long receipts of one platform are gathered into one acknowledgement."""

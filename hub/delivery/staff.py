@@ -20,7 +20,6 @@ def staff_app(delivery: Delivery) -> FastAPI:
         """Prometheus metrics."""
         for row in all_rows(delivery):
             delivery.metrics.behind.labels(row["platform"]).set(row["behind"])
-        delivery.metrics.receipts.set(delivery.receipts.written)
         return Response(generate_latest(delivery.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/status")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from hub.core.channel import FILE, KAFKA, WEBHOOK, kind_of
 from hub.core.model import Platform
-from hub.delivery.channels import FILE, KAFKA, WEBHOOK
 from hub.delivery.health import ReceiverState
-from hub.delivery.keys import public_form, receipt_key_id
-from hub.delivery.service import DELIVERED_IN, Delivery, kind_of
+from hub.delivery.keys import public_form
+from hub.delivery.service import DELIVERED_IN, Delivery
 
 TODO = {
     ReceiverState.HEALTHY: "",
@@ -61,7 +61,7 @@ def _why_not(delivery: Delivery, platform: Platform) -> str:
     if platform.state not in DELIVERED_IN:
         return f"Nothing is sent while its state is {platform.state}."
     key = public_form(delivery.signer.public)
-    return f"Have the registrar put delivery's key among its keys, as {receipt_key_id(platform.id)}: {key}"
+    return f"Have the registrar run: unbind-hub platform add-delivery-key {platform.id} --public {key}"
 
 
 def all_rows(delivery: Delivery) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from hub.delivery.day_files import DayFile
 from hub.delivery.drafts import Wish, read_csv, read_json
 from hub.delivery.effects import Effects
 from hub.delivery.files import FileChannel
-from hub.delivery.inboxes import ANSWER_BYTES_MAX, MESSAGES_MAX, Answer, Inboxes
+from hub.delivery.inboxes import ANSWER_BYTES_MAX, MESSAGES_MAX, Answer, InboxDesk
 from hub.delivery.keys import public_form
 from hub.delivery.releases import Told
 from hub.delivery.replays import NOTICES_MAX, Wanted, page, span
@@ -72,7 +72,7 @@ def platform_app(delivery: Delivery) -> FastAPI:
 
     _add_notices(app, delivery, caller, reader)
     _add_effects(app, Effects(delivery), caller)
-    _add_inbox(app, Inboxes(delivery), reader)
+    _add_inbox(app, InboxDesk(delivery), reader)
     _add_files(app, delivery, reader)
     return app
 
@@ -136,7 +136,7 @@ def _add_effects(app: FastAPI, effects: Effects, caller: Who) -> None:
         return await drafted(platform, request)
 
 
-def _add_inbox(app: FastAPI, inboxes: Inboxes, reader: Who) -> None:
+def _add_inbox(app: FastAPI, inboxes: InboxDesk, reader: Who) -> None:
     @app.get(BASE + "/inbox")
     async def inbox(
         platform: Annotated[Platform, Depends(reader)],

@@ -5,9 +5,12 @@ Headers `webhook-id`, `webhook-timestamp` (seconds) and `webhook-signature`: `v1
 
     {"type": "release.notices", "timestamp": ISO 8601, "data": {"partition", "first", "last",
      "notices": [{"position", "case", "digest", "notice": as in schemas/release_notice/examples}]}}
+    {"type": "inbox.message", "timestamp", "data": {"offset", "kind", "message", "value", "signature", "key_id"}}
 
 The id names log, platform and positions; a repeat has the same id and the same body. Any 2xx, answered whole, is the
-receipt. The answer's body is not looked at; redirects are not followed.
+receipt, and of notices the hub counts it as received. What the hub asks and tells this platform alone, reports first of
+all, comes as `inbox.message`, one a message, in its order; a receiver answers 2xx to a type it does not know. The
+answer's body is not looked at; redirects are not followed.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ import asyncio
 import base64
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
@@ -24,8 +28,9 @@ from urllib.parse import quote
 import httpx
 
 from hub.delivery.addresses import BadAddress, Target, parse, resolve
-from hub.delivery.channels import Parcel, Span
+from hub.delivery.channels import INBOX, Parcel, Span
 from hub.delivery.health import Answer, Verdict
+from hub.delivery.inbox import Inboxes, Letter
 from hub.delivery.journal import Place
 from hub.delivery.releases import Releases, Told
 from hub.delivery.settings import DeliverySettings
@@ -35,13 +40,15 @@ GONE = 410
 RESOLVED_FOR_S = 30.0
 """A name's address is looked up again after this long."""
 
-TYPE = "release.notices"
+NOTICES_TYPE = "release.notices"
+INBOX_TYPE = "inbox.message"
 
 
 def webhook_id(log_id: bytes, platform: str, partition: int, first: int, last: int) -> str:
     """The id of a message. No full stop in it, for those divide what is signed; positions are of one log alone."""
     name = quote(platform, safe="").replace(".", "%2E")
-    return f"{log_id.hex()[:8]}_{name}_{partition}_{first}-{last}"
+    where = f"inbox_{last}" if partition == INBOX else f"{partition}_{first}-{last}"
+    return f"{log_id.hex()[:8]}_{name}_{where}"
 
 
 def iso(at_ms: int) -> str:
@@ -52,10 +59,16 @@ def iso(at_ms: int) -> str:
 def body_of(told: Sequence[Told]) -> bytes:
     """The body of a message: the same for every receiver."""
     head = (
-        f'{{"type":"{TYPE}","timestamp":"{iso(told[-1].record_time)}","data":{{"partition":{told[0].partition},'
+        f'{{"type":"{NOTICES_TYPE}","timestamp":"{iso(told[-1].record_time)}","data":{{"partition":{told[0].partition},'
         f'"first":{told[0].offset},"last":{told[-1].offset},"notices":['
     )
     return head.encode() + b",".join(one.as_json for one in told if one.as_json) + b"]}}"
+
+
+def letter_body(letter: Letter) -> bytes:
+    """The body of a message of an inbox."""
+    head = f'{{"type":"{INBOX_TYPE}","timestamp":"{iso(letter.record_time)}","data":'
+    return head.encode() + letter.as_json + b"}"
 
 
 def signed_headers(signer: Signer, message_id: str, at_s: int, body: bytes) -> dict[str, str]:
@@ -91,21 +104,32 @@ def retry_after_s(value: str | None, now_s: float) -> float | None:
 
 
 class Post:
-    """What all webhook channels share: the hub's key, the bound on what is on its way, and the trust in TLS."""
+    """What all webhook channels share: the hub's key, the bound on what is on its way, the trust in TLS, inboxes."""
 
-    def __init__(self, settings: DeliverySettings, signer: Signer, log_id: bytes, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        signer: Signer,
+        log_id: bytes,
+        tls: ssl.SSLContext,
+        inboxes: Inboxes,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.settings = settings
         self.signer = signer
         self.log_id = log_id
         self.tls = tls
+        self.inboxes = inboxes
+        self.clock = clock
         self.gate = asyncio.Semaphore(settings.in_flight_max)
+        self.slow_gate = asyncio.Semaphore(max(1, settings.in_flight_max // 2))
 
 
 class WebhookChannel:
     """Posts notices to one receiver."""
 
     def __init__(self, platform: str, address: str, releases: Releases, partitions: int, post: Post) -> None:
-        self.lanes: Sequence[int] = range(partitions)
+        self.lanes: Sequence[int] = (*range(partitions), INBOX)
         self._platform = platform
         self._address = address
         self._releases = releases
@@ -119,12 +143,15 @@ class WebhookChannel:
             timeout=httpx.Timeout(settings.answer_timeout_s, connect=settings.connect_timeout_s),
             limits=httpx.Limits(max_connections=settings.in_flight_per_receiver_max),
         )
+        self.slow = False
         self._target: Target | None = None
         self._resolved_at_s = 0.0
 
     async def next_parcel(self, lane: int, places: Mapping[int, Place]) -> Parcel | None:
-        """The next notices of a partition, as many as a message holds."""
+        """The next notices of a partition, as many as a message holds; of the inbox, its next message."""
         place = places.get(lane, Place())
+        if lane == INBOX:
+            return await self._next_letter(place)
         if place.next >= self._releases.end(lane):
             return None
         if place.attempt_last >= place.next:
@@ -136,8 +163,17 @@ class WebhookChannel:
         if not told:
             return None
         first, last = told[0].offset, told[-1].offset
-        name = webhook_id(self._post.log_id, self._platform, lane, first, last)
-        return Parcel(name, (Span(lane, first, last, told[-1].digest),), body_of(told))
+        return self._parcel(Span(lane, first, last, told[-1].digest), body_of(told))
+
+    async def _next_letter(self, place: Place) -> Parcel | None:
+        letter = await self._post.inboxes.read(self._platform, place.next)
+        return (
+            None if letter is None else self._parcel(Span(INBOX, place.next, letter.offset, b""), letter_body(letter))
+        )
+
+    def _parcel(self, span: Span, body: bytes) -> Parcel:
+        name = webhook_id(self._post.log_id, self._platform, span.partition, span.first, span.last)
+        return Parcel(name, (span,), body)
 
     async def _whole(self, lane: int, first: int, last: int) -> Sequence[Told]:
         told: list[Told] = []
@@ -149,7 +185,7 @@ class WebhookChannel:
     async def hand_over(self, parcel: Parcel) -> Answer:
         """Post it; what it came to."""
         try:
-            async with self._post.gate, asyncio.timeout(self._post.settings.answer_timeout_s):
+            async with self._gates(), self._timed():
                 return await self._request(parcel)
         except BadAddress as wrong:
             return Answer(Verdict.FAILED, str(wrong))
@@ -158,6 +194,24 @@ class WebhookChannel:
         except (httpx.HTTPError, httpx.StreamError, OSError, ValueError) as wrong:
             self._resolved_at_s = 0.0
             return Answer(Verdict.FAILED, type(wrong).__name__)
+
+    @asynccontextmanager
+    async def _gates(self) -> AsyncIterator[None]:
+        """A place among those on their way; of slow ones, first a place among the slow."""
+        async with AsyncExitStack() as stack:
+            for gate in (self._post.slow_gate, self._post.gate) if self.slow else (self._post.gate,):
+                await stack.enter_async_context(gate)
+            yield
+
+    @asynccontextmanager
+    async def _timed(self) -> AsyncIterator[None]:
+        """Bound the time of a request, and remember how long it took."""
+        begun_s = self._post.clock()
+        try:
+            async with asyncio.timeout(self._post.settings.answer_timeout_s):
+                yield
+        finally:
+            self.slow = self._post.clock() - begun_s > self._post.settings.slow_after_s
 
     async def _request(self, parcel: Parcel) -> Answer:
         target = await self._resolved()
@@ -186,7 +240,7 @@ class WebhookChannel:
 
 
 def judge(status: int, retry_after: str | None) -> Answer:
-    """What a status means: 2xx is the receipt, 410 ends it, anything else is tried again."""
+    """What a status means: 2xx is the receipt, 410 suspends at once, anything else is tried again."""
     if 200 <= status < 300:
         return Answer(Verdict.RECEIVED, str(status))
     if status == GONE:

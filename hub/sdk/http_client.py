@@ -154,6 +154,19 @@ class HttpPlatform:
         found: dict[str, Any] = self._ask("GET", "/inbox", params={"from": str(first)}).json()
         return found
 
+    def requests(self) -> list[dict[str, Any]]:
+        """Reports the hub passed on that have no answer yet, in the order they came."""
+        asked: dict[str, dict[str, Any]] = {}
+        answered, page = set[str](), self.inbox()
+        while page["messages"]:
+            for one in page["messages"]:
+                if one["kind"] == "ReportRequest":
+                    asked.setdefault(one["message"]["report_id"], one["message"])
+                elif one["kind"] == "AcceptedAnswer":
+                    answered.add(one["message"]["report_id"])
+            page = self.inbox(page["next"])
+        return [one for report_id, one in asked.items() if report_id not in answered]
+
     def answer(self, report_id: str, outcome: Outcome) -> dict[str, Any]:
         """Answer a report the hub passed on: what was found, and done, on looking again.
 

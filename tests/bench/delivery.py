@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.core.model import Key, Names, Platform, PlatformState
-from hub.delivery.keys import receipt_key_id
+from hub.core.roster_life import receipt_key_id
 from hub.errors import HubError
 from hub.local.children import Supervised
 from hub.registrar import registrar

@@ -13,7 +13,7 @@ import httpx
 from hub import contracts
 from hub.contracts import decode
 from hub.core.model import Key, Platform, Received
-from hub.delivery.keys import receipt_key_id
+from hub.core.roster_life import receipt_key_id
 from hub.local.children import Supervised
 from hub.sdk.http_client import token
 from tests.broker.scene import Scene, wait_until

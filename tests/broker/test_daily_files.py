@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,16 +15,19 @@ import pytest
 from confluent_kafka import Producer
 
 from hub import contracts
-from hub.core.model import DAY_MS, EventType, Outcome
+from hub.core.model import DAY_MS, EventType, Outcome, Stage
 from hub.errors import PlatformError
 from hub.sdk.http_client import HttpPlatform
 from tests.broker import scene as scenes
 from tests.broker.delivering import Delivering, delivering
+from tests.broker.readme_pages import block, filled, run
 from tests.broker.scene import DEADLINE_S, Scene, event, mobile_numbers, now_ms, wait_until
 
 pytestmark = pytest.mark.broker
 DAYS = (5, 4, 2)
 """So many days ago there were events; three days ago there were none."""
+BEGUN_MS = now_ms()
+PAGE = "A platform connects with a daily file"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         scene.put_operator("north", "+86135")
         producer = Producer({"bootstrap.servers": scene.hub.address.bootstrap_servers})
         for index, ago in enumerate(DAYS):
-            at = now_ms() - ago * DAY_MS
+            at = BEGUN_MS - ago * DAY_MS
             for number in mobile_numbers(30, f"+86135{index}"):
                 one = scene.event_message(event(number, EventType.COOLING, occurred_at=at))
                 place = {"key": one.key, "partition": one.partition, "timestamp": at}
@@ -51,7 +55,7 @@ def desk(past: Scene) -> Iterator[Delivering]:
 
 
 def day(ago: int) -> str:
-    return str(datetime.fromtimestamp(now_ms() / 1_000 - ago * DAY_MS / 1_000, UTC).date())
+    return str(datetime.fromtimestamp((BEGUN_MS - ago * DAY_MS) / 1_000, UTC).date())
 
 
 def test_days_are_fetched_in_order_and_their_receipts_move_received(
@@ -104,3 +108,66 @@ def test_two_commands_are_a_small_platforms_whole_day(past: Scene, desk: Deliver
     shown = {one.outcome: one.pairs for one in coverage.outcomes}
     assert shown == {Outcome.UNBOUND: 1, Outcome.FROZEN: 1, Outcome.NOT_BOUND: 88}
     assert coverage.resolved == 89
+
+
+FREEZE = ("FROZEN", ("+8613500000001", True, False))
+UNBIND = ("UNBOUND", (None, True, True))
+UNDO = ("REINSTATED", ("+8613500000001", False, False))
+"""What the program of the page says, and how the account then is."""
+
+
+def users(folder: Path, rows: list[tuple[str, str, int]]) -> None:
+    """The table that the page is about."""
+    with sqlite3.connect(folder / "app.sqlite") as app:
+        app.execute("CREATE TABLE users (id TEXT PRIMARY KEY, phone TEXT, bound_at INTEGER, frozen TEXT, unbound TEXT)")
+        app.executemany("INSERT INTO users VALUES (?, ?, ?, NULL, NULL)", rows)
+
+
+def user(folder: Path, account: str) -> tuple[str | None, bool, bool]:
+    """An account's number, and whether it is frozen, and whether its number was taken off."""
+    with sqlite3.connect(folder / "app.sqlite") as app:
+        query = "SELECT phone, frozen IS NOT NULL, unbound IS NOT NULL FROM users WHERE id = ?"
+        phone, frozen, unbound = app.execute(query, (account,)).fetchone()
+    return phone, bool(frozen), bool(unbound)
+
+
+def test_the_program_of_the_page_runs_on_days_that_are_over(past: Scene, desk: Delivering, tmp_path: Path) -> None:
+    """The days are fetched, what is old is frozen and what is new left alone, and the hub counts both."""
+    past.put_platforms(desk.platform("panbox", "file"))
+    wait_until("there is a courier", lambda: desk.status("panbox")["state"] == "HEALTHY")
+    past.signer("panbox-1").save(tmp_path / "panbox.pem")
+    (tmp_path / "deeds.py").write_text(block(PAGE, "python"), encoding="utf-8")
+    old, new = mobile_numbers(1, "+861350")[0], mobile_numbers(1, "+861351")[0]
+    users(tmp_path, [("old", old, BEGUN_MS - 900 * DAY_MS), ("new", new, BEGUN_MS)])
+    exports = [one for one in block("A platform connects without Kafka", "sh", "daily").splitlines() if "export" in one]
+    words = {"https://delivery.hub.example": desk.url, "whpk_…": desk.where["public_key"]}
+    words |= {"local-hub": past.hub.address.hub_id, "outcomes.csv": "outcomes.csv --yes"}
+    commands = filled("\n".join([*exports, block(PAGE, "sh")]), words)
+    said = run(commands, tmp_path)
+    assert said.count("30 notices") == len(DAYS)
+    assert "panbox says: FROZEN: 1 positions; NOT_BOUND: 89 positions" in said
+    assert [user(tmp_path, one) for one in ("old", "new")] == [(old, True, False), (new, False, False)]
+    wait_until("the hub has the receipts", lambda: desk.received("panbox") == desk.full())
+    past.settle(contracts.ACKS)
+    shown = {one.outcome: one.pairs for one in past.final_coverage(["panbox"])["panbox"].outcomes}
+    assert shown == {Outcome.FROZEN: 1, Outcome.NOT_BOUND: 89}
+    assert "Nothing new." in run(commands, tmp_path)
+
+
+def test_the_program_of_the_page_knows_every_stage(tmp_path: Path) -> None:
+    """A day after the other: frozen, taken off, put back; and days it did before change nothing again."""
+    (tmp_path / "deeds.py").write_text(block(PAGE, "python"), encoding="utf-8")
+    (tmp_path / "notices").mkdir()
+    users(tmp_path, [("old", "+8613500000001", 5)])
+    stages = {"COOLING": FREEZE, "SCHEDULED": UNBIND, "RELEASED": None, "REASSIGNED": None, "WITHDRAWN": UNDO}
+    assert {*stages, "RESTORED"} == {str(one) for one in Stage} - {"UNKNOWN"}
+    for day, (stage, came) in enumerate(stages.items()):
+        row = f"case,stage,number,bound_before\n0-7,{stage},+8613500000001,9\n"
+        (tmp_path / "notices" / f"2026-01-0{day}.csv").write_text(row, encoding="utf-8")
+        run("python deeds.py", tmp_path)
+        told = (tmp_path / "outcomes.csv").read_text(encoding="utf-8").splitlines()
+        assert told == ["case,outcome", *([] if came is None else [f"0-7,{came[0]}"]), "rest,NOT_BOUND"]
+        if came is not None:
+            assert user(tmp_path, "old") == came[1]
+    run("python deeds.py", tmp_path)
+    assert user(tmp_path, "old") == UNDO[1]

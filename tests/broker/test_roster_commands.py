@@ -17,6 +17,7 @@ from hub.contracts import decode, receipts_topic
 from hub.core.model import Platform, PlatformState
 from hub.core.roster import Roster
 from hub.core.roster_life import change_state
+from hub.delivery.keys import public_form
 from hub.errors import HubError
 from hub.roster_desk import roster_desk
 from tests.broker.scene import Scene, mobile_numbers, now_ms
@@ -82,6 +83,47 @@ def test_a_platform_nobody_reaches_is_on_the_roster_all_the_same(scene: Scene) -
     run(scene, "platform", "add", "--id", "gymnow", "--en", "x", "--sector", "s", "--tier", "3", fails="already")
 
 
+def test_a_known_blind_spot_connects_without_kafka_by_commands_alone(scene: Scene) -> None:
+    """What was written when nobody reached it is set right, its own key and delivery's are given, and it is in."""
+    told = scene.signer("delivery/hub").public
+    add = ("platform", "add", "--id", "pawnly", "--en", "Pawnly", "--sector", "lending", "--tier", "3")
+    run(scene, *add, "--channel", "carrier pigeon", fails="no channel")
+    made = run(scene, *add, "--users", "70000", "--must-connect", "--contact", "tel")
+    assert (made["users_estimate"], made["must_connect"], made["name"]["zh"]) == (70_000, True, "Pawnly")
+    channel = "webhook https://hooks.pawnly.example/hub"
+    change = ("platform", "set", "pawnly", "--tier", "1", "--zh", "当易", "--no-must-connect", "--channel", channel)
+    made = run(scene, *change, "--guide-step", "Ask", "--note", "Li")
+    assert (made["channel"], made["tier"], made["guide_steps"]) == (channel, 1, ["Ask"])
+    assert (made["name"], made["must_connect"]) == ({"zh": "当易", "en": "Pawnly"}, False)
+    assert (made["contact"], made["users_estimate"]) == ("tel", 70_000), "what was not named is as it was"
+    run(scene, "platform", "set", "pawnly", fails="nothing is to be changed")
+    run(scene, "platform", "set", "nobody", "--tier", "1", fails="no platform nobody")
+    run(scene, "platform", "state", "pawnly", "ONBOARDING")
+    made = run(scene, "platform", "add-delivery-key", "pawnly", "--public", public_form(told))
+    run(scene, "platform", "state", "pawnly", "CONNECTED", fails="no key of its own")
+    own = scene.signer("pawnly-1").public.hex()
+    run(scene, "platform", "rotate-key", "pawnly", "--key-id", "pawnly-1", "--public", own)
+    made = run(scene, "platform", "state", "pawnly", "CONNECTED")
+    assert [(key["key_id"], key["public"], key["valid_until"]) for key in made["keys"]] == [
+        ("delivery/pawnly/1", told.hex(), None),
+        ("pawnly-1", own, None),
+    ]
+    said = [(one["state"], one["note"]) for one in made["history"]]
+    assert said == [
+        ("KNOWN_UNCONNECTED", None),
+        ("KNOWN_UNCONNECTED", "set channel, guide_steps, must_connect, name, tier: Li"),
+        ("ONBOARDING", None),
+        ("CONNECTED", None),
+    ]
+
+
+def test_what_options_say_counts_before_what_a_file_says(scene: Scene, tmp_path: Path) -> None:
+    """The registrar puts a channel beside the record a platform handed over, without writing into its file."""
+    file = record_file(tmp_path, scene, "filed")
+    made = run(scene, "platform", "add", "--file", str(file), "--channel", "file", "--en", "Filed")
+    assert (made["channel"], made["name"], made["tier"]) == ("file", {"zh": "盘", "en": "Filed"}, 1)
+
+
 def test_an_operator_is_added_with_its_receipts_and_its_key_is_rotated(scene: Scene) -> None:
     """It can publish at once; after a rotation both keys count; after a compromise the new one alone."""
     first, second, third = (scene.signer(f"west-{one}") for one in (1, 2, 3))
@@ -91,6 +133,9 @@ def test_an_operator_is_added_with_its_receipts_and_its_key_is_rotated(scene: Sc
         *("--key-id", "west-1", "--public", first.public.hex(), "--limit-daily", "100"),
     )
     assert receipts_topic("west") in set(scene._group.list_topics(timeout=20).topics)
+    changed = run(scene, "operator", "set", "west", "--zh", "西", "--range", "+86150", "--range", "+86151")
+    assert (changed["name"], changed["ranges"]) == ({"zh": "西", "en": "West"}, ["+86150", "+86151"])
+    run(scene, "operator", "set", "west", "--range", "150", fails="no prefix")
     limits = run(scene, "operator", "limits", "west", "--daily", "7")
     assert (limits["limit_daily"], limits["limit_ported_daily"]) == (7, None)
     run(scene, "operator", "rotate-key", "west", "--key-id", "west-1", "--public", "00" * 32, fails="itself")

@@ -7,25 +7,40 @@ import json
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
+from hub.clock import system_clock
 from hub.delivery.channels import Channel
 from hub.delivery.day_files import DayFile, DayFiles
 from hub.delivery.files import FileChannel
 from hub.delivery.health import ReceiverState
 from hub.delivery.keys import public_form
 from hub.delivery.replays import ByPosition, page
+from hub.delivery.settings import DeliverySettings
 from hub.delivery.webhooks import Post, WebhookChannel
+from hub.local.machine import free_port
 from hub.sdk.webhooks import check_webhook
 from hub.signing import Signer
-from tests.delivery_desk import LOG, MemoryReleases, Receipts, carrying, quick_settings, soon
+from tests.delivery_desk import (
+    DEADLINE_S,
+    LOG,
+    QUICK,
+    MemoryInboxes,
+    MemoryReleases,
+    Receipts,
+    StatesSeen,
+    carrying,
+    quick_settings,
+    soon,
+)
 
 KEY = Signer.from_seed("delivery/hub", b"k" * 32, "h")
 GOOD = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
@@ -46,6 +61,11 @@ class Harness(Protocol):
         """Behave in one of `MANNERS` from now on."""
 
 
+def posting(settings: DeliverySettings, inboxes: MemoryInboxes) -> Post:
+    """What webhook channels share."""
+    return Post(settings, KEY, LOG.log_id, ssl.create_default_context(), inboxes)
+
+
 # ---- A web server, by hand, to misbehave as no library would ----
 
 Answering = Callable[["WebReceiver", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]
@@ -54,8 +74,13 @@ Answering = Callable[["WebReceiver", asyncio.StreamReader, asyncio.StreamWriter]
 class WebReceiver:
     """A receiver of webhooks on a raw socket."""
 
-    def __init__(self, releases: MemoryReleases, folder: Path) -> None:
+    def __init__(self, releases: MemoryReleases, folder: Path, post: Post | None = None, **settings: object) -> None:
         self.releases = releases
+        self.inboxes = MemoryInboxes()
+        self.post = post or posting(quick_settings(folder, **settings), self.inboxes)
+        self.held = asyncio.Event()
+        self.took_s: Callable[[], None] = lambda: None
+        self.letters: list[str] = []
         self.got: list[tuple[int, int]] = []
         self.bodies: dict[str, bytes] = {}
         self.attempts = 0
@@ -64,17 +89,15 @@ class WebReceiver:
         self.at_once_most = 0
         self.manner = "good"
         self.redirected = 0
-        self._folder = folder
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        self._trap = await asyncio.start_server(self._trapped, "127.0.0.1", 0)
-        self.trap_port = self._trap.sockets[0].getsockname()[1]
-        post = Post(quick_settings(self._folder), KEY, LOG.log_id, ssl.create_default_context())
+        self.port = free_port()
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.trap_port = free_port()
+        self._trap = await asyncio.start_server(self._trapped, "127.0.0.1", self.trap_port)
         self.channel: Channel = WebhookChannel(
-            "hooky", f"http://127.0.0.1:{self.port}/hook", self.releases, LOG.partitions, post
+            "hooky", f"http://127.0.0.1:{self.port}/hook", self.releases, LOG.partitions, self.post
         )
 
     async def behave(self, manner: str) -> None:
@@ -105,7 +128,7 @@ class WebReceiver:
         if self.manner == "hangs_up":
             return False
         body = await reader.readexactly(int(headers["content-length"]))
-        content = check_webhook(public_form(KEY.public), headers, body)["data"]
+        content = check_webhook(public_form(KEY.public), headers, body)
         assert self.bodies.setdefault(headers["webhook-id"], body) == body, "one id with two contents"
         answer = ANSWERS.get(self.manner, GOOD)
         if self.manner == "flaps" and self.attempts % 3:
@@ -121,8 +144,12 @@ class WebReceiver:
         finally:
             self.at_once -= 1
 
-    def _take(self, content: dict[str, int]) -> None:
-        self.got += [(content["partition"], offset) for offset in range(content["first"], content["last"] + 1)]
+    def _take(self, content: dict[str, Any]) -> None:
+        data = content["data"]
+        if content["type"] == "inbox.message":
+            self.letters.append(data["message"])
+        else:
+            self.got += [(data["partition"], offset) for offset in range(data["first"], data["last"] + 1)]
 
     async def _answer(self, answer: bytes, writer: asyncio.StreamWriter) -> bool:
         if self.manner == "silent":
@@ -132,8 +159,10 @@ class WebReceiver:
                 writer.write(bytes([byte]))
                 await writer.drain()
                 await asyncio.sleep(0.1)
-        elif self.manner == "hesitates":
-            await asyncio.sleep(0.1)
+        elif self.manner == "holds":
+            await self.held.wait()
+        elif self.manner == "dawdles":
+            self.took_s()
         elif self.manner == "endless":
             writer.write(answer)
             while True:
@@ -152,7 +181,7 @@ class WebReceiver:
 
 NOT_WHOLE = {"half_answer", "half_header", "no_http", "silent", "drips", "hangs_up"}
 ANSWERS = {
-    "hesitates": b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",
+    "holds": b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",
     "refuses": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
     "breaks": b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",
     "busy": b"HTTP/1.1 429 Later\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
@@ -174,8 +203,8 @@ ANSWERS = {
 class Fetcher:
     """A receiver that comes for files: reads what is offered, and sends its digest back."""
 
-    def __init__(self, releases: MemoryReleases, folder: Path) -> None:
-        settings = quick_settings(folder)
+    def __init__(self, releases: MemoryReleases, folder: Path, **changes: object) -> None:
+        settings = quick_settings(folder, **changes)
         self.releases = releases
         self.got: list[tuple[int, int]] = []
         self.attempts = 0
@@ -221,12 +250,23 @@ CHANNELS: dict[str, type[WebReceiver] | type[Fetcher]] = {"webhook": WebReceiver
 FAULTS = [(channel, fault) for channel in CHANNELS for fault in BAD_FOR_ALL] + [("webhook", one) for one in BAD_FOR_WEB]
 
 
+NEVER_ANSWERS = {"answer_timeout_s": 0.5}
+NEVER_FETCHES = {"offer_s": 0.05}
+
+
+def waits_shortly(channel: str, fault: str) -> dict[str, Any]:
+    """Settings for faults that show by a time-out alone; all others are found without one."""
+    if channel == "file":
+        return {**NEVER_FETCHES}
+    return {**NEVER_ANSWERS} if fault in {"silent", "drips"} else {}
+
+
 @asynccontextmanager
-async def receiving(channel: str, folder: Path) -> AsyncIterator[WebReceiver | Fetcher]:
+async def receiving(channel: str, folder: Path, **settings: Any) -> AsyncIterator[WebReceiver | Fetcher]:
     """A receiver with ten notices a partition, of a day that is over."""
     releases = MemoryReleases()
     releases.publish(10, DAY_BEFORE)
-    receiver = CHANNELS[channel](releases, folder)
+    receiver = CHANNELS[channel](releases, folder, **settings)
     await receiver.start()
     try:
         yield receiver
@@ -269,7 +309,7 @@ async def test_a_bad_receiver_has_no_receipts_and_gets_all_when_it_is_good_again
     channel: str, fault: str, tmp_path: Path
 ) -> None:
     """While a receiver fails nothing of it counts as received; on its return it gets everything it missed."""
-    async with receiving(channel, tmp_path) as receiver:
+    async with receiving(channel, tmp_path, **waits_shortly(channel, fault)) as receiver:
         await receiver.behave(fault)
         receipts = Receipts()
         async with carrying(tmp_path, receiver.channel, receiver.releases, receipts) as courier:
@@ -333,17 +373,20 @@ async def test_a_receiver_that_stays_away_is_degraded_then_suspended_and_misses_
     channel: str, tmp_path: Path
 ) -> None:
     """It is tried less and less, its state is known; notices published meanwhile are there when it returns."""
-    async with receiving(channel, tmp_path) as receiver:
+    async with receiving(channel, tmp_path, **waits_shortly(channel, "away")) as receiver:
         await receiver.behave("away")
-        receipts = Receipts()
-        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts) as courier:
-            await soon("it is degraded", lambda: courier.health.state is ReceiverState.DEGRADED)
+        receipts, seen = Receipts(), StatesSeen()
+        soon_judged = replace(QUICK, degraded_after_s=0.3, suspended_after_s=1.0)
+        async with carrying(
+            *(tmp_path, receiver.channel, receiver.releases, receipts), patience=soon_judged, metrics=seen
+        ) as courier:
             await soon("it is suspended", lambda: courier.health.state is ReceiverState.SUSPENDED)
             if channel == "webhook":  # a day that is over gets no more notices
                 receiver.releases.publish(5, DAY_BEFORE)
             await receiver.behave("good")
             await soon("all is received", lambda: receipts.through == receiver.releases.ends())
-            assert courier.health.state is ReceiverState.HEALTHY
+        assert list(dict.fromkeys(seen.states)) == ["HEALTHY", "DEGRADED", "SUSPENDED"]
+        assert seen.states[-1] is ReceiverState.HEALTHY
         assert whole(receiver)
 
 
@@ -375,7 +418,7 @@ async def test_an_attempt_cut_off_is_made_again_as_it_was(tmp_path: Path) -> Non
         other = quick_settings(tmp_path, batch_notices_max=50)
         channel = WebhookChannel(
             *("hooky", f"http://127.0.0.1:{receiver.port}/hook", receiver.releases, LOG.partitions),
-            Post(other, KEY, LOG.log_id, ssl.create_default_context()),
+            posting(other, receiver.inboxes),
         )
         receipts = Receipts()
         async with carrying(tmp_path, channel, receiver.releases, receipts):
@@ -403,13 +446,82 @@ async def test_a_receiver_that_fails_is_tried_with_one_message_at_a_time(tmp_pat
     """While it only fails, what waits in other partitions is not thrown at it as well."""
     async with receiving("webhook", tmp_path) as receiver:
         assert isinstance(receiver, WebReceiver)
-        await receiver.behave("hesitates")
+        await receiver.behave("holds")
         async with carrying(tmp_path, receiver.channel, receiver.releases, Receipts()) as courier:
-            await soon("both of the beginning failed", lambda: courier.health.overall.failures >= 2)
-            assert receiver.at_once_most == 2
-            receiver.at_once_most = 0
-            await soon("it failed more often", lambda: courier.health.overall.failures >= 5)
+            await soon("both of the beginning are there", lambda: receiver.at_once == 2)
+            first, receiver.held = receiver.held, asyncio.Event()
+            first.set()
+            await soon("both failed, and one is tried again", lambda: courier.health.overall.failures == 2)
+            await soon("it is there", lambda: receiver.at_once == 1)
+            receiver.at_once_most = 1
+            for _ in range(2):  # the courier looks again: the third partition was never tried, and would be due
+                assert await courier.until(lambda: True, DEADLINE_S)
+            await soon("it may try", lambda: courier.health.may_try(2, system_clock()))
+            assert await courier.until(lambda: True, DEADLINE_S)
         assert receiver.at_once_most == 1
+
+
+async def test_receivers_that_answer_slowly_hold_up_none_that_answer_at_once(tmp_path: Path) -> None:
+    """However many take their time, half of what may be on its way is theirs at most, and of each one message."""
+    now_s, slowly, inboxes, releases = [0.0], list[WebReceiver](), MemoryInboxes(), MemoryReleases()
+    settings = quick_settings(tmp_path, in_flight_max=4, answer_timeout_s=60.0)
+    post = Post(settings, KEY, LOG.log_id, ssl.create_default_context(), inboxes, clock=lambda: now_s[0])
+    releases.publish(1)
+
+    def dawdle() -> None:
+        now_s[0] += 5.0
+
+    async with AsyncExitStack() as stack:
+
+        async def engage(name: str, manner: str) -> tuple[WebReceiver, Receipts]:
+            receiver, receipts, folder = WebReceiver(releases, tmp_path, post), Receipts(), tmp_path / name
+            folder.mkdir()
+            await receiver.start()
+            stack.push_async_callback(receiver.close)
+            receiver.took_s = dawdle
+            await receiver.behave(manner)
+            await stack.enter_async_context(carrying(folder, receiver.channel, releases, receipts))
+            await soon(f"{name} has the first", lambda: receipts.through == releases.ends())
+            return receiver, receipts
+
+        for index in range(6):
+            receiver, _ = await engage(f"slow {index}", "dawdles")
+            assert receiver.channel.slow
+            await receiver.behave("silent")
+            slowly.append(receiver)
+        _, receipts = await engage("good", "good")
+        releases.publish(1)
+        await soon("slow ones hold what they may", lambda: sum(one.at_once for one in slowly) == 2)
+        releases.publish(20)
+        await soon("the good one has all", lambda: receipts.through == releases.ends())
+        assert sum(one.at_once for one in slowly) == 2
+        assert {one.at_once_most for one in slowly if one.at_once} == {1}
+
+
+async def test_what_is_in_its_inbox_comes_to_a_receiver_too_and_is_no_receipt(tmp_path: Path) -> None:
+    """Reports are brought in their order and once, beside notices; the hub has none of it as received."""
+    async with receiving("webhook", tmp_path) as receiver:
+        assert isinstance(receiver, WebReceiver)
+        for word in ("one", "two"):
+            receiver.inboxes.tell(word)
+        receipts, words = Receipts(), ["one", "two", "three"]
+        await receiver.behave("flaps")
+        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts) as courier:
+            await soon("both came", lambda: receiver.letters == words[:2])
+            await soon("all is received", lambda: receipts.through == receiver.releases.ends())
+            receiver.inboxes.tell("three")
+            courier.look_again()
+            await soon("the third came", lambda: receiver.letters == words)
+        assert receipts.through == receiver.releases.ends(), "an inbox is no partition"
+        assert whole(receiver)
+        again = WebReceiver(receiver.releases, tmp_path, posting(quick_settings(tmp_path), receiver.inboxes))
+        await again.start()
+        receiver.releases.publish(1, DAY_BEFORE)
+        said = Receipts()
+        async with carrying(tmp_path, again.channel, receiver.releases, said):
+            await soon("it goes on", lambda: said.through == receiver.releases.ends())
+            assert again.letters == [], "what it was told before a restart came again"
+        await again.close()
 
 
 async def test_a_record_that_is_no_notice_holds_nobody_up(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from hub.core.model import DAY_MS
 from hub.delivery.day_files import COLUMNS, DayFile, DayFiles, begin_ms
 from hub.delivery.health import Answer, Health, Verdict, judged
 from hub.delivery.journal import Journal, Place
-from hub.delivery.keys import hub_key, public_form, receipt_key_id
+from hub.delivery.keys import hub_key, public_form
 from hub.delivery.settings import DeliverySettings, Patience
 from hub.errors import UnbindError
 from hub.sdk.webhooks import public_key_of
@@ -150,6 +150,5 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert hub_key(DeliverySettings("", tmp_path), "h").public == first.public
     assert (tmp_path / "delivery.pem").stat().st_mode & 0o777 == 0o600
     assert public_key_of(public_form(first.public)).public_bytes_raw() == first.public
-    assert receipt_key_id("panbox") == "delivery/panbox/1"
     with pytest.raises(UnbindError, match="no usable private key"):
         hub_key(DeliverySettings("", tmp_path, key_file=tmp_path / "none.pem"), "h")

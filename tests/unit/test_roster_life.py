@@ -8,7 +8,18 @@ import pytest
 
 from hub.core.model import DAY_MS, Key, Names, Operator, Platform, PlatformState, StateChange
 from hub.core.roster import Roster
-from hub.core.roster_life import MAY_FOLLOW, change_state, check_keys, enter, range_holder, rotate
+from hub.core.roster_life import (
+    EDITABLE,
+    MAY_FOLLOW,
+    add_delivery_key,
+    change_state,
+    check_keys,
+    edit,
+    enter,
+    range_holder,
+    rotate,
+    state_since,
+)
 from hub.errors import HubError
 
 S = PlatformState
@@ -61,10 +72,14 @@ def test_every_state_has_its_line_in_the_table() -> None:
 def test_connected_needs_a_key_and_exempt_a_basis() -> None:
     """Nobody is called connected who could not say anything, nor exempt without a basis on record."""
     onboarding = DRIVE._replace(state=S.ONBOARDING, keys=())
-    with pytest.raises(HubError, match="no key that counts"):
+    with pytest.raises(HubError, match="no key of its own"):
         change_state(onboarding, S.CONNECTED, NOW, None)
-    with pytest.raises(HubError, match="no key that counts"):
+    with pytest.raises(HubError, match="no key of its own"):
         enter(DRIVE._replace(keys=(KEY._replace(revoked_at=NOW),)), NOW, None)
+    told = Key("delivery/drive/1", b"d" * 32, 0)
+    with pytest.raises(HubError, match="no key of its own"):
+        change_state(onboarding._replace(keys=(told,)), S.CONNECTED, NOW, None)
+    assert change_state(onboarding._replace(keys=(told, KEY)), S.CONNECTED, NOW, None).state is S.CONNECTED
     with pytest.raises(HubError, match="basis"):
         change_state(onboarding, S.EXEMPT, NOW, None)
     assert change_state(onboarding, S.EXEMPT, NOW, "keeps no numbers").history[-1].note == "keeps no numbers"
@@ -148,3 +163,45 @@ def test_deliverys_key_is_on_many_records_and_outlives_their_rotations() -> None
         check_keys(other._replace(keys=(Key("other-1", told.public, NOW),)), roster)
     for unsafe_since in (None, NOW):
         assert told in rotate(one, Key("one-2", b"2" * 32, NOW), NOW + 1, unsafe_since=unsafe_since).keys
+
+
+def test_deliverys_key_ends_none_of_the_platforms_and_the_next_of_deliverys_ends_the_last() -> None:
+    """Whoever may say "told" for a platform takes no word from it; a new delivery key ends the old one as any does."""
+    told = add_delivery_key(DRIVE, b"d" * 32, NOW)
+    assert told.keys == (KEY, Key("delivery/drive/1", b"d" * 32, NOW))
+    with pytest.raises(HubError, match="has this key"):
+        add_delivery_key(told, b"d" * 32, NOW + 1)
+    again = add_delivery_key(told, b"e" * 32, NOW + 1)
+    assert [(key.key_id, key.valid_until) for key in again.keys] == [
+        ("drive-1", None),
+        ("delivery/drive/1", NOW + 1 + 7 * DAY_MS),
+        ("delivery/drive/2", None),
+    ]
+    stolen = rotate(told, Key("delivery/drive/2", b"e" * 32, NOW), NOW, unsafe_since=NOW - 1)
+    assert [key.revoked_at for key in stolen.keys] == [None, NOW - 1, None]
+
+
+def test_an_edit_changes_what_is_named_and_is_in_the_history() -> None:
+    """What a record says can be set right at any time; its state, its keys and how long it is in its state stay."""
+    since = change_state(DRIVE._replace(state=S.ONBOARDING), S.CONNECTED, NOW, None)
+    changes = {"channel": "webhook  https://drive.example/hook", "tier": 2, "must_connect": True}
+    edited = edit(since, changes, NOW + 5, "Li")
+    assert (edited.channel, edited.tier, edited.must_connect) == ("webhook https://drive.example/hook", 2, True)
+    assert edited.history == (*since.history, StateChange(NOW + 5, S.CONNECTED, "set channel, must_connect, tier: Li"))
+    assert edited._replace(channel=None, tier=1, must_connect=False, history=since.history) == since
+    assert (state_since(edited), state_since(since), state_since(DRIVE)) == (NOW, NOW, None)
+    assert set(Platform._fields) - {"id", "state", "left_at", "keys", "history"} == EDITABLE
+    with pytest.raises(HubError, match="nothing is to be changed"):
+        edit(since, {}, NOW, None)
+
+
+@pytest.mark.parametrize(
+    "channel", ["", "mail", "webhook", "webhook http://drive.example", "webhook https://a b", "file x", "kafka 1"]
+)
+def test_a_channel_that_tells_nobody_is_refused(channel: str) -> None:
+    """A misspelt channel would be a platform nobody tells anything: it does not come onto a record."""
+    with pytest.raises(HubError, match="no channel"):
+        edit(DRIVE, {"channel": channel}, NOW, None)
+    with pytest.raises(HubError, match="no channel"):
+        enter(DRIVE._replace(channel=channel), NOW, None)
+    assert edit(DRIVE, {"channel": " file "}, NOW, None).channel == "file"

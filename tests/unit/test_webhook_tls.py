@@ -19,7 +19,7 @@ from hub.delivery.channels import Parcel
 from hub.delivery.health import Verdict
 from hub.delivery.webhooks import Post, WebhookChannel
 from hub.signing import Signer
-from tests.delivery_desk import LOG, MemoryReleases, quick_settings
+from tests.delivery_desk import LOG, MemoryInboxes, MemoryReleases, quick_settings
 
 KEY = Signer.from_seed("delivery/hub", b"k" * 32, "h")
 PARCEL = Parcel("l_hooky_0_0-0", (), b"{}")
@@ -87,7 +87,7 @@ async def test_the_certificate_must_be_of_the_name_and_trusted(
     certified = certificate(name, tmp_path)
     context = ssl.create_default_context(cafile=str(certified) if trusted else None)
     async with serving(certified) as (port, hosts):
-        post = Post(quick_settings(tmp_path, answer_timeout_s=5.0, connect_timeout_s=5.0), KEY, LOG.log_id, context)
+        post = Post(quick_settings(tmp_path), KEY, LOG.log_id, context, MemoryInboxes())
         channel = WebhookChannel("hooky", f"https://localhost:{port}/hook", MemoryReleases(), 1, post)
         answer = await channel.hand_over(PARCEL)
         await channel.close()

@@ -120,7 +120,7 @@ def test_a_message_is_bounded_in_bytes_and_holds_one_notice_at_least() -> None:
     ],
 )
 def test_a_2xx_is_a_receipt_and_nothing_else_is(status: int, verdict: Verdict) -> None:
-    """Only 2xx says received; 410 says never again; everything else is tried again."""
+    """Only 2xx says received; 410 suspends at once; everything else is tried again."""
     assert judge(status, None).verdict is verdict
 
 
