@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from sqlalchemy import Engine, text
 
 BASE64_STEPS = 3
+SEPARATORS = (" ", "-", ".", "\u3000")
+SCRIPTS = (0x30, 0xFF10, 0x660, 0x6F0)
+"""Zero in ASCII, full-width, Arabic-Indic and its eastern form."""
 
 
 def dump(engine: Engine, schema: str) -> bytes:
@@ -25,11 +28,21 @@ def dump(engine: Engine, schema: str) -> bytes:
     return b"\n".join(found)
 
 
+def written(number: str) -> set[str]:
+    """A number as people write it: its national digits, together or in groups, in several scripts."""
+    national = number.removeprefix("+")[2:]
+    groups = [national, *(one.join((national[:3], national[3:7], national[7:])) for one in SEPARATORS)]
+    return {
+        group.translate({0x30 + digit: zero + digit for digit in range(10)}) for group in groups for zero in SCRIPTS
+    }
+
+
 def forms(number: str) -> set[bytes]:
-    """Everything by which a number could be told: its digits, in hex, base64 and UTF-16, and as an integer."""
+    """Everything by which a number could be told: as people write it, in hex, base64 and UTF-16, and as an integer."""
     digits = number.removeprefix("+")
     national = digits[2:]
-    found = {national.encode(), national.encode().hex().encode(), national.encode().hex().upper().encode()}
+    found = {one.encode() for one in written(number)}
+    found |= {national.encode().hex().encode(), national.encode().hex().upper().encode()}
     for coded in ("utf-16-le", "utf-16-be", "utf-32-le"):
         found |= {national.encode(coded), national.encode(coded).hex().encode()}
     for start in range(BASE64_STEPS):  # where it begins within base64's groups of three; ends that others share cut off

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hub.core.model import Breach, ClearanceAnswer, Decision, LookupKind, Outcome, Refusal, Role, Source, Stage
+from hub.core.model import Breach, ClearanceAnswer, LookupKind, Outcome, Refusal, Role, Source, Stage
 
 
 class CaseFacts(NamedTuple):
@@ -121,30 +121,6 @@ class CleanUpsFound(NamedTuple):
 
     clean_ups: tuple[CleanUpFound, ...]
     next: str | None
-
-
-class Changed(NamedTuple):
-    """What was recorded since a time. `stages`: notices that count, by the stage they brought a case to.
-
-    `opened`: cases that opened, which are among `stages` as COOLING or REASSIGNED.
-    """
-
-    opened: int
-    stages: dict[Stage, int]
-    acknowledgements: int
-    reports: int
-    refused: int
-    breaches: int
-
-
-class OperatorCounts(NamedTuple):
-    """Receipts of one operator since a time, over distinct messages."""
-
-    operator: str
-    decisions: dict[Decision, int]
-    rejected: dict[Refusal, int]
-    breaches: dict[Breach, int]
-    last_at: int | None
 
 
 class Place(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -22,6 +21,7 @@ from hub.archive.settings import ArchiveSettings
 from hub.archive.store import Store
 from hub.core.model import HubLog
 from hub.stream.log import read_hub_log
+from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,4 @@ def _closing_on_error(store: Store) -> Iterator[None]:
 def _say_ready(ready_file: Path | None, metrics_port: int) -> None:
     log.info("the archive has reached the ends of the logs; metrics at port %d", metrics_port)
     if ready_file is not None:
-        scratch = ready_file.with_suffix(".tmp")
-        scratch.write_text(json.dumps({"metrics_port": metrics_port, "pid": os.getpid()}), encoding="utf-8")
-        scratch.replace(ready_file)
+        write_json(ready_file, {"metrics_port": metrics_port, "pid": os.getpid()})

@@ -22,14 +22,12 @@ from hub.archive.answers import (
     BreachFound,
     CaseFacts,
     CaseHistory,
-    Changed,
     CleanUpFound,
     CleanUpsFound,
     Effects,
     Happened,
     LookupFound,
     LookupsFound,
-    OperatorCounts,
     Place,
     RefusalFound,
     RefusalsFound,
@@ -38,13 +36,13 @@ from hub.archive.asking import PREPARED_AT, READING, Asking, next_page, page
 from hub.archive.blocks import BLOCK
 from hub.archive.database import open_engine
 from hub.archive.keys import Keyring
+from hub.archive.rest import number_place
 from hub.archive.settings import SCHEMA
 from hub.clock import system_clock
 from hub.core.model import (
     DAY_MS,
     Breach,
     ClearanceAnswer,
-    Decision,
     LookupKind,
     Outcome,
     Refusal,
@@ -96,23 +94,9 @@ class History:
             rows = ask.all(sql.CASES_OF_NUMBER, digests=digests, most=CASES_MAX)
             return [self._history(ask, row, digests) for row in rows]
 
-    def last_case_of_number(self, number: str) -> CaseHistory | None:
-        """The last case of a number."""
-        digests = self._keys.digests(number)
-        with Asking(self._engine) as ask:
-            row = ask.one(sql.CASES_OF_NUMBER, digests=digests, most=1)
-            return None if row is None else self._history(ask, row, digests)
-
-    def effects(self, position: Source) -> list[Effects]:
-        """What platforms said of a case, and when; acknowledgements the hub refused left out."""
-        with Asking(self._engine) as ask:
-            row = ask.one(sql.CASE, part=position.partition, log_offset=position.offset)
-            return [] if row is None else _effects(ask, row)
-
     def _digests(self, row: Any) -> list[bytes]:
         """All digests of a case's number: rows written under other keys of the file are found too."""
-        place = f"cases/{row.part}/{row.log_offset}/number"
-        return self._keys.digests(self._keys.unseal(row.number_sealed, place).decode())
+        return self._keys.digests(self._keys.unseal(row.number_sealed, number_place(row)).decode())
 
     def _history(self, ask: Asking, row: Any, digests: Sequence[bytes]) -> CaseHistory:
         # A note (SUSPENDED) comes while no case is live: it belongs to the case that opens after it.
@@ -165,29 +149,6 @@ class History:
             CleanUpFound(Source(row.case_part, row.case_offset), row.record_time, Stage(row.stage)) for row in rows
         )
         return CleanUpsFound(tuple(found), next_page(rows, limit))
-
-    # ---- Figures ----
-
-    def changed(self, since_ms: int) -> Changed:
-        """What was recorded since a time, such as the start of the day. Repeats of a receipt count once."""
-        with Asking(self._engine) as ask:
-            stages = {Stage(row.stage): row.count for row in ask.all(sql.STAGES_SINCE, since=since_ms)}
-            row = ask.one(sql.COUNTS_SINCE, since=since_ms)
-            return Changed(row.opened, stages, row.acks, row.reports, row.refused, row.breaches)
-
-    def operator_counts(self, *, since_ms: int = 0) -> list[OperatorCounts]:
-        """Receipts of each operator since a time, over distinct messages. Reads all of them: give a time."""
-        found: dict[str, OperatorCounts] = {}
-        with Asking(self._engine) as ask:
-            for row in ask.all(sql.OPERATOR_COUNTS, since=since_ms):
-                one = found.setdefault(row.operator, OperatorCounts(row.operator, {}, {}, {}, None))
-                _add(one.decisions, Decision(row.decision), row.count)
-                if row.reason is not None and Decision(row.decision) is Decision.REFUSED:
-                    _add(one.rejected, Refusal(row.reason), row.count)
-                for breach in row.breaches:
-                    _add(one.breaches, Breach(breach), row.count)
-                found[row.operator] = one._replace(last_at=max(one.last_at or 0, row.last_at))
-        return list(found.values())
 
     def places(self, now_ms: int | None = None) -> list[Place]:
         """How far the archive is in each log, by what it last saw itself."""
@@ -258,7 +219,3 @@ def _place(row: Any) -> Source:
 
 def _source(part: int | None, offset: int | None) -> Source | None:
     return None if part is None or offset is None else Source(part, offset)
-
-
-def _add(counts: dict[Any, int], key: Any, count: int) -> None:
-    counts[key] = counts.get(key, 0) + count

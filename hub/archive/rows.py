@@ -1,6 +1,6 @@
 """The rows of the archive as values, one class a table; fields are the columns, in order.
 
-Rows hold plain values. Three kinds of field differ in the table (`hub.archive.store`): `number_key` holds a number
+Rows hold plain values. Three kinds of field differ in the table (`hub.archive.rest`): `number_key` holds a number
 here and its digest there, `number_sealed` a number here and its seal there, `sealed` bytes here and their seal there.
 `part` and `log_offset` say where the message lies in its log, `seq` which of several rows of one message it is;
 `record_time` is the message's own, milliseconds, UTC. Text that strangers wrote goes through `plain_text`.
@@ -8,17 +8,16 @@ here and its digest there, `number_sealed` a number here and its seal there, `se
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from hub.core.numbers import without_numbers
+
 TEXT_MAX = 200
-DIGITS_HIDDEN = re.compile(r"\d{7,}")
-"""Seven digits in a row may be a number that somebody wrote where none belongs."""
 
 
 def plain_text(value: str) -> str:
     """Text of a stranger as it may lie in a table: bounded, without NUL, which PostgreSQL has not, and no numbers."""
-    return DIGITS_HIDDEN.sub("#", value[:TEXT_MAX].replace("\0", "\ufffd"))
+    return without_numbers(value[:TEXT_MAX].replace("\0", "\ufffd"))
 
 
 class MessageRow(NamedTuple):

@@ -23,7 +23,7 @@ class ArchiveSettings:
     """Of the tables in the database."""
 
     metrics_port: int = 0
-    """/metrics and /status on 127.0.0.1; 0 takes a free port."""
+    """/metrics on 127.0.0.1; 0 takes a free port."""
 
     ready_file: Path | None = None
     """Written as JSON once it has reached the ends the logs had at its start; taken away at the end."""

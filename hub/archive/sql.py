@@ -114,27 +114,4 @@ CLEAN_UPS = text("""
     ORDER BY e.record_time DESC, e.part DESC, e.log_offset DESC LIMIT :most
 """)
 
-STAGES_SINCE = text("""
-    SELECT stage, count(*) AS count FROM notices WHERE record_time >= :since AND counts GROUP BY stage
-""")
-COUNTS_SINCE = text("""
-    SELECT
-      (SELECT count(*) FROM notices WHERE record_time >= :since AND counts AND case_offset = log_offset) AS opened,
-      (SELECT count(*) FROM acks WHERE record_time >= :since) AS acks,
-      (SELECT count(DISTINCT report_id) FROM reported WHERE record_time >= :since AND what = 'report') AS reports,
-      (SELECT count(DISTINCT (topic, source_part, source_offset)) FROM rejections
-       WHERE record_time >= :since) AS refused,
-      (SELECT coalesce(sum(cardinality(breaches)), 0) FROM (
-        SELECT DISTINCT ON (operator, source_part, source_offset) breaches FROM receipts
-        WHERE record_time >= :since AND breaches <> '{}'
-      ) AS shown) AS breaches
-""")
-OPERATOR_COUNTS = text("""
-    SELECT operator, decision, reason, breaches, count(*) AS count, max(record_time) AS last_at FROM (
-        SELECT DISTINCT ON (operator, source_part, source_offset) * FROM receipts
-        WHERE kind = 'receipt' AND record_time >= :since
-        ORDER BY operator, source_part, source_offset, record_time, log_offset
-    ) AS one
-    GROUP BY operator, decision, reason, breaches
-""")
 PLACES = text("SELECT * FROM archive_places ORDER BY topic, part")

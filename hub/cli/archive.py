@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hub.archive.settings import SCHEMA
+
 if TYPE_CHECKING:
     from hub.archive.check import Difference
 
@@ -21,8 +23,7 @@ Dsn = Annotated[str, typer.Option(envvar="UNBIND_HUB_ARCHIVE", help="postgresql:
 KeyFile = Annotated[Path, typer.Option(help="The keys of numbers at rest; keep it away from the database.")]
 Schema = Annotated[str, typer.Option(help="Of the tables in the database.")]
 KEY_FILE = Path(".data/archive.keys")
-SCHEMA = "archive"
-EXIT_DIFFERS = 2
+DIFFERS = 1
 
 
 @app.callback()
@@ -92,7 +93,7 @@ def check(
     schema: Schema = SCHEMA,
     most: Annotated[int, typer.Option(min=1, help="Differences to print.")] = 100,
 ) -> None:
-    """Compare the archive with the logs row by row; prints the differences, and ends with 2 if there are any."""
+    """Compare the archive with the logs row by row; prints the differences, and ends with 1 if there are any."""
     from hub.archive import database
     from hub.archive.check import check as differences
     from hub.archive.keys import read_keys
@@ -113,11 +114,32 @@ def check(
     engine.dispose()
     typer.echo(f"{found} differences" if found else "equal, row by row")
     if found:
-        raise typer.Exit(EXIT_DIFFERS)
+        raise typer.Exit(DIFFERS)
 
 
 def _print(one: Difference) -> None:
     typer.echo(f"{one.what} {one.table} {one.place}")
+
+
+@app.command()
+def show(
+    topic: Annotated[str, typer.Argument(help="Such as events, acks, receipts.north.")],
+    position: Annotated[str, typer.Argument(help="partition-offset, such as 7-120033.")],
+    dsn: Dsn,
+    key_file: KeyFile = KEY_FILE,
+    schema: Schema = SCHEMA,
+) -> None:
+    """Print a message as it came, as JSON: key, value and headers in base64, what was signed, and the SHA-256."""
+    from hub.archive import database
+    from hub.archive.keys import read_keys
+    from hub.archive.originals import original, position_of
+
+    where, keys = position_of(position), read_keys(key_file)
+    engine = database.open_engine(dsn, schema)
+    try:
+        typer.echo(json.dumps(original(engine, keys, topic, where), indent=1))
+    finally:
+        engine.dispose()
 
 
 @app.command()

@@ -1,7 +1,8 @@
-"""Phone numbers: what libphonenumber calls valid, and who assigns them."""
+"""Phone numbers: what libphonenumber calls valid, who assigns them, and hiding them in what people wrote."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -10,6 +11,9 @@ import phonenumbers
 NUMBER_CACHE = 65_536
 NUMBER_MAX = 16
 """The plus sign and fifteen digits (ITU-T E.164)."""
+
+DIGITS = re.compile(r"0(?:[\W_]*0){6,}")
+"""Seven digits, whatever stands between them but letters: fewer are no number that could be dialled."""
 
 
 def is_e164(number: str) -> bool:
@@ -31,3 +35,17 @@ def _is_e164(number: str) -> bool:
 def in_ranges(number: str, ranges: Iterable[str]) -> bool:
     """Whether a number begins with one of an operator's prefixes."""
     return number.startswith(tuple(ranges))
+
+
+def without_numbers(text: str) -> str:
+    """What a person wrote, with `#` for anything that may be a phone number.
+
+    That is seven digits or more with nothing but spaces and punctuation between them, in any script's digits: also
+    full-width, Arabic-Indic, encircled and Chinese ones.
+    """
+    digits = "".join("0" if one.isnumeric() else one for one in text)  # as long as the text, so places are the same
+    found, at = [], 0
+    for run in DIGITS.finditer(digits):
+        found += [text[at : run.start()], "#"]
+        at = run.end()
+    return "".join((*found, text[at:]))

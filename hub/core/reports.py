@@ -46,7 +46,7 @@ from hub.core.model import (
     Source,
     Subject,
 )
-from hub.core.numbers import is_e164
+from hub.core.numbers import is_e164, without_numbers
 
 NAME_CHARS_MAX = 100
 CLOCK_SKEW_MS = HOUR_MS
@@ -74,6 +74,11 @@ class Submitted(NamedTuple):
 def plain_name(name: str) -> str:
     """A name in the form names are compared in: width and case folded, without spaces."""
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def unknown_name(name: str) -> str:
+    """The name of a platform nobody knows as it is counted and shown: in plain form, without what may be a number."""
+    return without_numbers(plain_name(name))
 
 
 def find_platform(name: str, platforms: Mapping[str, Platform]) -> Platform | None:
@@ -269,8 +274,8 @@ class Disputes:
 
 
 def reported_numbers(reports: Iterable[AcceptedReport]) -> dict[str, set[str]]:
-    """Numbers reported, by platform id, or for platforms nobody knows by `plain_name`."""
+    """Numbers reported, by platform id, or for platforms nobody knows by `unknown_name`."""
     found: dict[str, set[str]] = {}
     for one in reports:
-        found.setdefault(one.platform or plain_name(one.name), set()).add(one.number)
+        found.setdefault(one.platform or unknown_name(one.name), set()).add(one.number)
     return found

@@ -14,6 +14,7 @@ from hub.core.model import (
     AcceptedReport,
     Platform,
 )
+from hub.core.numbers import without_numbers
 from hub.core.reports import Disputes, reported_numbers
 from hub.local.look import coverages, date, records
 from hub.stream.log import hub_time_ms, newest, read_hub_log, reader_settings
@@ -49,7 +50,7 @@ async def reports(servers: str, platform: str | None) -> list[dict[str, Any]]:
                 "report": one.report_id.hex()[:8],
                 "at": date(one.recorded_at),
                 "operator": one.operator,
-                "platform": one.platform or f"? {one.name}",
+                "platform": one.platform or f"? {without_numbers(one.name)}",
                 "kind": one.kind.lower(),
                 "case": None if one.case is None else str(one.case),
                 "deadline": date(one.deadline_at),

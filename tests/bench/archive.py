@@ -2,9 +2,10 @@
 
 - **In**: events, their notices and receipts, and acknowledgements, as messages through the archive's own store into
   PostgreSQL with its usual durability: shredded, sealed, copied, committed in batches of the program's own size.
-- **Out**: cases are filled in bulk: each number's digest and seal made by the archive's own keys and copied, then
-  their events, notices, receipts and effects made of them in SQL, each platform having acknowledged every case. Asked
-  are numbers in random order; an answer is the whole history, with what every platform said and when.
+- **Out**: cases of two years, so that every table has its months, are filled in bulk: each number's digest and seal
+  made by the archive's own keys and copied, then their events, notices, receipts and effects made of them in SQL, each
+  platform having acknowledged every case. Asked are numbers in random order, so nearly none is in memory; an answer is
+  the whole history, with what every platform said and when.
 - **Small acknowledgements**: the same where every platform acknowledged 64 positions at a time, which is sixteen
   index rows a block and platform.
 """
@@ -18,22 +19,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
-from hub.archive.blocks import BLOCK
 from hub.archive.database import migrate, open_engine
 from hub.archive.follower import batches
 from hub.archive.keys import Keyring, new_key
 from hub.archive.queries import History
-from hub.archive.rest import at_rest, column_types
-from hub.archive.rows import CaseRow
 from hub.archive.settings import SCHEMA, ArchiveSettings
 from hub.archive.shred import shred
 from hub.archive.store import Store
 from hub.contracts import encode
 from hub.core.coverage import split_positions
 from hub.core.model import (
-    DAY_MS,
     Acknowledgement,
     Decision,
     EventType,
@@ -51,6 +48,8 @@ from hub.core.model import (
 )
 from hub.local.postgres import EmbeddedPostgres
 from tests.bench import messages
+from tests.bench.archive_fill import BLOCK_FIRST, NOW, PARTS, RELEASED_EVERY, SMALL_ACK, fill, number_at
+from tests.bench.machine import HUB_CORE, on_core
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +57,15 @@ CASES = (10_000_000, 20_000)
 PLATFORMS = (1_000, 20)
 MESSAGES = (90_000, 1_500)
 ASKED = (2_000, 100)
-SMALL_BLOCKS = 4
-SMALL_ACK = 64
-PARTS = 12
-NOW = 1_795_400_000_000
 LOG = HubLog(b"l" * 16, "bench", PARTS, "record", 0)
 TARGETS = {"p50_ms": 10.0, "p99_ms": 10.0}
-SERVER = {"shared_buffers": "1GB", "maintenance_work_mem": "512MB", "max_wal_size": "8GB"}
+SERVER = {
+    "shared_buffers": "1GB",
+    "maintenance_work_mem": "512MB",
+    "max_wal_size": "8GB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
 
 
 async def run(folder: Path, *, quick: bool, cases: int | None = None, platforms: int | None = None) -> dict[str, Any]:
@@ -72,13 +73,16 @@ async def run(folder: Path, *, quick: bool, cases: int | None = None, platforms:
     size = int(quick)
     cases, platforms = cases or CASES[size], platforms or PLATFORMS[size]
     keys = Keyring([new_key()])
-    with EmbeddedPostgres(folder / "postgres", **SERVER) as server:
+    server = EmbeddedPostgres(folder / "postgres", **SERVER)
+    with on_core(HUB_CORE):
+        server.start()
+    try:
         engine = open_engine(server.dsn(), SCHEMA)
         migrate(engine, SCHEMA)
         store = Store(engine, keys, SCHEMA)
         store.open(LOG)
         found: dict[str, Any] = {"targets": TARGETS, "cases": cases, "platforms": platforms}
-        found["fill_s"] = _timed(lambda: _fill(engine, keys, cases, platforms))
+        found["fill_s"] = _timed(lambda: fill(engine, keys, cases, platforms))
         log.info("filled in %.0f s", found["fill_s"])
         found |= _ask(History(server.dsn(), keys), cases, ASKED[size])
         found["in"] = _write(store, cases, MESSAGES[size])
@@ -88,6 +92,8 @@ async def run(folder: Path, *, quick: bool, cases: int | None = None, platforms:
             ).scalar_one()
         store.close()
         engine.dispose()
+    finally:
+        server.stop()
     log.info("%s", found)
     return found
 
@@ -98,94 +104,20 @@ def _timed(work: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-# ---- Filling ----
-
-
-def _fill(engine: Engine, keys: Keyring, cases: int, platforms: int) -> None:
-    each = cases // PARTS
-    with engine.begin() as connection:
-        connection.execute(text("SET LOCAL synchronous_commit = off"))
-        definitions = connection.execute(text("SELECT indexdef FROM pg_indexes WHERE indexname = 'cases_of_number'"))
-        again = definitions.scalar_one()
-        connection.execute(text("DROP INDEX cases_of_number"))
-        _copy_cases(connection.connection.driver_connection, keys, each)
-        connection.execute(text(again))
-        for statement in BULK:
-            values = {"platforms": platforms, "each": each, "block": BLOCK, "small": SMALL_ACK, "blocks": SMALL_BLOCKS}
-            query = text(statement)
-            connection.execute(query, {one: values[one] for one in query.compile().params})
-    with engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.execute(text("VACUUM (ANALYZE)"))
-        connection.execute(text("CHECKPOINT"))
-
-
-def _copy_cases(db: Any, keys: Keyring, each: int) -> None:
-    with db.cursor() as cursor, cursor.copy("COPY cases FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types(column_types("cases"))
-        for part in range(PARTS):
-            for offset in range(each):
-                copy.write_row(at_rest(keys, _case(part, offset)))
-
-
-def number_at(part: int, offset: int) -> str:
-    """The number of a case; no two share one."""
-    return messages.number_of(offset * PARTS + part)
-
-
-def _case(part: int, offset: int) -> CaseRow:
-    number, stage = number_at(part, offset), Stage.COOLING
-    at = (NOW, NOW, NOW, NOW + 60 * DAY_MS, NOW + 70 * DAY_MS, 0, None, NOW, NOW, offset)
-    return CaseRow(part, offset, number, number, messages.OPERATOR, stage, stage, *at)
-
-
-BULK = (
-    """INSERT INTO events SELECT part, log_offset, opened_at, decode(md5(part || '-' || log_offset), 'hex'), operator,
-        number_key, 'COOLING', opened_at, cooling_until, reissue_not_before, NULL, 'USER_REQUEST', false, 0
-        FROM cases""",
-    """INSERT INTO notices SELECT part, log_offset, opened_at, log_offset, 'COOLING', operator, opened_at, opened_at,
-        part, log_offset, decode(md5(part || '-' || log_offset), 'hex'), 0, true FROM cases""",
-    # One case in ten was released, so that there are positions which are no case's id.
-    """INSERT INTO notices SELECT part, CAST(:each AS bigint) + log_offset / 10, opened_at, log_offset, 'RELEASED',
-        operator, opened_at, opened_at, part, log_offset, decode(md5(part || '-' || log_offset), 'hex'), 0, true
-        FROM cases WHERE log_offset % 10 = 0""",
-    """INSERT INTO receipts SELECT operator, part, log_offset, opened_at, 'receipt', part, log_offset, NULL, 'ACCEPTED',
-        NULL, part, log_offset, '{}', opened_at, NULL, NULL, NULL FROM cases""",
-    # Every platform said NOT_BOUND of every block, and one in ten UNBOUND of every 16th position.
-    """INSERT INTO effects SELECT platform % 12, (block * 12 + part) * 100000 + platform, 0, 1795400000000 + platform,
-        'platform-' || lpad(platform::text, 4, '0'), 'NOT_BOUND', part, block, block * :block,
-        block * :block + :block - 1, NULL
-        FROM generate_series(0, 11) AS part, generate_series(CAST(:blocks AS bigint),
-        CAST(:each AS bigint) / CAST(:block AS bigint)) AS block, generate_series(0, :platforms - 1) AS platform""",
-    """INSERT INTO effects SELECT platform % 12, (block * 12 + part) * 100000 + platform, 1, 1795400001000 + platform,
-        'platform-' || lpad(platform::text, 4, '0'), 'UNBOUND', part, block, block * :block,
-        block * :block + :block - 16, decode(repeat('0100', :block / 16 - 1) || '01', 'hex')
-        FROM generate_series(0, 11) AS part, generate_series(CAST(:blocks AS bigint),
-        CAST(:each AS bigint) / CAST(:block AS bigint)) AS block, generate_series(0, :platforms - 1, 10) AS platform""",
-    # The first blocks: small acknowledgements, one after another.
-    """INSERT INTO effects SELECT platform % 12, (block * 12 + part) * 100000 + platform, 2 + small,
-        1795400000000 + platform, 'platform-' || lpad(platform::text, 4, '0'), 'NOT_BOUND', part, block,
-        block * :block + small * :small, block * :block + small * :small + :small - 1, NULL
-        FROM generate_series(0, 11) AS part, generate_series(0, :blocks - 1) AS block,
-        generate_series(0, :platforms - 1) AS platform, generate_series(0, :block / :small - 1) AS small""",
-)
-
-
 # ---- Asking ----
 
 
 def _ask(history: History, cases: int, asked: int) -> dict[str, Any]:
     chance = random.Random(1)
     each = cases // PARTS
-    first = min(SMALL_BLOCKS * BLOCK, each // 2)
+    first = min(BLOCK_FIRST, each // 2)
     places = [Source(chance.randrange(PARTS), chance.randrange(first, each)) for _ in range(asked)]
     small = [Source(chance.randrange(PARTS), chance.randrange(first)) for _ in range(asked)]
-    later = [one._replace(offset=each + one.offset // 10) for one in places]
+    later = [one._replace(offset=each + one.offset // RELEASED_EVERY) for one in places]
     ways: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
-        "by_number": (history.last_case_of_number, [number_at(*one) for one in places]),
+        "by_number": (history.cases_of_number, [number_at(*one) for one in places]),
         "by_id": (history.case, places),
         "by_position": (history.case, later),
-        "effects_alone": (history.effects, places),
         "small_acks": (history.case, small),
     }
     found = {}

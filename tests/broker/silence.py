@@ -10,7 +10,13 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import unquote_to_bytes
 
 NATIONAL_DIGITS = 11
-WRITTEN = re.compile(rb"(?<!\d)(?:\+?(?:00)?86[ .-]?)?(1[3-9]\d)[ .-]?(\d{4})[ .-]?(\d{4})(?!\d)")
+APART = rb"[^0-9A-Za-z]{0,6}"
+COUNTRY = rb"(?<!\d)(?:(?:00)?86" + APART + rb")?"
+WRITTEN = re.compile(COUNTRY + rb"(1[3-9]\d)" + APART + rb"(\d{4})" + APART + rb"(\d{4})(?!\d)")
+OTHER_DIGITS = {zero + digit: 0x30 + digit for zero in (0xFF10, 0x660, 0x6F0) for digit in range(10)}
+"""Full-width and Arabic-Indic digits."""
+
+IN_OTHER_DIGITS = re.compile(rb"\xef\xbc[\x90-\x99]|\xd9[\xa0-\xa9]|\xdb[\xb0-\xb9]")
 IN_HEX = re.compile(rb"(?:3[0-9]){11,}")
 HEX_TOKEN = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32,64}(?![0-9a-f])")
 BASE64_TOKEN = re.compile(rb"[A-Za-z0-9+/_-]{15,}={0,2}")
@@ -29,9 +35,11 @@ class Searcher:
                     self._hashes[made(form).hexdigest().encode()] = national
 
     def found_in(self, data: bytes) -> set[bytes]:
-        """The numbers in some bytes: written out with or without country code and separators, percent-encoded, as
-        hex or base64 of its digits, or as a bare hash, which anybody can undo."""
+        """The numbers in some bytes: written out in several scripts' digits, with or without country code and
+        separators, percent-encoded, as hex or base64 of its digits, or as a bare hash, which anybody can undo."""
         found = self._written(data)
+        if IN_OTHER_DIGITS.search(data):
+            found |= self._written(data.decode(errors="replace").translate(OTHER_DIGITS).encode())
         if b"%" in data:
             found |= self._written(unquote_to_bytes(data))
         for token in self._decoded(data):

@@ -31,6 +31,7 @@ from hub.local.replay import Replay
 from hub.local.worlds import make_world
 from hub.sdk.reports import send_report
 from hub.stream.log import newest, reader_settings
+from tests.archive_dump import written
 from tests.broker.scene import Follow
 from tests.broker.silence import Searcher
 
@@ -44,7 +45,6 @@ ABOUT_NUMBERS = {
 }
 """Of `rejected` everything but the original's key and value is searched all the same."""
 
-REPORTS_SENT = 3
 ARCHIVE_S = 120.0
 POLL_S = 0.2
 KAFKAS_OWN = "kafka"
@@ -64,6 +64,10 @@ WRITTEN_AHEAD = re.compile(r"\d{6}\.log")
         b"call 13512345678.",
         b"0086 135 1234 5678",
         b"135-1234-5678",
+        b"+86 135.1234.5678",
+        "+86（135） 1234，5678".encode(),
+        "１３５１２３４５６７８".encode(),
+        "١٣٥ ١٢٣٤ ٥٦٧٨".encode(),
         b"key=" + NUMBER.encode().hex().encode(),
         b"key " + base64.b64encode(NUMBER.encode()),
         b"sha256:" + hashlib.sha256(NUMBER.encode()).hexdigest().encode(),
@@ -157,6 +161,7 @@ async def asked_of(run: Replay) -> list[tuple[str, bytes]]:
                 *[await client.post("/v1/cases/lookup", json={"number": one}) for one in numbers[:5]],
                 await client.post("/v1/notices/new-owner", json={"number": numbers[0]}),
                 await client.post("/v1/notices/after-cancelling", json={"number": numbers[0]}),
+                await client.get("/v1/blind-spots"),
             ]
             assert [one.status_code for one in answers] == [200] * len(answers), [one.text for one in answers]
             wrong = [
@@ -183,13 +188,12 @@ async def archived(run: Replay, dsn: str) -> None:
 
 
 async def report_some(run: Replay) -> None:
-    """People report, so that those ways are gone as well; one report is refused."""
-    events = [one.event for one in run.timeline if one.event is not None][:REPORTS_SENT]
-    platform = run.world.platforms[0][0].id
-    for event in events:
+    """People report, so that those ways are gone as well, and write numbers where a platform's name belongs."""
+    events = [one.event for one in run.timeline if one.event is not None and is_e164(one.event.number)]
+    names = [run.world.platforms[0][0].id, *(f"某店 {one}" for one in sorted(written(events[0].number)))]
+    for event, name in zip(events, names, strict=False):
         report = Report(
-            *(uuid.uuid4().bytes, event.operator, event.number, platform, ReportKind.STILL_BOUND),
-            run.now_ms - HOUR_MS,
+            *(uuid.uuid4().bytes, event.operator, event.number, name, ReportKind.STILL_BOUND), run.now_ms - HOUR_MS
         )
         await send_report(report, run.operator_keys[event.operator], run.hub.address, timestamp_ms=run.now_ms)
 

@@ -55,6 +55,7 @@ from hub.web.board.operator_pages import daily_breaches, operators, pipeline
 from hub.web.board.platform_pages import overview, platform, platforms
 from hub.web.board.sight import Gauges, Sight
 from hub.web.board.stages import StageBook
+from tests.archive_dump import written
 
 NOW = 20_000 * DAY_MS + 10 * HOUR_MS
 AS_OF = AsOf((10, 20), 0, 5, 2, NOW - 1_000)
@@ -242,6 +243,17 @@ def test_blind_spots_say_what_connecting_would_close() -> None:
     assert (spots["gymnow"].would_close, spots["gymnow"].reported, spots["gymnow"].must_connect) == (100, 1, True)
     assert (spots["gymnow"].exposed, spots["gymnow"].incident) == (9, 6)
     assert (spots["Some App"].id, spots["Some App"].would_close, spots["Some App"].reported) == (None, 0, 1)
+
+
+@pytest.mark.parametrize("number", sorted(written("+8613512345678")))
+def test_a_number_in_a_name_nobody_knows_is_not_shown(number: str) -> None:
+    """What a person wrote beside a platform's name may be a phone number: the page shows the name without it."""
+    told = [
+        record(contracts.REPORTED, 10 + at, reported(name, f"+861351234567{at}"))
+        for at, name in enumerate((f"某店 {number}", "某店 13598765432"))
+    ]
+    (spot,) = [one for one in blind_spots(sight_of(*TOPICS.values(), told)).spots if one.reported == 2]
+    assert spot.name.zh == spot.name.en == "某店 #"
 
 
 def test_an_operators_row_counts_distinct_messages_with_their_true_reasons() -> None:

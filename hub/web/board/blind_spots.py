@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from hub.core import blindspots
 from hub.core.blindspots import Answered, Unanswered, rank
 from hub.core.model import Coverage, GapClass, Outcome, Platform, PlatformState
-from hub.core.reports import plain_name, reported_numbers
+from hub.core.numbers import without_numbers
+from hub.core.reports import reported_numbers, unknown_name
 from hub.web.board.platform_pages import guide, name
 from hub.web.board.sight import Sight
 from hub.web.shapes import BlindSpot, BlindSpots, Name
@@ -25,7 +26,7 @@ def ranked(
     """Unconnected platforms, and names nobody knows, the most stale bindings first.
 
     Args:
-        reported: how many distinct numbers people reported, by platform id or plain name.
+        reported: how many distinct numbers people reported, by platform id, or by the name of one nobody knows.
     """
     everywhere = max((one.in_force for one in shown.values()), default=0)
     unanswered = [
@@ -54,7 +55,7 @@ def blind_spots(sight: Sight) -> BlindSpots:
     board = sight.board
     reported = {one: len(numbers) for one, numbers in reported_numbers(board.disputes.reports.values()).items()}
     found = ranked(board.roster.platforms, board.coverage, reported)
-    as_said = {plain_name(one.name): one.name for one in reversed(board.disputes.reports.values())}
+    as_said = {unknown_name(one.name): without_numbers(one.name) for one in reversed(board.disputes.reports.values())}
     return BlindSpots(
         as_of=sight.as_of,
         spots=[_spot(sight, one, reported.get(one.name, 0), as_said.get(one.name, one.name)) for one in found],
