@@ -11,7 +11,7 @@ after it: an opaque word, stable while new rows come in. Nothing here gives a nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Engine
@@ -89,12 +89,16 @@ class History:
                     row = ask.one(sql.CASE, part=position.partition, log_offset=found.case_offset)
             return None if row is None else self._history(ask, row, self._digests(row))
 
-    def cases_of_number(self, number: str) -> list[CaseHistory]:
-        """Every case of a number, newest first, at most 100; by E.164."""
+    def cases_of_number(self, number: str, wanted: Callable[[CaseFacts], bool] = lambda _: True) -> list[CaseHistory]:
+        """Every case of a number, newest first, at most 100; by E.164.
+
+        Args:
+            wanted: which of them. Of the others nothing more is read, so that they take as long as none.
+        """
         digests = self._keys.digests(number)
         with Asking(self._engine) as ask:
             rows = ask.all(sql.CASES_OF_NUMBER, digests=digests, most=CASES_MAX)
-            return [self._history(ask, row, digests) for row in rows]
+            return [self._history(ask, row, digests) for row in rows if wanted(_facts(row))]
 
     def last_case_of_number(self, number: str) -> CaseHistory | None:
         """The last case of a number."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from hub.archive.database import drift, migrate, open_engine
 from hub.archive.keys import Keyring, new_key
@@ -126,6 +127,30 @@ def test_a_case_is_found_by_number_by_id_and_by_any_of_its_positions(town: Town)
     assert history.effects(opened) == list(found.effects)
     assert history.case(Source(other.partition, 999)) is None
     assert history.cases_of_number("+8613500000000") == []
+    history.close()
+
+
+def test_a_case_that_is_not_wanted_costs_what_no_case_costs(town: Town) -> None:
+    """Of a number that is not the asker's nothing more is read than of one nobody gave up: time tells nothing."""
+    town.happens(NUMBER, EventType.COOLING)
+    town.keep()
+    history = History(town.dsn, town.keys)
+    asked: list[str] = []
+
+    def cost(number: str, *, wanted: bool) -> int:
+        asked.clear()
+        assert len(history.cases_of_number(number, lambda case: wanted and case.operator == "north")) == wanted
+        return len(asked)
+
+    def note(*told: Any) -> None:
+        asked.append(told[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        own, foreign, none = cost(NUMBER, wanted=True), cost(NUMBER, wanted=False), cost(OTHER, wanted=False)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert 0 < none == foreign < own
     history.close()
 
 

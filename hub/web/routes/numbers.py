@@ -6,12 +6,13 @@ Annotations are evaluated here (no `from __future__`): FastAPI reads them.
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import Path
 
-from hub.archive.answers import CaseHistory
+from hub.archive.answers import CaseFacts, CaseHistory
 from hub.core.model import DAY_MS, LookedUp, Lookup, LookupKind, Role, Source
 from hub.core.numbers import in_ranges, is_e164
 from hub.core.pairs import PairNow
@@ -112,10 +113,11 @@ async def look_up(parts: Parts, number: str, asker: Caller, kind: LookupKind) ->
     await standings.reach(parts.settings.reach_s)
     positions = standings.positions()
     last = standings.case_of(number)
-    kept = await _kept(parts, number)
-    if last is not None and all(one.case.position != last.position for one in kept):
-        kept = [CaseHistory(facts_of(last), (), ()), *kept]  # the archive is not that far yet
-    histories = [one for one in kept if _may_see(parts, number, one, asker)]
+    theirs = partial(_may_see, parts, number, asker)
+    histories = await _kept(parts, number, theirs)
+    fresh = None if last is None else facts_of(last)
+    if fresh is not None and theirs(fresh) and all(one.case.position != fresh.position for one in histories):
+        histories = [CaseHistory(fresh, (), ()), *histories]  # the archive is not that far yet
     lookup_id = uuid.uuid4().bytes
     newest = histories[0].case.position if histories else None
     looked_up = (LookedUp(number, newest, None),)
@@ -124,11 +126,11 @@ async def look_up(parts: Parts, number: str, asker: Caller, kind: LookupKind) ->
     return Found(histories, lookup_id.hex())
 
 
-def _may_see(parts: Parts, number: str, history: CaseHistory, asker: Caller) -> bool:
+def _may_see(parts: Parts, number: str, asker: Caller, case: CaseFacts) -> bool:
     """The staff sees every case; an operator its own, and those of numbers in its ranges."""
     operator = parts.desk.standings.operator(asker.subject) if asker.role is Role.OPERATOR else None
     in_range = operator is not None and in_ranges(number, operator.ranges)
-    return asker.role in STAFF or in_range or history.case.operator == asker.subject
+    return asker.role in STAFF or in_range or case.operator == asker.subject
 
 
 def _check(number: str) -> None:
@@ -141,11 +143,11 @@ def _take(parts: Parts, asker: Caller, kind: LookupKind, numbers: int) -> None:
     parts.metrics.numbers.labels(str(kind)).inc(numbers)
 
 
-async def _kept(parts: Parts, number: str) -> list[CaseHistory]:
-    """What the archive keeps of a number; nothing in a hub that keeps no history."""
+async def _kept(parts: Parts, number: str, theirs: Callable[[CaseFacts], bool]) -> list[CaseHistory]:
+    """What the archive keeps of a number's cases that are the asker's; nothing in a hub that keeps no history."""
     if not parts.archive.is_there:
         return []
-    return await parts.archive.ask(lambda history: history.cases_of_number(number))
+    return await parts.archive.ask(lambda history: history.cases_of_number(number, theirs))
 
 
 async def _by_position(parts: Parts, position: Source) -> CaseHistory | None:
