@@ -211,6 +211,7 @@ class BlindSpots(Shape):
 
     as_of: AsOf
     spots: list[BlindSpot]
+    in_tens: bool = False
 
 
 class OperatorRow(Shape):

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import Path, Request
 
-from hub.core.model import REFUSAL_TODO, GapClass, Source
+from hub.core.model import REFUSAL_TODO, Source
 from hub.core.pairs import PairNow
 from hub.problems import Problem
 from hub.web import shapes
+from hub.web.access import seen
 from hub.web.access.who import STAFF
 from hub.web.board import operator_pages
-from hub.web.routes.case_pages import overall, status_of
+from hub.web.routes.case_pages import overall, statuses_of, unconnected
 from hub.web.routes.routing import TABLE, Asker, Before, Limit, Routes, table
 
 OperatorId = Annotated[str, Path(max_length=200)]
@@ -41,8 +42,8 @@ def add_history(routes: Routes) -> None:
             )
             for one in found.refusals
         ]
-        page = shapes.RefusalPage(as_of=live.as_of(), refusals=rows, next=found.next)
-        return table(request, page, shapes.RefusalRow, rows)
+        page = seen.refusals(shapes.RefusalPage(as_of=live.as_of(), refusals=rows, next=found.next), asker)
+        return table(request, page, shapes.RefusalRow, page.refusals)
 
     @routes.get("/v1/lookups", response_model=shapes.LookupPage, **TABLE)
     async def lookups(request: Request, before: Before = None, limit: Limit = 100) -> Any:
@@ -94,11 +95,7 @@ def _add_clean_ups(routes: Routes) -> None:
 
 def standing(pairs: list[PairNow]) -> dict[str, Any]:
     """How a case stands, as its operator may know: one word over the connected platforms, and how many are not."""
-    connected = [one for one in pairs if one.in_force and one.gap is not GapClass.NOT_CONNECTED]
-    return {
-        "status": overall(map(status_of, connected)),
-        "unconnected": sum(one.gap is GapClass.NOT_CONNECTED for one in pairs),
-    }
+    return {"status": overall(statuses_of(pairs)), "unconnected": len(unconnected(pairs))}
 
 
 def _text(position: Source | None) -> str | None:
