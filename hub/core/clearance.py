@@ -9,10 +9,11 @@ Rules:
    platforms: NAMED never; MUST_CONNECT where the platform must connect, whatever its tier; BLOCKS in the tiers.
 5. Everything else is CLEAR.
 
-What an operator sees (`seen_by`) is a function of the case, the answer, and of two facts: whether any blocking gap is
-`pending`, and whether any is `refused`. So two worlds in which the same statuses occur look the same to it, whichever
-platforms of the blocking tiers they occur at, and however many. It says something of one platform only where the
-blocking tiers hold no other, which the roster, not the answer, decides.
+What an operator sees (`seen_by`) is a function of the case, the answer, and one word: `pending` if any blocking gap is,
+else `refused` if any is. So two worlds in which the same worst word occurs look the same to it, whichever platforms of
+the blocking tiers it occurs at, and however many. A report opens the same gap whatever its platform said, so that
+reporting platforms one by one and asking in between tells nothing either. It says something of one platform only where
+the blocking tiers hold no other, which the roster, not the answer, decides.
 """
 
 from __future__ import annotations
@@ -188,8 +189,9 @@ def seen_by(decided: Decided, role: Role) -> Seen:
         shown = tuple(SeenBlock(STATUS[gap], one.id, one.tier, gap) for one, gap in found)
         return Seen(answer, reasons, shown, case, days_to_reissue, valid_until)
     statuses = {STATUS[one.gap] for one in found}
+    worst = next((one for one in Status if one in statuses), None)
     told = tuple(Reason.NO_CASE if one is Reason.NOT_YOURS else one for one in reasons)
-    coarse = tuple(SeenBlock(one) for one in Status if one in statuses)
+    coarse = () if worst is None else (SeenBlock(worst),)
     return Seen(answer, told, coarse, case, days_to_reissue, valid_until)
 
 

@@ -3,7 +3,7 @@
 - Shown: REINSTATED once the case is undone and the platform said so; otherwise the first ever said of UNBOUND,
   FROZEN, DECLINED, NOT_BOUND, FAILED.
 - Dispute: NOT_BOUND together with UNBOUND, FROZEN or DECLINED. UNBOUND answers it; until then it is a gap.
-  Also UNBOUND or NOT_BOUND against a person's report that is not answered (`hub.core.reports`): a gap until it is.
+  Also whatever it said against a person's report that is not answered (`hub.core.reports`): a gap until it is.
 - In force: opened and not undone; for a platform that LEFT only cases published before `left_at`; for EXEMPT none.
 - Gap: in force, and shown neither UNBOUND nor an undisputed NOT_BOUND. With nothing said: NOT_CONNECTED if the
   platform's state is not CONNECTED, else NOT_RECEIVED beyond what it received, else NO_OUTCOME.
@@ -78,7 +78,7 @@ def classify(
     shown = _shown(said, undone)
     in_force = _in_force(segment, undone, terms)
     contradicted = said[Outcome.UNBOUND] | said[Outcome.FROZEN] | said[Outcome.DECLINED]
-    against_report = reported & (shown[Outcome.UNBOUND] | shown[Outcome.NOT_BOUND])
+    against_report = reported & BitMap.union(*(shown[one] for one in SHOWN_FIRST))
     contradictory = said[Outcome.NOT_BOUND] & contradicted
     unanswered = (contradictory - shown[Outcome.UNBOUND]) | against_report
     gaps = _gaps(in_force, shown, unanswered, terms, received)
@@ -124,7 +124,7 @@ def _gaps(
         GapClass.DISPUTED: disputed,
         GapClass.FROZEN: (shown[Outcome.FROZEN] & in_force) - disputed,
         GapClass.DECLINED: (shown[Outcome.DECLINED] & in_force) - disputed,
-        GapClass.FAILED: shown[Outcome.FAILED] & in_force,
+        GapClass.FAILED: (shown[Outcome.FAILED] & in_force) - disputed,
     }
     if terms.state is not PlatformState.CONNECTED:
         gaps[GapClass.NOT_CONNECTED] = silent

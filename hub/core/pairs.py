@@ -71,7 +71,8 @@ def pair_of(book: PlatformBook, case: CaseNow, now_ms: int) -> PairNow:
     said = {one for one, bits in book.tiles.get(key, NOTHING_SAID).said.items() if bit in bits}
     received = offset <= book.received.get(partition, -1)
     shown = _shown(said, undone=case.undone)
-    against_report = shown in RESOLVES and bit in book.disputes.open_in(book.platform_id, *key)
+    spoken = shown is not None and shown is not Outcome.REINSTATED
+    against_report = spoken and bit in book.disputes.open_in(book.platform_id, *key)
     contradictory = Outcome.NOT_BOUND in said and bool(said & AGAINST_NOT_BOUND)
     disputed = against_report or (contradictory and shown is not Outcome.UNBOUND)
     in_force = _in_force(terms, case)

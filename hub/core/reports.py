@@ -7,12 +7,14 @@ EVENT_ID_REUSED if it is of another report).
 1. A platform is named by its id, or by either of its names, whatever the case, spacing and width of the letters.
    A name that nobody on the roster has is kept as it was said: it is how an unknown platform becomes known.
 2. A report is about the number's last case, if that is in force. Without one it counts for the platform alone.
-3. A connected platform is asked to look again and owes an answer within its tier's limit.
+3. A connected platform is asked to look again and owes an answer within its tier's limit. The receipt names the case
+   and the deadline to an operator whose case or range it is; to others it does not say whether there is a case.
 
 Rules of disputes (`Disputes`), folded from `reported` in offset order, the first record of an id counting:
 4. A report of a case opens a dispute with the platform it names; an accepted answer to that report ends it.
-5. A dispute makes a pair a gap (`hub.core.gaps`) where the platform says UNBOUND or NOT_BOUND. What it says then,
-   or said before, stays said. Who still disagrees reports again.
+5. A dispute makes a pair a gap of its own class (`hub.core.gaps`) whatever the platform said, so that nobody learns
+   what it said by reporting and looking. What it says then, or said before, stays said. Who still disagrees reports
+   again. Where it said nothing, there is nothing to dispute.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import NamedTuple
 from pyroaring import BitMap
 
 from hub.core.cases import Case
+from hub.core.clearance import may_see
 from hub.core.gaps import TIER_LIMIT_MS
 from hub.core.model import (
     HOUR_MS,
@@ -39,6 +42,7 @@ from hub.core.model import (
     ReportAnswer,
     ReportReceipt,
     ReportRequest,
+    Role,
     Source,
     Subject,
 )
@@ -103,7 +107,7 @@ def decide_report(
         return Ruling(_receipt(submitted, Decision.REFUSED, reason=Refusal.EVENT_ID_REUSED), None, None)
     if before is not None:
         decision = Decision.ACCEPTED if before.source == submitted.source else Decision.DUPLICATE
-        receipt = _receipt(submitted, decision, platform=platform, case=before.case, deadline_at=before.deadline_at)
+        receipt = _receipt(submitted, decision, platform=platform, told=_told(submitted, last, before))
         again = None if decision is Decision.DUPLICATE else _request(before, log_id)
         return Ruling(receipt, None, again)
     case = None if last is None or last.undone else last.position
@@ -121,7 +125,7 @@ def decide_report(
         recorded_at=submitted.recorded_at,
         deadline_at=submitted.recorded_at + limit_ms(platform) if asked and platform is not None else None,
     )
-    receipt = _receipt(submitted, Decision.ACCEPTED, platform=platform, case=case, deadline_at=accepted.deadline_at)
+    receipt = _receipt(submitted, Decision.ACCEPTED, platform=platform, told=_told(submitted, last, accepted))
     return Ruling(receipt, accepted, _request(accepted, log_id))
 
 
@@ -155,14 +159,19 @@ def _refusal(submitted: Submitted) -> Refusal | None:
     return Refusal.BAD_TIME if report.happened_at > submitted.recorded_at + CLOCK_SKEW_MS else None
 
 
+def _told(submitted: Submitted, last: Case | None, accepted: AcceptedReport) -> AcceptedReport | None:
+    """The report whose case its reporter may know of; None if the number is another operator's."""
+    known = last is not None and may_see(submitted.report.number, last, Role.OPERATOR, submitted.sender)
+    return accepted if known else None
+
+
 def _receipt(
     submitted: Submitted,
     decision: Decision,
     *,
     reason: Refusal | None = None,
     platform: Platform | None = None,
-    case: Source | None = None,
-    deadline_at: int | None = None,
+    told: AcceptedReport | None = None,
 ) -> ReportReceipt:
     return ReportReceipt(
         source=submitted.source,
@@ -171,8 +180,8 @@ def _receipt(
         reason=reason,
         platform=None if platform is None else platform.id,
         state=None if platform is None else platform.state,
-        case=case,
-        deadline_at=deadline_at,
+        case=None if told is None else told.case,
+        deadline_at=None if told is None else told.deadline_at,
         guide_url=None if platform is None else platform.guide_url,
         recorded_at=submitted.recorded_at,
     )

@@ -19,6 +19,12 @@ import httpx
 
 LOOPBACK = "127.0.0.1"
 PORT_MAX = 65_535
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""RFC 6052: an IPv4 address of the public network in its last 32 bits."""
+
+INSIDE = tuple(map(ipaddress.ip_network, ("64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96", "fec0::/10")))
+"""RFC 8215, 2765, 4291, 3879: translation into a network of one's own, and forms given up, which some hosts still
+route; `ipaddress` calls them global."""
 
 
 class BadAddress(Exception):
@@ -87,6 +93,8 @@ def is_public(address: str) -> bool:
         inner = one.ipv4_mapped or one.sixtofour or (one.teredo[1] if one.teredo else None)
         if inner is not None:
             return is_public(str(inner))
-        if one in ipaddress.ip_network("64:ff9b::/96"):  # NAT64, RFC 6052
+        if any(one in network for network in INSIDE):
+            return False
+        if one in NAT64:
             return is_public(str(ipaddress.IPv4Address(int(one) & 0xFFFFFFFF)))
     return one.is_global and not one.is_multicast

@@ -31,7 +31,7 @@ from hub.delivery.replays import NOTICES_MAX, Wanted, page, span
 from hub.delivery.service import Delivery
 from hub.delivery.status import status_of
 from hub.errors import HubError
-from hub.problems import Problem, answer_with_problems
+from hub.problems import BodyLimit, Problem, answer_with_problems
 
 DRAFT_BYTES_MAX = 1024 * 1024
 FILES_LISTED_MAX = 400
@@ -48,6 +48,7 @@ def platform_app(delivery: Delivery) -> FastAPI:
     for fault in (HubError, KafkaError):
         app.add_exception_handler(fault, _hub_fault)
     app.middleware("http")(_counted(delivery))
+    app.add_middleware(BodyLimit)
     door = Door(delivery.hub_log.hub_id)
 
     async def caller(request: Request, platform_id: str) -> Platform:

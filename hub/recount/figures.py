@@ -45,7 +45,7 @@ def figures_of(
         shown = "REINSTATED" if undone and "REINSTATED" in words else _first_said(words)
         if shown is not None:
             outcomes[shown] += 1
-        against_report = case.position in reported and shown in ("UNBOUND", "NOT_BOUND")
+        against_report = case.position in reported and shown in SHOWN_FIRST
         count["disputes"] += against_report or ("NOT_BOUND" in words and bool(words & AGAINST_NOT_BOUND))
         count["restore_pending"] += undone and bool(words & {"FROZEN", "UNBOUND"}) and "REINSTATED" not in words
         if undone or not _counts(platform, case):
@@ -76,7 +76,7 @@ def open_gap(
     if case.stage in UNDONE or not _counts(platform, case):
         return None
     shown = _first_said(words)
-    if case.position in reported and shown in ("UNBOUND", "NOT_BOUND"):
+    if case.position in reported and shown in SHOWN_FIRST:
         return "DISPUTED"
     return _gap(platform, case, words, shown, received)
 

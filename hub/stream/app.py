@@ -69,7 +69,7 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
     """Everything the stages share, started; and stopped at the end."""
     hub_log = await read_hub_log(settings)
     await _check_topics(settings)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds numbers
     async with AsyncExitStack() as stack:
         roster = RosterFollower(settings, world_clock=hub_log.clock == "world")
         await stack.enter_async_context(started(roster))

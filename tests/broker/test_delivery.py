@@ -127,6 +127,15 @@ def test_a_refused_acknowledgement_says_so_at_once(
     assert scene.ends(contracts.ACKS) == before
 
 
+@pytest.mark.parametrize("path", ["replay", "acknowledgements", "acknowledgements/draft", "answers/draft"])
+def test_a_body_has_a_bound_whoever_sends_it(desk: Delivering, path: str) -> None:
+    """Two mebibytes are refused before anybody asks who sends them."""
+    body = b'{"x":"' + bytes([120]) * 2 * 1024 * 1024 + b'"}'
+    headers = {"content-type": "application/json"}
+    answer = httpx.post(f"{desk.url}/v1/platforms/polly/{path}", content=body, headers=headers, trust_env=False)
+    assert (answer.status_code, answer.json()["reason"]) == (413, "TOO_LARGE")
+
+
 def test_what_was_missed_is_sent_again_and_moves_nothing(scene: Scene, desk: Delivering) -> None:
     """By position, by case and by time, a platform gets its notices again; its `received` stays where it was."""
     scene.put_platforms(desk.platform("ruby", "file"))

@@ -26,6 +26,7 @@ from hub.core.clearance import (
     unconnected,
     unknown,
 )
+from hub.core.gaps import SHOWN_FIRST
 from hub.core.model import (
     DAY_MS,
     Breach,
@@ -37,6 +38,7 @@ from hub.core.model import (
     Names,
     NumberEvent,
     Operator,
+    Outcome,
     Platform,
     PlatformState,
     ReleaseReason,
@@ -150,20 +152,40 @@ def test_whose_case_it_is() -> None:
 
 
 def test_an_operator_cannot_tell_which_platform_the_old_owner_used() -> None:
-    """Worlds in which the same statuses occur among the blocking gaps look the same, whoever has them, however many."""
+    """Worlds in which the same worst status occurs among the blocking gaps look the same, whoever has it, how often."""
     rng = random.Random(7)
     roster = [platform(f"p{n}", rng.choice((1, 1, 2, 3))) for n in range(12)]
     policy = ClearancePolicy(frozen_blocks=True)
-    seen: dict[frozenset[Status], set[Any]] = {}
+    seen: dict[Status | None, set[Any]] = {}
     for _ in range(3_000):
         gaps = [OpenPair(one, rng.choice(list(GapClass))) for one in roster if rng.random() < 0.3]
         decided = decide(CASE, gaps, policy, NOW_MS)
         view = seen_by(decided, Role.OPERATOR)
         assert all((one.platform, one.tier, one.gap) == (None, None, None) for one in view.blocks)
-        statuses = frozenset(STATUS[one.gap] for one in gaps if _blocks(one.gap, one.platform.tier, False, policy))
-        seen.setdefault(statuses, set()).add(view)
-    assert len(seen) == 4
+        statuses = {STATUS[one.gap] for one in gaps if _blocks(one.gap, one.platform.tier, False, policy)}
+        worst = next((one for one in Status if one in statuses), None)
+        seen.setdefault(worst, set()).add(view)
+    assert set(seen) == {Status.PENDING, Status.REFUSED, None}
     assert all(len(views) == 1 for views in seen.values())
+
+
+@pytest.mark.parametrize("frozen_blocks", [False, True])
+@pytest.mark.parametrize("declined_blocks", [False, True])
+def test_reporting_platforms_one_by_one_tells_nothing(*, frozen_blocks: bool, declined_blocks: bool) -> None:
+    """Whatever connected platforms said, an operator's view after a report is the same whichever it reported."""
+    policy = ClearancePolicy(frozen_blocks=frozen_blocks, declined_blocks=declined_blocks)
+    roster = [platform(f"p{n}", 1) for n in range(3)]
+    for said in itertools.product(SHOWN_FIRST, repeat=3):
+        gaps = {one.id: _gap_of(outcome) for one, outcome in zip(roster, said, strict=True)}
+        views = set()
+        for reported in roster:
+            now = [(one, gap) for one in roster if (gap := (gaps | {reported.id: GapClass.DISPUTED})[one.id])]
+            views.add(seen_by(decide(CASE, [OpenPair(*one) for one in now], policy, NOW_MS), Role.OPERATOR))
+        assert len(views) == 1, said
+
+
+def _gap_of(outcome: Outcome) -> GapClass | None:
+    return None if outcome in (Outcome.UNBOUND, Outcome.NOT_BOUND) else GapClass(outcome)
 
 
 def test_a_registrar_sees_which_platform_blocks() -> None:

@@ -70,6 +70,20 @@ def test_a_connected_platform_is_asked_and_owes_an_answer_in_time() -> None:
     assert ruling.receipt.state is PlatformState.CONNECTED
 
 
+def test_another_operator_does_not_learn_whether_there_is_a_case() -> None:
+    """The platform is asked all the same; the receipt of an operator without a stake in the number looks like any."""
+    elsewhere = last_case()._replace(operator="south")
+    mine, foreign = decide(report(), elsewhere), decide(report(number="+8613412345678"), elsewhere)
+    none = decide(report(number="+8613412345678"), None)
+    assert (mine.receipt.case, mine.receipt.deadline_at) == (CASE, NOW_MS + TIER_LIMIT_MS[1]), "it is in its range"
+    assert foreign.request is not None
+    assert foreign.accepted is not None
+    assert foreign.accepted.case == CASE
+    assert foreign.receipt == none.receipt
+    again = decide(report(number="+8613412345678"), elsewhere, foreign.accepted, offset=6)
+    assert (again.receipt.decision, again.receipt.case, again.receipt.deadline_at) == (Decision.DUPLICATE, None, None)
+
+
 @pytest.mark.parametrize("name", ["gym", "GYMNOW", "gym now", "健此", "ＧｙｍＮｏｗ"])
 def test_a_platform_is_known_by_its_id_and_names_however_they_are_written(name: str) -> None:
     """People write names as they like; the platform is found, and the reporter is given its guide."""
@@ -185,17 +199,16 @@ def test_silence_is_known_once_the_deadline_has_passed() -> None:
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_a_report_makes_a_resolved_pair_a_gap_and_leaves_others_as_they_are(outcome: Outcome) -> None:
-    """Against UNBOUND and NOT_BOUND a report is a dispute; what is a gap already stays the gap it is."""
+def test_a_report_disputes_whatever_was_said(outcome: Outcome) -> None:
+    """Against anything the platform said a report is a dispute, so the gap does not tell what that was."""
     segment = UniverseSegment()
     segment.open(77, Stage.RELEASED, NOW_MS, None)
     tile = SegmentTile()
     tile.add(outcome, BitMap([77]))
     terms = Terms.of(ROSTER["drive"])
-    calm = classify(segment, tile, terms, 77, NOW_MS)
     pairs = classify(segment, tile, terms, 77, NOW_MS, BitMap([77, 78]))
-    disputed = outcome in (Outcome.UNBOUND, Outcome.NOT_BOUND)
+    disputed = outcome is not Outcome.REINSTATED  # which is nothing said of a case that stands
     assert (77 in pairs.disputes) == disputed
     assert (77 in pairs.gaps[GapClass.DISPUTED]) == disputed
-    assert (77 in pairs.resolved) == (77 in calm.resolved and not disputed)
+    assert 77 not in pairs.resolved
     assert sum(len(bits) for bits in pairs.gaps.values()) + len(pairs.resolved) == 1

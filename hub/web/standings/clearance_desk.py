@@ -1,7 +1,8 @@
 """The clearance desk: numbers in, answers out, each with its signed id, and a record of the question in `lookups`.
 
-An answer is given once its record is durable. It is decided on the logs as they were when the question came, or later:
-what could not be read to there in time is UNKNOWN (BEHIND). Between reading the positions and the last decision
+An answer is given once its record is durable. It is decided on the logs as they were when the question came, or later,
+and on all that operators had sent of these numbers by then: what could not be read to there, or was not decided by the
+hub, in time is UNKNOWN (BEHIND). Between reading the positions and the last decision
 nothing is awaited, so that the same question at those positions has the same answers (`recount --clearance`).
 """
 
@@ -156,7 +157,7 @@ class ClearanceDesk:
         if role not in MAY_ASK:
             raise HubError(f"a {role.lower()} may not ask for clearances", todo="Ask as an operator.")
         began = time.monotonic()
-        reached = await self.standings.reach(self.wait_s)
+        reached = await self.standings.reach(self.wait_s, numbers)
         ruling = rule(self.standings, numbers, asked_by, role, self.policy)
         if not reached:
             now_ms = ruling.positions.now_ms

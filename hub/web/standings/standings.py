@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from hub import contracts
+from hub.contracts import partition_of
 from hub.core.cases import Case
 from hub.core.cohorts import CellCounts, quantile_hours
 from hub.core.figures import PlatformBook
@@ -38,6 +40,7 @@ from hub.stream.followers import CaseFollower, Follower, ReportedFollower, Roste
 from hub.stream.log import new_consumer, started, to_record
 from hub.stream.runner import guarded
 from hub.web.standings.state import StandingState, StandingStore
+from hub.web.standings.undecided import Undecided
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +141,7 @@ class Standings:
     roster: RosterFollower
     reported: ReportedFollower
     ends_of: AIOKafkaConsumer
+    undecided: Undecided
 
     @property
     def followers(self) -> tuple[Follower, ...]:
@@ -151,14 +155,19 @@ class Standings:
         )
         return found
 
-    async def reach(self, timeout_s: float) -> bool:
+    async def reach(self, timeout_s: float, numbers: Iterable[str] = ()) -> bool:
         """Wait until everything was read that the logs hold now.
+
+        Args:
+            timeout_s: how long at most.
+            numbers: of these also what operators sent is to be decided by now, not only durable.
 
         Returns:
             False if that takes longer than `timeout_s`, or no broker says where the logs end.
         """
         try:
             async with asyncio.timeout(timeout_s):
+                await self.undecided.wait({partition_of(one.encode(), self.hub_log.partitions) for one in numbers})
                 ends = await self.ends()
                 for follower in self.followers:
                     await follower.reached({tp: ends[tp] for tp in follower.tps})
@@ -244,7 +253,7 @@ async def _no_operator(_operator_id: str) -> Operator | None:
 async def open_standings(settings: WorkerSettings, hub_log: HubLog) -> AsyncIterator[Standings]:
     """Standings that follow the logs, and stop at the end. State is kept in `settings.data_dir`."""
     folder: Path = settings.data_dir / "standings"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds numbers
     opener = Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions, settings.check_signatures)
     async with AsyncExitStack() as stack:
         cases_store = CaseStore(folder / "cases", hub_log.log_id, hub_log.partitions)
@@ -258,10 +267,13 @@ async def open_standings(settings: WorkerSettings, hub_log: HubLog) -> AsyncIter
         cases = CaseFollower(settings, cases_store, hub_log.partitions, _no_operator, HeldBook())
         acks = AckFollower(settings, opener, state, store, cases, roster)
         ends_of = await stack.enter_async_context(started(new_consumer(settings)))
+        admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, **settings.security)
+        await admin.start()
+        stack.push_async_callback(admin.close)
         for one in (roster, reported, cases, acks):
             await stack.enter_async_context(started(one))
         for name, one in (("roster", roster), ("reported", reported), ("cases", cases)):
             stack.callback(guarded(f"standings {name}", one.run()).cancel)
         await roster.caught_up()
         stack.callback(guarded("standings acks", acks.run()).cancel)
-        yield Standings(hub_log, state, cases, acks, roster, reported, ends_of)
+        yield Standings(hub_log, state, cases, acks, roster, reported, ends_of, Undecided(ends_of, admin))
