@@ -2,7 +2,7 @@
 
 Every method blocks; call it in a thread (`asyncio.to_thread`, or a plain `def` route of FastAPI). Several threads may
 share one `History`. Answers are plain values (`hub.archive.answers`). A page's `next` is the `before` of the page
-after it: an opaque word, stable while new rows come in. Nothing here gives a number back.
+after it: an opaque word, stable while new rows come in. Nothing here gives a number back, but `number_at`.
 
     history = History(dsn, keys)
     history.cases_of_number("+8613800138000")  # newest first
@@ -89,6 +89,12 @@ class History:
                     row = ask.one(sql.CASE, part=position.partition, log_offset=found.case_offset)
             return None if row is None else self._history(ask, row, self._digests(row))
 
+    def number_at(self, position: Source) -> str:
+        """The number of a case, for the record of a question about it; blank if no case opened there."""
+        with Asking(self._engine) as ask:
+            row = ask.one(sql.CASE, part=position.partition, log_offset=position.offset)
+            return "" if row is None else self._number(row)
+
     def cases_of_number(self, number: str) -> list[CaseHistory]:
         """Every case of a number, newest first, at most 100; by E.164."""
         digests = self._keys.digests(number)
@@ -111,8 +117,11 @@ class History:
 
     def _digests(self, row: Any) -> list[bytes]:
         """All digests of a case's number: rows written under other keys of the file are found too."""
+        return self._keys.digests(self._number(row))
+
+    def _number(self, row: Any) -> str:
         place = f"cases/{row.part}/{row.log_offset}/number"
-        return self._keys.digests(self._keys.unseal(row.number_sealed, place).decode())
+        return self._keys.unseal(row.number_sealed, place).decode()
 
     def _history(self, ask: Asking, row: Any, digests: Sequence[bytes]) -> CaseHistory:
         # A note (SUSPENDED) comes while no case is live: it belongs to the case that opens after it.

@@ -56,13 +56,13 @@ def case_page(history: CaseHistory, pairs: Sequence[PairNow], stage: Stage, now_
         unconnected=[one.platform.id for one in counted if one.gap is GapClass.NOT_CONNECTED],
         effects=effects,
         moments=_moments(history, now_ms),
-        status=overall(statuses),
+        status=word_of(pairs),
     )
 
 
-def overall(statuses: Iterable[str]) -> str:
+def word_of(pairs: Iterable[PairNow]) -> str:
     """One word over the connected platforms: pending while any may still do something, then refused, then cleared."""
-    found = set(statuses)
+    found = {status_of(one) for one in pairs if one.in_force and one.gap is not GapClass.NOT_CONNECTED}
     return next((one for one in (PENDING, REFUSED) if one in found), CLEARED)
 
 

@@ -13,7 +13,7 @@ from hub.problems import Problem
 from hub.web import shapes
 from hub.web.access.who import STAFF
 from hub.web.board import operator_pages
-from hub.web.routes.case_pages import overall, status_of
+from hub.web.routes.case_pages import word_of
 from hub.web.routes.routing import TABLE, Asker, Before, Limit, Routes, table
 
 OperatorId = Annotated[str, Path(max_length=200)]
@@ -94,9 +94,8 @@ def _add_clean_ups(routes: Routes) -> None:
 
 def standing(pairs: list[PairNow]) -> dict[str, Any]:
     """How a case stands, as its operator may know: one word over the connected platforms, and how many are not."""
-    connected = [one for one in pairs if one.in_force and one.gap is not GapClass.NOT_CONNECTED]
     return {
-        "status": overall(map(status_of, connected)),
+        "status": word_of(pairs),
         "unconnected": sum(one.gap is GapClass.NOT_CONNECTED for one in pairs),
     }
 
