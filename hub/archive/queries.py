@@ -146,11 +146,18 @@ class History:
         )
         return BreachesFound(found, next_page(rows, limit))
 
-    def refusals(self, *, sender: str | None = None, before: str | None = None, limit: int = 100) -> RefusalsFound:
-        """Refused messages, newest first; of one sender if it is named."""
-        query = sql.REFUSALS if sender is None else sql.REFUSALS_OF_SENDER
+    def refusals(
+        self, *, sender: str | None = None, topics: Sequence[str] = (), before: str | None = None, limit: int = 100
+    ) -> RefusalsFound:
+        """Refused messages, newest first; of one sender to some topics if it is named.
+
+        An operator and a platform may have the same id: the topics tell which of them is meant.
+        """
         with Asking(self._engine) as ask:
-            rows = ask.all(query, sender=sender, **page(before, limit))
+            if sender is None:
+                rows = ask.all(sql.REFUSALS, **page(before, limit))
+            else:
+                rows = ask.all(sql.REFUSALS_OF_SENDER, sender=sender, topics=list(topics), **page(before, limit))
         found = (RefusalFound(row.record_time, row.topic, _place(row), row.sender, Refusal(row.reason)) for row in rows)
         return RefusalsFound(tuple(found), next_page(rows, limit))
 

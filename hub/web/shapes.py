@@ -207,10 +207,11 @@ class BlindSpot(Shape):
 
 
 class BlindSpots(Shape):
-    """Unconnected platforms, the most stale bindings first."""
+    """Unconnected platforms, the most stale bindings first. `in_tens`: an estimate's upper end is rounded up."""
 
     as_of: AsOf
     spots: list[BlindSpot]
+    in_tens: bool = False
 
 
 class OperatorRow(Shape):

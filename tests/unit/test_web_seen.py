@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -281,6 +282,34 @@ def test_an_operators_case_has_one_word() -> None:
     assert (shown.effects, shown.cleared, shown.pending, shown.refused) == (None, None, None, None)
     assert (shown.status, shown.unconnected) == ("pending", ["gym"])
     assert seen.case(whole, caller(Role.AUDITOR)) == whole
+
+
+def spot(**figures: Any) -> shapes.BlindSpot:
+    given = {"expected": None, "low": 0.0, "high": None, "reported": 0, "would_close": 0, **figures}
+    named = shapes.Name(zh="健身", en="Gym")
+    return shapes.BlindSpot(
+        id="gym", name=named, sector="sport", tier=3, state=BLIND.state, sureness="FAIR", guide=shapes.Guide(), **given
+    )
+
+
+@pytest.mark.parametrize("role", Role)
+def test_an_estimate_does_not_move_with_one_binding(role: Role) -> None:
+    """Behind a platform nobody hears from, one more binding at a connected one moves no figure that the public sees."""
+    before = spot(expected=33.975, low=6.2, high=71.5, reported=25, would_close=104, exposed=31, incident=12)
+    after = spot(expected=34.2, low=6.3, high=72.0, reported=26, would_close=105, exposed=32, incident=13)
+    one, other = (
+        seen.blind_spots(shapes.BlindSpots(as_of=AS_OF, spots=[each]), caller(role)) for each in (before, after)
+    )
+    (shown,) = one.spots
+    if role in STAFF:
+        assert (shown, one.in_tens) == (before, False)
+        return
+    assert one == other
+    assert one.in_tens
+    assert (shown.expected, shown.low, shown.high) == (30, 0, 80)
+    assert (shown.reported, shown.would_close, shown.exposed, shown.incident) == (20, 100, 30, 10)
+    (unknown,) = seen.blind_spots(shapes.BlindSpots(as_of=AS_OF, spots=[spot(reported=9)]), caller(role)).spots
+    assert (unknown.expected, unknown.high, unknown.reported) == (None, None, None)
 
 
 COUNTS = st.integers(0, 10_000)

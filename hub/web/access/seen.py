@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -72,12 +73,21 @@ def blind_spots(found: shapes.BlindSpots, caller: Caller) -> shapes.BlindSpots:
     """Platforms of the roster; names as people said them are for the staff."""
     if caller.role in STAFF:
         return found
-    spots = [
-        one.model_copy(update={"reported": None}) if 0 < (one.reported or 0) < SMALL else one
-        for one in found.spots
-        if one.id is not None
-    ]
-    return found.model_copy(update={"spots": spots})
+    spots = [_spot(one) for one in found.spots if one.id is not None]
+    return found.model_copy(update={"spots": spots, "in_tens": True})
+
+
+def _spot(one: shapes.BlindSpot) -> shapes.BlindSpot:
+    few = 0 < (one.reported or 0) < SMALL
+    coarse = {name: _ten(getattr(one, name)) for name in ("would_close", "exposed", "incident")}
+    estimates = {
+        "expected": None if one.expected is None else _ten(int(one.expected)),
+        "low": _ten(int(one.low)),
+        "high": None if one.high is None else 10.0 * math.ceil(one.high / 10),
+    }
+    return one.model_copy(
+        update={"reported": None if few or one.reported is None else _ten(one.reported), **coarse, **estimates}
+    )
 
 
 def operators(found: shapes.Operators, caller: Caller) -> shapes.Operators:

@@ -13,7 +13,7 @@ from fastapi import Path
 
 from hub.archive.answers import CaseHistory
 from hub.core.lifecycle import UNDONE
-from hub.core.model import DAY_MS, ClearanceAnswer, LookedUp, Lookup, LookupKind, Role, Source, Stage
+from hub.core.model import DAY_MS, ClearanceAnswer, LookedUp, Lookup, LookupKind, Positions, Role, Source, Stage
 from hub.core.numbers import in_ranges, is_e164
 from hub.core.pairs import PairNow
 from hub.problems import Problem
@@ -167,10 +167,25 @@ async def _told(
         cases = cases[:1]
     as_of = parts.live.as_of()
     as_of = as_of.model_copy(update={"now_ms": positions.now_ms, "stale": as_of.stale or not reached})
+    recorded = await _record(parts, asker, kind, looked_up(number, cases), positions)
+    return Found(cases, recorded, as_of)
+
+
+async def record_search(parts: Parts, number: str, asker: Caller) -> None:
+    """Record that somebody asked who asked about a number: it tells of no case."""
+    _check(number)
+    _take(parts, asker, LookupKind.CASE, 1)
+    asked = (LookedUp(number, None, None),)
+    await _record(parts, asker, LookupKind.CASE, asked, parts.desk.standings.positions())
+
+
+async def _record(
+    parts: Parts, asker: Caller, kind: LookupKind, asked: tuple[LookedUp, ...], positions: Positions
+) -> str:
     lookup_id = uuid.uuid4().bytes
-    asked = (lookup_id, kind, asker.subject, asker.role, positions.now_ms)
-    await parts.desk.write(Lookup(*asked, looked_up(number, cases), None, positions))
-    return Found(cases, lookup_id.hex(), as_of)
+    who = (lookup_id, kind, asker.subject, asker.role, positions.now_ms)
+    await parts.desk.write(Lookup(*who, asked, None, positions))
+    return lookup_id.hex()
 
 
 def looked_up(number: str, cases: Sequence[Told]) -> tuple[LookedUp, ...]:
