@@ -182,8 +182,9 @@ def test_what_the_hub_refused_is_no_effect(town: Town) -> None:
     assert count(town, "acks") == 2
     (found,) = history.refusals().refusals
     assert (found.topic, found.source, found.reason) == ("acks", forged, Refusal.BAD_SIGNATURE)
-    assert history.refusals(sender="bank").refusals == (found,)
-    assert history.refusals(sender="shop").refusals == ()
+    assert history.refusals(sender="bank", topics=["acks"]).refusals == (found,)
+    assert history.refusals(sender="bank", topics=["events", "reports"]).refusals == (), "an operator of that id"
+    assert history.refusals(sender="shop", topics=["acks"]).refusals == ()
     history.close()
 
 

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -88,10 +89,22 @@ def heatmap(found: shapes.Heatmap, caller: Caller) -> shapes.Heatmap:
 
 
 def blind_spots(found: shapes.BlindSpots, caller: Caller) -> shapes.BlindSpots:
-    """Platforms of the roster; names as people said them are for the staff. The figures are the sight's."""
+    """Platforms of the roster; names as people said them are for the staff."""
     if caller.role in STAFF:
         return found
-    return found.model_copy(update={"spots": [one for one in found.spots if one.id is not None]})
+    spots = [_outward(one) for one in found.spots if one.id is not None]
+    return found.model_copy(update={"spots": spots, "in_tens": True})
+
+
+def _outward(one: shapes.BlindSpot) -> shapes.BlindSpot:
+    """Everything in tens, the upper end rounded up: it is no more exact than what it is worked out from."""
+    counts = {name: ten(getattr(one, name) or 0) for name in ("reported", "would_close", "exposed", "incident")}
+    estimates = {
+        "expected": None if one.expected is None else ten(int(one.expected)),
+        "low": ten(int(one.low)),
+        "high": None if one.high is None else 10.0 * math.ceil(one.high / 10),
+    }
+    return one.model_copy(update={**counts, **estimates})
 
 
 def operators(found: shapes.Operators, caller: Caller) -> shapes.Operators:

@@ -13,6 +13,7 @@ from hub.web import shapes
 from hub.web.access import seen
 from hub.web.access.auth import Caller
 from hub.web.board import blind_spots, operator_pages, platform_pages
+from hub.web.board.archive_rows import archive_rows
 from hub.web.board.sight import Sight
 from hub.web.routes.routing import TABLE, Asker, Routes, table
 
@@ -20,7 +21,6 @@ DAYS_MAX = 92
 """A quarter: each day is counted at every platform."""
 Days = Annotated[int, Query(ge=1, le=DAYS_MAX)]
 PlatformId = Annotated[str, Path(max_length=200)]
-ARCHIVE = "archive"
 
 
 def _no_platform() -> Problem:
@@ -79,17 +79,12 @@ def add_board(routes: Routes) -> None:
 
 
 async def _archive_places(routes: Routes) -> list[shapes.FollowerRow]:
-    """How far the archive is, by its own word. Nothing where it cannot say: the page shows its absence."""
-    if not routes.parts.archive.is_there:
+    """How far the archive is. Nothing where its database cannot say: the page shows its absence."""
+    parts = routes.parts
+    if not parts.archive.is_there:
         return []
     try:
-        places = await routes.parts.archive.ask(lambda history: history.places(system_clock()))
+        places = await parts.archive.ask(lambda history: history.places())
     except Problem:
         return []
-    behind: dict[str, shapes.FollowerRow] = {}
-    for one in places:
-        row = behind.get(one.topic) or shapes.FollowerRow(reader=ARCHIVE, topic=one.topic, behind=0)
-        ages = [age for age in (row.behind_ms, one.behind_ms) if age is not None]
-        changed = {"behind": row.behind + one.behind, "behind_ms": max(ages, default=None)}
-        behind[one.topic] = row.model_copy(update=changed)
-    return list(behind.values())
+    return archive_rows(places, parts.live.gauge.ends, parts.live.now_ms(), system_clock())

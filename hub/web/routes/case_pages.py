@@ -55,7 +55,7 @@ def case_page(history: CaseHistory, pairs: Sequence[PairNow], stage: Stage, now_
         unconnected=unconnected(pairs),
         effects=effects,
         moments=_moments(history, now_ms),
-        status=overall(statuses),
+        status=word_of(pairs),
     )
 
 
@@ -71,9 +71,9 @@ def unconnected(pairs: Iterable[PairNow]) -> list[str]:
     return [one.platform.id for one in pairs if one.in_force and one.platform.state is not PlatformState.CONNECTED]
 
 
-def overall(statuses: Iterable[str]) -> str:
+def word_of(pairs: Iterable[PairNow]) -> str:
     """One word over the connected platforms: pending while any may still do something, then refused, then cleared."""
-    found = set(statuses)
+    found = set(statuses_of(pairs))
     return next((one for one in (PENDING, REFUSED) if one in found), CLEARED)
 
 
