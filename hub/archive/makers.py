@@ -234,7 +234,9 @@ def _lookup(record: Record, lookup: Lookup) -> Iterator[Row]:
     part, offset, at = _where(record)
     counts = [sum(one.answer is kind for one in lookup.numbers) for kind in ClearanceAnswer]
     asked = (lookup.kind, plain_text(lookup.asked_by), lookup.role, lookup.asked_at)
-    yield rows.LookupRow(part, offset, at, lookup.lookup_id, *asked, len(lookup.numbers), *counts)
+    yield rows.LookupRow(
+        part, offset, at, lookup.lookup_id, *asked, len({one.number for one in lookup.numbers}), *counts
+    )
     for seq, one in enumerate(lookup.numbers):
         yield rows.LookedUpRow(part, offset, seq, at, one.number, *_split(one.case), one.answer)
 

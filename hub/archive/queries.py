@@ -2,7 +2,7 @@
 
 Every method blocks; call it in a thread (`asyncio.to_thread`, or a plain `def` route of FastAPI). Several threads may
 share one `History`. Answers are plain values (`hub.archive.answers`). A page's `next` is the `before` of the page
-after it: an opaque word, stable while new rows come in. Nothing here gives a number back.
+after it: an opaque word, stable while new rows come in. Nothing here gives a number back, but `number_at`.
 
     history = History(dsn, keys)
     history.cases_of_number("+8613800138000")  # newest first
@@ -11,7 +11,7 @@ after it: an opaque word, stable while new rows come in. Nothing here gives a nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Engine
@@ -87,16 +87,29 @@ class History:
                     row = ask.one(sql.CASE, part=position.partition, log_offset=found.case_offset)
             return None if row is None else self._history(ask, row, self._digests(row))
 
-    def cases_of_number(self, number: str) -> list[CaseHistory]:
-        """Every case of a number, newest first, at most 100; by E.164."""
+    def number_at(self, position: Source) -> str:
+        """The number of a case, for the record of a question about it; blank if no case opened there."""
+        with Asking(self._engine) as ask:
+            row = ask.one(sql.CASE, part=position.partition, log_offset=position.offset)
+            return "" if row is None else self._number(row)
+
+    def cases_of_number(self, number: str, wanted: Callable[[CaseFacts], bool] = lambda _: True) -> list[CaseHistory]:
+        """Every case of a number, newest first, at most 100; by E.164.
+
+        Args:
+            wanted: which of them. Of the others nothing more is read, so that they take as long as none.
+        """
         digests = self._keys.digests(number)
         with Asking(self._engine) as ask:
             rows = ask.all(sql.CASES_OF_NUMBER, digests=digests, most=CASES_MAX)
-            return [self._history(ask, row, digests) for row in rows]
+            return [self._history(ask, row, digests) for row in rows if wanted(_facts(row))]
 
     def _digests(self, row: Any) -> list[bytes]:
         """All digests of a case's number: rows written under other keys of the file are found too."""
-        return self._keys.digests(self._keys.unseal(row.number_sealed, number_place(row)).decode())
+        return self._keys.digests(self._number(row))
+
+    def _number(self, row: Any) -> str:
+        return self._keys.unseal(row.number_sealed, number_place(row)).decode()
 
     def _history(self, ask: Asking, row: Any, digests: Sequence[bytes]) -> CaseHistory:
         # A note (SUSPENDED) comes while no case is live: it belongs to the case that opens after it.
@@ -121,11 +134,18 @@ class History:
         )
         return BreachesFound(found, next_page(rows, limit))
 
-    def refusals(self, *, sender: str | None = None, before: str | None = None, limit: int = 100) -> RefusalsFound:
-        """Refused messages, newest first; of one sender if it is named."""
-        query = sql.REFUSALS if sender is None else sql.REFUSALS_OF_SENDER
+    def refusals(
+        self, *, sender: str | None = None, topics: Sequence[str] = (), before: str | None = None, limit: int = 100
+    ) -> RefusalsFound:
+        """Refused messages, newest first; of one sender to some topics if it is named.
+
+        An operator and a platform may have the same id: the topics tell which of them is meant.
+        """
         with Asking(self._engine) as ask:
-            rows = ask.all(query, sender=sender, **page(before, limit))
+            if sender is None:
+                rows = ask.all(sql.REFUSALS, **page(before, limit))
+            else:
+                rows = ask.all(sql.REFUSALS_OF_SENDER, sender=sender, topics=list(topics), **page(before, limit))
         found = (RefusalFound(row.record_time, row.topic, _place(row), row.sender, Refusal(row.reason)) for row in rows)
         return RefusalsFound(tuple(found), next_page(rows, limit))
 

@@ -91,7 +91,9 @@ BREACHES = text(f"""
     {NEWEST_FIRST}
 """)
 REFUSALS = text(f"SELECT * FROM rejections WHERE {OLDER} {NEWEST_FIRST}")
-REFUSALS_OF_SENDER = text(f"SELECT * FROM rejections WHERE sender = :sender AND {OLDER} {NEWEST_FIRST}")
+REFUSALS_OF_SENDER = text(
+    f"SELECT * FROM rejections WHERE sender = :sender AND topic = ANY(:topics) AND {OLDER} {NEWEST_FIRST}"
+)
 LOOKUPS = text(f"SELECT * FROM lookups WHERE {OLDER} {NEWEST_FIRST}")
 LOOKUPS_OF_NUMBER = text("""
     SELECT l.* FROM lookups l

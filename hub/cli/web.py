@@ -27,6 +27,10 @@ def run(
     key_file: Annotated[Path | None, typer.Option(help="The archive's keys of numbers at rest.")] = None,
     policy: Annotated[Path | None, typer.Option(help="clearance.yaml: by what clearances are decided.")] = None,
     auth: Annotated[Path | None, typer.Option(help="auth.yaml: whose tokens are believed.")] = None,
+    limits: Annotated[Path | None, typer.Option(help="limits.yaml: how much each may ask.")] = None,
+    reach_s: Annotated[
+        float, typer.Option(min=0, help="How long a question about a case waits for what is in the logs.")
+    ] = 2.0,
     host: Annotated[str, typer.Option(help="Where people call; put a TLS proxy before it.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, help="0 takes a free port.")] = 8_400,
     metrics_port: Annotated[int, typer.Option(min=0, help="/metrics on 127.0.0.1; 0 takes a free port.")] = 0,
@@ -34,6 +38,7 @@ def run(
 ) -> None:
     """Serve until told to stop."""
     from hub.core.model import ClearancePolicy
+    from hub.web.access.limits import LimitSettings, read_limits
     from hub.web.program import run_web
     from hub.web.settings import WebSettings
     from hub.web.standings.policy import read_policy
@@ -52,5 +57,7 @@ def run(
         key_file=key_file,
         policy=ClearancePolicy() if policy is None else read_policy(policy),
         auth_file=auth,
+        limits=LimitSettings() if limits is None else read_limits(limits),
+        reach_s=reach_s,
     )
     asyncio.run(run_web(settings))

@@ -7,6 +7,7 @@ A case that opened on a day belongs to that day's cohort for good, whatever beco
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,8 +32,25 @@ EDGES_HOURS = (0.0, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 18, 24, 36, 48, 72, 96, 120,
 _EDGES_MS = np.array([int(edge * HOUR_MS) for edge in EDGES_HOURS], dtype=np.int64)
 BUCKETS = len(EDGES_HOURS)
 
+EFFECTS_TOLD_MIN = 100
+"""First effects that a median told to outsiders is at least of: one more or less does not move it by itself."""
+
 Hours = npt.NDArray[np.uint32]
 """How many first effects fell into each bucket."""
+
+
+class Took(NamedTuple):
+    """How long first effects took: how many there are, and the hours by which half of them had happened."""
+
+    effects: int
+    median_hours: float
+
+    @property
+    def told_hours(self) -> float | None:
+        """What an outsider is told: the upper edge of the median's bucket, of enough effects; None of fewer."""
+        if self.effects < EFFECTS_TOLD_MIN:
+            return None
+        return EDGES_HOURS[min(bisect_left(EDGES_HOURS, self.median_hours), BUCKETS - 1)]
 
 
 @dataclass
@@ -72,6 +90,12 @@ def quantile_hours(hours: Hours | None, share: float) -> float | None:
             return low + (high - low) * (wanted - below) / int(count)
         below += int(count)
     return EDGES_HOURS[-1]
+
+
+def took(hours: Hours | None) -> Took | None:
+    """How long first effects took, by their buckets; None without any."""
+    median_hours = quantile_hours(hours, 0.5)
+    return None if hours is None or median_hours is None else Took(int(hours.sum()), median_hours)
 
 
 class Cohorts:

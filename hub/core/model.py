@@ -764,7 +764,11 @@ class Positions(NamedTuple):
 
 
 class LookedUp(NamedTuple):
-    """One number of a lookup: its last case, None if there is none or it is not the asker's, and a clearance's word."""
+    """One number of a lookup, or one of its cases that was shown: what was told of it.
+
+    `case` is None if there is none or it is not the asker's. `answer`: a clearance's word; of other questions CLEAR if
+    nothing was open at connected platforms, BLOCKED if something was, UNKNOWN if there was nothing to be shown.
+    """
 
     number: str
     case: Source | None

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaProducer
 
 from hub.core.model import HubLog
-from hub.web.access.auth import Caller, Doorman
-from hub.web.access.limits import Limits
+from hub.web.access.auth import Doorman
+from hub.web.access.limits import Limits, Strangers
 from hub.web.board.following import LiveBoard
 from hub.web.history import Archive
 from hub.web.metrics import WebMetrics
@@ -28,11 +28,9 @@ class Parts:
     archive: Archive
     doorman: Doorman
     limits: Limits
+    strangers: Strangers
     producer: AIOKafkaProducer
     metrics: WebMetrics
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     streams: dict[str, int] = field(default_factory=dict)
     """Live streams by subject."""
-
-
-__all__ = ["Caller", "Parts"]

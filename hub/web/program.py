@@ -15,7 +15,7 @@ from hub.delivery.program import listen, server_of
 from hub.settings import WorkerSettings
 from hub.stream.log import new_producer, read_hub_log, started
 from hub.web.access.auth import AuthSettings, Doorman, read_auth
-from hub.web.access.limits import Limits
+from hub.web.access.limits import Limits, Strangers
 from hub.web.access.tokens import KEY_FILE, LocalIssuer
 from hub.web.app import web_app
 from hub.web.board.following import LiveBoard
@@ -49,7 +49,8 @@ async def open_parts(settings: WebSettings) -> AsyncIterator[Parts]:
         await live.start()
         following = asyncio.create_task(live.run(), name="board")
         doorman = Doorman(auth, issuer)
-        parts = Parts(settings, hub_log, live, desk, archive, doorman, Limits(), producer, metrics)
+        limits, strangers = Limits(settings.limits), Strangers(settings.limits)
+        parts = Parts(settings, hub_log, live, desk, archive, doorman, limits, strangers, producer, metrics)
         following.add_done_callback(lambda _: parts.stopping.set())
         try:
             yield parts

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hub.core.model import ClearancePolicy
+from hub.web.access.limits import LimitSettings
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class WebSettings:
     policy: ClearancePolicy = field(default_factory=ClearancePolicy)
     auth_file: Path | None = None
     """Whose tokens are believed; the local issuer's alone if there is no file."""
+
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    """How much each subject may ask, and each address that proves nobody."""
 
     reach_s: float = 2.0
     """How long a question about a case waits for the followers to read what was there when it came."""

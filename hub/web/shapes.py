@@ -207,10 +207,11 @@ class BlindSpot(Shape):
 
 
 class BlindSpots(Shape):
-    """Unconnected platforms, the most stale bindings first."""
+    """Unconnected platforms, the most stale bindings first. `in_tens`: an estimate's upper end is rounded up."""
 
     as_of: AsOf
     spots: list[BlindSpot]
+    in_tens: bool = False
 
 
 class OperatorRow(Shape):
@@ -276,12 +277,16 @@ class RefusalPage(Shape):
 
 
 class FollowerRow(Shape):
-    """One reader of one log: how many messages it is behind its end, and how old the oldest of them is."""
+    """One reader of one log: how many messages it is behind its end, and how old the oldest of them is.
+
+    `silent`: it has not been heard of for a while; nobody reads there now.
+    """
 
     reader: str
     topic: str
     behind: int
     behind_ms: int | None = None
+    silent: bool = False
 
 
 class TopicRow(Shape):
@@ -357,6 +362,13 @@ class Case(Shape):
     effects: list[Effect] | None
     moments: list[Moment]
     status: str | None = None
+
+
+class CasePage(Case):
+    """A case that was asked for by its id."""
+
+    as_of: AsOf
+    lookup_id: str
 
 
 class Cases(Shape):
@@ -455,12 +467,18 @@ class ChecklistItem(Shape):
 
 
 class PersonalNotice(Shape):
-    """A notice to a person, as data and as text."""
+    """A notice to a person, as data and as text.
 
+    `others_pending`: a connected platform is still at it; `others_declined`: none is, and some keep the number on a
+    legal basis. The new owner's does not tell these apart: `others_pending` is either.
+    """
+
+    as_of: AsOf | None = None
     kind: str
     lookup_id: str | None
     items: list[ChecklistItem]
     others_pending: bool = False
+    others_declined: bool = False
     text: Name
 
 

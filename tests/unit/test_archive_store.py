@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from hub.archive.database import drift, migrate, open_engine
 from hub.archive.keys import Keyring, new_key
@@ -131,6 +132,30 @@ def test_a_case_is_found_by_number_by_id_and_by_any_of_its_positions(town: Town)
     history.close()
 
 
+def test_a_case_that_is_not_wanted_costs_what_no_case_costs(town: Town) -> None:
+    """Of a number that is not the asker's nothing more is read than of one nobody gave up: time tells nothing."""
+    town.happens(NUMBER, EventType.COOLING)
+    town.keep()
+    history = History(town.dsn, town.keys)
+    asked: list[str] = []
+
+    def cost(number: str, *, wanted: bool) -> int:
+        asked.clear()
+        assert len(history.cases_of_number(number, lambda case: wanted and case.operator == "north")) == wanted
+        return len(asked)
+
+    def note(*told: Any) -> None:
+        asked.append(told[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        own, foreign, none = cost(NUMBER, wanted=True), cost(NUMBER, wanted=False), cost(OTHER, wanted=False)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert 0 < none == foreign < own
+    history.close()
+
+
 def test_a_number_that_comes_back_again_has_its_cases_newest_first(town: Town) -> None:
     """Each case has its own events and the notes that came before it, no other's."""
     town.happens(NUMBER, EventType.COOLING)
@@ -160,8 +185,9 @@ def test_what_the_hub_refused_is_no_effect(town: Town) -> None:
     assert count(town, "acks") == 2
     (found,) = history.refusals().refusals
     assert (found.topic, found.source, found.reason) == ("acks", forged, Refusal.BAD_SIGNATURE)
-    assert history.refusals(sender="bank").refusals == (found,)
-    assert history.refusals(sender="shop").refusals == ()
+    assert history.refusals(sender="bank", topics=["acks"]).refusals == (found,)
+    assert history.refusals(sender="bank", topics=["events", "reports"]).refusals == (), "an operator of that id"
+    assert history.refusals(sender="shop", topics=["acks"]).refusals == ()
     history.close()
 
 

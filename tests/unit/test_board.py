@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from pyroaring import BitMap
 
 from hub import contracts
+from hub.archive.answers import Place
 from hub.contracts import encode, receipts_topic
 from hub.core.coverage import pack
 from hub.core.model import (
@@ -28,6 +32,7 @@ from hub.core.model import (
     HeldDecided,
     HeldEvent,
     HeldWhy,
+    HubLog,
     Names,
     Operator,
     Outcome,
@@ -47,10 +52,13 @@ from hub.core.model import (
     Subject,
 )
 from hub.core.standing import Standing
+from hub.settings import WorkerSettings
 from hub.web import shapes
+from hub.web.board.archive_rows import archive_rows
 from hub.web.board.blind_spots import blind_spots
 from hub.web.board.board import Board
 from hub.web.board.effects import NoEffects
+from hub.web.board.following import LiveBoard
 from hub.web.board.operator_pages import daily_breaches, operators, pipeline
 from hub.web.board.platform_pages import overview, platform, platforms
 from hub.web.board.sight import Gauges, Sight
@@ -304,6 +312,49 @@ def test_pages_that_moved_are_named() -> None:
     board.take(TOPICS[contracts.REJECTED][0])
     assert board.moved_since(version) == ["operators", "overview", "pipeline", "refusals"]
     assert board.moved_since(board.version) == []
+
+
+# ---- How old what is shown is ----
+
+
+@dataclass
+class Still:
+    """A reader that stands where it stands."""
+
+    places: dict[TopicPartition, int]
+
+
+async def test_a_page_is_as_old_as_the_furthest_behind_of_those_it_rests_on(tmp_path: Path) -> None:
+    """Cells, medians and cases come from the standings: when these are behind, what is shown says so."""
+    acks = [TopicPartition(contracts.ACKS, one) for one in range(2)]
+    standings = [Still({acks[0]: 3}), Still({acks[1]: 8})]
+    hub_log = HubLog(b"l" * 16, "hub-1", 2, "record", NOW)
+    live = LiveBoard(WorkerSettings("127.0.0.1:1", tmp_path, "web"), hub_log, others={"standings": standings})
+    assert live.as_of().behind_messages == 0
+    live.gauge.ends = {acks[0]: 10, acks[1]: 10, TopicPartition(contracts.COVERAGE, 0): 4}
+    assert live.as_of().behind_messages == 7 + 2, "the board alone is behind by 4"
+    standings[0].places[acks[0]] = standings[1].places[acks[1]] = 10
+    assert live.as_of().behind_messages == 4
+
+
+def kept(topic: str, part: int, next_offset: int, log_end: int, seen_at: int = NOW) -> Place:
+    behind = max(0, log_end - next_offset)
+    return Place(topic, part, next_offset, log_end, NOW - HOUR_MS, seen_at, behind, 0 if behind else None)
+
+
+def test_an_archive_that_died_abreast_of_its_logs_is_shown_behind_and_silent() -> None:
+    """It is measured against the ends as they are, on the hub's clock; not heard of lately, it is silent."""
+    ends = {TopicPartition("acks", one): 100 for one in range(2)} | {TopicPartition("events", 0): 5}
+    places = [kept("acks", 0, 40, 40), kept("acks", 1, 90, 90), kept("events", 0, 5, 5)]
+    machine_ms = NOW + 1_000_000 * DAY_MS
+    dead = archive_rows(places, ends, NOW, machine_ms)
+    assert [(one.topic, one.behind, one.behind_ms, one.silent) for one in dead] == [
+        ("acks", 70, HOUR_MS, True),
+        ("events", 0, None, True),
+    ]
+    alive = [one._replace(seen_at=machine_ms - 3_000) for one in places[:1]] + places[1:]
+    assert not any(one.silent for one in archive_rows(alive, ends, NOW, machine_ms)), "one log is enough to be heard of"
+    assert archive_rows([], ends, NOW, machine_ms) == []
 
 
 # ---- Cases by stage ----

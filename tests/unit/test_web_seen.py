@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.core.lifecycle import LIVE
 from hub.core.model import GapClass, Names, Outcome, Platform, PlatformState, Role, Source, Stage
 from hub.core.pairs import PairNow
 from hub.web import shapes
@@ -16,7 +18,7 @@ from hub.web.access import seen
 from hub.web.access.auth import Caller
 from hub.web.access.who import STAFF, WHO
 from hub.web.routes import notices
-from hub.web.routes.case_pages import position_of
+from hub.web.routes.case_pages import CLEARED, position_of, word_of
 from hub.web.routes.csv_out import as_csv
 
 PUBLIC = sorted(set(Role) - STAFF)
@@ -91,23 +93,24 @@ def test_every_role_has_a_route_and_every_route_a_role() -> None:
 
 
 GAPS = [None, GapClass.FROZEN, GapClass.FAILED, GapClass.NO_OUTCOME, GapClass.NOT_RECEIVED, GapClass.DECLINED]
+PAIRS = st.lists(st.sampled_from(GAPS), min_size=3, max_size=3).map(
+    lambda gaps: [
+        *(pair(platform, gap) for platform, gap in zip(CONNECTED, gaps, strict=True)),
+        pair(BLIND, GapClass.NOT_CONNECTED),
+    ]
+)
 
 
-@given(st.lists(st.sampled_from(GAPS), min_size=3, max_size=3), st.lists(st.sampled_from(GAPS), min_size=3, max_size=3))
-def test_notices_do_not_tell_where_the_old_owner_was(one: list[GapClass | None], other: list[GapClass | None]) -> None:
-    """Two worlds that differ only in what connected platforms said give notices that differ in one word at most."""
-
-    def made(gaps: list[GapClass | None]) -> list[shapes.PersonalNotice]:
-        pairs = [pair(platform, gap) for platform, gap in zip(CONNECTED, gaps, strict=True)]
-        pairs.append(pair(BLIND, GapClass.NOT_CONNECTED))
-        everybody = [*CONNECTED, BLIND]
-        return [notices.new_owner(everybody, pairs), notices.after_cancelling(everybody, pairs, 12.5, names=False)]
-
-    for first, second in zip(made(one), made(other), strict=True):
-        assert first.items == second.items
-        assert [item.platform for item in first.items] == ["gym"]
-        if any(one) == any(other):
-            assert first == second
+@given(PAIRS, PAIRS, st.sampled_from(sorted(LIVE | {Stage.REASSIGNED})))
+def test_notices_do_not_tell_where_the_old_owner_was(one: list[PairNow], other: list[PairNow], stage: Stage) -> None:
+    """Worlds that differ in what connected platforms said differ by the case's word, for a stranger by done or not."""
+    first, second = (notices.Ended(stage, pairs, 12.5) for pairs in (one, other))
+    olds = [notices.after_cancelling(each, names=False) for each in (first, second)]
+    news = [notices.new_owner(each) for each in (first, second)]
+    for made in (*olds, *news):
+        assert [item.platform for item in made.items] == ["gym"]
+    assert (olds[0] == olds[1]) == (word_of(one) == word_of(other))
+    assert (news[0] == news[1]) == ((word_of(one) == CLEARED) == (word_of(other) == CLEARED))
 
 
 def test_the_checklist_has_every_platform_gravest_first_with_its_guide() -> None:
@@ -120,21 +123,88 @@ def test_the_checklist_has_every_platform_gravest_first_with_its_guide() -> None
     assert "1. bank (will be told)" in found.text.en
 
 
-def test_a_number_nobody_gave_up_has_a_notice_that_says_so() -> None:
-    """For the new owner of a number without a case there is nothing to list."""
-    found = notices.new_owner(CONNECTED, [])
-    assert found.items == []
-    assert not found.others_pending
-    assert "no record" in found.text.en
+def test_a_number_nobody_gave_up_has_notices_that_say_so() -> None:
+    """Without a case nobody is told that a number was given up, or that nothing is left; nor that it was not."""
+    for found in (notices.new_owner(None), notices.after_cancelling(None, names=False)):
+        assert found.items == []
+        assert not found.others_pending
+        assert "no record" in found.text.en
+        assert "没有可以出示的" in found.text.zh
+        assert "Nothing is left" not in found.text.en
+        assert "has been given up" not in found.text.en
 
 
-def test_the_old_owner_learns_how_long_is_left_and_staff_who_is_at_it() -> None:
-    """Days are whole and never below nought; names of connected platforms are for the staff."""
-    pairs = [pair(CONNECTED[0], GapClass.FAILED), pair(BLIND, GapClass.NOT_CONNECTED)]
-    found = notices.after_cancelling([*CONNECTED, BLIND], pairs, -3.0, names=True)
+@pytest.mark.parametrize(
+    ("stage", "en", "zh"),
+    [(Stage.RESTORED, "have your number back", "已经恢复"), (Stage.WITHDRAWN, "was taken back", "已被撤回")],
+)
+def test_a_case_that_was_undone_is_told_as_undone(stage: Stage, en: str, zh: str) -> None:
+    """Who has the number back hears no days and nothing to do; only the staff sees who still has to put back."""
+    back = pair(CONNECTED[0], None, Outcome.FROZEN)._replace(in_force=False, restore_pending=True)
+    case = notices.Ended(stage, [back, pair(BLIND, None)._replace(in_force=False)], 12.5)
+    found = notices.after_cancelling(case, names=False)
+    assert en in found.text.en
+    assert zh in found.text.zh
+    assert "given up." not in found.text.en.replace(en, "")
+    assert "12 days" not in found.text.en
+    assert (found.items, found.others_pending, found.others_declined) == ([], False, False)
+    assert [one.platform for one in notices.after_cancelling(case, names=True).items] == ["bank"]
+    assert "still belongs to who had it before" in notices.new_owner(case).text.en
+    assert "仍属于原机主" in notices.new_owner(case).text.zh
+
+
+def test_a_platform_that_keeps_the_number_is_not_called_at_work() -> None:
+    """Where a connected platform declined the old owner has something to do; a stranger hears what is true of both."""
+    case = notices.Ended(Stage.RELEASED, [pair(CONNECTED[0], GapClass.DECLINED), pair(CONNECTED[1], None)], 3.0)
+    old, new = notices.after_cancelling(case, names=False), notices.new_owner(case)
+    assert (old.others_pending, old.others_declined, old.items) == (False, True, [])
+    assert "legal basis" in old.text.en
+    assert "依法保留" in old.text.zh
+    for text in (old.text.en, old.text.zh):
+        assert "still working" not in text
+        assert "仍在处理" not in text
+        assert "Nothing is left" not in text
+    assert (new.others_pending, new.others_declined) == (True, False)
+    assert "or keep the number on a legal basis" in new.text.en
+    assert "依法保留" in new.text.zh
+    assert [one.platform for one in notices.after_cancelling(case, names=True).items] == ["bank"]
+
+
+def test_a_platform_that_left_is_listed_if_the_case_was_its_own() -> None:
+    """Nobody hears from it any more, so both owners are sent there, whatever it said before it left."""
+    left = CONNECTED[1]._replace(state=PlatformState.LEFT, left_at=9)
+    later = pair(left._replace(id="gone"), None)._replace(in_force=False)
+    for gap in (GapClass.NOT_CONNECTED, GapClass.FROZEN, None):
+        case = notices.Ended(Stage.COOLING, [pair(left, gap), later, pair(CONNECTED[0], None)], 30.0)
+        for found in (notices.after_cancelling(case, names=False), notices.new_owner(case)):
+            assert [one.platform for one in found.items] == ["mail"]
+            assert not found.others_pending
+
+
+@pytest.mark.parametrize(
+    ("stage", "days", "en", "zh", "back"),
+    [
+        (Stage.COOLING, 12.5, "in 12 days.", "还有 12 天", True),
+        (Stage.SCHEDULED, 0.4, "in 1 day.", "还有 1 天", True),
+        (Stage.RELEASED, 3.0, "in 3 days.", "还有 3 天", False),
+        (Stage.RELEASED, -3.0, "from now on", "现在起", False),
+        (Stage.REASSIGNED, -3.0, "belongs to somebody else now", "已经分配给新机主", False),
+        (Stage.COOLING, None, "has been given up", "已经注销", True),
+    ],
+)
+def test_the_old_owner_learns_how_long_is_left(stage: Stage, days: float | None, en: str, zh: str, back: bool) -> None:
+    """Days are whole while there are any, and only who can still have the number back is told so."""
+    found = notices.after_cancelling(notices.Ended(stage, [], days), names=False)
+    assert en in found.text.en
+    assert zh in found.text.zh
+    assert ("have it back" in found.text.en, "恢复" in found.text.zh) == (back, back)
+
+
+def test_the_staff_sees_who_is_at_it() -> None:
+    """Names of connected platforms that are not done are for the staff, beside those nobody hears from."""
+    pairs = [pair(CONNECTED[0], GapClass.FAILED), pair(BLIND, GapClass.NOT_CONNECTED), pair(CONNECTED[2], None)]
+    found = notices.after_cancelling(notices.Ended(Stage.RELEASED, pairs, 1.0), names=True)
     assert [one.platform for one in found.items] == ["bank", "gym"]
-    assert "0 days" in found.text.en
-    assert "还有 0 天" in found.text.zh
     assert found.others_pending
 
 
@@ -212,6 +282,34 @@ def test_an_operators_case_has_one_word() -> None:
     assert (shown.effects, shown.cleared, shown.pending, shown.refused) == (None, None, None, None)
     assert (shown.status, shown.unconnected) == ("pending", ["gym"])
     assert seen.case(whole, caller(Role.AUDITOR)) == whole
+
+
+def spot(**figures: Any) -> shapes.BlindSpot:
+    given = {"expected": None, "low": 0.0, "high": None, "reported": 0, "would_close": 0, **figures}
+    named = shapes.Name(zh="健身", en="Gym")
+    return shapes.BlindSpot(
+        id="gym", name=named, sector="sport", tier=3, state=BLIND.state, sureness="FAIR", guide=shapes.Guide(), **given
+    )
+
+
+@pytest.mark.parametrize("role", Role)
+def test_an_estimate_does_not_move_with_one_binding(role: Role) -> None:
+    """Behind a platform nobody hears from, one more binding at a connected one moves no figure that the public sees."""
+    before = spot(expected=33.975, low=6.2, high=71.5, reported=25, would_close=104, exposed=31, incident=12)
+    after = spot(expected=34.2, low=6.3, high=72.0, reported=26, would_close=105, exposed=32, incident=13)
+    one, other = (
+        seen.blind_spots(shapes.BlindSpots(as_of=AS_OF, spots=[each]), caller(role)) for each in (before, after)
+    )
+    (shown,) = one.spots
+    if role in STAFF:
+        assert (shown, one.in_tens) == (before, False)
+        return
+    assert one == other
+    assert one.in_tens
+    assert (shown.expected, shown.low, shown.high) == (30, 0, 80)
+    assert (shown.reported, shown.would_close, shown.exposed, shown.incident) == (20, 100, 30, 10)
+    (unknown,) = seen.blind_spots(shapes.BlindSpots(as_of=AS_OF, spots=[spot(reported=9)]), caller(role)).spots
+    assert (unknown.expected, unknown.high, unknown.reported) == (None, None, 0)
 
 
 COUNTS = st.integers(0, 10_000)

@@ -43,4 +43,5 @@ WHO: dict[str, frozenset[Role]] = {
     "GET /v1/roster/operators": STAFF,
     "POST /v1/roster/platforms/{platform_id}/state": frozenset({Role.REGISTRAR}),
     "GET /v1/lookups": frozenset({Role.AUDITOR}),
+    "POST /v1/lookups/search": frozenset({Role.AUDITOR}),
 }

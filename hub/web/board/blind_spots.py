@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 
 from hub.core import blindspots
 from hub.core.blindspots import Answered, Unanswered, rank
-from hub.core.model import Coverage, GapClass, Outcome, Platform, PlatformState
+from hub.core.model import Coverage, GapClass, GapCount, Outcome, OutcomeCount, Platform, PlatformState
 from hub.core.numbers import without_numbers
 from hub.core.reports import reported_numbers, unknown_name
 from hub.web.board.platform_pages import guide, name
 from hub.web.board.sight import Sight
 from hub.web.shapes import BlindSpot, BlindSpots, Name
+from hub.web.tens import ten, tens
 
 NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT, PlatformState.LEFT}
 BOUND = {Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.FAILED, Outcome.REINSTATED}
@@ -51,19 +52,41 @@ def _answered(platforms: Mapping[str, Platform], shown: Iterable[Coverage]) -> I
 
 
 def blind_spots(sight: Sight) -> BlindSpots:
-    """The page."""
+    """The page. In tens, estimates too are made of nothing but the tens: a float shows by how much a count moved."""
     board = sight.board
     reported = {one: len(numbers) for one, numbers in reported_numbers(board.disputes.reports.values()).items()}
-    found = ranked(board.roster.platforms, board.coverage, reported)
+    coverage: Mapping[str, Coverage] = board.coverage
+    if sight.in_tens:
+        reported = tens(reported)
+        coverage = {platform: _in_tens(one) for platform, one in coverage.items()}
+    found = ranked(board.roster.platforms, coverage, reported)
     as_said = {unknown_name(one.name): without_numbers(one.name) for one in reversed(board.disputes.reports.values())}
     return BlindSpots(
         as_of=sight.as_of,
-        spots=[_spot(sight, one, reported.get(one.name, 0), as_said.get(one.name, one.name)) for one in found],
+        spots=[
+            _spot(
+                one,
+                board.roster.platforms.get(one.name),
+                coverage.get(one.name),
+                reported=reported.get(one.name, 0),
+                as_said=as_said.get(one.name, one.name),
+            )
+            for one in found
+        ],
+        in_tens=sight.in_tens,
     )
 
 
-def _spot(sight: Sight, spot: blindspots.BlindSpot, reported: int, as_said: str) -> BlindSpot:
-    platform, coverage = sight.board.roster.platforms.get(spot.name), sight.board.coverage.get(spot.name)
+def _in_tens(one: Coverage) -> Coverage:
+    """Coverage as outsiders see it. What is in force follows from the roster, and stays."""
+    outcomes = tuple(OutcomeCount(*each) for each in tens(dict(one.outcomes)).items())
+    gaps = tuple(GapCount(*each) for each in tens(dict(one.gaps)).items())
+    return one._replace(outcomes=outcomes, gaps=gaps, exposed=ten(one.exposed), incident=ten(one.incident))
+
+
+def _spot(
+    spot: blindspots.BlindSpot, platform: Platform | None, coverage: Coverage | None, *, reported: int, as_said: str
+) -> BlindSpot:
     return BlindSpot(
         id=None if platform is None else platform.id,
         name=Name(zh=as_said, en=as_said) if platform is None else name(platform),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from hub.core.cohorts import Took
 from hub.core.model import Stage
 from hub.web.shapes import Cell
 
@@ -16,8 +17,8 @@ class Effects(Protocol):
         """Cases by stage; None if nobody knows."""
         ...
 
-    def hours_to_effect(self, platform: str | None) -> float | None:
-        """Median hours from a notice to its first effect, at one platform or at all; None if there is none."""
+    def hours_to_effect(self, platform: str | None) -> Took | None:
+        """How long it took from notices to their first effects, at one platform or at all; None if there is none."""
         ...
 
     def cells(self, platform: str, days: Sequence[str]) -> list[Cell | None]:
@@ -32,7 +33,7 @@ class NoEffects:
         """Not known."""
         return None
 
-    def hours_to_effect(self, platform: str | None) -> float | None:  # noqa: ARG002 - an `Effects`
+    def hours_to_effect(self, platform: str | None) -> Took | None:  # noqa: ARG002 - an `Effects`
         """Not known."""
         return None
 

@@ -1,7 +1,8 @@
 """The live board: followers of the small topics, of `releases` for counts and of `tiles` for receipts; and the gauge.
 
-Everything it shows carries `as_of`: how far it is behind the ends of its logs, and `stale` when it cannot say, because
-the cluster has not answered for `STALE_S`, or when it has been behind for as long.
+Everything it shows carries `as_of`: how far it, or whoever else a page is made of, is behind the ends of its logs, the
+worst of them; and `stale` when it cannot say, because the cluster has not answered for `STALE_S`, or when it has been
+behind for as long.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class LiveBoard:
 
     Args:
         effects: whoever folds acknowledgements pair by pair.
-        others: other followers of this process, by the name the pipeline page shows them under.
+        others: other followers of this process that pages rest on, by the name the pipeline page shows them under.
     """
 
     def __init__(
@@ -195,9 +196,9 @@ class LiveBoard:
         self._group.create_task(follower.run())
 
     def _behind(self) -> int:
-        """Messages not folded yet, as of the last measurement."""
-        ends = self.gauge.ends
-        return sum(max(0, ends.get(tp, place) - place) for one in self.followers for tp, place in one.places.items())
+        """Messages that whoever is furthest behind has not folded yet, as of the last measurement."""
+        groups: list[Sequence[Reading]] = [self.followers, *self.others.values()]
+        return max(sum(self.gauge.behind(one) for one in group) for group in groups)
 
     async def tell(self) -> None:
         """Wake whoever waits for news."""

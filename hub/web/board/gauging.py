@@ -114,6 +114,10 @@ class Gauge:
         )
         return self.gauges
 
+    def behind(self, one: Reading) -> int:
+        """Messages a follower has not read, as of the last measurement."""
+        return sum(max(0, self.ends.get(tp, place) - place) for tp, place in one.places.items())
+
     def _of(self, topic: str) -> list[TopicPartition]:
         count = contracts.topics()[topic].partitions
         return [TopicPartition(topic, one) for one in range(self._partitions if count == "N" else int(count))]

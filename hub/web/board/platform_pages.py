@@ -48,7 +48,7 @@ def overview(sight: Sight) -> Overview:
         degraded=standings.count(Standing.DEGRADED),
         cases=sight.stages.stages() if sight.stages.whole else sight.effects.stages() or {},
         today=_today(sight),
-        hours_to_effect_median=sight.effects.hours_to_effect(None),
+        hours_to_effect_median=sight.hours_to_effect(None),
     )
 
 
@@ -140,7 +140,7 @@ def _row(sight: Sight, known: Platform, far: set[str]) -> PlatformRow:
         must_connect=known.must_connect,
         pairs=NO_PAIRS if coverage is None else pairs([coverage]),
         waiting_since=sight.gauges.waiting.get(known.id),
-        hours_to_effect_median=sight.effects.hours_to_effect(known.id),
+        hours_to_effect_median=sight.hours_to_effect(known.id),
         bound_per_10000=None if rate is None or not rate.answered else round(rate.share * PER, 2),
         outlier=known.id in far,
         coverage_at=sight.board.coverage_at.get(known.id),

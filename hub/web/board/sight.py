@@ -10,6 +10,7 @@ from hub.web.board.board import Board
 from hub.web.board.effects import Effects
 from hub.web.board.stages import StageBook
 from hub.web.shapes import AsOf
+from hub.web.tens import ten
 
 
 class Lag(NamedTuple):
@@ -36,13 +37,18 @@ class Gauges(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """The board, and everything else a page needs."""
+    """The board, and everything else a page needs.
+
+    `in_tens`: what platforms did is told to an outsider (`hub.web.access.seen.sight`); `own`: whom that does not hide.
+    """
 
     board: Board
     stages: StageBook
     effects: Effects
     gauges: Gauges
     as_of: AsOf
+    in_tens: bool = False
+    own: str | None = None
 
     @property
     def now_ms(self) -> int:
@@ -52,4 +58,17 @@ class Sight(NamedTuple):
     def standing(self, platform: str) -> Standing | None:
         """How a platform behaves; None if it is not connected."""
         known = self.board.roster.platforms[platform]
-        return standing(known, self.board.behaviour(platform, self.gauges.waiting.get(platform)), self.now_ms)
+        seen = self.board.behaviour(platform, self.gauges.waiting.get(platform))
+        if not self._is_whole(platform):
+            seen = seen._replace(unanswered=ten(seen.unanswered))
+        return standing(known, seen, self.now_ms)
+
+    def hours_to_effect(self, platform: str | None) -> float | None:
+        """Median hours from a notice to its first effect, at one platform or at all; None if there is none."""
+        took = self.effects.hours_to_effect(platform)
+        if took is None:
+            return None
+        return took.median_hours if self._is_whole(platform) else took.told_hours
+
+    def _is_whole(self, platform: str | None) -> bool:
+        return not self.in_tens or (platform is not None and platform == self.own)

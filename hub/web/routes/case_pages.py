@@ -38,8 +38,7 @@ def case_page(history: CaseHistory, pairs: Sequence[PairNow], stage: Stage, now_
         said.setdefault(one.platform, []).append(one)
     counted = [one for one in pairs if one.in_force or one.shown is not None]
     effects = [_effect(one, said.get(one.platform.id, []), stage, now_ms) for one in counted]
-    connected = [one for one in counted if one.in_force and one.gap is not GapClass.NOT_CONNECTED]
-    statuses = [status_of(one) for one in connected]
+    statuses = statuses_of(pairs)
     reissue = facts.reissue_not_before
     return shapes.Case(
         id=str(facts.position),
@@ -53,16 +52,28 @@ def case_page(history: CaseHistory, pairs: Sequence[PairNow], stage: Stage, now_
         cleared=statuses.count(CLEARED),
         pending=statuses.count(PENDING),
         refused=statuses.count(REFUSED),
-        unconnected=[one.platform.id for one in counted if one.gap is GapClass.NOT_CONNECTED],
+        unconnected=unconnected(pairs),
         effects=effects,
         moments=_moments(history, now_ms),
-        status=overall(statuses),
+        status=word_of(pairs),
     )
 
 
-def overall(statuses: Iterable[str]) -> str:
+def statuses_of(pairs: Iterable[PairNow]) -> list[str]:
+    """What a case comes to at each platform that is connected now. What one said that was suspended, or that left,
+    is an effect like others, and in no word over all."""
+    return [status_of(one) for one in pairs if one.in_force and one.platform.state is PlatformState.CONNECTED]
+
+
+def unconnected(pairs: Iterable[PairNow]) -> list[str]:
+    """The platforms nobody hears from, if the case is in force there: by the roster and the opener alone, as
+    `hub.core.clearance.unconnected`. A gap would tell whether such a platform had said anything before."""
+    return [one.platform.id for one in pairs if one.in_force and one.platform.state is not PlatformState.CONNECTED]
+
+
+def word_of(pairs: Iterable[PairNow]) -> str:
     """One word over the connected platforms: pending while any may still do something, then refused, then cleared."""
-    found = set(statuses)
+    found = set(statuses_of(pairs))
     return next((one for one in (PENDING, REFUSED) if one in found), CLEARED)
 
 

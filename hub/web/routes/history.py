@@ -7,14 +7,24 @@ from typing import Annotated, Any
 
 from fastapi import Path, Request
 
-from hub.core.model import REFUSAL_TODO, GapClass, Source
+from hub import contracts
+from hub.archive.answers import LookupFound
+from hub.core.model import REFUSAL_TODO, Role, Source
 from hub.core.pairs import PairNow
 from hub.problems import Problem
 from hub.web import shapes
+from hub.web.access import seen
 from hub.web.access.who import STAFF
 from hub.web.board import operator_pages
-from hub.web.routes.case_pages import overall, status_of
+from hub.web.routes.case_pages import unconnected, word_of
+from hub.web.routes.numbers import record_search
 from hub.web.routes.routing import TABLE, Asker, Before, Limit, Routes, table
+
+WRITTEN: dict[Role, tuple[str, ...]] = {
+    Role.OPERATOR: (contracts.EVENTS, contracts.REPORTS),
+    Role.PLATFORM: (contracts.ACKS, contracts.ANSWERS),
+}
+"""What each writes to: an operator and a platform may have the same id."""
 
 OperatorId = Annotated[str, Path(max_length=200)]
 
@@ -23,13 +33,16 @@ def add_history(routes: Routes) -> None:
     """The lists."""
     _add_breaches(routes)
     _add_clean_ups(routes)
+    _add_lookups(routes)
     live, archive = routes.parts.live, routes.parts.archive
 
     @routes.get("/v1/refusals", response_model=shapes.RefusalPage, **TABLE)
     async def refusals(request: Request, asker: Asker, before: Before = None, limit: Limit = 100) -> Any:
         """Refused messages, without their content; one's own, unless one is of the hub."""
-        sender = None if asker.role in STAFF else asker.subject
-        found = await archive.ask(lambda history: history.refusals(sender=sender, before=before, limit=limit))
+        sender, topics = (None, ()) if asker.role in STAFF else (asker.subject, WRITTEN[asker.role])
+        found = await archive.ask(
+            lambda history: history.refusals(sender=sender, topics=topics, before=before, limit=limit)
+        )
         rows = [
             shapes.RefusalRow(
                 at=one.at,
@@ -41,16 +54,31 @@ def add_history(routes: Routes) -> None:
             )
             for one in found.refusals
         ]
-        page = shapes.RefusalPage(as_of=live.as_of(), refusals=rows, next=found.next)
-        return table(request, page, shapes.RefusalRow, rows)
+        page = seen.refusals(shapes.RefusalPage(as_of=live.as_of(), refusals=rows, next=found.next), asker)
+        return table(request, page, shapes.RefusalRow, page.refusals)
+
+
+def _add_lookups(routes: Routes) -> None:
+    parts, archive = routes.parts, routes.parts.archive
 
     @routes.get("/v1/lookups", response_model=shapes.LookupPage, **TABLE)
     async def lookups(request: Request, before: Before = None, limit: Limit = 100) -> Any:
         """Who asked about numbers; never the numbers."""
         found = await archive.ask(lambda history: history.lookups(before=before, limit=limit))
-        rows = [shapes.LookupRow(**{**one._asdict(), "kind": str(one.kind)}) for one in found.lookups]
-        page = shapes.LookupPage(as_of=live.as_of(), lookups=rows, next=found.next)
+        rows = [_lookup(one) for one in found.lookups]
+        page = shapes.LookupPage(as_of=parts.live.as_of(), lookups=rows, next=found.next)
         return table(request, page, shapes.LookupRow, rows)
+
+    @routes.post("/v1/lookups/search")
+    async def search(question: shapes.NumberQuestion, asker: Asker, limit: Limit = 100) -> shapes.LookupPage:
+        """Who asked about a number, by its number or by the id of a case of it, newest first. Is recorded itself."""
+        await record_search(parts, question.number, asker)
+        found = await archive.ask(lambda history: history.lookups_of_number(question.number, limit=limit))
+        return shapes.LookupPage(as_of=parts.live.as_of(), lookups=[_lookup(one) for one in found])
+
+
+def _lookup(found: LookupFound) -> shapes.LookupRow:
+    return shapes.LookupRow(**{**found._asdict(), "kind": str(found.kind)})
 
 
 def _add_breaches(routes: Routes) -> None:
@@ -94,11 +122,7 @@ def _add_clean_ups(routes: Routes) -> None:
 
 def standing(pairs: list[PairNow]) -> dict[str, Any]:
     """How a case stands, as its operator may know: one word over the connected platforms, and how many are not."""
-    connected = [one for one in pairs if one.in_force and one.gap is not GapClass.NOT_CONNECTED]
-    return {
-        "status": overall(map(status_of, connected)),
-        "unconnected": sum(one.gap is GapClass.NOT_CONNECTED for one in pairs),
-    }
+    return {"status": word_of(pairs), "unconnected": len(unconnected(pairs))}
 
 
 def _text(position: Source | None) -> str | None:

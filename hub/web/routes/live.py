@@ -13,7 +13,8 @@ from fastapi.responses import StreamingResponse
 from hub.clock import system_clock
 from hub.problems import Problem
 from hub.web import shapes
-from hub.web.parts import Caller, Parts
+from hub.web.access.auth import Caller
+from hub.web.parts import Parts
 from hub.web.routes.routing import Asker, Routes
 
 BEAT_S = 15.0

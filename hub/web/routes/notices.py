@@ -2,23 +2,36 @@
 
 What may be in one:
 1. Before cancelling: the checklist (解绑指引) of all platforms of the roster, the gravest tier first.
-2. After cancelling, and for the new owner: by name only platforms nobody hears from, which follows from the roster and
-   not from the old owner; that some connected ones are still at it is one word, `others_pending`. What the old owner
-   had at which platform is in neither: the first goes through an operator's hands, the second to a stranger.
-3. With `names`, for registrar and auditor, the first also names the connected platforms that are still at it.
+2. After cancelling, and for the new owner: by name only platforms nobody hears from (any more), which follows from the
+   roster and not from the old owner. What the old owner had at which platform is in neither: the first goes through an
+   operator's hands, the second to a stranger. That some connected ones are still at it is one word, `others_pending`;
+   that the last of them keep the number on a legal basis another, `others_declined`, which the operator sees of the
+   case as well. A stranger is not told these two apart.
+3. With `names`, for registrar and auditor, the first also names the connected platforms that are not done.
+4. Nothing is said of a case that is not the asker's: the text is true of a number nobody gave up and of that one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from hub.core.model import GapClass, Platform, PlatformState
+from hub.core.lifecycle import UNDONE
+from hub.core.model import GapClass, Platform, PlatformState, Stage
 from hub.core.pairs import PairNow
 from hub.web import shapes
 from hub.web.board.platform_pages import guide, name
 
 NOT_LISTED = frozenset({PlatformState.EXEMPT, PlatformState.LEFT})
 STEPS_MAX = 20
+
+
+class Ended(NamedTuple):
+    """A case as a notice tells of it: where it stands, at every platform, and the days left to reissue."""
+
+    stage: Stage
+    pairs: Sequence[PairNow]
+    days: float | None
 
 
 def before_cancelling(platforms: Sequence[Platform]) -> shapes.PersonalNotice:
@@ -41,34 +54,56 @@ def before_cancelling(platforms: Sequence[Platform]) -> shapes.PersonalNotice:
     return _notice("before-cancelling", listed, zh, en)
 
 
-def after_cancelling(
-    platforms: Sequence[Platform], pairs: Sequence[PairNow], days_to_reissue: float | None, *, names: bool
-) -> shapes.PersonalNotice:
+def after_cancelling(case: Ended | None, *, names: bool) -> shapes.PersonalNotice:
     """What is left after a number was given up, and for how long."""
-    blind, at_it = _unheard(platforms, pairs), _at_it(pairs)
-    listed = _in_order([*blind, *(at_it if names else [])])
-    days = None if days_to_reissue is None else max(0, int(days_to_reissue))
-    zh, en = _left_texts(listed, days, others=bool(at_it))
-    return _notice("after-cancelling", listed, zh, en, others_pending=bool(at_it))
+    if case is None:
+        zh, en = (
+            ["我们没有可以出示的、该号码已经注销的记录。"],
+            ["We have no record we could show that this number was given up."],
+        )
+        return _notice("after-cancelling", [], zh, en)
+    if case.stage in UNDONE:
+        zh, en = _undone_texts(case.stage)
+        listed = [one.platform for one in case.pairs if one.restore_pending] if names else []
+        return _notice("after-cancelling", _in_order(listed), zh, en)
+    at_it, declined = _at_it(case.pairs), _declined(case.pairs)
+    listed = _in_order([*_unheard(case.pairs), *([*at_it, *declined] if names else [])])
+    words = {"others_pending": bool(at_it), "others_declined": bool(declined) and not at_it}
+    zh, en = _left_texts(case, listed, **words)
+    return _notice("after-cancelling", listed, zh, en, **words)
 
 
-def new_owner(platforms: Sequence[Platform], pairs: Sequence[PairNow]) -> shapes.PersonalNotice:
+def new_owner(case: Ended | None) -> shapes.PersonalNotice:
     """For the new owner before activation: that the number was used before, and by whom it may still be known."""
-    if not pairs:
-        nothing = "We have no record that somebody else used this number before."
-        return _notice("new-owner", [], ["我们没有这个号码曾被他人使用的记录。"], [nothing])
-    listed = _in_order(_unheard(platforms, pairs))
-    others = bool(_at_it(pairs))
+    if case is None:
+        zh, en = (
+            ["我们没有可以出示的、该号码曾被他人使用的记录。"],
+            ["We have no record we could show that somebody else used this number before."],
+        )
+        return _notice("new-owner", [], zh, en)
+    if case.stage in UNDONE:
+        zh = ["这个号码的注销已被撤销，仍属于原机主。", "请先向运营商确认，再使用这个号码。"]
+        en = [
+            "Giving up this number was undone: it still belongs to who had it before.",
+            "Ask your operator before you use it.",
+        ]
+        return _notice("new-owner", [], zh, en)
+    listed = _in_order(_unheard(case.pairs))
+    others = bool(_at_it(case.pairs) or _declined(case.pairs))
     zh = ["这个号码以前有人使用过。", "已接入的平台会解除原机主账号与号码的绑定。"]
     en = [
         "This number was used by somebody else before.",
         "Connected services unbind the former owner's accounts from it.",
     ]
     if others:
-        zh.append("其中仍有平台正在处理，请过几天再注册；遇到「号码已注册」时，请选择找回或申诉，不要登录他人的账号。")
+        zh.append(
+            "其中仍有平台尚未解绑：正在处理，或依法保留绑定。"
+            "遇到「号码已注册」时，请选择找回或申诉，不要登录他人的账号。"
+        )
         en.append(
-            "Some of them are still working on it. If a service says the number is registered already, "
-            "appeal there and do not enter an account that is not yours."
+            "Some of them have not done so: they are still working on it, or keep the number on a legal basis. "
+            "If a service says the number is registered already, appeal there and do not enter an account that is "
+            "not yours."
         )
     if listed:
         zh += ["下列平台没有接入，我们无法确认号码是否已解绑。需要时请按指引处理：", *_lines(listed, "zh")]
@@ -76,23 +111,57 @@ def new_owner(platforms: Sequence[Platform], pairs: Sequence[PairNow]) -> shapes
     return _notice("new-owner", listed, zh, en, others_pending=others)
 
 
-def _left_texts(listed: Sequence[Platform], days: int | None, *, others: bool) -> tuple[list[str], list[str]]:
+def _undone_texts(stage: Stage) -> tuple[list[str], list[str]]:
+    if stage is Stage.RESTORED:
+        zh, en = ["您的号码已经恢复，仍归您使用。"], ["You have your number back."]
+    else:
+        zh, en = ["这个号码的注销通知已被撤回。"], ["The word that this number was given up was taken back."]
+    zh.append("已接入的平台会撤销冻结和解绑。几天后如仍无法使用，请联系该平台。")
+    en.append(
+        "Connected services undo what they froze or unbound. If one still does not know you in a few days, ask it."
+    )
+    return zh, en
+
+
+def _left_texts(
+    case: Ended, listed: Sequence[Platform], *, others_pending: bool, others_declined: bool
+) -> tuple[list[str], list[str]]:
     zh, en = ["您的号码已经注销。"], ["Your number has been given up."]
-    if days is not None:
-        zh.append(f"距离号码可以重新分配还有 {days} 天。冷却期内，您可以带身份证件到营业厅恢复。")
+    for texts, text in zip((zh, en), _reissue_texts(case), strict=True):
+        texts.extend(text)
+    if others_pending:
+        zh.append("部分已接入的平台仍在处理，请过几天再查询。")
+        en.append("Some connected services are still working on it; ask again in a few days.")
+    if others_declined:
+        zh.append("部分已接入的平台依法保留绑定（例如合同尚未结清），不会自动解绑。请与您有账号的平台联系办理。")
         en.append(
-            f"It may be given to somebody else in {days} day{'' if days == 1 else 's'}. "
-            "During the waiting period you can have it back at a shop, with your ID."
+            "Some connected services keep the number on a legal basis, such as an open contract, and will not unbind "
+            "it by themselves. Please settle it with those where you have an account."
         )
-    if others:
-        zh.append("部分已接入的平台仍在处理，无需您操作。")
-        en.append("Some connected services are still working on it; you need do nothing.")
     if listed:
         zh += ["请您自行处理下列平台：", *_lines(listed, "zh")]
         en += ["Please see to these services yourself:", *_lines(listed, "en")]
-    elif not others:
+    elif not (others_pending or others_declined):
         zh.append("没有需要您处理的平台。")
         en.append("Nothing is left for you to do.")
+    return zh, en
+
+
+def _reissue_texts(case: Ended) -> tuple[list[str], list[str]]:
+    """When somebody else may have the number, and whether its owner may have it back."""
+    if case.stage is Stage.REASSIGNED:
+        return ["号码已经分配给新机主。"], ["It belongs to somebody else now."]
+    zh, en = [], []
+    if case.days is not None and case.days > 0:
+        days = max(1, int(case.days))
+        zh.append(f"距离号码可以重新分配还有 {days} 天。")
+        en.append(f"It may be given to somebody else in {days} day{'' if days == 1 else 's'}.")
+    elif case.days is not None:
+        zh.append("号码现在起可以分配给别人。")
+        en.append("It may be given to somebody else from now on.")
+    if case.stage is not Stage.RELEASED:
+        zh.append("冷却期内，您可以带身份证件到营业厅恢复。")
+        en.append("During the waiting period you can have it back at a shop, with your ID.")
     return zh, en
 
 
@@ -100,19 +169,23 @@ def _in_order(platforms: Iterable[Platform]) -> list[Platform]:
     return sorted(platforms, key=lambda one: (one.tier, one.sector, one.id))
 
 
-def _unheard(platforms: Sequence[Platform], pairs: Sequence[PairNow]) -> list[Platform]:
-    """Platforms nobody hears from, if there is a case at all: by the roster alone."""
-    unheard = {PlatformState.KNOWN_UNCONNECTED, PlatformState.ONBOARDING, PlatformState.SUSPENDED}
-    return [one for one in platforms if one.state in unheard] if any(one.in_force for one in pairs) else []
+def _unheard(pairs: Sequence[PairNow]) -> list[Platform]:
+    """Platforms nobody hears from, those that left after the case opened among them: by the roster alone."""
+    return [one.platform for one in pairs if one.in_force and one.platform.state is not PlatformState.CONNECTED]
 
 
 def _at_it(pairs: Sequence[PairNow]) -> list[Platform]:
-    """Connected platforms with which the case is not done."""
-    return [
-        one.platform
-        for one in pairs
-        if one.gap not in (None, GapClass.NOT_CONNECTED) and one.platform.state is PlatformState.CONNECTED
-    ]
+    """Connected platforms that may still do something."""
+    return [one.platform for one in _connected(pairs) if one.gap not in (None, GapClass.DECLINED)]
+
+
+def _declined(pairs: Sequence[PairNow]) -> list[Platform]:
+    """Connected platforms that keep the number on a legal basis."""
+    return [one.platform for one in _connected(pairs) if one.gap is GapClass.DECLINED]
+
+
+def _connected(pairs: Sequence[PairNow]) -> list[PairNow]:
+    return [one for one in pairs if one.platform.state is PlatformState.CONNECTED]
 
 
 def _lines(platforms: Sequence[Platform], lang: str) -> list[str]:
@@ -127,7 +200,13 @@ def _lines(platforms: Sequence[Platform], lang: str) -> list[str]:
 
 
 def _notice(
-    kind: str, listed: Sequence[Platform], zh: Sequence[str], en: Sequence[str], *, others_pending: bool = False
+    kind: str,
+    listed: Sequence[Platform],
+    zh: Sequence[str],
+    en: Sequence[str],
+    *,
+    others_pending: bool = False,
+    others_declined: bool = False,
 ) -> shapes.PersonalNotice:
     items = [
         shapes.ChecklistItem(
@@ -141,4 +220,11 @@ def _notice(
         for one in listed
     ]
     text = shapes.Name(zh="\n".join(zh), en="\n".join(en))
-    return shapes.PersonalNotice(kind=kind, lookup_id=None, items=items, others_pending=others_pending, text=text)
+    return shapes.PersonalNotice(
+        kind=kind,
+        lookup_id=None,
+        items=items,
+        others_pending=others_pending,
+        others_declined=others_declined,
+        text=text,
+    )

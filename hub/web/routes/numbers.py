@@ -6,33 +6,51 @@ Annotations are evaluated here (no `from __future__`): FastAPI reads them.
 
 import time
 import uuid
-from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, NamedTuple
 
 from fastapi import Path
 
-from hub.archive.answers import CaseHistory
-from hub.core.model import DAY_MS, LookedUp, Lookup, LookupKind, Role, Source
+from hub.archive.answers import CaseFacts, CaseHistory
+from hub.core.lifecycle import UNDONE
+from hub.core.model import DAY_MS, ClearanceAnswer, LookedUp, Lookup, LookupKind, Positions, Role, Source, Stage
 from hub.core.numbers import in_ranges, is_e164
 from hub.core.pairs import PairNow
 from hub.problems import Problem
 from hub.web import shapes
 from hub.web.access import seen
+from hub.web.access.auth import Caller
 from hub.web.access.who import STAFF
-from hub.web.parts import Caller, Parts
+from hub.web.parts import Parts
 from hub.web.routes import notices
-from hub.web.routes.case_pages import case_page, facts_of, position_of
+from hub.web.routes.case_pages import CLEARED, PENDING, REFUSED, case_page, facts_of, position_of, word_of
 from hub.web.routes.routing import Asker, Routes
 from hub.web.standings.clearance_desk import policy_shape
+
+RECORDED = {CLEARED: ClearanceAnswer.CLEAR, PENDING: ClearanceAnswer.BLOCKED, REFUSED: ClearanceAnswer.BLOCKED}
+"""What stands in the record of a question for the word of a case."""
+
+NO_NUMBER = ""
+"""In the record of a question about a case id that names no case."""
 
 CaseId = Annotated[str, Path(max_length=24, description="A case's position, such as 7-120033.")]
 
 
-class Found(NamedTuple):
-    """A number as its asker may see it. `recorded`: the lookup's id, in hex."""
+class Told(NamedTuple):
+    """A case as it stood at the positions of its record."""
 
-    histories: list[CaseHistory]
+    history: CaseHistory
+    stage: Stage
+    pairs: list[PairNow]
+
+
+class Found(NamedTuple):
+    """What the asker may be told. `recorded`: the lookup's id, in hex."""
+
+    cases: list[Told]
     recorded: str
+    as_of: shapes.AsOf
 
 
 def add_numbers(routes: Routes) -> None:
@@ -49,18 +67,19 @@ def _add_cases(routes: Routes) -> None:
     async def lookup(question: shapes.NumberQuestion, asker: Asker) -> shapes.Cases:
         """A number's cases, newest first, with what happened in each and how it stands at every platform."""
         found = await look_up(parts, question.number, asker, LookupKind.CASE)
-        cases = [_page(parts, one, asker) for one in found.histories]
-        return shapes.Cases(as_of=parts.live.as_of(), lookup_id=found.recorded, cases=cases)
+        cases = [_page(one, found.as_of.now_ms, asker) for one in found.cases]
+        return shapes.Cases(as_of=found.as_of, lookup_id=found.recorded, cases=cases)
 
     @routes.get("/v1/cases/{case_id}", 404)
-    async def case(case_id: CaseId, asker: Asker) -> shapes.Case:
+    async def case(case_id: CaseId, asker: Asker) -> shapes.CasePage:
         """A case by its id: the position of its opening notice."""
         position = position_of(case_id)
-        history = None if position is None else await _by_position(parts, position)
-        if history is None or not (asker.role in STAFF or history.case.operator == asker.subject):
+        found = None if position is None else await look_at(parts, position, asker)
+        if found is None or not found.cases:
             todo = "Give the position of the case's opening notice; an operator sees its own cases."
             raise Problem(404, "NO_CASE", "no such case to be shown", todo)
-        return _page(parts, history, asker)
+        page = _page(found.cases[0], found.as_of.now_ms, asker)
+        return shapes.CasePage(as_of=found.as_of, lookup_id=found.recorded, **dict(page))
 
 
 def _add_clearance(routes: Routes) -> None:
@@ -83,52 +102,112 @@ def _add_clearance(routes: Routes) -> None:
 def _add_notices(routes: Routes) -> None:
     parts = routes.parts
 
+    def told(notice: shapes.PersonalNotice, found: Found | None = None) -> shapes.PersonalNotice:
+        as_of, lookup_id = (parts.live.as_of(), None) if found is None else (found.as_of, found.recorded)
+        return notice.model_copy(update={"as_of": as_of, "lookup_id": lookup_id})
+
     @routes.post("/v1/notices/before-cancelling")
     async def before_cancelling() -> shapes.PersonalNotice:
         """What to unbind, and how, before a number is given up (解绑指引). Needs no number."""
-        return notices.before_cancelling(_platforms(parts))
+        return told(notices.before_cancelling(parts.desk.standings.platforms))
 
     @routes.post("/v1/notices/after-cancelling")
     async def after_cancelling(question: shapes.NumberQuestion, asker: Asker) -> shapes.PersonalNotice:
         """For the old owner: what is left, and for how long."""
         found = await look_up(parts, question.number, asker, LookupKind.LEFTOVERS)
-        pairs, days = _last_pairs(parts, found)
-        made = notices.after_cancelling(_platforms(parts), pairs, days, names=asker.role in STAFF)
-        return made.model_copy(update={"lookup_id": found.recorded})
+        return told(notices.after_cancelling(_ended(found), names=asker.role in STAFF), found)
 
     @routes.post("/v1/notices/new-owner")
     async def new_owner(question: shapes.NumberQuestion, asker: Asker) -> shapes.PersonalNotice:
         """For the new owner, before activation: that the number is recycled, and who is not clear yet."""
         found = await look_up(parts, question.number, asker, LookupKind.NEW_OWNER)
-        pairs, _ = _last_pairs(parts, found)
-        return notices.new_owner(_platforms(parts), pairs).model_copy(update={"lookup_id": found.recorded})
+        return told(notices.new_owner(_ended(found)), found)
 
 
 async def look_up(parts: Parts, number: str, asker: Caller, kind: LookupKind) -> Found:
-    """A number's cases, as far as they are the asker's. The question is durable before anything is answered."""
+    """A number's cases, as far as they are the asker's. The question is durable before anything is answered.
+
+    Raises:
+        Problem: 503, a notice to a person cannot be made while the hub is behind.
+    """
     _check(number)
     _take(parts, asker, kind, 1)
+    reached = await parts.desk.standings.reach(parts.settings.reach_s)
+    if not reached and kind is not LookupKind.CASE:
+        raise Problem(503, "BEHIND", "the hub is behind its logs", "Ask again in a minute.", retry_after_s=30)
+    theirs = partial(_may_see, parts, number, asker)
+    visible = await _kept(parts, number, theirs)
+    last = parts.desk.standings.case_of(number)
+    fresh = None if last is None else facts_of(last)
+    if fresh is not None and theirs(fresh) and all(one.case.position != fresh.position for one in visible):
+        visible = [CaseHistory(fresh, (), ()), *visible]  # the archive is not that far yet
+    return await _told(parts, number, visible, asker, kind, reached=reached)
+
+
+async def look_at(parts: Parts, position: Source, asker: Caller) -> Found:
+    """The case of a position, if it is the asker's; the question is durable before it is answered."""
+    _take(parts, asker, LookupKind.CASE, 1)
+    reached = await parts.desk.standings.reach(parts.settings.reach_s)
+    history = await parts.archive.ask(lambda archive: archive.case(position))
+    place = None if history is None else history.case.position
+    number = NO_NUMBER if place is None else await parts.archive.ask(lambda archive: archive.number_at(place))
+    own = history is not None and (asker.role in STAFF or history.case.operator == asker.subject)
+    visible = [history] if history is not None and own else []
+    return await _told(parts, number, visible, asker, LookupKind.CASE, reached=reached)
+
+
+async def _told(
+    parts: Parts, number: str, visible: Sequence[CaseHistory], asker: Caller, kind: LookupKind, *, reached: bool
+) -> Found:
+    """What is told, and recorded before; between the positions and the last pair nothing is awaited."""
     standings = parts.desk.standings
-    await standings.reach(parts.settings.reach_s)
     positions = standings.positions()
-    last = standings.case_of(number)
-    kept = await _kept(parts, number)
-    if last is not None and all(one.case.position != last.position for one in kept):
-        kept = [CaseHistory(facts_of(last), (), ()), *kept]  # the archive is not that far yet
-    histories = [one for one in kept if _may_see(parts, number, one, asker)]
+    cases = [_stands(parts, one) for one in visible]
+    if kind is LookupKind.NEW_OWNER:  # who had it before is who last gave it up for good
+        cases = [one for one in cases if one.stage not in UNDONE] or cases
+    if kind is not LookupKind.CASE:
+        cases = cases[:1]
+    as_of = parts.live.as_of()
+    as_of = as_of.model_copy(update={"now_ms": positions.now_ms, "stale": as_of.stale or not reached})
+    recorded = await _record(parts, asker, kind, looked_up(number, cases), positions)
+    return Found(cases, recorded, as_of)
+
+
+async def record_search(parts: Parts, number: str, asker: Caller) -> None:
+    """Record that somebody asked who asked about a number: it tells of no case."""
+    _check(number)
+    _take(parts, asker, LookupKind.CASE, 1)
+    asked = (LookedUp(number, None, None),)
+    await _record(parts, asker, LookupKind.CASE, asked, parts.desk.standings.positions())
+
+
+async def _record(
+    parts: Parts, asker: Caller, kind: LookupKind, asked: tuple[LookedUp, ...], positions: Positions
+) -> str:
     lookup_id = uuid.uuid4().bytes
-    newest = histories[0].case.position if histories else None
-    looked_up = (LookedUp(number, newest, None),)
-    asked_at = positions.now_ms
-    await parts.desk.write(Lookup(lookup_id, kind, asker.subject, asker.role, asked_at, looked_up, None, positions))
-    return Found(histories, lookup_id.hex())
+    who = (lookup_id, kind, asker.subject, asker.role, positions.now_ms)
+    await parts.desk.write(Lookup(*who, asked, None, positions))
+    return lookup_id.hex()
 
 
-def _may_see(parts: Parts, number: str, history: CaseHistory, asker: Caller) -> bool:
+def looked_up(number: str, cases: Sequence[Told]) -> tuple[LookedUp, ...]:
+    """What a record says was told: every case with its word, or that there was none to be told of."""
+    if not cases:
+        return (LookedUp(number, None, ClearanceAnswer.UNKNOWN),)
+    return tuple(LookedUp(number, one.history.case.position, RECORDED[word_of(one.pairs)]) for one in cases)
+
+
+def _stands(parts: Parts, history: CaseHistory) -> Told:
+    standings, position = parts.desk.standings, history.case.position
+    now = standings.case_at(position)
+    return Told(history, history.case.stage if now is None else now.stage, standings.pairs(position))
+
+
+def _may_see(parts: Parts, number: str, asker: Caller, case: CaseFacts) -> bool:
     """The staff sees every case; an operator its own, and those of numbers in its ranges."""
     operator = parts.desk.standings.operator(asker.subject) if asker.role is Role.OPERATOR else None
     in_range = operator is not None and in_ranges(number, operator.ranges)
-    return asker.role in STAFF or in_range or history.case.operator == asker.subject
+    return asker.role in STAFF or in_range or case.operator == asker.subject
 
 
 def _check(number: str) -> None:
@@ -141,36 +220,22 @@ def _take(parts: Parts, asker: Caller, kind: LookupKind, numbers: int) -> None:
     parts.metrics.numbers.labels(str(kind)).inc(numbers)
 
 
-async def _kept(parts: Parts, number: str) -> list[CaseHistory]:
-    """What the archive keeps of a number; nothing in a hub that keeps no history."""
+async def _kept(parts: Parts, number: str, theirs: Callable[[CaseFacts], bool]) -> list[CaseHistory]:
+    """What the archive keeps of a number's cases that are the asker's; nothing in a hub that keeps no history."""
     if not parts.archive.is_there:
         return []
-    return await parts.archive.ask(lambda history: history.cases_of_number(number))
+    return await parts.archive.ask(lambda history: history.cases_of_number(number, theirs))
 
 
-async def _by_position(parts: Parts, position: Source) -> CaseHistory | None:
-    return await parts.archive.ask(lambda history: history.case(position))
+def _page(told: Told, now_ms: int, asker: Caller) -> shapes.Case:
+    return seen.case(case_page(told.history, told.pairs, told.stage, now_ms), asker)
 
 
-def _page(parts: Parts, history: CaseHistory, asker: Caller) -> shapes.Case:
-    standings = parts.desk.standings
-    position = history.case.position
-    now = standings.case_at(position)
-    stage = history.case.stage if now is None else now.stage
-    made = case_page(history, standings.pairs(position), stage, standings.positions().now_ms)
-    return seen.case(made, asker)
-
-
-def _platforms(parts: Parts) -> list[Any]:
-    return list(parts.desk.standings.platforms)
-
-
-def _last_pairs(parts: Parts, found: Found) -> tuple[Sequence[PairNow], float | None]:
-    """How the newest case stands, and the days left to reissue; nothing of a number without one."""
-    if not found.histories:
-        return [], None
-    facts = found.histories[0].case
-    standings = parts.desk.standings
-    reissue = facts.reissue_not_before
-    days = None if reissue is None else (reissue - standings.positions().now_ms) / DAY_MS
-    return standings.pairs(facts.position), days
+def _ended(found: Found) -> notices.Ended | None:
+    """The case a notice tells of; None of a number without one."""
+    if not found.cases:
+        return None
+    one = found.cases[0]
+    reissue = one.history.case.reissue_not_before
+    days = None if reissue is None else (reissue - found.as_of.now_ms) / DAY_MS
+    return notices.Ended(one.stage, one.pairs, days)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from hub.clock import system_clock
@@ -81,8 +81,7 @@ class Routes:
         parts, roles = self.parts, WHO[name]
 
         async def guard(request: Request) -> None:
-            now_ms = system_clock()
-            caller = await parts.doorman.admit(request.headers.get("authorization"), now_ms)
+            caller = await _admitted(parts, request)
             if caller.role not in roles:
                 todo = f"Ask as one of {', '.join(sorted(role.lower() for role in roles))}."
                 raise Problem(403, "NOT_FOR_THIS_ROLE", f"this is not for the role {caller.role.lower()}", todo)
@@ -92,6 +91,20 @@ class Routes:
         return guard
 
 
+async def _admitted(parts: Parts, request: Request) -> Caller:
+    """Who asks; an address that many came from who proved nobody is not looked at for a while."""
+    proof = request.headers.get("authorization", "")
+    address, now_s = request.client.host if request.client else "", time.monotonic()
+    parts.strangers.let_in(address, proof, now_s)
+    try:
+        caller = await parts.doorman.admit(proof, system_clock())
+    except Problem:
+        parts.strangers.failed(address, now_s)
+        raise
+    parts.strangers.held(proof)
+    return caller
+
+
 def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
@@ -99,8 +112,6 @@ def _caller(request: Request) -> Caller:
 
 Asker = Annotated[Caller, Depends(_caller)]
 """Who asks; admitted by the route's guard, which FastAPI runs before."""
-
-Token = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
 
 
 def wants_csv(request: Request) -> bool:

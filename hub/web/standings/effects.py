@@ -8,7 +8,7 @@ from datetime import date
 
 import numpy as np
 
-from hub.core.cohorts import quantile_hours
+from hub.core.cohorts import Took, took
 from hub.core.model import DAY_MS, Stage
 from hub.web.shapes import Cell
 from hub.web.standings.standings import Standings
@@ -34,15 +34,15 @@ class StandingEffects:
                 found[stage] += len(standing)
         return {stage: found[stage] for stage in Stage if found[stage]}
 
-    def hours_to_effect(self, platform: str | None) -> float | None:
-        """Median hours over the cases opened lately, at one platform or at all."""
+    def hours_to_effect(self, platform: str | None) -> Took | None:
+        """How long it took over the cases opened lately, at one platform or at all."""
         today = self._standings.roster.now_ms() // DAY_MS
         days = range(today - EFFECT_DAYS + 1, today + 1)
+        cohorts = self._standings.state.cohorts
         if platform is not None:
-            return self._standings.hours_to_effect(platform, days, MEDIAN)
-        cohorts = self._standings.state.cohorts.hours
-        found = [hours for (_, day), hours in cohorts.items() if day in days]
-        return quantile_hours(np.sum(found, axis=0, dtype=np.uint64) if found else None, MEDIAN)
+            return took(cohorts.hours_of(platform, days))
+        found = [hours for (_, day), hours in cohorts.hours.items() if day in days]
+        return took(np.sum(found, axis=0, dtype=np.uint64) if found else None)
 
     def cells(self, platform: str, days: Sequence[str]) -> list[Cell | None]:
         """One platform's cells, one a day."""
