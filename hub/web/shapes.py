@@ -6,6 +6,9 @@ without the two counts it is of. What a caller may not see is left out (None), n
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.core.model import (
@@ -88,6 +91,8 @@ class Today(Shape):
 class Overview(Shape):
     """Everything at a glance. `connected` and `unconnected` are the two halves of `pairs`.
 
+    `hours_to_effect_median`, here and elsewhere: from a notice to a platform's first word of what became of the
+    binding, that there was none included.
     `in_tens`, here and elsewhere: what platforms said is told in tens, rounded down; for all but registrar and auditor.
     """
 
@@ -559,6 +564,31 @@ class Draft(Shape):
     value: str
     sign: str
     topic: str
+
+
+class DayReportDraft(Shape):
+    """An operator's count of a day, to be made into a message. `day`: ISO date (UTC), the day that ended.
+
+    `sent`: of each partition of `events` how many events the operator ever sent there, by its own count: each one taken
+    (202), repeats and refused ones included. A copy of the hub's count would show no loss.
+    """
+
+    day: date
+    sent: list[Annotated[int, Field(ge=0, le=2**62)]] = Field(max_length=10_000)
+
+
+class CleanUpDraft(Shape):
+    """One line of a file of clean-ups: a draft, or what is wrong with it."""
+
+    line: int
+    draft: Draft | None = None
+    wrong: str | None = None
+
+
+class CleanUpDrafts(Shape):
+    """Clean-ups to be signed, in the order of the file. Keep them: a repeat must have the same bytes."""
+
+    drafts: list[CleanUpDraft]
 
 
 class ReportDraft(Shape):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Iterator
@@ -34,17 +35,17 @@ ASK_S = 60.0
 class Web:
     """The program, and who asks it. `numbers`: of released cases of `north`, the first cleared everywhere."""
 
-    def __init__(self, scene: Scene, archiving: Archiving, *options: str) -> None:
+    def __init__(self, scene: Scene, archiving: Archiving, *options: str, name: str = "web") -> None:
         self.scene = scene
         self.archiving = archiving
-        self.folder = scene.hub.data_dir / "web"
+        self.folder = scene.hub.data_dir / name
         self.folder.mkdir(exist_ok=True)
-        self.ready_file = scene.hub.data_dir / "web.ready.json"
+        self.ready_file = scene.hub.data_dir / f"{name}.ready.json"
         self.issuer = LocalIssuer.open(self.folder / KEY_FILE, scene.hub_log.hub_id)
         where = ("--bootstrap-servers", scene.hub.address.bootstrap_servers, "--data-dir", str(self.folder))
         history = ("--dsn", archiving.dsn, "--key-file", str(archiving.key_file))
         files = ("--ready-file", str(self.ready_file), "--port", "0")
-        self.program = Supervised("web", ["web", "run", *where, *history, *files, *options], scene.hub.data_dir)
+        self.program = Supervised(name, ["web", "run", *where, *history, *files, *options], scene.hub.data_dir)
         self.numbers: list[str] = []
         self.cases: dict[str, Source] = {}
 
@@ -52,6 +53,17 @@ class Web:
         """Start it, and wait until it serves."""
         self.program.start()
         wait_until("the web serves", self.ready_file.exists)
+
+    @contextmanager
+    def beside(self, name: str, *options: str) -> Iterator[Web]:
+        """Another program on the same hub, with other options."""
+        other = Web(self.scene, self.archiving, *options, name=name)
+        other.numbers, other.cases = self.numbers, self.cases
+        try:
+            other.start()
+            yield other
+        finally:
+            other.program.stop()
 
     @property
     def url(self) -> str:
@@ -86,6 +98,25 @@ class Web:
         answer = self.ask(role, "POST", path, json=body, **more)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def seal(self, draft: dict[str, str], key_id: str = "north-1") -> dict[str, Any]:
+        """What an operator without Kafka does with a draft: sign these bytes with its key, and post the others."""
+        signature = self.scene.signer(key_id).sign(base64.b64decode(draft["sign"]))
+        headers = {"key-id": key_id, "signature": base64.b64encode(signature).decode()}
+        return {"headers": headers, "content": base64.b64decode(draft["value"])}
+
+    def clean_up(self, operator: str, *rows: tuple[str, str]) -> list[Source]:
+        """Ask for clean-ups over HTTP, as a file of number and bound_before; where their events lie."""
+        file = "\n".join(["number,bound_before", *(",".join(row) for row in rows)])
+        answer = self.ask(Role.OPERATOR, "POST", "/v1/clean-ups/draft", operator, content=file.encode())
+        assert answer.status_code == 200, answer.text
+        placed = []
+        for one in answer.json()["drafts"]:
+            taken = self.ask(Role.OPERATOR, "POST", "/v1/events", operator, **self.seal(one["draft"], f"{operator}-1"))
+            assert taken.status_code == 202, taken.text
+            placed.append(Source(taken.json()["partition"], taken.json()["offset"]))
+        self.scene.settle(contracts.EVENTS)
+        return placed
 
 
 def live(web: Web) -> None:

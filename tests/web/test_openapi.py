@@ -1,7 +1,11 @@
-"""Schemathesis over the whole OpenAPI document, with every role's token and without: no 5xx, no shape broken."""
+"""Schemathesis over the whole OpenAPI document, with every role's token and without: no 5xx, no shape broken.
+
+It asks as subjects of its own, and as nobody from an address of its own: what it spends is nobody else's.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, cast
 
 import httpx
@@ -10,6 +14,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from openapi_spec_validator import validate
 from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -45,22 +50,43 @@ def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("examples", EXAMPLES)
+@pytest.mark.parametrize("mode", GenerationMode, ids=lambda one: one.value)
 @pytest.mark.parametrize("role", WHO, ids=lambda one: "nobody" if one is None else one.lower())
-def test_nothing_breaks_it(web: Web, document: dict[str, Any], role: Role | None, examples: int) -> None:
+def test_nothing_breaks_it(
+    web: Web, document: dict[str, Any], role: Role | None, mode: GenerationMode, examples: int
+) -> None:
     """Whatever is sent to any route is answered in the shapes the document promises, never with a 5xx."""
     schema = schemathesis.openapi.from_dict(document)
-    headers = {} if role is None else {"authorization": f"Bearer {web.token(role)}"}
+    headers = {"x-forwarded-for": "192.0.2.200"}
+    if role is not None:
+        headers["authorization"] = f"Bearer {web.token(role, 'schemathesis')}"
+    seen: Counter[int] = Counter()
     for found in schema.get_all_operations():
         operation: Any = cast(Any, found).ok()
-        if operation.path != ENDLESS:
-            _attack(operation, web.url, headers, examples)
+        if operation.path != ENDLESS and not (mode is GenerationMode.NEGATIVE and _takes_nothing(operation)):
+            _attack(operation, web.url, headers, mode, examples, seen)
+    if role is None:
+        assert seen.keys() <= {401, 429}
+        assert seen[401]
+    elif mode is GenerationMode.POSITIVE:
+        assert seen[200], seen
+    else:
+        assert seen[422], seen
 
 
-def _attack(operation: Any, url: str, headers: dict[str, str], examples: int) -> None:
+def _takes_nothing(operation: Any) -> bool:
+    """Whether there is nothing about a request that could be wrong."""
+    return not operation.body and not any(operation.iter_parameters())
+
+
+def _attack(
+    operation: Any, url: str, headers: dict[str, str], mode: GenerationMode, examples: int, seen: Counter[int]
+) -> None:
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(case=operation.as_strategy())
+    @given(case=operation.as_strategy(generation_mode=mode))
     def attack(case: Any) -> None:
         answer = case.call(base_url=url, headers=headers, timeout=ASK_S)
+        seen[answer.status_code] += 1
         case.validate_response(answer, checks=CHECKS)
         if answer.status_code >= 400:
             assert answer.json()["reason"]

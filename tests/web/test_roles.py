@@ -51,15 +51,23 @@ EXPECTED: list[tuple[str, str, Any, str]] = [
         {"number": "+8613500000001", "platform": "bank", "kind": "DEBT_CALLS", "happened_at": "2026-01-01T00:00:00Z"},
         "O",
     ),
+    ("POST", "/v1/day-reports/draft", {"day": "2026-01-01", "sent": [0] * 12}, "O"),
+    ("POST", "/v1/clean-ups/draft", None, "O"),
     ("GET", "/v1/receipts", None, "O"),
     ("GET", "/v1/clean-ups", None, "O"),
     ("GET", "/v1/roster/platforms", None, "RA"),
     ("GET", "/v1/roster/operators", None, "RA"),
     ("POST", "/v1/roster/platforms/nobody/state", {"state": "LEFT"}, "R"),
     ("GET", "/v1/lookups", None, "A"),
+    ("POST", "/v1/lookups/search", {"number": "+8613500000001"}, "A"),
     ("GET", "/v1/live", None, ALL),
 ]
-BEYOND_THE_DOOR = {"/v1/events": 422, "/v1/reports": 422, "/v1/roster/platforms/nobody/state": 404}
+BEYOND_THE_DOOR = {
+    "/v1/events": 422,
+    "/v1/reports": 422,
+    "/v1/clean-ups/draft": 422,
+    "/v1/roster/platforms/nobody/state": 404,
+}
 """What an empty or wrong request is answered with once its role was let in; 200 elsewhere."""
 
 

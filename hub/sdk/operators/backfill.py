@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -61,14 +61,26 @@ def read_file(path: Path) -> list[Wanted]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file)
-            if next(rows, None) != COLUMNS:
-                raise OperatorError(f"{path.name} has other columns", todo=f"Begin it with {','.join(COLUMNS)}.")
-            found = list(islice(_rows(rows), ROWS_MAX + 1))
-    except (OSError, UnicodeDecodeError, csv.Error) as wrong:
+            return read_rows(file, path.name)
+    except (OSError, UnicodeDecodeError) as wrong:
         raise OperatorError(f"{path.name} cannot be read as CSV", todo="Check the path; write UTF-8.") from wrong
-    if len(found) > ROWS_MAX:
-        raise OperatorError(f"more than {ROWS_MAX} rows", todo="Split the file.")
+
+
+def read_rows(lines: Iterable[str], name: str, rows_max: int = ROWS_MAX) -> list[Wanted]:
+    """The clean-ups of the lines of such a file.
+
+    Raises:
+        OperatorError: it is no such file, or is too long.
+    """
+    try:
+        rows = csv.reader(lines)
+        if next(rows, None) != COLUMNS:
+            raise OperatorError(f"{name} has other columns", todo=f"Begin it with {','.join(COLUMNS)}.")
+        found = list(islice(_rows(rows), rows_max + 1))
+    except csv.Error as wrong:
+        raise OperatorError(f"{name} cannot be read as CSV", todo="Write RFC 4180, in UTF-8.") from wrong
+    if len(found) > rows_max:
+        raise OperatorError(f"more than {rows_max} rows", todo="Split the file.")
     return found
 
 

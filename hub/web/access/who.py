@@ -35,6 +35,8 @@ WHO: dict[str, frozenset[Role]] = {
     "POST /v1/notices/new-owner": ABOUT_NUMBERS,
     "POST /v1/events": OPERATOR,
     "POST /v1/events/draft": OPERATOR,
+    "POST /v1/day-reports/draft": OPERATOR,
+    "POST /v1/clean-ups/draft": OPERATOR,
     "POST /v1/reports": OPERATOR,
     "POST /v1/reports/draft": OPERATOR,
     "GET /v1/receipts": OPERATOR,

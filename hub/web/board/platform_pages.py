@@ -26,9 +26,9 @@ from hub.web.shapes import (
 )
 
 PER = 10_000
-DETAIL_DAYS = 60
-DETAIL_DAYS_MAX = 366
-HEATMAP_DAYS_MAX = 120
+DAYS = 60
+DAYS_MAX = 92
+"""A quarter: each day is counted at every platform."""
 FOUND_BOUND = (Outcome.UNBOUND, Outcome.FROZEN)
 NO_PAIRS = Pairs(in_force=0, resolved=0, takeover_safe=0)
 
@@ -97,13 +97,13 @@ def platforms(sight: Sight) -> Platforms:
     return Platforms(as_of=sight.as_of, platforms=[_row(sight, one, far) for one in known])
 
 
-def platform(sight: Sight, platform_id: str, days: int = DETAIL_DAYS) -> PlatformDetail | None:
-    """One platform; None if it is not on the roster. `days`: how many of its days, up to a year."""
+def platform(sight: Sight, platform_id: str, days: int = DAYS) -> PlatformDetail | None:
+    """One platform; None if it is not on the roster. `days`: how many of its days, up to a quarter."""
     known = sight.board.roster.platforms.get(platform_id)
     if known is None:
         return None
     far = outliers(rate for one in sight.board.roster.platforms.values() if (rate := _rate(sight, one)) is not None)
-    shown = days_until(sight.now_ms, min(days, DETAIL_DAYS_MAX))
+    shown = days_until(sight.now_ms, min(days, DAYS_MAX))
     return PlatformDetail(
         as_of=sight.as_of,
         platform=_row(sight, known, far),
@@ -116,9 +116,9 @@ def platform(sight: Sight, platform_id: str, days: int = DETAIL_DAYS) -> Platfor
     )
 
 
-def heatmap(sight: Sight, days: int = DETAIL_DAYS) -> Heatmap:
+def heatmap(sight: Sight, days: int = DAYS) -> Heatmap:
     """Platforms by the day cases opened, the gravest tier first; unconnected ones among them."""
-    shown = days_until(sight.now_ms, min(days, HEATMAP_DAYS_MAX))
+    shown = days_until(sight.now_ms, min(days, DAYS_MAX))
     known = sorted(sight.board.roster.platforms.values(), key=lambda one: (one.tier, one.id))
     rows = [
         HeatmapRow(id=one.id, name=name(one), tier=one.tier, state=one.state, cells=sight.effects.cells(one.id, shown))

@@ -17,9 +17,7 @@ from hub.web.board.archive_rows import archive_rows
 from hub.web.board.sight import Sight
 from hub.web.routes.routing import TABLE, Asker, Routes, table
 
-DAYS_MAX = 92
-"""A quarter: each day is counted at every platform."""
-Days = Annotated[int, Query(ge=1, le=DAYS_MAX)]
+Days = Annotated[int, Query(ge=1, le=platform_pages.DAYS_MAX)]
 PlatformId = Annotated[str, Path(max_length=200)]
 
 

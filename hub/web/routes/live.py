@@ -38,17 +38,23 @@ def add_live(routes: Routes) -> None:
     @routes.get("/v1/live", response_class=Response, **STREAM)
     async def live(request: Request, asker: Asker) -> StreamingResponse:
         """`event: moved` with the pages that changed, at most once a second, until the token expires."""
-        held = parts.streams
-        settings = parts.settings
-        if sum(held.values()) >= settings.streams_max or held.get(asker.counted_as, 0) >= settings.streams_each_max:
-            todo = "Close other pages; ask for the pages themselves now and then."
-            raise Problem(429, "TOO_MANY_STREAMS", "too many live streams", todo, retry_after_s=30)
+        stream = _counted(parts, asker, request)
+        beat = await anext(stream)  # counted from here on, or refused
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(_counted(parts, asker, request), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(_whole(beat, stream), media_type="text/event-stream", headers=headers)
+
+
+async def _whole(beat: str, stream: AsyncIterator[str]) -> AsyncIterator[str]:
+    yield beat
+    async for one in stream:
+        yield one
 
 
 async def _counted(parts: Parts, asker: Caller, request: Request) -> AsyncIterator[str]:
-    held = parts.streams
+    settings, held = parts.settings, parts.streams
+    if sum(held.values()) >= settings.streams_max or held.get(asker.counted_as, 0) >= settings.streams_each_max:
+        todo = "Close other pages; ask for the pages themselves now and then."
+        raise Problem(429, "TOO_MANY_STREAMS", "too many live streams", todo, retry_after_s=30)
     held[asker.counted_as] = held.get(asker.counted_as, 0) + 1
     parts.metrics.streams.inc()
     try:

@@ -32,6 +32,9 @@ AVRO_BODY: dict[str, Any] = {
         ],
     }
 }
+CSV_BODY: dict[str, Any] = {
+    "openapi_extra": {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
+}
 
 
 def add_operator(routes: Routes) -> None:
@@ -48,6 +51,16 @@ def add_operator(routes: Routes) -> None:
     async def draft_event(wish: shapes.EventDraft, asker: Asker) -> shapes.Draft:
         """An event as the bytes to sign. Writes nothing."""
         return sending.draft_event(parts, asker.subject, wish)
+
+    @routes.post("/v1/day-reports/draft")
+    async def draft_day_report(wish: shapes.DayReportDraft, asker: Asker) -> shapes.Draft:
+        """The day's count, due an hour after the day's end, as the bytes to sign; to be posted to /v1/events."""
+        return sending.draft_day_report(parts, asker.subject, wish)
+
+    @routes.post("/v1/clean-ups/draft", 404, **CSV_BODY)
+    async def draft_clean_ups(request: Request, asker: Asker) -> shapes.CleanUpDrafts:
+        """Clean-ups (BACKFILL) of a CSV file `number,bound_before` as the bytes to sign; to be posted to /v1/events."""
+        return sending.draft_clean_ups(parts, asker.subject, await body(request))
 
     @routes.post("/v1/reports", status_code=202, **AVRO_BODY)
     async def report(request: Request, asker: Asker) -> shapes.Taken:

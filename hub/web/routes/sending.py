@@ -10,6 +10,7 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
@@ -31,6 +32,7 @@ from hub.core.model import (
 from hub.errors import ContractError
 from hub.opening import Opener
 from hub.problems import Problem, refused
+from hub.sdk.operators import backfill
 from hub.sdk.operators.event_fields import Unreadable, event_of, time_of
 from hub.settings import WorkerSettings
 from hub.signing import signed_bytes
@@ -40,6 +42,8 @@ from hub.web.parts import Parts
 
 BODY_BYTES_MAX = max(LIMITS_BYTES.get(NumberEvent, SMALL_BYTES), LIMITS_BYTES.get(Report, SMALL_BYTES))
 RECEIPTS_MAX = 1_000
+CLEAN_UPS_MAX = 1_000
+EPOCH = date(1970, 1, 1)
 KEY_ID_BYTES_MAX = 200
 READ_AS = {Receipt: "receipt", ReportReceipt: "report_receipt", PortedNotice: "ported_notice"}
 
@@ -123,6 +127,39 @@ def draft_event(parts: Parts, operator: str, wish: shapes.EventDraft) -> shapes.
         return _draft(parts, contracts.EVENTS, event_of(operator, fields))
     except Unreadable as wrong:
         raise Problem(422, "BAD_FIELD", wrong.what, wrong.todo) from None
+
+
+def draft_day_report(parts: Parts, operator: str, wish: shapes.DayReportDraft) -> shapes.Draft:
+    """The day's count as the bytes to sign; it is posted as an event is."""
+    partitions = parts.hub_log.partitions
+    if len(wish.sent) != partitions:
+        detail = f"sent has {len(wish.sent)} totals, and events has {partitions} partitions"
+        raise Problem(422, "BAD_FIELD", detail, "Give one total a partition, from 0 on; `Taken` names each event's.")
+    day = (wish.day - EPOCH).days
+    if day < 0:
+        raise Problem(422, "BAD_FIELD", "day is before 1970", "Give the UTC day that ended.")
+    return _draft(parts, contracts.EVENTS, OperatorReport(operator, day, tuple(wish.sent)))
+
+
+def draft_clean_ups(parts: Parts, operator: str, content: bytes) -> shapes.CleanUpDrafts:
+    """Clean-ups of a file `number,bound_before` as the bytes to sign; each is posted as an event is.
+
+    Raises:
+        OperatorError: it is no such file, or is too long.
+    """
+    try:
+        lines = content.decode("utf-8-sig").splitlines(keepends=True)
+    except UnicodeDecodeError:
+        raise Problem(422, "BAD_REQUEST", "not UTF-8", "Write the file in UTF-8.") from None
+    known = parts.desk.standings.operator(operator)
+    if known is None:
+        raise Problem(404, "NO_OPERATOR", "not on the roster", "Ask the registrar to add the operator.")
+    now_ms, drafts = parts.live.now_ms(), []
+    for one in backfill.read_rows(lines, "the file", CLEAN_UPS_MAX):
+        event = backfill.event_of(operator, one, known.ranges, now_ms)
+        draft = _draft(parts, contracts.EVENTS, event) if one.wrong is None else None
+        drafts.append(shapes.CleanUpDraft(line=one.line, draft=draft, wrong=one.wrong))
+    return shapes.CleanUpDrafts(drafts=drafts)
 
 
 def draft_report(parts: Parts, operator: str, wish: shapes.ReportDraft) -> shapes.Draft:
