@@ -369,15 +369,8 @@ class Case(Shape):
     status: str | None = None
 
 
-class CasePage(Case):
-    """A case that was asked for by its id."""
-
-    as_of: AsOf
-    lookup_id: str
-
-
 class Cases(Shape):
-    """A number's cases, newest first; the number itself is not said back."""
+    """A number's cases, newest first, or the one of an id; the number itself is not said back."""
 
     as_of: AsOf
     lookup_id: str

@@ -152,12 +152,13 @@ def test_clearance_over_http_is_what_the_recount_says(web: Web) -> None:
 def test_a_case_by_its_id_is_the_case_by_its_number(web: Web) -> None:
     """Both ways lead to the same page."""
     number = web.numbers[FROZEN]
-    (by_number,) = web.post(Role.AUDITOR, "/v1/cases/lookup", {"number": number})["cases"]
+    by_number = web.post(Role.AUDITOR, "/v1/cases/lookup", {"number": number})
     by_id = web.get(Role.AUDITOR, f"/v1/cases/{web.cases[number]}")
+    changing = {"moments": None, "days_to_reissue": None}
+    assert [{**one, **changing} for one in by_id["cases"]] == [{**one, **changing} for one in by_number["cases"]]
+    assert len(by_id["cases"]) == 1
     assert by_id["as_of"]["read_at"] > 0
     assert not by_id["as_of"]["stale"]
-    changing = {"moments": None, "days_to_reissue": None}
-    assert {**by_id, **changing} == {**by_number, **changing, **{one: by_id[one] for one in ("as_of", "lookup_id")}}
 
 
 def test_a_platform_sees_itself_and_the_public_no_small_cells(web: Web) -> None:

@@ -67,19 +67,17 @@ def _add_cases(routes: Routes) -> None:
     async def lookup(question: shapes.NumberQuestion, asker: Asker) -> shapes.Cases:
         """A number's cases, newest first, with what happened in each and how it stands at every platform."""
         found = await look_up(parts, question.number, asker, LookupKind.CASE)
-        cases = [_page(one, found.as_of.now_ms, asker) for one in found.cases]
-        return shapes.Cases(as_of=found.as_of, lookup_id=found.recorded, cases=cases)
+        return _pages(found, asker)
 
     @routes.get("/v1/cases/{case_id}", 404)
-    async def case(case_id: CaseId, asker: Asker) -> shapes.CasePage:
+    async def case(case_id: CaseId, asker: Asker) -> shapes.Cases:
         """A case by its id: the position of its opening notice."""
         position = position_of(case_id)
         found = None if position is None else await look_at(parts, position, asker)
         if found is None or not found.cases:
             todo = "Give the position of the case's opening notice; an operator sees its own cases."
             raise Problem(404, "NO_CASE", "no such case to be shown", todo)
-        page = _page(found.cases[0], found.as_of.now_ms, asker)
-        return shapes.CasePage(as_of=found.as_of, lookup_id=found.recorded, **dict(page))
+        return _pages(found, asker)
 
 
 def _add_clearance(routes: Routes) -> None:
@@ -227,8 +225,10 @@ async def _kept(parts: Parts, number: str, theirs: Callable[[CaseFacts], bool]) 
     return await parts.archive.ask(lambda history: history.cases_of_number(number, theirs))
 
 
-def _page(told: Told, now_ms: int, asker: Caller) -> shapes.Case:
-    return seen.case(case_page(told.history, told.pairs, told.stage, now_ms), asker)
+def _pages(found: Found, asker: Caller) -> shapes.Cases:
+    whole = [case_page(one.history, one.pairs, one.stage, found.as_of.now_ms) for one in found.cases]
+    cases = [seen.case(one, asker) for one in whole]
+    return shapes.Cases(as_of=found.as_of, lookup_id=found.recorded, cases=cases)
 
 
 def _ended(found: Found) -> notices.Ended | None:
