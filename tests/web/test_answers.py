@@ -14,9 +14,20 @@ import pytest
 
 from hub import contracts
 from hub.contracts import decode
-from hub.core.model import ClearanceAnswer, EventType, GapClass, LookedUp, Lookup, LookupKind, Outcome, Role
+from hub.core.model import (
+    DAY_MS,
+    ClearanceAnswer,
+    EventType,
+    GapClass,
+    LookedUp,
+    Lookup,
+    LookupKind,
+    Outcome,
+    ReleaseReason,
+    Role,
+)
 from tests.broker.asking import recounted
-from tests.broker.scene import event, mobile_numbers, wait_until
+from tests.broker.scene import event, mobile_numbers, now_ms, wait_until
 from tests.web.running import NORTH, SOUTH, SUBJECTS, Web
 
 pytestmark = pytest.mark.broker
@@ -147,6 +158,27 @@ def test_clearance_over_http_is_what_the_recount_says(web: Web) -> None:
     from hub.web import shapes
 
     assert recounted(web.scene, shapes.Clearance(**answer)).differences == []
+
+
+def test_notices_follow_a_number_that_was_taken_back(web: Web) -> None:
+    """Who gives a recycled number up and restores it is told so; that it had another owner before stays told."""
+    number, never = mobile_numbers(60, NORTH)[57:59]
+    recycled = {"reason": ReleaseReason.BACKFILL, "bound_before": now_ms() - 400 * DAY_MS}
+    for kind, fields in ((EventType.REASSIGNED, recycled), (EventType.COOLING, {}), (EventType.RESTORED, {})):
+        web.scene.send([web.scene.event_message(event(number, kind, **fields))])
+        web.scene.flush()
+        web.scene.settle(contracts.EVENTS)
+    web.archiving.caught_up()
+    for asked, old, new in (
+        (number, "You have your number back.", "This number was used by somebody else before."),
+        (never, "We have no record we could show that this number was given up.", "We have no record"),
+    ):
+        told = [
+            web.post(Role.OPERATOR, f"/v1/notices/{one}", {"number": asked})
+            for one in ("after-cancelling", "new-owner")
+        ]
+        assert [one["text"]["en"].startswith(text) for one, text in zip(told, (old, new), strict=True)] == [True] * 2
+        assert not any(one["as_of"]["stale"] for one in told)
 
 
 def test_a_case_by_its_id_is_the_case_by_its_number(web: Web) -> None:
