@@ -164,7 +164,8 @@ def test_notices_follow_a_number_that_was_taken_back(web: Web) -> None:
     """Who gives a recycled number up and restores it is told so; that it had another owner before stays told."""
     number, never = mobile_numbers(60, NORTH)[57:59]
     recycled = {"reason": ReleaseReason.BACKFILL, "bound_before": now_ms() - 400 * DAY_MS}
-    for kind, fields in ((EventType.REASSIGNED, recycled), (EventType.COOLING, {}), (EventType.RESTORED, {})):
+    moves: list[tuple[EventType, dict[str, Any]]] = [(EventType.REASSIGNED, recycled)]
+    for kind, fields in (*moves, (EventType.COOLING, {}), (EventType.RESTORED, {})):
         web.scene.send([web.scene.event_message(event(number, kind, **fields))])
         web.scene.flush()
         web.scene.settle(contracts.EVENTS)
