@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
@@ -106,6 +106,7 @@ def sight_of(found: Sequence[Coverage], effects: Took | None = None, unanswered:
 # ---- Blind spots ----
 
 
+@settings(deadline=None)
 @given(st.sampled_from(OUTSIDERS), st.lists(st.integers(0, 9), min_size=8, max_size=8))
 def test_no_digit_of_a_blind_spot_tells_whose_count_moved(role: Role, more: list[int]) -> None:
     """Whatever connected and suspended platforms said within a ten, everybody but the staff sees the same page."""
@@ -181,6 +182,7 @@ def test_a_cells_hours_are_told_by_buckets(said: int, told: float | None) -> Non
         assert shown.hours_to_effect_median == hours
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 200), min_size=BUCKETS, max_size=BUCKETS))
 def test_hours_told_are_an_edge_that_the_median_does_not_pass(counts: list[int]) -> None:
     """Of a hundred effects or more half had happened by the hours that are told; beyond the last edge nothing is."""
@@ -229,6 +231,7 @@ def pairs_of(said: Sequence[Outcome | None]) -> list[PairNow]:
     return found
 
 
+@settings(deadline=None)
 @given(st.lists(SAID, min_size=6, max_size=6))
 def test_a_case_does_not_tell_what_a_platform_said_before_it_went(said: list[Outcome | None]) -> None:
     """Whatever suspended, departed and exempt platforms said, an operator's case and clean-up stay the same."""

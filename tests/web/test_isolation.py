@@ -52,6 +52,31 @@ def test_an_operator_sees_its_own_rows_and_no_other(lived: Web, path: str) -> No
     assert texts[0].isdisjoint(texts[1])
 
 
+def test_a_case_elsewhere_is_told_by_nothing(lived: Web) -> None:
+    """An event for another operator's live case is refused as one for no case: in receipt, list and count."""
+    web = lived
+    before = rows(web, Role.OPERATOR, "/v1/refusals", "south")
+    (never,) = mobile_numbers(90, SOUTH)[89:]
+    for number in (web.numbers[0], never):
+        web.scene.send([web.scene.event_message(event(number, EventType.REASSIGNED, "south", ported=True))])
+    web.scene.flush()
+    web.scene.settle(contracts.EVENTS)
+    web.archiving.caught_up()
+    fresh = [one for one in rows(web, Role.OPERATOR, "/v1/refusals", "south") if one not in before]
+    assert [one["reason"] for one in fresh] == ["OUT_OF_ORDER"] * 2
+    assert fresh[0]["todo"] == fresh[1]["todo"]
+    reasons = {one["source"]: one["reason"] for one in rows(web, Role.AUDITOR, "/v1/refusals", "ana")}
+    assert sorted(reasons[one["source"]] for one in fresh) == ["NOT_YOUR_CASE", "OUT_OF_ORDER"]
+
+    def counted() -> bool:
+        (row,) = (one for one in rows(web, Role.AUDITOR, "/v1/operators", "ana") if one["id"] == "south")
+        return "NOT_YOUR_CASE" in row["rejected"]
+
+    wait_until("the board has the dead letter", counted)
+    (own,) = rows(web, Role.OPERATOR, "/v1/operators", "south")
+    assert "NOT_YOUR_CASE" not in own["rejected"]
+
+
 def test_breaches_are_ones_own(lived: Web) -> None:
     """North has broken duties; south is told of no such operator, in the words of one that is not there."""
     assert rows(lived, Role.OPERATOR, "/v1/operators/north/breaches", "north")
