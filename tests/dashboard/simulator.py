@@ -11,7 +11,6 @@ import asyncio
 import csv
 import io
 import json
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +21,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 from hub.core.model import Role
+from hub.local.machine import free_port
 from hub.web import shapes
 from hub.web.routes.pages import mount_dashboard
 from tests.dashboard import answers
@@ -43,7 +43,7 @@ class Simulator:
         self.asked: list[str] = []
         """Method and path of every request, as a proxy's log would have it."""
         self.app = make_app(self)
-        self.port = _free_port()
+        self.port = free_port()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -72,12 +72,6 @@ class Simulator:
         self._server.should_exit = True
         self._server.force_exit = True
         self._thread.join(START_S)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _role(authorization: Annotated[str, Header()] = "") -> Role:
