@@ -50,6 +50,9 @@ ASKING = "moor"
 """The operator that is held to ask for clearances."""
 
 UNKNOWN_NAMES = ("口袋铺子", "MoonCab", "夜航读书")
+HELD_DAYS = 60
+"""From so long before the turn: in those days it did not ask yet, and was in breach."""
+
 ASKED_PART = 0.8
 """Of its reassignments, those it asks for a clearance for."""
 
@@ -79,14 +82,21 @@ class Living:
 
     async def go_on(self) -> None:
         """Wait for the first stretch to end, then let everything happen, for ever."""
-        while self._run.now_ms < self._turn_ms:
-            await asyncio.sleep(LOOK_S)
+        if self.token is not None:
+            await self._until(self._turn_ms - HELD_DAYS * DAY_MS)
+            async with roster_desk(self._run.hub.address) as desk:
+                await desk.change(Operator, ASKING, _required)
+        await self._until(self._turn_ms)
         goings: list[Coroutine[Any, Any, None]] = [self._late(), self._silent(), self._joining(), self._people()]
         if self.token is not None:
             goings.append(self._clearances(self.token))
         async with asyncio.TaskGroup() as group:
             for one in goings:
                 group.create_task(one)
+
+    async def _until(self, at_ms: int) -> None:
+        while self._run.now_ms < at_ms:
+            await asyncio.sleep(LOOK_S)
 
     async def _pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self._hurry)
@@ -176,8 +186,6 @@ class Living:
 
     async def _clearances(self, token: str) -> None:
         """Ask ahead of most reassignments; what is blocked or was not asked for is handed out all the same."""
-        async with roster_desk(self._run.hub.address) as desk:
-            await desk.change(Operator, ASKING, _required)
         url = self._run.hub.beside.api_url
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=ASK_S) as client:
@@ -186,8 +194,7 @@ class Living:
                 assert one.event is not None, "it hands over"
                 if one.event.occurred_at < self._run.now_ms:
                     continue
-                while self._run.now_ms < one.event.occurred_at - ASK_AHEAD_MS:
-                    await asyncio.sleep(LOOK_S)
+                await self._until(one.event.occurred_at - ASK_AHEAD_MS)
                 if self._rng.random() < ASKED_PART:
                     await self._ask(client, one)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -74,9 +74,13 @@ class Visit:
 
     def until(self, condition: str) -> None:
         """Wait until a condition of JavaScript holds; Playwright's own way needs `eval`, which the policy refuses."""
+        self.wait(condition, lambda: self.page.evaluate(f"() => Boolean({condition})"))
+
+    def wait(self, what: str, condition: Callable[[], object]) -> None:
+        """Wait until something holds, while the page goes on."""
         until = time.monotonic() + PATIENCE_MS / 1000
-        while not self.page.evaluate(f"() => Boolean({condition})"):
-            assert time.monotonic() < until, f"never so: {condition}"
+        while not condition():
+            assert time.monotonic() < until, f"never so: {what}"
             self.page.wait_for_timeout(POLL_MS)
 
     def text(self, selector: str = "main") -> str:

@@ -14,7 +14,7 @@ from hub.core.standing import Standing
 from hub.web import shapes
 
 CASES = 48_210
-DAYS_MAX = 60
+DAYS_MAX = 92
 STEP_SHARE = 0.0006
 """What of the open pairs of connected platforms is resolved in a step."""
 

@@ -66,7 +66,9 @@ export function banners(state, asOf, empty) {
     all.push(banner("down", state.problem.problem.title ?? t("problem.title"), state.problem.problem.todo ?? state.problem.problem.detail ?? ""));
   }
   if (asOf && (asOf.stale || asOf.behind_ms > BEHIND_MS)) {
-    all.push(banner("lag", t("lag.title"), t("lag.text", { n: count(asOf.behind_messages), age: span(asOf.behind_ms) })));
+    // A reader that hears nothing of its logs cannot say how many messages it misses.
+    const text = asOf.behind_messages ? t("lag.text", { n: count(asOf.behind_messages), age: span(asOf.behind_ms) }) : t("lag.unheard");
+    all.push(banner("lag", t("lag.title"), text));
   }
   if (!state.down && state.live === "off") all.push(banner("off", t("off.title"), t("off.text")));
   if (empty) all.push(banner("info", t("empty.title"), t("empty.text")));

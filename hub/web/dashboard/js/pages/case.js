@@ -11,6 +11,9 @@ const POSITION = /^\d+-\d+$/;
 
 export const sources = () => ({});
 
+// What is shown is of when it was asked for: it grows old on the page, and "ask again" renews it.
+export const shown = (ui) => (ui.found ? { asOf: ui.found.as_of, at: ui.at } : null);
+
 export const act = {
   async find(ui, form) {
     const asked = form.elements.asked.value.replace(/[\s()]/g, "");
@@ -41,8 +44,8 @@ async function answer(ui, ask, from) {
   ui.busy = true;
   try {
     const found = await ask();
-    const one = found.cases ? found : { as_of: null, lookup_id: null, cases: [found] };
-    Object.assign(ui, { found: one, from, single: !found.cases, failed: null, at: Date.now() });
+    const one = found.cases ? found : { as_of: found.as_of, lookup_id: found.lookup_id, cases: [found] };
+    Object.assign(ui, { found: one, from, single: !found.cases, failed: null, at: performance.now() });
   } catch (error) {
     ui.found = null;
     if (!(error instanceof api.Refused) || error.status === 401) throw error;
@@ -87,7 +90,7 @@ const failure = (failed) => h("p", { class: "lead", role: "alert" }, h("strong",
 function results(ui, me, id) {
   if (!ui.found.cases.length) return h("p", { class: "lead" }, t("case.none"));
   return [
-    h("p", { class: "note" }, t("case.answered", { time: moment(ui.at) }), ui.found.lookup_id && ` · ${t("case.lookup")} ${ui.found.lookup_id}`, id && [" · ", h("button", { class: "quiet", type: "button", "data-do": `again:${id}` }, t("case.again"))]),
+    h("p", { class: "note" }, t("case.answered", { time: moment(ui.found.as_of.now_ms) }), ui.found.lookup_id && ` · ${t("case.lookup")} ${ui.found.lookup_id}`, id && [" · ", h("button", { class: "quiet", type: "button", "data-do": `again:${id}` }, t("case.again"))]),
     ui.found.cases.map((one, index) => caseSection(one, ui, ui.single ? "" : `cases.${index}.`, me)),
   ];
 }
@@ -156,7 +159,7 @@ const byStatus = (one, of) => [
 
 function effects(one, ui, of) {
   const rows = one.effects.map((each, index) => ({ ...each, key: each.platform, at: `effects.${index}` }));
-  const now = ui.found.as_of?.now_ms ?? ui.at;
+  const now = ui.found.as_of.now_ms;
   const order = (row) => (row.gap ? 0 : 1) * 100 + row.tier;
   const mark = (on, key, kind) => (on ? h("span", { class: kind }, t(key), " ") : null);
   const time = (name) => (row) => when(row[name], of(`${row.at}.${name}`));

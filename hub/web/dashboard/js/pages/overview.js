@@ -17,6 +17,7 @@ export const sources = () => ({ overview: FROM });
 export const csv = {
   gaps: ({ data }) => [["class", "pairs", "in_force"], ...GAPS.map((one) => [one, data.overview.pairs.gaps[one] ?? 0, data.overview.pairs.in_force])],
   stages: ({ data }) => [["stage", "cases"], ...STAGES.map((one) => [one, data.overview.cases[one] ?? 0])],
+  roster: ({ data }) => [["state", "platforms"], ...STATES.map((one) => [one, data.overview.platforms[one] ?? 0])],
   today: ({ data }) => [["what", "count"], ...TODAY.map((one) => [one, data.overview.today[one]])],
 };
 
@@ -118,5 +119,7 @@ function today({ today: counts }) {
 
 function roster({ platforms }) {
   const rows = STATES.map((one) => ({ key: one, label: word("state", one), n: platforms[one] ?? 0 }));
-  return section("roster", t("overview.roster"), h("a", { href: "#/platforms" }, t("nav.platforms")), countTable(t("overview.roster"), t("state"), rows, (one) => `${FROM}#platforms.${one}`));
+  const list = countTable(t("overview.roster"), t("state"), rows, (one) => `${FROM}#platforms.${one}`);
+  const link = h("p", { class: "note" }, h("a", { href: "#/platforms" }, t("nav.platforms")));
+  return section("roster", t("overview.roster"), csvButton("roster"), list, link);
 }
