@@ -65,7 +65,7 @@ def adapters(
 
 def demo(
     duration: Annotated[float | None, typer.Option(help="End by itself after about so many seconds.")] = None,
-    speed: Annotated[float | None, typer.Option(min=0.1, help="How many times faster everything passes.")] = None,
+    speed: Annotated[float | None, typer.Option(min=0.1, help="How many times faster all begins.")] = None,
     data_dir: DataDir = None,
     web: Annotated[bool, typer.Option(help="Also the archive and the dashboard.")] = True,
     web_port: Annotated[int, typer.Option(min=0, help="Of the dashboard; 0 takes a free one.")] = 0,

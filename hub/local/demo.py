@@ -74,8 +74,8 @@ class Demo:
     Args:
         data_dir: where the world and the hub are kept.
         duration_s: end by itself after about so long, with a summary.
-        speed: how many times faster than one watches everything passes; without it a demo that ends fits what it
-            shows into its time.
+        speed: how many times faster than one watches the first stretch and the goings-on after it pass; without it a
+            demo that ends fits them into its time. A day after the first stretch is as long as ever.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Demo:
         self._people_the_roster()
         first_s, hurry = _haste(duration_s, speed)
         turn_ms = self.replay.world.starts_at + FIRST_DAYS * DAY_MS
-        self.replay.pace = Pace(turn_ms, FIRST_DAYS / first_s, DAYS_A_SECOND * (speed or 1.0))
+        self.replay.pace = Pace(turn_ms, FIRST_DAYS / first_s, DAYS_A_SECOND)
         self.replay.ends_after_s = duration_s
         self.replay.apart = (LATE, SILENT, JOINING)
         self._living = Living(self.replay, turn_ms, hurry)
@@ -105,7 +105,7 @@ class Demo:
         world = self.replay.world
         world.platforms = [(_about(platform), behaviour) for platform, behaviour in world.platforms]
         first = (world.starts_at + FIRST_DAYS * DAY_MS) // DAY_MS
-        world.silent_days[SILENT_OPERATOR] |= set(range(first - SILENT_DAYS, first + SILENT_DAYS))
+        world.silent_days[SILENT_OPERATOR] |= set(range(first - SILENT_DAYS, first + CROWD.days))
 
     async def run(self) -> dict[str, Any]:
         """Run until the world ends; the report."""

@@ -205,7 +205,13 @@ def pipeline(world: World) -> shapes.Pipeline:
     return shapes.Pipeline(
         as_of=world.as_of(),
         followers=[
-            shapes.FollowerRow(reader=reader, topic=topic, behind=n, behind_ms=n * 80 if n else None)
+            shapes.FollowerRow(
+                reader=reader,
+                topic=topic,
+                behind=n,
+                behind_ms=n * 80 if n else None,
+                silent=reader == "archive" and world.behind > 0,
+            )
             for reader, topic in readers
             for n in [late.get((reader, topic), 0) if some else 0]
         ],

@@ -23,6 +23,7 @@ FLAGS = (
 PACKAGES = ("chromium", "fonts-noto-cjk")
 WIDE, PHONE = 1280, 375
 PAGES = ("overview", "platforms", "platform/cartwheel", "blind-spots", "operators/delta", "case/7-120033", "pipeline")
+EMPTY_PAGES = ("overview", "platforms", "blind-spots", "operators", "case", "pipeline")
 PATIENCE_MS = 60_000
 """A bound on what a busy machine may need, not a pace."""
 POLL_MS = 30

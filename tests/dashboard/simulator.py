@@ -183,10 +183,11 @@ def _add_cases(app: FastAPI, sim: Simulator) -> None:
         return shapes.Cases(as_of=sim.world.as_of(), lookup_id=f"l-{now_ms()}", cases=found)
 
     @app.get("/v1/cases/{case_id}")
-    def case(case_id: str, asker: Asker) -> shapes.Case:
+    def case(case_id: str, asker: Asker) -> shapes.CasePage:
         if case_id != answers.CASE:
             raise HTTPException(404, "no such case")
-        return seen.case(answers.case(sim.world), asker)
+        page = seen.case(answers.case(sim.world), asker)
+        return shapes.CasePage(as_of=sim.world.as_of(), lookup_id=f"l-{now_ms()}", **dict(page))
 
 
 def _add_live(app: FastAPI, sim: Simulator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,14 +45,25 @@ class Web:
         where = ("--bootstrap-servers", scene.hub.address.bootstrap_servers, "--data-dir", str(self.folder))
         history = ("--dsn", archiving.dsn, "--key-file", str(archiving.key_file))
         files = ("--ready-file", str(self.ready_file), "--port", "0")
-        self.program = Supervised("web", ["web", "run", *where, *history, *files, *options], scene.hub.data_dir)
+        self._words = ["web", "run", *where, *history, *files, *options]
+        self.program = self._made()
         self.numbers: list[str] = []
         self.cases: dict[str, Source] = {}
+
+    def _made(self) -> Supervised:
+        return Supervised("web", self._words, self.scene.hub.data_dir)
 
     def start(self) -> None:
         """Start it, and wait until it serves."""
         self.program.start()
         wait_until("the web serves", self.ready_file.exists)
+
+    def kill(self) -> None:
+        """`kill -9`, and nobody starts it again until `start`."""
+        self.program.send(signal.SIGKILL)
+        self.program.stop()
+        self.ready_file.unlink(missing_ok=True)
+        self.program = self._made()
 
     @property
     def url(self) -> str:

@@ -2,7 +2,7 @@
 import { bars, chart } from "../charts.js";
 import { h } from "../dom.js";
 import { count, decimal, figure, moment, span, when } from "../numbers.js";
-import { csvButton, fact, loud, section, table } from "../parts.js";
+import { csvButton, fact, loud, section, table, tag } from "../parts.js";
 import { t, word } from "../text.js";
 
 const FROM = "/v1/pipeline";
@@ -41,7 +41,7 @@ export function view({ data: { pipeline, refusals }, ui }) {
 function followers({ followers: all }, ui) {
   const rows = all.map((row, index) => ({ ...row, key: `${row.reader}-${row.topic}`, at: `followers.${index}` }));
   const columns = [
-    { key: "reader", label: t("pipeline.reader"), cell: (row) => [word("reader", row.reader), h("small", {}, row.topic)], sort: (row) => row.reader },
+    { key: "reader", label: t("pipeline.reader"), cell: (row) => [word("reader", row.reader), h("small", {}, row.topic), row.silent && tag("incident", t("pipeline.silent"))], sort: (row) => row.reader },
     { key: "behind", label: t("pipeline.behind"), n: true, cell: (row) => loud(row.behind, `${FROM}#${row.at}.behind`, "warn-text"), sort: (row) => row.behind },
     { key: "age", label: t("pipeline.oldest"), n: true, cell: (row) => figure(row.behind_ms, `${FROM}#${row.at}.behind_ms`, row.behind ? span(row.behind_ms) : "–"), sort: (row) => row.behind_ms },
   ];
