@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from aiokafka import AIOKafkaProducer
 
-from hub.contracts import ANSWERS, encode, partition_of
+from hub.contracts import ANSWERS, RELEASES, encode, partition_of
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
@@ -60,7 +60,7 @@ ANSWERED_PART = 0.6
 REPORT_PAUSE_S = 3.0
 ANSWER_PAUSE_S = 20.0
 LATE_S = 25.0
-"""How long the late platform is away, and then there."""
+"""How long the late platform is away, and then, once it has caught up, there."""
 
 ASK_AHEAD_MS = 2 * HOUR_MS
 VALID_MS = DAY_MS
@@ -106,14 +106,29 @@ class Living:
     async def _late(self) -> None:
         """Again and again it is away, and then catches up."""
         while True:
+            await self._heard_all(LATE)
             await self._stop(LATE)
             await self._pause(LATE_S)
             self._run.start_adapters(f"adapters-{LATE}", [LATE])
+            await self._heard_all(LATE)
             await self._pause(LATE_S)
 
     async def _silent(self) -> None:
+        await self._heard_all(SILENT)
         await self._pause(2 * LATE_S)
         await self._stop(SILENT)
+
+    async def _heard_all(self, platform: str) -> None:
+        """Wait until a platform has received every notice there is now, however slow this machine is."""
+        watch = self._run.watch
+        assert watch is not None, "the hub serves"
+        ends = watch.ends(RELEASES)
+        while True:
+            coverage = watch.coverage.get(platform)
+            through = {} if coverage is None else {one.partition: one.through for one in coverage.received}
+            if all(through.get(partition, -1) >= end - 1 for partition, end in ends.items()):
+                return
+            await asyncio.sleep(LOOK_S)
 
     async def _stop(self, platform: str) -> None:
         name = f"adapters-{platform}"

@@ -192,8 +192,8 @@ def refusals(world: World) -> shapes.RefusalPage:
 def pipeline(world: World) -> shapes.Pipeline:
     """How the hub fares."""
     readers = (
-        ("worker", "events"),
-        ("worker", "acks"),
+        ("workers", "events"),
+        ("workers", "acks"),
         ("board", "coverage"),
         ("standings", "acks"),
         ("archive", "acks"),

@@ -126,7 +126,7 @@ def test_a_reader_nobody_hears_of_is_named(browser: Browser, lagging: Simulator)
     with visit(browser, lagging.url) as one:
         one.go("pipeline")
         assert "Not heard of" in one.text("tr[data-key=archive-acks]")
-        assert "Not heard of" not in one.text("tr[data-key=worker-acks]")
+        assert "Not heard of" not in one.text("tr[data-key=workers-acks]")
 
 
 def test_a_hub_whose_logs_do_not_answer_says_so(browser: Browser, sim: Simulator) -> None:

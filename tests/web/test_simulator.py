@@ -14,6 +14,7 @@ from hub.core.model import Role
 from hub.web.board.board import PAGES
 from tests.dashboard.answers import CASE, NUMBER
 from tests.dashboard.simulator import Simulator
+from tests.dashboard.test_words import WORDS
 from tests.dashboard.world import World
 from tests.web.running import ASK_S, Web
 
@@ -84,6 +85,16 @@ def test_what_moves_is_called_the_same(web: Web) -> None:
     named = {page for pages in PAGES.values() for page in pages}
     assert set(own["what"]) <= named
     assert set(api["what"]) <= named
+
+
+def test_readers_are_called_the_same_and_have_words(web: Web, sim: Simulator) -> None:
+    """The pipeline's readers are the API's at the simulator too, and each has its word in both languages."""
+    headers = {"authorization": "Bearer sim-auditor"}
+    own = httpx.get(f"{sim.url}/v1/pipeline", headers=headers).json()
+    readers = {one["reader"] for one in web.get(Role.AUDITOR, "/v1/pipeline")["followers"]}
+    assert {one["reader"] for one in own["followers"]} == readers
+    for words in WORDS.values():
+        assert {key.partition(".")[2] for key in words if key.startswith("reader.")} == readers
 
 
 def first_event(url: str, token: str) -> dict[str, Any]:
