@@ -89,24 +89,15 @@ async function besides(paths) {
 }
 
 function failed(error) {
-  if (error instanceof api.Unreachable) {
-    failures += 1;
-    state.down ??= { since: Date.now() };
-  } else if (error instanceof api.Refused && error.status === 401) {
-    signOut(t("gate.refused"));
-  } else if (error instanceof api.Refused) {
-    // A hub that answers 5xx is down for whoever looks; what else it refuses has its words.
-    if (error.status >= 500) {
-      failures += 1;
-      state.down ??= { since: Date.now() };
-    }
-    state.problem = error;
-  } else {
-    // An answer that is none, such as a proxy's page, is as good as no answer.
-    console.error(error);
-    failures += 1;
-    state.down ??= { since: Date.now() };
-  }
+  const refusal = error instanceof api.Refused;
+  if (refusal && error.status === 401) return signOut(t("gate.refused"));
+  // A hub that answers 5xx is down for whoever looks; what else it refuses has its words.
+  if (refusal) state.problem = error;
+  if (refusal && error.status < 500) return;
+  // An answer that is none, such as a proxy's page, is as good as no answer.
+  if (!refusal && !(error instanceof api.Unreachable)) console.error(error);
+  failures += 1;
+  state.down ??= { since: Date.now() };
 }
 
 function signOut(notice = null) {
@@ -137,14 +128,17 @@ function draw() {
   const ready = Object.values(data).every((one) => one !== undefined);
   const { asOf, at } = freshness();
   const refusal = state.problem?.status === 403 || state.problem?.status === 404 ? state.problem : null;
-  const body = refusal && !ready ? refused(refusal) : ready ? PAGES[page].view({ data, ui, args, me: state.me, sources }) : [h("p", { class: "lead" }, t("loading"))];
-  const whole = ready || refusal !== null;
-  put(frame({ page, whole, state, me: state.me, body, asOf, at, empty: emptyNow() }), page);
+  const waiting = () => (refusal ? refused(refusal) : [h("p", { class: "lead" }, t("loading"))]);
+  const body = ready ? PAGES[page].view({ data, ui, args, me: state.me, sources }) : waiting();
+  put(frame({ page, whole: ready || refusal !== null, state, me: state.me, body, asOf, at, empty: emptyNow() }), page);
   document.title = `${t(`nav.${PAGES[page].nav ?? page}`)} · ${t("brand")}`;
   drawAll(app);
 }
 
-const refused = (problem) => [h("h1", {}, t(problem.status === 403 ? "refused.role" : "refused.missing")), h("p", { class: "lead" }, problem.problem.todo ?? problem.problem.detail ?? "")];
+const refused = (problem) => [
+  h("h1", {}, t(problem.status === 403 ? "refused.role" : "refused.missing")),
+  h("p", { class: "lead" }, problem.problem.todo ?? problem.problem.detail ?? ""),
+];
 
 function emptyNow() {
   const known = kept.get(OVERVIEW)?.json;

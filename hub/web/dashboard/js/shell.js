@@ -18,9 +18,28 @@ export function frame({ page, whole, state, me, body, asOf, at, empty }) {
       h(
         "header",
         { class: state.menu ? "rail open" : "rail", "data-key": "rail" },
-        h("div", { class: "rail-top" }, brand(), h("button", { class: "menu-button", type: "button", "data-do": "menu", "aria-expanded": state.menu ? "true" : "false", "aria-controls": "nav" }, t("menu"))),
+        h(
+          "div",
+          { class: "rail-top" },
+          brand(),
+          h(
+            "button",
+            { class: "menu-button", type: "button", "data-do": "menu", "aria-expanded": state.menu ? "true" : "false", "aria-controls": "nav" },
+            t("menu"),
+          ),
+        ),
         h("nav", { id: "nav", "aria-label": t("menu") }, h("ul", {}, links)),
-        h("div", { class: "switches" }, switches(), me && h("div", { class: "who" }, h("span", {}, word("role", me.role)), h("button", { class: "quiet", type: "button", "data-do": "out" }, t("sign_out")))),
+        h(
+          "div",
+          { class: "switches" },
+          switches(),
+          me && h(
+            "div",
+            { class: "who" },
+            h("span", {}, word("role", me.role)),
+            h("button", { class: "quiet", type: "button", "data-do": "out" }, t("sign_out")),
+          ),
+        ),
       ),
       h(
         "div",
@@ -37,10 +56,22 @@ const brand = () => h("a", { class: "brand", href: "#/overview" }, h("img", { sr
 
 function switches() {
   const theme = localStorage.getItem("theme") ?? "system";
-  const button = (verb, value, on, label, tongue = null) => h("button", { type: "button", "data-do": `${verb}:${value}`, "aria-pressed": on ? "true" : "false", lang: tongue }, label);
+  const button = (verb, value, on, label, tongue = null) => h(
+    "button",
+    { type: "button", "data-do": `${verb}:${value}`, "aria-pressed": on ? "true" : "false", lang: tongue },
+    label,
+  );
   return [
-    h("div", { class: "switch", role: "group", "aria-label": t("language") }, LANGUAGES.map((one) => button("language", one, one === lang(), { zh: "中文", en: "English" }[one], one))),
-    h("div", { class: "switch", role: "group", "aria-label": t("theme") }, ["system", "light", "dark"].map((one) => button("theme", one, one === theme, t(`theme.${one}`)))),
+    h(
+      "div",
+      { class: "switch", role: "group", "aria-label": t("language") },
+      LANGUAGES.map((one) => button("language", one, one === lang(), { zh: "中文", en: "English" }[one], one)),
+    ),
+    h(
+      "div",
+      { class: "switch", role: "group", "aria-label": t("theme") },
+      ["system", "light", "dark"].map((one) => button("theme", one, one === theme, t(`theme.${one}`))),
+    ),
   ];
 }
 
@@ -53,7 +84,11 @@ export function statusLine(state, asOf, at) {
     "div",
     { class: "status", id: "status", role: "status", "aria-live": "off", "data-key": "status" },
     h("span", { class: `lamp ${lamp}`, "data-lamp": lamp }, t(`lamp.${lamp}`)),
-    asOf && h("span", { class: old ? "old" : null, "data-old": old ? "yes" : "no" }, t("as_of", { time: `${clockOf(asOf.now_ms)} UTC`, age: span(Math.max(1000, age_s * 1000)) })),
+    asOf && h(
+      "span",
+      { class: old ? "old" : null, "data-old": old ? "yes" : "no" },
+      t("as_of", { time: `${clockOf(asOf.now_ms)} UTC`, age: span(Math.max(1000, age_s * 1000)) }),
+    ),
   );
 }
 
@@ -75,7 +110,11 @@ export function banners(state, asOf, empty) {
   return h("div", { id: "banners", "data-key": "banners", "aria-live": "polite" }, all);
 }
 
-const banner = (kind, title, text) => h("div", { class: `banner ${kind}`, "data-banner": kind, "data-key": `b-${kind}` }, h("p", {}, h("strong", {}, title), text));
+const banner = (kind, title, text) => h(
+  "div",
+  { class: `banner ${kind}`, "data-banner": kind, "data-key": `b-${kind}` },
+  h("p", {}, h("strong", {}, title), text),
+);
 
 export function gate(notice) {
   return [

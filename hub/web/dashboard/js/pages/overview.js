@@ -22,7 +22,13 @@ export const csv = {
 };
 
 export function view({ data: { overview } }) {
-  return [h("h1", { class: "hidden" }, t("nav.overview")), hero(overview), facts(overview), h("div", { class: "two" }, stages(overview), gaps(overview)), h("div", { class: "two" }, today(overview), roster(overview))];
+  return [
+    h("h1", { class: "hidden" }, t("nav.overview")),
+    hero(overview),
+    facts(overview),
+    h("div", { class: "two" }, stages(overview), gaps(overview)),
+    h("div", { class: "two" }, today(overview), roster(overview)),
+  ];
 }
 
 function hero({ pairs, unconnected }) {
@@ -43,7 +49,11 @@ function hero({ pairs, unconnected }) {
         " ",
         t("overview.of_after"),
         " ",
-        h("b", {}, figure(ratio(pairs.takeover_safe, pairs.in_force), `${FROM}#pairs.takeover_safe / pairs.in_force`, share(pairs.takeover_safe, pairs.in_force))),
+        h(
+          "b",
+          {},
+          figure(ratio(pairs.takeover_safe, pairs.in_force), `${FROM}#pairs.takeover_safe / pairs.in_force`, share(pairs.takeover_safe, pairs.in_force)),
+        ),
         " ",
         t("overview.safe_after"),
       ),
@@ -57,7 +67,13 @@ function hero({ pairs, unconnected }) {
         h(
           "p",
           {},
-          h("strong", {}, figure(ratio(blind, pairs.in_force), `${FROM}#pairs.gaps.NOT_CONNECTED / pairs.in_force`, share(blind, pairs.in_force)), " ", t("overview.blind")),
+          h(
+            "strong",
+            {},
+            figure(ratio(blind, pairs.in_force), `${FROM}#pairs.gaps.NOT_CONNECTED / pairs.in_force`, share(blind, pairs.in_force)),
+            " ",
+            t("overview.blind"),
+          ),
           h("br"),
           t("overview.blind_of"),
           " ",
@@ -82,8 +98,18 @@ function facts({ pairs, connected, degraded, hours_to_effect_median: median }) {
     fact(t("fact.disputes"), figure(pairs.disputes, of("disputes"))),
     fact(t("fact.restore_pending"), figure(pairs.restore_pending, of("restore_pending"))),
     fact(t("fact.degraded"), figure(degraded, `${FROM}#degraded`), degraded ? "warn" : ""),
-    fact(t("fact.connected_coverage"), figure(ratio(connected.resolved, connected.in_force), `${FROM}#connected.resolved / connected.in_force`, share(connected.resolved, connected.in_force)), "", [t("of"), " ", figure(connected.in_force, `${FROM}#connected.in_force`)]),
-    fact(t("fact.median_days"), figure(median === null ? null : median / 24, `${FROM}#hours_to_effect_median / 24`, decimal(median === null ? null : median / 24, 1)), "", t("unit.days")),
+    fact(
+      t("fact.connected_coverage"),
+      figure(ratio(connected.resolved, connected.in_force), `${FROM}#connected.resolved / connected.in_force`, share(connected.resolved, connected.in_force)),
+      "",
+      [t("of"), " ", figure(connected.in_force, `${FROM}#connected.in_force`)],
+    ),
+    fact(
+      t("fact.median_days"),
+      figure(median === null ? null : median / 24, `${FROM}#hours_to_effect_median / 24`, decimal(median === null ? null : median / 24, 1)),
+      "",
+      t("unit.days"),
+    ),
   );
 }
 
@@ -103,12 +129,24 @@ function counted(key, title, rows, of, first) {
 }
 
 function stages({ cases }) {
-  const rows = STAGES.map((one) => ({ key: one, label: word("stage", one), n: cases[one] ?? 0, text: count(cases[one] ?? 0), colour: one === "REASSIGNED" ? "ink" : "line-strong" }));
+  const rows = STAGES.map((one) => ({
+    key: one,
+    label: word("stage", one),
+    n: cases[one] ?? 0,
+    text: count(cases[one] ?? 0),
+    colour: one === "REASSIGNED" ? "ink" : "line-strong",
+  }));
   return counted("stages", t("overview.stages"), rows, (one) => `${FROM}#cases.${one}`, t("stage"));
 }
 
 function gaps({ pairs }) {
-  const rows = GAPS.map((one) => ({ key: one, label: word("gap", one), n: pairs.gaps[one] ?? 0, text: count(pairs.gaps[one] ?? 0), colour: GAP_COLOUR[one] ?? "pending" }));
+  const rows = GAPS.map((one) => ({
+    key: one,
+    label: word("gap", one),
+    n: pairs.gaps[one] ?? 0,
+    text: count(pairs.gaps[one] ?? 0),
+    colour: GAP_COLOUR[one] ?? "pending",
+  }));
   return counted("gaps", t("overview.gaps"), rows, (one) => `${FROM}#pairs.gaps.${one}`, t("gap"));
 }
 
