@@ -15,12 +15,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import uvicorn
-from fastapi import Depends, FastAPI, Header, HTTPException, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import Depends, FastAPI, Header, Request
+from fastapi.responses import StreamingResponse
 
 from hub.contracts import COVERAGE
 from hub.core.model import Role
 from hub.local.machine import free_port
+from hub.problems import Problem, answer, answer_with_problems
 from hub.web import shapes
 from hub.web.access import seen
 from hub.web.access.auth import Caller
@@ -83,9 +84,9 @@ class Simulator:
 def _caller(request: Request, authorization: Annotated[str, Header()] = "") -> Caller:
     role = ROLES.get(authorization.removeprefix("Bearer "))
     if role is None:
-        raise HTTPException(401, "no token of this hub")
+        raise Problem(401, "BAD_TOKEN", "no token of this hub", "Use one of this hub.")
     if role not in WHO[f"{request.method} {request.scope['route'].path}"]:
-        raise HTTPException(403, f"not for {role.lower()}s")
+        raise Problem(403, "NOT_FOR_THIS_ROLE", f"not for {role.lower()}s", "Ask as another.")
     return Caller("sim", role, now_ms() + TOKEN_MS)
 
 
@@ -100,13 +101,10 @@ def make_app(sim: Simulator) -> FastAPI:
     async def note(request: Request, go_on: Any) -> Any:
         sim.asked.append(f"{request.method} {request.url.path}?{request.url.query}")
         if sim.broken and request.url.path.startswith("/v1/"):
-            return _problem(503, "The hub is starting", "Try again in a minute.")
+            return answer(request, Problem(503, "HUB_AWAY", "the hub is starting", "Try again in a minute."))
         return await go_on(request)
 
-    @app.exception_handler(HTTPException)
-    async def refuse(_: Request, error: HTTPException) -> JSONResponse:
-        return _problem(error.status_code, str(error.detail), "Check what was asked.")
-
+    answer_with_problems(app)
     _add_board(app, sim)
     _add_operators(app, sim)
     _add_cases(app, sim)
@@ -115,9 +113,8 @@ def make_app(sim: Simulator) -> FastAPI:
     return app
 
 
-def _problem(status: int, title: str, todo: str) -> JSONResponse:
-    body = {"type": "about:blank", "title": title, "status": status, "todo": todo, "reason": "SIMULATED"}
-    return JSONResponse(body, status, media_type="application/problem+json")
+def _missing(what: str, detail: str) -> Problem:
+    return Problem(404, f"NO_{what}", detail, "See what there is.")
 
 
 def _add_board(app: FastAPI, sim: Simulator) -> None:
@@ -145,7 +142,7 @@ def _add_board(app: FastAPI, sim: Simulator) -> None:
                 found = seen.platform(answers.platform(sim.world, one, min(days, DAYS_MAX)), asker)
                 if found is not None:
                     return found
-        raise HTTPException(404, "no such platform")
+        raise _missing("PLATFORM", "no such platform")
 
     @app.get("/v1/blind-spots", response_model=shapes.BlindSpots)
     def blind(request: Request, asker: Asker) -> Any:
@@ -162,13 +159,13 @@ def _add_operators(app: FastAPI, sim: Simulator) -> None:
     @app.get("/v1/operators/{operator_id}/breaches", response_model=shapes.BreachPage)
     def breaches(request: Request, operator_id: str, _: Asker) -> Any:
         if operator_id not in {one.id for one in answers.operators(sim.world).operators}:
-            raise HTTPException(404, "no such operator")
+            raise _missing("OPERATOR", "no such operator")
         found = answers.breaches(sim.world, operator_id)
         return table(request, found, shapes.BreachRow, found.breaches)
 
     @app.get("/v1/refusals", response_model=shapes.RefusalPage)
-    def refusals(request: Request, _: Asker) -> Any:
-        found = answers.refusals(sim.world)
+    def refusals(request: Request, asker: Asker) -> Any:
+        found = seen.refusals(answers.refusals(sim.world), asker)
         return table(request, found, shapes.RefusalRow, found.refusals)
 
     @app.get("/v1/pipeline")
@@ -185,7 +182,7 @@ def _add_cases(app: FastAPI, sim: Simulator) -> None:
     @app.get("/v1/cases/{case_id}")
     def case(case_id: str, asker: Asker) -> shapes.CasePage:
         if case_id != answers.CASE:
-            raise HTTPException(404, "no such case")
+            raise _missing("CASE", "no such case")
         page = seen.case(answers.case(sim.world), asker)
         return shapes.CasePage(as_of=sim.world.as_of(), lookup_id=f"l-{now_ms()}", **dict(page))
 
@@ -194,7 +191,7 @@ def _add_live(app: FastAPI, sim: Simulator) -> None:
     @app.get("/v1/live")
     async def live(_: Asker) -> StreamingResponse:
         if not sim.live:
-            raise HTTPException(503, "no live updates")
+            raise Problem(503, "HUB_AWAY", "no live updates", "Ask for the pages.")
 
         async def events() -> AsyncIterator[str]:
             yield ": beat\n\n"

@@ -66,7 +66,7 @@ def test_a_case_that_is_not_there_is_said(browser: Browser, sim: Simulator) -> N
     """A case id nobody knows and a number without a case get words, not a blank page."""
     with visit(browser, sim.url) as one:
         one.go("case/1-1")
-        assert "no such case" in one.text()
+        assert "There is no such case here" in one.text()
         one.page.fill("input[name=asked]", "+8613999999999")
         one.page.click("form[data-do=find] button")
         one.until("document.querySelector('main').innerText.includes('has no case')")

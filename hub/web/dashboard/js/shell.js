@@ -98,7 +98,8 @@ export function banners(state, asOf, empty) {
     const left = Math.max(0, Math.ceil((state.next - performance.now()) / 1000)) || 0;
     all.push(banner("down", t("down.title"), t("down.text", { since: `${clockOf(state.down.since)} UTC`, n: left })));
   } else if (state.problem && ![401, 403, 404].includes(state.problem.status)) {
-    all.push(banner("down", state.problem.problem.title ?? t("problem.title"), state.problem.problem.todo ?? state.problem.problem.detail ?? ""));
+    const { detail, todo } = state.problem.problem;
+    all.push(banner("down", t("problem.title"), [detail, todo].filter(Boolean).join(" ")));
   }
   if (asOf && (asOf.stale || asOf.behind_ms > BEHIND_MS)) {
     // A reader that hears nothing of its logs cannot say how many messages it misses.

@@ -49,7 +49,7 @@ async function answer(ui, ask, from) {
   } catch (error) {
     ui.found = null;
     if (!(error instanceof api.Refused) || error.status === 401) throw error;
-    ui.failed = { status: error.status, title: error.problem.title, todo: error.problem.todo ?? error.problem.detail };
+    ui.failed = error.problem;
   } finally {
     ui.busy = false;
   }
@@ -105,7 +105,12 @@ export function view({ ui, args: [id], me }) {
   ];
 }
 
-const failure = (failed) => h("p", { class: "lead", role: "alert" }, h("strong", {}, failed.title ?? t("problem.title")), " ", failed.todo ?? "");
+// Refusals a person meets here have words of their own; of others the hub's.
+function failure({ reason, detail, todo }) {
+  const own = word("problem", reason);
+  const said = own === reason ? [detail ?? t("problem.title"), todo] : [own];
+  return h("p", { class: "lead", role: "alert" }, said.filter(Boolean).join(" "));
+}
 
 function results(ui, me, id) {
   if (!ui.found.cases.length) return h("p", { class: "lead" }, t("case.none"));
