@@ -19,14 +19,17 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
+from hub.local.machine import free_port
 from hub.local.postgres import EmbeddedPostgres
+from tests import debian
+from tests.debian import apt_get, once
 
 PACKAGES = ("mariadb-server-core", "libaio1", "liburing2")
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unbind-hub" / "mariadb"
+CACHE = debian.CACHE / "mariadb"
 START_S = 60.0
 STOP_S = 20.0
 POLL_S = 0.05
-FETCH_S = 300
+UNPACK_S = 300
 _numbers = itertools.count()
 
 
@@ -82,7 +85,7 @@ def mariadb_port() -> int:
         [*binary, "--bootstrap"], input=first.encode(), capture_output=True, check=False, env=environment
     )
     assert made.returncode == 0, made.stderr[-2_000:]
-    port = _free_port()
+    port = free_port()
     with (folder / "server.log").open("wb") as log:
         options = ["--bind-address=127.0.0.1", f"--port={port}", f"--socket={folder / 's'}"]
         server = subprocess.Popen([*binary, *options], stdout=log, stderr=log, env=environment)
@@ -113,30 +116,16 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int, folder: P
             time.sleep(POLL_S)
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def _mariadb_root() -> Path:
     """Where MariaDB's packages are unpacked; fetched first if they are not there."""
     root = CACHE / "root"
-    if not root.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="fetch-", dir=CACHE))
-        if not _fetched(scratch):
-            subprocess.run(["apt-get", "update", "-q"], check=True, capture_output=True, timeout=FETCH_S)
-            assert _fetched(scratch), f"apt-get cannot fetch {', '.join(PACKAGES)}, which the tests of the store need"
-        for package in scratch.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "-x", str(package), str(scratch / "root")], check=True, timeout=FETCH_S)
-        if not root.exists():
-            (scratch / "root").rename(root)
-        shutil.rmtree(scratch, ignore_errors=True)
-    return root
+    return once(lambda: root if root.exists() else None, lambda: _unpack(root))
 
 
-def _fetched(folder: Path) -> bool:
-    command = ["apt-get", "download", "-q", *PACKAGES]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, timeout=FETCH_S, check=False)
-    return ended.returncode == 0
+def _unpack(root: Path) -> None:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fetch-", dir=CACHE) as scratch:
+        apt_get("download", packages=PACKAGES, as_root=False, folder=Path(scratch))
+        for package in Path(scratch).glob("*.deb"):
+            subprocess.run(["dpkg-deb", "-x", str(package), f"{scratch}/root"], check=True, timeout=UNPACK_S)
+        Path(scratch, "root").rename(root)

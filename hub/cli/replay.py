@@ -65,6 +65,7 @@ def adapters(
 
 def demo(
     duration: Annotated[float | None, typer.Option(help="End by itself after about so many seconds.")] = None,
+    speed: Annotated[float | None, typer.Option(min=0.1, help="How many times faster all begins.")] = None,
     data_dir: DataDir = None,
     web: Annotated[bool, typer.Option(help="Also the archive and the dashboard.")] = True,
     web_port: Annotated[int, typer.Option(min=0, help="Of the dashboard; 0 takes a free one.")] = 0,
@@ -74,5 +75,6 @@ def demo(
 
     _quietly()
     with tempfile.TemporaryDirectory(prefix="unbind-hub-") as scratch:
-        found = asyncio.run(Demo(data_dir or Path(scratch), duration, web=web, web_port=web_port).run())
+        made = Demo(data_dir or Path(scratch), duration, speed=speed, web=web, web_port=web_port)
+        found = asyncio.run(made.run())
     typer.echo("\n" + summary(found))

@@ -69,20 +69,34 @@ STEPS = (
 
 
 class Demo:
-    """One run of the demo. `duration_s`: end by itself after about so long, with a summary."""
+    """One run of the demo.
 
-    def __init__(self, data_dir: Path, duration_s: float | None, *, web: bool = True, web_port: int = 0) -> None:
+    Args:
+        data_dir: where the world and the hub are kept.
+        duration_s: end by itself after about so long, with a summary.
+        speed: how many times faster than one watches the first stretch and the goings-on after it pass; without it a
+            demo that ends fits them into its time. A day after the first stretch is as long as ever.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        duration_s: float | None,
+        *,
+        speed: float | None = None,
+        web: bool = True,
+        web_port: int = 0,
+    ) -> None:
         world = data_dir / "world"
         make_world(world, seed=SEED, cases=CASES, days=FIRST_DAYS, crowd=CROWD)
         options = ("--port", str(web_port)) if web else None
         self.replay = Replay(world, data_dir, beside=Beside(archive=web, web=options), on_start=self._begin)
         self._people_the_roster()
-        first_s = WATCH_S if duration_s is None else duration_s * FIRST_PART
+        first_s, hurry = _haste(duration_s, speed)
         turn_ms = self.replay.world.starts_at + FIRST_DAYS * DAY_MS
         self.replay.pace = Pace(turn_ms, FIRST_DAYS / first_s, DAYS_A_SECOND)
         self.replay.ends_after_s = duration_s
         self.replay.apart = (LATE, SILENT, JOINING)
-        hurry = 1.0 if duration_s is None else max(1.0, HURRY_S / (duration_s - first_s))
         self._living = Living(self.replay, turn_ms, hurry)
         self._console = Console()
 
@@ -91,7 +105,7 @@ class Demo:
         world = self.replay.world
         world.platforms = [(_about(platform), behaviour) for platform, behaviour in world.platforms]
         first = (world.starts_at + FIRST_DAYS * DAY_MS) // DAY_MS
-        world.silent_days[SILENT_OPERATOR] |= set(range(first - SILENT_DAYS, first + SILENT_DAYS))
+        world.silent_days[SILENT_OPERATOR] |= set(range(first - SILENT_DAYS, first + CROWD.days))
 
     async def run(self) -> dict[str, Any]:
         """Run until the world ends; the report."""
@@ -116,6 +130,16 @@ class Demo:
             while True:
                 live.update(Group(*draw(snapshot(self.replay))))
                 await asyncio.sleep(FRAME_S)
+
+
+def _haste(duration_s: float | None, speed: float | None) -> tuple[float, float]:
+    """How long the first stretch takes, in seconds, and how many times faster what happens after it happens."""
+    if speed is not None:
+        return WATCH_S / speed, speed
+    if duration_s is None:
+        return WATCH_S, 1.0
+    first_s = duration_s * FIRST_PART
+    return first_s, max(1.0, HURRY_S / (duration_s - first_s))
 
 
 def _about(platform: Platform) -> Platform:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from aiokafka import AIOKafkaProducer
 
-from hub.contracts import ANSWERS, encode, partition_of
+from hub.contracts import ANSWERS, RELEASES, encode, partition_of
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
@@ -50,6 +50,9 @@ ASKING = "moor"
 """The operator that is held to ask for clearances."""
 
 UNKNOWN_NAMES = ("口袋铺子", "MoonCab", "夜航读书")
+HELD_DAYS = 60
+"""From so long before the turn: in those days it did not ask yet, and was in breach."""
+
 ASKED_PART = 0.8
 """Of its reassignments, those it asks for a clearance for."""
 
@@ -57,7 +60,7 @@ ANSWERED_PART = 0.6
 REPORT_PAUSE_S = 3.0
 ANSWER_PAUSE_S = 20.0
 LATE_S = 25.0
-"""How long the late platform is away, and then there."""
+"""How long the late platform is away, and then, once it has caught up, there."""
 
 ASK_AHEAD_MS = 2 * HOUR_MS
 VALID_MS = DAY_MS
@@ -79,14 +82,21 @@ class Living:
 
     async def go_on(self) -> None:
         """Wait for the first stretch to end, then let everything happen, for ever."""
-        while self._run.now_ms < self._turn_ms:
-            await asyncio.sleep(LOOK_S)
+        if self.token is not None:
+            await self._until(self._turn_ms - HELD_DAYS * DAY_MS)
+            async with roster_desk(self._run.hub.address) as desk:
+                await desk.change(Operator, ASKING, _required)
+        await self._until(self._turn_ms)
         goings: list[Coroutine[Any, Any, None]] = [self._late(), self._silent(), self._joining(), self._people()]
         if self.token is not None:
             goings.append(self._clearances(self.token))
         async with asyncio.TaskGroup() as group:
             for one in goings:
                 group.create_task(one)
+
+    async def _until(self, at_ms: int) -> None:
+        while self._run.now_ms < at_ms:
+            await asyncio.sleep(LOOK_S)
 
     async def _pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self._hurry)
@@ -96,14 +106,29 @@ class Living:
     async def _late(self) -> None:
         """Again and again it is away, and then catches up."""
         while True:
+            await self._heard_all(LATE)
             await self._stop(LATE)
             await self._pause(LATE_S)
             self._run.start_adapters(f"adapters-{LATE}", [LATE])
+            await self._heard_all(LATE)
             await self._pause(LATE_S)
 
     async def _silent(self) -> None:
+        await self._heard_all(SILENT)
         await self._pause(2 * LATE_S)
         await self._stop(SILENT)
+
+    async def _heard_all(self, platform: str) -> None:
+        """Wait until a platform has received every notice there is now, however slow this machine is."""
+        watch = self._run.watch
+        assert watch is not None, "the hub serves"
+        ends = watch.ends(RELEASES)
+        while True:
+            coverage = watch.coverage.get(platform)
+            through = {} if coverage is None else {one.partition: one.through for one in coverage.received}
+            if all(through.get(partition, -1) >= end - 1 for partition, end in ends.items()):
+                return
+            await asyncio.sleep(LOOK_S)
 
     async def _stop(self, platform: str) -> None:
         name = f"adapters-{platform}"
@@ -176,8 +201,6 @@ class Living:
 
     async def _clearances(self, token: str) -> None:
         """Ask ahead of most reassignments; what is blocked or was not asked for is handed out all the same."""
-        async with roster_desk(self._run.hub.address) as desk:
-            await desk.change(Operator, ASKING, _required)
         url = self._run.hub.beside.api_url
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=ASK_S) as client:
@@ -186,8 +209,7 @@ class Living:
                 assert one.event is not None, "it hands over"
                 if one.event.occurred_at < self._run.now_ms:
                     continue
-                while self._run.now_ms < one.event.occurred_at - ASK_AHEAD_MS:
-                    await asyncio.sleep(LOOK_S)
+                await self._until(one.event.occurred_at - ASK_AHEAD_MS)
                 if self._rng.random() < ASKED_PART:
                     await self._ask(client, one)
 

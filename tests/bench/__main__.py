@@ -12,7 +12,19 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import acks, archive, backlog, clearance, delivery, intake, latency, login_check, state, table
+from tests.bench import (
+    acks,
+    archive,
+    backlog,
+    clearance,
+    dashboard,
+    delivery,
+    intake,
+    latency,
+    login_check,
+    state,
+    table,
+)
 from tests.bench.machine import LOAD_CORE, facts, on_core
 
 log = logging.getLogger("tests.bench")
@@ -28,6 +40,7 @@ PARTS: dict[str, Part] = {
     "delivery": delivery.run,
     "clearance": clearance.run,
     "archive": archive.run,
+    "dashboard": dashboard.run,
 }
 
 

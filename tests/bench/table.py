@@ -154,6 +154,15 @@ def _clearance(part: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def _dashboard(part: dict[str, Any]) -> list[Row]:
+    rows: list[Row] = []
+    for page, found in part["pages"].items():
+        for name, one in found.items():
+            rows.append((f"{page}, {part['platforms']:,} platforms, {name}: p50, ms", one["p50_ms"], None, "<="))
+            rows.append((f"  p99 of {one['times']}, ms", one["p99_ms"], None, "<="))
+    return rows
+
+
 ROWS = {
     "acks": _acks,
     "intake": _intake,
@@ -164,4 +173,5 @@ ROWS = {
     "backlog": _backlog,
     "delivery": _delivery,
     "clearance": _clearance,
+    "dashboard": _dashboard,
 }

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,14 @@ def metrics(url: str) -> str:
     return text
 
 
+def asked(ready: dict[str, str], path: str) -> Any:
+    """What the API answers whoever opens the dashboard's address."""
+    url, _, token = ready["dashboard_url"].partition("/#token=")
+    request = urllib.request.Request(url + path, headers={"authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=CALL_S) as answer:
+        return json.load(answer)
+
+
 def test_up_serves_says_where_ends_cleanly_and_goes_on(tmp_path: Path) -> None:
     """Ctrl-C ends every process with exit code 0; the next start has the same log and what lay in it."""
     numbers = mobile_numbers(3)
@@ -102,8 +111,11 @@ def test_up_serves_says_where_ends_cleanly_and_goes_on(tmp_path: Path) -> None:
         assert f"hub_notices_total {len(numbers)}.0" in metrics(first.ready["metrics_url"])
         scene.close()
         running = processes_of(tmp_path)
-        for program in ("hub up", "java", "hub worker", "hub archive run", "bin/postgres"):
+        for program in ("hub up", "java", "hub worker", "hub archive run", "hub web run", "bin/postgres"):
             assert len([words for words in running if program in words]) == 1, program
+        assert '<div id="app">' in metrics(first.ready["dashboard_url"].partition("#")[0])
+        assert asked(first.ready, "/v1/me")["role"] == "REGISTRAR"
+        wait_until("it shows the cases", lambda: asked(first.ready, "/v1/overview")["cases"] == {"COOLING": 3})
         assert not any("archive?" in words or first.ready["archive"] in words for words in running), "an address"
         wait_until("the archive holds what there was", (tmp_path / "data" / "archive.ready.json").exists)
         assert first.interrupt() == 0

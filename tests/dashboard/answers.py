@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hub.core.model import REFUSAL_TODO, Breach, GapClass, Outcome, PlatformState, Refusal, Role, Stage
+from hub.core.model import REFUSAL_TODO, Breach, GapClass, Outcome, PlatformState, Refusal, Stage
 from hub.core.standing import Standing
 from hub.web import shapes
-from tests.dashboard.world import BLIND, Sketch, World, add_pairs, now_ms
+from tests.dashboard.world import BLIND, Sketch, World, add_pairs
 
 CASE = "7-120033"
 NUMBER = "+8613400001234"
@@ -69,7 +69,7 @@ def heatmap(world: World, days: int) -> shapes.Heatmap:
     return shapes.Heatmap(as_of=world.as_of(), days=world.days(days), rows=rows)
 
 
-def platform(world: World, sketch: Sketch) -> shapes.PlatformDetail:
+def platform(world: World, sketch: Sketch, days: int = 30) -> shapes.PlatformDetail:
     """One platform."""
     history = [shapes.StateAt(at=world.day_ms(-200), state=PlatformState.KNOWN_UNCONNECTED, note="seen in reports")]
     if sketch.state is not PlatformState.KNOWN_UNCONNECTED:
@@ -79,8 +79,8 @@ def platform(world: World, sketch: Sketch) -> shapes.PlatformDetail:
         platform=world.row(sketch),
         history=history,
         received_behind=[0] * 8 + [3 if sketch.standing is Standing.DEGRADED else 0] * 4,
-        days=world.days(30),
-        cells=world.cells(sketch, 30),
+        days=world.days(days),
+        cells=world.cells(sketch, days),
         users_estimate=sketch.users,
         guide=world.guide(sketch),
     )
@@ -192,8 +192,8 @@ def refusals(world: World) -> shapes.RefusalPage:
 def pipeline(world: World) -> shapes.Pipeline:
     """How the hub fares."""
     readers = (
-        ("worker", "events"),
-        ("worker", "acks"),
+        ("workers", "events"),
+        ("workers", "acks"),
         ("board", "coverage"),
         ("standings", "acks"),
         ("archive", "acks"),
@@ -205,7 +205,13 @@ def pipeline(world: World) -> shapes.Pipeline:
     return shapes.Pipeline(
         as_of=world.as_of(),
         followers=[
-            shapes.FollowerRow(reader=reader, topic=topic, behind=n, behind_ms=n * 80 if n else None)
+            shapes.FollowerRow(
+                reader=reader,
+                topic=topic,
+                behind=n,
+                behind_ms=n * 80 if n else None,
+                silent=reader == "archive" and world.behind > 0,
+            )
             for reader, topic in readers
             for n in [late.get((reader, topic), 0) if some else 0]
         ],
@@ -249,33 +255,11 @@ def _effect(world: World, index: int, sketch: Sketch) -> shapes.Effect:
     )
 
 
-def case(world: World, role: Role) -> shapes.Case:
+def case(world: World) -> shapes.Case:
     """The one case there is."""
     effects = [_effect(world, n, one) for n, one in enumerate(world.sketches) if one.state is not PlatformState.EXEMPT]
-    sees = role in {Role.REGISTRAR, Role.AUDITOR}
     cleared = sum(one.status == "cleared" for one in effects)
-    moment = shapes.Moment
-    moments = [
-        moment(at=world.day_ms(-61), kind="event", what="SUSPENDED", who="northtel", source="3-9001"),
-        moment(at=world.day_ms(-51), kind="event", what="COOLING", who="northtel", source="3-9411"),
-        moment(at=world.day_ms(-51), kind="notice", what="COOLING", source=CASE),
-        moment(
-            at=world.day_ms(-50.9), kind="receipt", what="COOLING", who="oakpurse" if sees else None, source="2-771"
-        ),
-        moment(at=world.day_ms(-50.8), kind="effect", what="FROZEN", who="cloudnook" if sees else None, source="2-790"),
-        moment(
-            at=world.day_ms(-20), kind="report", what="DEBT_CALLS", who="penniloan" if sees else None, source="0-31"
-        ),
-        moment(
-            at=world.day_ms(-2),
-            kind="event",
-            what="RELEASE_SCHEDULED",
-            who="northtel",
-            breaches=[Breach.SHORT_NOTICE],
-            source="3-12044",
-        ),
-        moment(at=world.day_ms(-1), kind="event", what="RELEASED", who="northtel", source="3-12090"),
-    ]
+    short = [Breach.SHORT_NOTICE]
     return shapes.Case(
         id=CASE,
         operator="northtel",
@@ -285,16 +269,26 @@ def case(world: World, role: Role) -> shapes.Case:
         reissue_not_before=world.day_ms(5),
         bound_before=world.day_ms(-51),
         days_to_reissue=5.0,
-        cleared=cleared if sees else None,
-        pending=len(effects) - cleared if sees else None,
-        refused=0 if sees else None,
+        cleared=cleared,
+        pending=len(effects) - cleared,
+        refused=0,
         status="pending",
         unconnected=[one.id for one in world.sketches if one.state in BLIND],
-        effects=effects if sees else None,
-        moments=moments,
+        effects=effects,
+        moments=[
+            _moment(world, -61, "event", "SUSPENDED", "northtel", "3-9001"),
+            _moment(world, -51, "event", "COOLING", "northtel", "3-9411"),
+            _moment(world, -51, "notice", "COOLING", "northtel", CASE),
+            _moment(world, -50.8, "effect", "FROZEN", "cloudnook", "2-790"),
+            _moment(world, -20, "report", "DEBT_CALLS", "penniloan", "0-31"),
+            _moment(world, -2, "event", "RELEASE_SCHEDULED", "northtel", "3-12044", short),
+            _moment(world, -1, "event", "RELEASED", "northtel", "3-12090"),
+            _moment(world, -0.5, "answer", "UNBOUND", "penniloan", "0-33"),
+        ],
     )
 
 
-def cases(world: World, role: Role, found: bool) -> shapes.Cases:
-    """What a lookup answers."""
-    return shapes.Cases(as_of=world.as_of(), lookup_id=f"l-{now_ms()}", cases=[case(world, role)] if found else [])
+def _moment(
+    world: World, days: float, kind: str, what: str, who: str, source: str, breaches: list[Breach] | None = None
+) -> shapes.Moment:
+    return shapes.Moment(at=world.day_ms(days), kind=kind, what=what, who=who, breaches=breaches or [], source=source)

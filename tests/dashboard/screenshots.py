@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ COLOURS = (None, 256, 128, 64)
 """None: all of them. Few colours shift, and here colours have a meaning."""
 SIZE = {"wide": (1280, 900), "phone": (PHONE, 812)}
 WAYS = (("en-light", "en", "light", "wide"), ("zh-dark", "zh", "dark", "wide"), ("phone", "zh", "light", "phone"))
+CANDIDATES = 12
+"""Cases that are looked at to choose one: every look is recorded."""
+
 BLIND = {"KNOWN_UNCONNECTED", "ONBOARDING", "SUSPENDED", "LEFT"}
 
 
@@ -43,7 +47,7 @@ def small(png: bytes) -> bytes:
 
 
 def places(url: str, token: str, case: str | None) -> dict[str, str]:
-    """Which page is shown under which name: the platform most behind, the operator with the most breaches."""
+    """Which page is shown under which name: the platform most behind, the operator most in breach, an eventful case."""
 
     def ask(path: str) -> Any:
         return httpx.get(f"{url}{path}", headers={"Authorization": f"Bearer {token}"}).raise_for_status().json()
@@ -55,10 +59,23 @@ def places(url: str, token: str, case: str | None) -> dict[str, str]:
             rows, key=lambda one: (one["standing"] == "DEGRADED", one["pairs"]["in_force"] - one["pairs"]["resolved"])
         )
         found["platform"] = f"platform/{worst['id']}"
-    operators = ask("/v1/operators")["operators"]
+    operators = sorted(ask("/v1/operators")["operators"], key=lambda one: -sum(one["breaches"].values()))
     if operators:
-        found["operators"] = f"operators/{max(operators, key=lambda one: sum(one['breaches'].values()))['id']}"
-    return found | ({"case": f"case/{case}"} if case else {})
+        found["operators"] = f"operators/{operators[0]['id']}"
+    chosen = case or eventful(ask, [one["id"] for one in operators])
+    return found | ({"case": f"case/{chosen}"} if chosen else {})
+
+
+def eventful(ask: Callable[[str], Any], operators: list[str]) -> str | None:
+    """Of the newest cases with a breach, the one in which most different things happened; None if there is none."""
+    rows = [row for one in operators for row in ask(f"/v1/operators/{one}/breaches")["breaches"] if row["case"]]
+    newest = list(dict.fromkeys(row["case"] for row in sorted(rows, key=lambda row: -row["at"])))[:CANDIDATES]
+
+    def happened(case: str) -> tuple[int, int]:
+        page = ask(f"/v1/cases/{case}")
+        return len({(one["kind"], one["what"]) for one in page["moments"]}), len(page["moments"])
+
+    return max(newest, key=happened, default=None)
 
 
 def shoot(browser: Browser, url: str, token: str, case: str | None) -> list[Path]:
@@ -85,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url")
     parser.add_argument("--token", default="sim-auditor")
-    parser.add_argument("--case", help="id of a case to show, such as 7-120033")
+    parser.add_argument("--case", help="id of a case to show, such as 7-120033; else one is chosen")
     chosen = parser.parse_args()
     with ExitStack() as stack:
         url, case = chosen.url, chosen.case

@@ -8,27 +8,34 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import csv
-import io
 import json
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import uvicorn
-from fastapi import Depends, FastAPI, Header, HTTPException, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi import Depends, FastAPI, Header, Request
+from fastapi.responses import StreamingResponse
 
+from hub.contracts import COVERAGE
 from hub.core.model import Role
+from hub.local.machine import free_port
+from hub.problems import Problem, answer, answer_with_problems
 from hub.web import shapes
+from hub.web.access import seen
+from hub.web.access.auth import Caller
+from hub.web.access.who import WHO
+from hub.web.board.board import PAGES
 from hub.web.routes.pages import mount_dashboard
+from hub.web.routes.routing import table
 from tests.dashboard import answers
 from tests.dashboard.world import DAYS_MAX, World, now_ms
 
 ROLES = {f"sim-{role.lower()}": role for role in Role}
+MOVED = sorted(PAGES[COVERAGE])
 MOVE_S = 1.0
+TOKEN_MS = 3_600_000
 START_S = 10.0
 
 
@@ -43,7 +50,7 @@ class Simulator:
         self.asked: list[str] = []
         """Method and path of every request, as a proxy's log would have it."""
         self.app = make_app(self)
-        self.port = _free_port()
+        self.port = free_port()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -74,37 +81,30 @@ class Simulator:
         self._thread.join(START_S)
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def _role(authorization: Annotated[str, Header()] = "") -> Role:
+def _caller(request: Request, authorization: Annotated[str, Header()] = "") -> Caller:
     role = ROLES.get(authorization.removeprefix("Bearer "))
     if role is None:
-        raise HTTPException(401, "no token of this hub")
-    return role
+        raise Problem(401, "BAD_TOKEN", "no token of this hub", "Use one of this hub.")
+    if role not in WHO[f"{request.method} {request.scope['route'].path}"]:
+        raise Problem(403, "NOT_FOR_THIS_ROLE", f"not for {role.lower()}s", "Ask as another.")
+    return Caller("sim", role, now_ms() + TOKEN_MS)
 
 
-Asker = Annotated[Role, Depends(_role)]
+Asker = Annotated[Caller, Depends(_caller)]
 
 
 def make_app(sim: Simulator) -> FastAPI:
     """The routes the dashboard asks, and the dashboard."""
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(title="simulator")
 
     @app.middleware("http")
     async def note(request: Request, go_on: Any) -> Any:
         sim.asked.append(f"{request.method} {request.url.path}?{request.url.query}")
         if sim.broken and request.url.path.startswith("/v1/"):
-            return _problem(503, "The hub is starting", "Try again in a minute.")
+            return answer(request, Problem(503, "HUB_AWAY", "the hub is starting", "Try again in a minute."))
         return await go_on(request)
 
-    @app.exception_handler(HTTPException)
-    async def refuse(_: Request, error: HTTPException) -> JSONResponse:
-        return _problem(error.status_code, str(error.detail), "Check what was asked.")
-
+    answer_with_problems(app)
     _add_board(app, sim)
     _add_operators(app, sim)
     _add_cases(app, sim)
@@ -113,95 +113,85 @@ def make_app(sim: Simulator) -> FastAPI:
     return app
 
 
-def _problem(status: int, title: str, todo: str) -> JSONResponse:
-    body = {"type": "about:blank", "title": title, "status": status, "todo": todo, "reason": "SIMULATED"}
-    return JSONResponse(body, status, media_type="application/problem+json")
-
-
-def _answer(request: Request, body: shapes.Shape, rows: list[Any]) -> Any:
-    """JSON, or the rows as CSV if that was asked for."""
-    if request.query_params.get("format") != "csv" and "text/csv" not in request.headers.get("accept", ""):
-        return JSONResponse(body.model_dump(mode="json"))
-    text = io.StringIO()
-    flat = [
-        {k: v if isinstance(v, str) else json.dumps(v) for k, v in row.model_dump(mode="json").items()} for row in rows
-    ]
-    writer = csv.DictWriter(text, flat[0].keys() if flat else [])
-    writer.writeheader()
-    writer.writerows(flat)
-    return PlainTextResponse(text.getvalue(), media_type="text/csv")
+def _missing(what: str, detail: str) -> Problem:
+    return Problem(404, f"NO_{what}", detail, "See what there is.")
 
 
 def _add_board(app: FastAPI, sim: Simulator) -> None:
     @app.get("/v1/me")
-    def me(role: Asker) -> shapes.Me:
-        return shapes.Me(subject="sim", role=role, expires_at=now_ms() + 3_600_000)
+    def me(asker: Asker) -> shapes.Me:
+        return shapes.Me(subject=asker.subject, role=asker.role, expires_at=asker.expires_at)
 
     @app.get("/v1/overview")
-    def overview(_: Asker) -> shapes.Overview:
-        return answers.overview(sim.world)
+    def overview(asker: Asker) -> shapes.Overview:
+        return seen.overview(answers.overview(sim.world), asker)
 
-    @app.get("/v1/platforms")
-    def platforms(request: Request, _: Asker) -> Any:
-        found = answers.platforms(sim.world)
-        return _answer(request, found, found.platforms)
+    @app.get("/v1/platforms", response_model=shapes.Platforms)
+    def platforms(request: Request, asker: Asker) -> Any:
+        found = seen.platforms(answers.platforms(sim.world), asker)
+        return table(request, found, shapes.PlatformRow, found.platforms)
 
     @app.get("/v1/platforms/heatmap")
-    def heatmap(_: Asker, days: int = 14) -> shapes.Heatmap:
-        return answers.heatmap(sim.world, min(days, DAYS_MAX))
+    def heatmap(asker: Asker, days: int = 30) -> shapes.Heatmap:
+        return seen.heatmap(answers.heatmap(sim.world, min(days, DAYS_MAX)), asker)
 
-    @app.get("/v1/platforms/{name}")
-    def platform(name: str, _: Asker) -> shapes.PlatformDetail:
+    @app.get("/v1/platforms/{platform_id}")
+    def platform(platform_id: str, asker: Asker, days: int = 30) -> shapes.PlatformDetail:
         for one in sim.world.sketches:
-            if one.id == name:
-                return answers.platform(sim.world, one)
-        raise HTTPException(404, "no such platform")
+            if one.id == platform_id:
+                found = seen.platform(answers.platform(sim.world, one, min(days, DAYS_MAX)), asker)
+                if found is not None:
+                    return found
+        raise _missing("PLATFORM", "no such platform")
 
-    @app.get("/v1/blind-spots")
-    def blind(request: Request, _: Asker) -> Any:
-        found = answers.blind_spots(sim.world)
-        return _answer(request, found, found.spots)
+    @app.get("/v1/blind-spots", response_model=shapes.BlindSpots)
+    def blind(request: Request, asker: Asker) -> Any:
+        found = seen.blind_spots(answers.blind_spots(sim.world), asker)
+        return table(request, found, shapes.BlindSpot, found.spots)
 
 
 def _add_operators(app: FastAPI, sim: Simulator) -> None:
-    @app.get("/v1/operators")
-    def operators(request: Request, _: Asker) -> Any:
-        found = answers.operators(sim.world)
-        return _answer(request, found, found.operators)
+    @app.get("/v1/operators", response_model=shapes.Operators)
+    def operators(request: Request, asker: Asker) -> Any:
+        found = seen.operators(answers.operators(sim.world), asker)
+        return table(request, found, shapes.OperatorRow, found.operators)
 
-    @app.get("/v1/operators/{name}/breaches")
-    def breaches(name: str, _: Asker) -> shapes.BreachPage:
-        return answers.breaches(sim.world, name)
+    @app.get("/v1/operators/{operator_id}/breaches", response_model=shapes.BreachPage)
+    def breaches(request: Request, operator_id: str, _: Asker) -> Any:
+        if operator_id not in {one.id for one in answers.operators(sim.world).operators}:
+            raise _missing("OPERATOR", "no such operator")
+        found = answers.breaches(sim.world, operator_id)
+        return table(request, found, shapes.BreachRow, found.breaches)
 
-    @app.get("/v1/refusals")
-    def refusals(request: Request, _: Asker) -> Any:
-        found = answers.refusals(sim.world)
-        return _answer(request, found, found.refusals)
+    @app.get("/v1/refusals", response_model=shapes.RefusalPage)
+    def refusals(request: Request, asker: Asker) -> Any:
+        found = seen.refusals(answers.refusals(sim.world), asker)
+        return table(request, found, shapes.RefusalRow, found.refusals)
 
     @app.get("/v1/pipeline")
-    def pipeline(role: Asker) -> shapes.Pipeline:
-        if role is Role.VIEWER:
-            raise HTTPException(403, "not for viewers")
+    def pipeline(_: Asker) -> shapes.Pipeline:
         return answers.pipeline(sim.world)
 
 
 def _add_cases(app: FastAPI, sim: Simulator) -> None:
     @app.post("/v1/cases/lookup")
-    def lookup(question: shapes.NumberQuestion, role: Asker) -> shapes.Cases:
-        return answers.cases(sim.world, role, question.number == answers.NUMBER)
+    def lookup(question: shapes.NumberQuestion, asker: Asker) -> shapes.Cases:
+        found = [seen.case(answers.case(sim.world), asker)] if question.number == answers.NUMBER else []
+        return shapes.Cases(as_of=sim.world.as_of(), lookup_id=f"l-{now_ms()}", cases=found)
 
-    @app.get("/v1/cases/{position}")
-    def case(position: str, role: Asker) -> shapes.Cases:
-        if position != answers.CASE:
-            raise HTTPException(404, "no such case")
-        return answers.cases(sim.world, role, True)
+    @app.get("/v1/cases/{case_id}")
+    def case(case_id: str, asker: Asker) -> shapes.CasePage:
+        if case_id != answers.CASE:
+            raise _missing("CASE", "no such case")
+        page = seen.case(answers.case(sim.world), asker)
+        return shapes.CasePage(as_of=sim.world.as_of(), lookup_id=f"l-{now_ms()}", **dict(page))
 
 
 def _add_live(app: FastAPI, sim: Simulator) -> None:
     @app.get("/v1/live")
     async def live(_: Asker) -> StreamingResponse:
         if not sim.live:
-            raise HTTPException(503, "no live updates")
+            raise Problem(503, "HUB_AWAY", "no live updates", "Ask for the pages.")
 
         async def events() -> AsyncIterator[str]:
             yield ": beat\n\n"
@@ -212,7 +202,7 @@ def _add_live(app: FastAPI, sim: Simulator) -> None:
                     sim.world.step, moved_at = sim.world.step + 1, time.monotonic()
                 if sim.world.step != seen:
                     seen = sim.world.step
-                    data = json.dumps({"what": ["coverage"], "as_of": now_ms()})
+                    data = json.dumps({"what": MOVED, "as_of": now_ms()})
                     yield f"event: moved\ndata: {data}\n\n"
 
         return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.dashboard.browser import PAGES, Visit, visit
+from tests.dashboard.answers import CASE
+from tests.dashboard.browser import EMPTY_PAGES, Visit, visit
 from tests.dashboard.simulator import Simulator
 from tests.dashboard.world import World
 
@@ -75,7 +76,7 @@ def test_an_empty_hub_says_so(browser: Browser, empty: Simulator, lang: str) -> 
     """A hub without cases says that it is empty, on every page, and nothing breaks."""
     with visit(browser, empty.url, lang=lang) as one:
         assert {"zh": "还没有个案", "en": "is empty"}[lang] in shown(one, "info")
-        for where in PAGES[:-2]:
+        for where in EMPTY_PAGES:
             one.go(where)
             assert one.page.locator("[data-banner=info]").count() == 1, where
         assert one.errors == []
@@ -120,13 +121,41 @@ def test_a_lagging_hub_says_how_far(browser: Browser, lagging: Simulator) -> Non
         one.until("document.querySelector('[data-old]').dataset.old === 'no'")
 
 
+def test_a_reader_nobody_hears_of_is_named(browser: Browser, lagging: Simulator) -> None:
+    """The pipeline says of a reader that is gone that it is, beside how far it is behind."""
+    with visit(browser, lagging.url) as one:
+        one.go("pipeline")
+        assert "Not heard of" in one.text("tr[data-key=archive-acks]")
+        assert "Not heard of" not in one.text("tr[data-key=workers-acks]")
+
+
+def test_a_hub_whose_logs_do_not_answer_says_so(browser: Browser, sim: Simulator) -> None:
+    """Where nobody can say how much is missing, the page says that, and no count."""
+    sim.world.unheard = True
+    with visit(browser, sim.url) as one:
+        words = shown(one, "lag")
+        assert "do not answer" in words
+        assert "0 messages" not in words
+
+
+def test_a_case_says_of_when_it_is(browser: Browser, sim: Simulator) -> None:
+    """A case is of when it was asked for, and so old; asked again it is of now."""
+    with visit(browser, sim.url) as one:
+        sim.world.behind = 1_204
+        one.go(f"case/{CASE}")
+        assert one.page.get_attribute("[data-old]", "data-old") == "yes"
+        assert "1,204 messages" in shown(one, "lag")
+        sim.world.behind = 0
+        one.page.click("[data-do^=again]")
+        one.until("document.querySelector('[data-old]').dataset.old === 'no'")
+
+
 def test_an_api_that_is_down_is_said_and_waited_for(browser: Browser, sim: Simulator) -> None:
     """While nothing answers, the last figures stay with since when they are old; when it is back they move again."""
     with visit(browser, sim.url) as one:
         one.until("document.querySelector('[data-lamp=on]')")
         before = one.page.evaluate(RESOLVED)
         sim.stop()
-        one.page.evaluate("dispatchEvent(new Event('hashchange'))")
         assert "No answer since" in shown(one, "down")
         assert one.page.get_attribute("[data-lamp]", "data-lamp") == "down"
         assert one.page.get_attribute("[data-old]", "data-old") == "yes"

@@ -56,8 +56,9 @@ def test_a_case_is_asked_for_once(browser: Browser, sim: Simulator) -> None:
         one.go(f"case/{CASE}")
         one.until("document.querySelector('[data-lamp=on]')")
         asked = sim.asked.count(f"GET /v1/cases/{CASE}?")
+        before = len(sim.asked)
         sim.world.step += 1
-        one.page.wait_for_timeout(1_500)
+        one.wait("the update asks the hub", lambda: "GET /v1/overview?" in sim.asked[before:])
         assert (asked, sim.asked.count(f"GET /v1/cases/{CASE}?")) == (1, 1)
 
 
@@ -65,7 +66,7 @@ def test_a_case_that_is_not_there_is_said(browser: Browser, sim: Simulator) -> N
     """A case id nobody knows and a number without a case get words, not a blank page."""
     with visit(browser, sim.url) as one:
         one.go("case/1-1")
-        assert "no such case" in one.text()
+        assert "There is no such case here" in one.text()
         one.page.fill("input[name=asked]", "+8613999999999")
         one.page.click("form[data-do=find] button")
         one.until("document.querySelector('main').innerText.includes('has no case')")
@@ -119,6 +120,19 @@ def test_tables_are_saved_as_csv(browser: Browser, sim: Simulator, tmp_path: Pat
                 saved += 1
         assert one.errors == []
     assert saved >= 18
+
+
+def test_each_table_has_its_csv(browser: Browser, sim: Simulator) -> None:
+    """No section of a page has a table or a chart that cannot be saved, there or from the head of the page."""
+    bare = (
+        "[...document.querySelectorAll('main section')].filter((one) => one.querySelector('table, .moments'))"
+        ".filter((one) => !one.querySelector(SAVE) && !document.querySelector(`.head [data-do^='csv:']`))"
+        ".map((one) => one.dataset.key)".replace("SAVE", "`[data-do^='csv:']`")
+    )
+    with visit(browser, sim.url) as one:
+        for where in PAGES:
+            one.go(where)
+            assert one.page.evaluate(bare) == [], where
 
 
 def test_nothing_of_the_page_comes_from_elsewhere() -> None:

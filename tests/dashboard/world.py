@@ -14,7 +14,7 @@ from hub.core.standing import Standing
 from hub.web import shapes
 
 CASES = 48_210
-DAYS_MAX = 60
+DAYS_MAX = 92
 STEP_SHARE = 0.0006
 """What of the open pairs of connected platforms is resolved in a step."""
 
@@ -122,12 +122,13 @@ def add_pairs(all_of: list[shapes.Pairs]) -> shapes.Pairs:
 @dataclass
 class World:
     """A hub at a step. `cases`: how many are in force; `hostile`: whether a platform has markup for a name;
-    `many`: how many made-up platforms there are besides."""
+    `many`: how many made-up platforms there are besides; `behind`, `unheard`: how the reader fares."""
 
     cases: int = CASES
     hostile: bool = False
     many: int = 0
     behind: int = 0
+    unheard: bool = False
     step: int = 0
     began_ms: int = field(default_factory=now_ms)
 
@@ -143,7 +144,7 @@ class World:
 
     def as_of(self) -> shapes.AsOf:
         """When it is, and how far the reader is behind."""
-        late = self.behind > 0
+        late = self.behind > 0 or self.unheard
         return shapes.AsOf(
             now_ms=now_ms(), read_at=now_ms(), behind_messages=self.behind, behind_ms=self.behind * 80, stale=late
         )

@@ -16,6 +16,9 @@ from hub.core.model import REFUSAL_TODO, Refusal
 ROOT = Path(__file__).resolve().parents[2]
 MODULE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 60
+PAGE_CHARS_MAX = 160
+"""In a line of the dashboard's files; what Python's lines may be is ruff's business."""
+
 LONGER: dict[str, str] = {
     "hub/core/model.py": "the words of the hub on one page; a list, not code",
     "hub/web/shapes.py": "every JSON answer of the API on one page; a list, not code",
@@ -58,6 +61,11 @@ def module_name(path: Path) -> str:
 
 HUB = [pytest.param(path, id=short(path)) for path in python_files("hub")]
 TESTS = [pytest.param(path, id=short(path)) for path in python_files("tests")]
+PAGE_FILES = sorted(
+    path
+    for path in (ROOT / "hub/web/dashboard").rglob("*")
+    if path.suffix in {".js", ".css", ".html"} and "vendor" not in path.parts
+)
 MODULES = {module_name(path): path for path in python_files("hub")}
 
 
@@ -265,6 +273,14 @@ def test_a_function_fits_a_page(path: Path) -> None:
     """No function is longer than can be held in mind."""
     found = {name: lines for name, lines in functions(path.read_text(encoding="utf-8")) if lines > FUNCTION_LINES_MAX}
     assert found == {}
+
+
+@pytest.mark.parametrize("path", PAGE_FILES, ids=short)
+def test_a_file_of_the_dashboard_is_short_enough_to_read(path: Path) -> None:
+    """Scripts, styles and pages fit a screen in width and a sitting in length, but what is vendored."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [number for number, line in enumerate(lines, 1) if len(line) > PAGE_CHARS_MAX] == []
+    assert len(lines) <= MODULE_LINES_MAX
 
 
 @pytest.mark.parametrize("path", TESTS)

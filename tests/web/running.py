@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,9 +46,14 @@ class Web:
         where = ("--bootstrap-servers", scene.hub.address.bootstrap_servers, "--data-dir", str(self.folder))
         history = ("--dsn", archiving.dsn, "--key-file", str(archiving.key_file))
         files = ("--ready-file", str(self.ready_file), "--port", "0")
-        self.program = Supervised(name, ["web", "run", *where, *history, *files, *options], scene.hub.data_dir)
+        self._name = name
+        self._words = ["web", "run", *where, *history, *files, *options]
+        self.program = self._made()
         self.numbers: list[str] = []
         self.cases: dict[str, Source] = {}
+
+    def _made(self) -> Supervised:
+        return Supervised(self._name, self._words, self.scene.hub.data_dir)
 
     def start(self) -> None:
         """Start it, and wait until it serves."""
@@ -64,6 +70,13 @@ class Web:
             yield other
         finally:
             other.program.stop()
+
+    def kill(self) -> None:
+        """`kill -9`, and nobody starts it again until `start`."""
+        self.program.send(signal.SIGKILL)
+        self.program.stop()
+        self.ready_file.unlink(missing_ok=True)
+        self.program = self._made()
 
     @property
     def url(self) -> str:

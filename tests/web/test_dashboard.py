@@ -12,12 +12,15 @@ from playwright.sync_api import Browser
 from hub.core.model import EventType, Role
 from tests.broker.scene import event, mobile_numbers
 from tests.dashboard.browser import Visit, a_browser, visit
+from tests.dashboard.checks import grave, must_be_whole
 from tests.dashboard.figures import differences
 from tests.web.running import NORTH, Web
 
 pytestmark = pytest.mark.broker
 
 FEWEST = {"overview": 30, "platforms": 20, "platform/bank": 20, "blind-spots": 5, "operators": 10}
+FEWEST |= {"operators/north": 20}
+PAGES = (*FEWEST, "pipeline")
 CASE_FIGURES_MIN = 10
 STILL_S = 30.0
 FROZEN = 22
@@ -61,6 +64,30 @@ def test_every_figure_of_a_page_is_the_apis(web: Web, browser: Browser, where: s
         assert same(one, asking(web, Role.REGISTRAR)) >= FEWEST[where]
         assert (one.errors, one.strangers) == ([], [])
         assert "token" not in one.page.url
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_each_page_is_whole_and_shuts_nobody_out(web: Web, browser: Browser, lang: str, theme: str) -> None:
+    """In both languages and themes every page of a hub that runs is whole, and axe finds nothing serious on it."""
+    found = []
+    case = web.cases[web.numbers[FROZEN]]
+    with visit(browser, web.url, lang=lang, theme=theme, token=web.token(Role.REGISTRAR)) as one:
+        for where in (*PAGES, f"case/{case}"):
+            one.go(where)
+            must_be_whole(one, lang, theme)
+            found += grave(one)
+    assert found == []
+
+
+def test_a_case_by_its_id_is_the_apis(web: Web, browser: Browser) -> None:
+    """A case that is asked for by its id has the figures of that answer, and says of when they are."""
+    with visit(browser, web.url, token=web.token(Role.REGISTRAR)) as one:
+        one.go(f"case/{web.cases[web.numbers[FROZEN]]}")
+        assert same(one, asking(web, Role.REGISTRAR)) >= CASE_FIGURES_MIN
+        assert "shop" in one.text()
+        assert one.page.get_attribute("[data-old]", "data-old") == "no"
+        assert one.errors == []
 
 
 def test_the_pipeline_is_drawn(web: Web, browser: Browser) -> None:

@@ -13,7 +13,12 @@ export function chart(key, height, label, make, alternative, onClick = null) {
   const box = h("div", { class: "chart", "data-chart": key, "data-key": key, role: "img", "aria-label": label });
   box.style.height = `${height}px`;
   box.chart = { make, onClick };
-  return h("figure", { class: "chart-box", "data-key": `f-${key}` }, box, alternative && h("details", { class: "alt", "data-key": `a-${key}` }, h("summary", {}, t("as_table")), alternative));
+  return h(
+    "figure",
+    { class: "chart-box", "data-key": `f-${key}` },
+    box,
+    alternative && h("details", { class: "alt", "data-key": `a-${key}` }, h("summary", {}, t("as_table")), alternative),
+  );
 }
 
 // Draws every chart that stands in `root`, and again what was drawn before.
@@ -27,7 +32,10 @@ export async function drawAll(root) {
     const size = `${box.clientWidth}x${box.clientHeight}`;
     if (box.dataset.size !== size) drawn.resize();
     box.dataset.size = size;
-    drawn.setOption({ animation: !still.matches, animationDuration: 300, textStyle: { fontFamily: family() }, ...box.chart.make(box.clientWidth) }, { notMerge: true });
+    drawn.setOption(
+      { animation: !still.matches, animationDuration: 300, textStyle: { fontFamily: family() }, ...box.chart.make(box.clientWidth) },
+      { notMerge: true },
+    );
     box.dataset.drawn = "yes";
   }
 }
@@ -86,7 +94,14 @@ export function bars(rows) {
   return (width) => ({
     grid: { left: widest(rows.map((row) => row.label)) + 14, right: Math.max(64, Math.min(90, width / 5)), top: 0, bottom: 0 },
     xAxis: { type: "value", show: false, max: (range) => Math.max(range.max, 1) },
-    yAxis: { type: "category", inverse: true, data: rows.map((row) => row.label), axisLine: { show: false }, axisTick: { show: false }, axisLabel: { ...axisText(), color: colour("ink"), fontSize: 13 } },
+    yAxis: {
+      type: "category",
+      inverse: true,
+      data: rows.map((row) => row.label),
+      axisLine: { show: false },
+      axisTick: { show: false },
+      axisLabel: { ...axisText(), color: colour("ink"), fontSize: 13 },
+    },
     series: [
       {
         type: "custom",
@@ -97,7 +112,10 @@ export function bars(rows) {
           const height = Math.min(20, api.size([0, 1])[1] * 0.62);
           const shape = { x: x0, y: y - height / 2, width: row.n ? Math.max(2, x1 - x0) : 0, height };
           const ground = { type: "rect", shape, style: { fill: colour(row.colour === "blind" ? "blind-ground" : row.colour) } };
-          const text = { type: "text", style: { text: row.text, x: shape.x + shape.width + 8, y, verticalAlign: "middle", fill: colour("ink"), font: `600 13px ${family()}` } };
+          const text = {
+            type: "text",
+            style: { text: row.text, x: shape.x + shape.width + 8, y, verticalAlign: "middle", fill: colour("ink"), font: `600 13px ${family()}` },
+          };
           const lines = row.colour === "blind" ? hatch(shape.x, shape.y, shape.width, shape.height, 7) : [];
           return { type: "group", children: [ground, ...lines, text] };
         },

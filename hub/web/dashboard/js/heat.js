@@ -1,7 +1,7 @@
 // The heat map: platforms by the day cases opened. A platform that is not connected has its row like every other, hatched.
 import { axisText, chart, colour, hatch, tooltip } from "./charts.js";
 import { h } from "./dom.js";
-import { count, hours, share } from "./numbers.js";
+import { count, figure, hours, share } from "./numbers.js";
 import { isBlind, ratio } from "./parts.js";
 import { nameOf, t, word } from "./text.js";
 
@@ -26,7 +26,10 @@ export function step(cell, measure) {
 export function cellText(cell, measure) {
   if (!cell) return "";
   if (measure === "lag") return hours(cell.hours_to_effect_median);
-  if (measure === "mix") return MIX.filter((one) => cell.outcomes[one]).map((one) => `${word("outcome", one)} ${count(cell.outcomes[one])}`).join(", ") || t("nothing_said");
+  if (measure === "mix") {
+    const said = MIX.filter((one) => cell.outcomes[one]).map((one) => `${word("outcome", one)} ${count(cell.outcomes[one])}`);
+    return said.join(", ") || t("nothing_said");
+  }
   return share(measure === "safe" ? cell.takeover_safe : cell.resolved, cell.in_force);
 }
 
@@ -54,14 +57,24 @@ function drawCell(row, cell, measure, box) {
 }
 
 export function heatmap(key, rows, days, measure, alternative, onRow) {
-  const label = t("heat.label", { rows: count(rows.length), days: count(days.length), measure: t(`measure.${measure}`), blind: count(rows.filter((row) => isBlind(row.state)).length) });
+  const label = t(
+    "heat.label",
+    { rows: count(rows.length), days: count(days.length), measure: t(`measure.${measure}`), blind: count(rows.filter((row) => isBlind(row.state)).length) },
+  );
   const cells = rows.flatMap((row, y) => row.cells.map((_, x) => [x, y]));
   const make = (width) => {
     const narrow = width < 560;
     const left = narrow ? 92 : 178;
     return {
       grid: { left, right: 2, top: 26, bottom: 2 },
-      xAxis: { type: "category", position: "top", data: days.map((day) => day.slice(5)), axisLine: { show: false }, axisTick: { show: false }, axisLabel: { ...axisText(), hideOverlap: true } },
+      xAxis: {
+        type: "category",
+        position: "top",
+        data: days.map((day) => day.slice(5)),
+        axisLine: { show: false },
+        axisTick: { show: false },
+        axisLabel: { ...axisText(), hideOverlap: true },
+      },
       yAxis: {
         type: "category",
         inverse: true,
@@ -77,7 +90,13 @@ export function heatmap(key, rows, days, measure, alternative, onRow) {
         const head = `${nameOf(row.name)} · ${days[data[0]]}`;
         if (!cell) return `${head}\n${t("no_cases")}`;
         const state = isBlind(row.state) ? `${word("state", row.state)}\n` : "";
-        return `${head}\n${state}${t("part.resolved")} ${count(cell.resolved)} / ${count(cell.in_force)} (${share(cell.resolved, cell.in_force)})\n${t("measure.safe")} ${share(cell.takeover_safe, cell.in_force)}\n${t("measure.lag")} ${hours(cell.hours_to_effect_median)}\n${cellText(cell, "mix")}`;
+        const lines = [
+          `${t("part.resolved")} ${count(cell.resolved)} / ${count(cell.in_force)} (${share(cell.resolved, cell.in_force)})`,
+          `${t("measure.safe")} ${share(cell.takeover_safe, cell.in_force)}`,
+          `${t("measure.lag")} ${hours(cell.hours_to_effect_median)}`,
+          cellText(cell, "mix"),
+        ];
+        return `${head}\n${state}${lines.join("\n")}`;
       }),
       series: [
         {
@@ -106,8 +125,23 @@ export function heatmap(key, rows, days, measure, alternative, onRow) {
 export function scale(measure) {
   const item = (kind, text) => h("span", {}, h("i", { class: kind }), text);
   const blind = item("blind", t("heat.blind"));
-  if (measure === "mix") return h("p", { class: "scale" }, item("resolved", word("outcome", "UNBOUND")), item("h3", word("outcome", "NOT_BOUND")), item("safe", word("outcome", "FROZEN")), item("incident", t("heat.kept")), blind);
-  const texts = measure === "lag" ? ["> 14", "7–14", "3–7", "1–3", "¼–1", "< ¼"].map((one) => `${one} ${t("unit.days")}`) : ["< 20%", "20–40%", "40–60%", "60–80%", "80–99.9%", "100%"];
+  if (measure === "mix") return h(
+    "p",
+    { class: "scale" },
+    item("resolved", word("outcome", "UNBOUND")),
+    item("h3", word("outcome", "NOT_BOUND")),
+    item("safe", word("outcome", "FROZEN")),
+    item("incident", t("heat.kept")),
+    blind,
+  );
+  const texts = measure === "lag" ? ["> 14", "7–14", "3–7", "1–3", "¼–1", "< ¼"].map((one) => `${one} ${t("unit.days")}`) : [
+    "< 20%",
+    "20–40%",
+    "40–60%",
+    "60–80%",
+    "80–99.9%",
+    "100%",
+  ];
   return h("p", { class: "scale" }, texts.map((text, index) => item(`h${index}`, text)), blind);
 }
 
@@ -119,7 +153,10 @@ export function heatTable(rows, days, measure, source, pathOf, caption) {
     if (measure === "mix") return null;
     return ratio(measure === "safe" ? cell.takeover_safe : cell.resolved, cell.in_force);
   };
-  const expression = (at) => (measure === "lag" ? `${at}.hours_to_effect_median` : `${at}.${measure === "safe" ? "takeover_safe" : "resolved"} / ${at}.in_force`);
+  const cellFigure = (row, cell, x) =>
+    figure(value(cell), `${source}#${expression(`${pathOf(row)}.${x}`)}`, cellText(cell, measure));
+  const part = measure === "safe" ? "takeover_safe" : "resolved";
+  const expression = (at) => (measure === "lag" ? `${at}.hours_to_effect_median` : `${at}.${part} / ${at}.in_force`);
   return h(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
@@ -137,7 +174,12 @@ export function heatTable(rows, days, measure, source, pathOf, caption) {
             {},
             h("th", { scope: "row" }, nameOf(row.name), isBlind(row.state) && h("small", {}, word("state", row.state))),
             row.cells.map((cell, x) =>
-              h("td", { class: "n" }, cell && measure !== "mix" ? h("span", { class: "num", "data-value": value(cell) ?? "", "data-of": `${source}#${expression(`${pathOf(row)}.${x}`)}` }, cellText(cell, measure)) : cellText(cell, measure), cell && h("small", { class: "zero" }, ` / ${count(cell.in_force)}`)),
+              h(
+                "td",
+                { class: "n" },
+                cell && measure !== "mix" ? cellFigure(row, cell, x) : cellText(cell, measure),
+                cell && h("small", { class: "zero" }, ` / ${count(cell.in_force)}`),
+              ),
             ),
           ),
         ),
@@ -148,5 +190,10 @@ export function heatTable(rows, days, measure, source, pathOf, caption) {
 
 export const heatCsv = (rows, days) => [
   ["platform", "state", "day", "in_force", "resolved", "takeover_safe", ...MIX.map((one) => one.toLowerCase()), "hours_to_effect_median"],
-  ...rows.flatMap((row) => row.cells.flatMap((cell, x) => (cell ? [[row.id, row.state, days[x], cell.in_force, cell.resolved, cell.takeover_safe, ...MIX.map((one) => cell.outcomes[one] ?? 0), cell.hours_to_effect_median ?? ""]] : []))),
+  ...rows.flatMap((row) => row.cells.map((cell, x) => cell && cellRow(row, days[x], cell)).filter(Boolean)),
 ];
+
+function cellRow(row, day, cell) {
+  const mix = MIX.map((one) => cell.outcomes[one] ?? 0);
+  return [row.id, row.state, day, cell.in_force, cell.resolved, cell.takeover_safe, ...mix, cell.hours_to_effect_median ?? ""];
+}

@@ -89,24 +89,15 @@ async function besides(paths) {
 }
 
 function failed(error) {
-  if (error instanceof api.Unreachable) {
-    failures += 1;
-    state.down ??= { since: Date.now() };
-  } else if (error instanceof api.Refused && error.status === 401) {
-    signOut(t("gate.refused"));
-  } else if (error instanceof api.Refused) {
-    // A hub that answers 5xx is down for whoever looks; what else it refuses has its words.
-    if (error.status >= 500) {
-      failures += 1;
-      state.down ??= { since: Date.now() };
-    }
-    state.problem = error;
-  } else {
-    // An answer that is none, such as a proxy's page, is as good as no answer.
-    console.error(error);
-    failures += 1;
-    state.down ??= { since: Date.now() };
-  }
+  const refusal = error instanceof api.Refused;
+  if (refusal && error.status === 401) return signOut(t("gate.refused"));
+  // A hub that answers 5xx is down for whoever looks; what else it refuses has its words.
+  if (refusal) state.problem = error;
+  if (refusal && error.status < 500) return;
+  // An answer that is none, such as a proxy's page, is as good as no answer.
+  if (!refusal && !(error instanceof api.Unreachable)) console.error(error);
+  failures += 1;
+  state.down ??= { since: Date.now() };
 }
 
 function signOut(notice = null) {
@@ -135,20 +126,35 @@ function draw() {
   const data = {};
   for (const [name, path] of Object.entries(sources)) data[name] = kept.get(path)?.json;
   const ready = Object.values(data).every((one) => one !== undefined);
-  const oldest = Object.values(sources).map((path) => kept.get(path)).filter(Boolean).sort((a, b) => a.at - b.at)[0] ?? null;
+  const { asOf, at } = freshness();
   const refusal = state.problem?.status === 403 || state.problem?.status === 404 ? state.problem : null;
-  const body = refusal && !ready ? refused(refusal) : ready ? PAGES[page].view({ data, ui, args, me: state.me, sources }) : [h("p", { class: "lead" }, t("loading"))];
-  const whole = ready || refusal !== null;
-  put(frame({ page, whole, state, me: state.me, body, asOf: oldest?.json.as_of ?? null, at: oldest?.at ?? null, empty: emptyNow() }), page);
+  const waiting = () => (refusal ? refused(refusal) : [h("p", { class: "lead" }, t("loading"))]);
+  const body = ready ? PAGES[page].view({ data, ui, args, me: state.me, sources }) : waiting();
+  put(frame({ page, whole: ready || refusal !== null, state, me: state.me, body, asOf, at, empty: emptyNow() }), page);
   document.title = `${t(`nav.${PAGES[page].nav ?? page}`)} · ${t("brand")}`;
   drawAll(app);
 }
 
-const refused = (problem) => [h("h1", {}, t(problem.status === 403 ? "refused.role" : "refused.missing")), h("p", { class: "lead" }, problem.problem.todo ?? problem.problem.detail ?? "")];
+const refused = (problem) => [
+  h("h1", {}, t(problem.status === 403 ? "refused.role" : "refused.missing")),
+  h("p", { class: "lead" }, problem.problem.todo ?? problem.problem.detail ?? ""),
+];
 
 function emptyNow() {
   const known = kept.get(OVERVIEW)?.json;
   return known ? Object.values(known.cases).every((n) => n === 0) : false;
+}
+
+// Of when what is shown is: of the oldest answer the page is made of, or of what the person asked for; a page of neither
+// says how the hub fares.
+function freshness() {
+  const { page, args } = route();
+  const own = PAGES[page].shown?.(uiOf(page));
+  if (own) return own;
+  const paths = Object.values(PAGES[page].sources(args, uiOf(page)));
+  const all = (paths.length ? paths : [OVERVIEW]).map((path) => kept.get(path)).filter(Boolean);
+  const oldest = all.sort((a, b) => a.at - b.at)[0];
+  return { asOf: oldest?.json.as_of ?? null, at: oldest?.at ?? null };
 }
 
 let standing = null;
@@ -167,13 +173,9 @@ function put(nodes, where) {
 function tick() {
   const line = document.getElementById("status");
   if (!line) return;
-  const { page, args } = route();
-  const all = Object.values(PAGES[page].sources(args, uiOf(page))).map((path) => kept.get(path)).filter(Boolean);
-  const oldest = all.sort((a, b) => a.at - b.at)[0];
-  if (state.down && oldest) oldest.wasDown = true;
-  morph(line, statusLine(state, oldest?.json.as_of ?? null, oldest?.at ?? null));
-  const places = document.getElementById("banners");
-  morph(places, banners(state, oldest?.json.as_of ?? null, emptyNow()));
+  const { asOf, at } = freshness();
+  morph(line, statusLine(state, asOf, at));
+  morph(document.getElementById("banners"), banners(state, asOf, emptyNow()));
 }
 
 const DO = {
@@ -245,8 +247,10 @@ function begin() {
   stream?.stop();
   if (api.token()) {
     stream = follow(moved, (live) => {
-      if (live === "on" && state.live !== "on" && state.asked) moved();
+      // Where the stream broke, the hub may be down: that is asked at once, and what was missed when it is back.
+      const turned = (live === "on") !== (state.live === "on");
       state.live = live;
+      if (turned && state.asked) moved();
       tick();
     });
   }

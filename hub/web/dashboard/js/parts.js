@@ -42,7 +42,12 @@ export function legend(pairs, source, path) {
         "div",
         {},
         h("dt", {}, h("span", { class: `key ${kind}` }), t(`part.${kind}`)),
-        h("dd", {}, figure(n, `${source}#${of}`), h("small", {}, figure(ratio(n, pairs.in_force), `${source}#(${of}) / ${path}.in_force`, share(n, pairs.in_force)))),
+        h(
+          "dd",
+          {},
+          figure(n, `${source}#${of}`),
+          h("small", {}, figure(ratio(n, pairs.in_force), `${source}#(${of}) / ${path}.in_force`, share(n, pairs.in_force))),
+        ),
       ),
     ),
   );
@@ -78,12 +83,22 @@ export function stateTag(row) {
 
 export function platformLink(row) {
   const must = row.must_connect && isBlind(row.state) ? h("span", { class: "chip must" }, t("must_connect")) : null;
-  return [h("a", { href: `#/platform/${encodeURIComponent(row.id)}` }, nameOf(row.name)), " ", must, h("small", {}, `${word("sector", row.sector)} · ${t("tier", { n: row.tier })}`)];
+  return [
+    h("a", { href: `#/platform/${encodeURIComponent(row.id)}` }, nameOf(row.name)),
+    " ",
+    must,
+    h("small", {}, `${word("sector", row.sector)} · ${t("tier", { n: row.tier })}`),
+  ];
 }
 
 // A section with its heading; `tools` stand at the right of it.
 export function section(key, title, tools, ...children) {
-  return h("section", { "data-key": key, "aria-labelledby": `h-${key}` }, h("div", { class: "section-head" }, h("h2", { id: `h-${key}` }, title), tools), children);
+  return h(
+    "section",
+    { "data-key": key, "aria-labelledby": `h-${key}` },
+    h("div", { class: "section-head" }, h("h2", { id: `h-${key}` }, title), tools),
+    children,
+  );
 }
 
 export const csvButton = (what) => h("button", { class: "quiet", type: "button", "data-do": `csv:${what}` }, t("csv"));
@@ -104,13 +119,25 @@ export function table({ name, caption, columns, rows, ui, stack = true }) {
       "tr",
       { "data-key": row.key },
       columns.map((one, index) =>
-        index === 0 ? h("th", { scope: "row" }, one.cell(row)) : h("td", { class: `${one.n ? "n" : ""} ${one.class ?? ""}`.trim() || null, "data-label": one.label }, h("div", {}, one.cell(row))),
+        index === 0 ? h("th", { scope: "row" }, one.cell(row)) : h(
+          "td",
+          { class: `${one.n ? "n" : ""} ${one.class ?? ""}`.trim() || null, "data-label": one.label },
+          h("div", {}, one.cell(row)),
+        ),
       ),
     ),
   );
-  const more = rows.length > shown.length ? h("button", { class: "quiet", type: "button", "data-do": `more:${name}` }, t("more_rows", { n: count(rows.length - shown.length) })) : null;
+  const more = rows.length > shown.length && h(
+    "button",
+    { class: "quiet", type: "button", "data-do": `more:${name}` },
+    t("more_rows", { n: count(rows.length - shown.length) }),
+  );
   return [
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, h("table", { class: stack ? "stack" : null }, h("caption", {}, caption), h("thead", {}, h("tr", {}, head)), h("tbody", {}, body))),
+    h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+      h("table", { class: stack ? "stack" : null }, h("caption", {}, caption), h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)),
+    ),
     more,
   ];
 }

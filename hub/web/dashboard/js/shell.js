@@ -18,9 +18,28 @@ export function frame({ page, whole, state, me, body, asOf, at, empty }) {
       h(
         "header",
         { class: state.menu ? "rail open" : "rail", "data-key": "rail" },
-        h("div", { class: "rail-top" }, brand(), h("button", { class: "menu-button", type: "button", "data-do": "menu", "aria-expanded": state.menu ? "true" : "false", "aria-controls": "nav" }, t("menu"))),
+        h(
+          "div",
+          { class: "rail-top" },
+          brand(),
+          h(
+            "button",
+            { class: "menu-button", type: "button", "data-do": "menu", "aria-expanded": state.menu ? "true" : "false", "aria-controls": "nav" },
+            t("menu"),
+          ),
+        ),
         h("nav", { id: "nav", "aria-label": t("menu") }, h("ul", {}, links)),
-        h("div", { class: "switches" }, switches(), me && h("div", { class: "who" }, h("span", {}, word("role", me.role)), h("button", { class: "quiet", type: "button", "data-do": "out" }, t("sign_out")))),
+        h(
+          "div",
+          { class: "switches" },
+          switches(),
+          me && h(
+            "div",
+            { class: "who" },
+            h("span", {}, word("role", me.role)),
+            h("button", { class: "quiet", type: "button", "data-do": "out" }, t("sign_out")),
+          ),
+        ),
       ),
       h(
         "div",
@@ -37,10 +56,22 @@ const brand = () => h("a", { class: "brand", href: "#/overview" }, h("img", { sr
 
 function switches() {
   const theme = localStorage.getItem("theme") ?? "system";
-  const button = (verb, value, on, label, tongue = null) => h("button", { type: "button", "data-do": `${verb}:${value}`, "aria-pressed": on ? "true" : "false", lang: tongue }, label);
+  const button = (verb, value, on, label, tongue = null) => h(
+    "button",
+    { type: "button", "data-do": `${verb}:${value}`, "aria-pressed": on ? "true" : "false", lang: tongue },
+    label,
+  );
   return [
-    h("div", { class: "switch", role: "group", "aria-label": t("language") }, LANGUAGES.map((one) => button("language", one, one === lang(), { zh: "中文", en: "English" }[one], one))),
-    h("div", { class: "switch", role: "group", "aria-label": t("theme") }, ["system", "light", "dark"].map((one) => button("theme", one, one === theme, t(`theme.${one}`)))),
+    h(
+      "div",
+      { class: "switch", role: "group", "aria-label": t("language") },
+      LANGUAGES.map((one) => button("language", one, one === lang(), { zh: "中文", en: "English" }[one], one)),
+    ),
+    h(
+      "div",
+      { class: "switch", role: "group", "aria-label": t("theme") },
+      ["system", "light", "dark"].map((one) => button("theme", one, one === theme, t(`theme.${one}`))),
+    ),
   ];
 }
 
@@ -53,7 +84,11 @@ export function statusLine(state, asOf, at) {
     "div",
     { class: "status", id: "status", role: "status", "aria-live": "off", "data-key": "status" },
     h("span", { class: `lamp ${lamp}`, "data-lamp": lamp }, t(`lamp.${lamp}`)),
-    asOf && h("span", { class: old ? "old" : null, "data-old": old ? "yes" : "no" }, t("as_of", { time: `${clockOf(asOf.now_ms)} UTC`, age: span(Math.max(1000, age_s * 1000)) })),
+    asOf && h(
+      "span",
+      { class: old ? "old" : null, "data-old": old ? "yes" : "no" },
+      t("as_of", { time: `${clockOf(asOf.now_ms)} UTC`, age: span(Math.max(1000, age_s * 1000)) }),
+    ),
   );
 }
 
@@ -63,17 +98,24 @@ export function banners(state, asOf, empty) {
     const left = Math.max(0, Math.ceil((state.next - performance.now()) / 1000)) || 0;
     all.push(banner("down", t("down.title"), t("down.text", { since: `${clockOf(state.down.since)} UTC`, n: left })));
   } else if (state.problem && ![401, 403, 404].includes(state.problem.status)) {
-    all.push(banner("down", state.problem.problem.title ?? t("problem.title"), state.problem.problem.todo ?? state.problem.problem.detail ?? ""));
+    const { detail, todo } = state.problem.problem;
+    all.push(banner("down", t("problem.title"), [detail, todo].filter(Boolean).join(" ")));
   }
   if (asOf && (asOf.stale || asOf.behind_ms > BEHIND_MS)) {
-    all.push(banner("lag", t("lag.title"), t("lag.text", { n: count(asOf.behind_messages), age: span(asOf.behind_ms) })));
+    // A reader that hears nothing of its logs cannot say how many messages it misses.
+    const text = asOf.behind_messages ? t("lag.text", { n: count(asOf.behind_messages), age: span(asOf.behind_ms) }) : t("lag.unheard");
+    all.push(banner("lag", t("lag.title"), text));
   }
   if (!state.down && state.live === "off") all.push(banner("off", t("off.title"), t("off.text")));
   if (empty) all.push(banner("info", t("empty.title"), t("empty.text")));
   return h("div", { id: "banners", "data-key": "banners", "aria-live": "polite" }, all);
 }
 
-const banner = (kind, title, text) => h("div", { class: `banner ${kind}`, "data-banner": kind, "data-key": `b-${kind}` }, h("p", {}, h("strong", {}, title), text));
+const banner = (kind, title, text) => h(
+  "div",
+  { class: `banner ${kind}`, "data-banner": kind, "data-key": `b-${kind}` },
+  h("p", {}, h("strong", {}, title), text),
+);
 
 export function gate(notice) {
   return [

@@ -19,9 +19,27 @@ export function view({ data: { blind }, ui }) {
   const close = spots.reduce((sum, one) => sum + one.would_close, 0);
   return [
     h("div", { class: "head" }, h("h1", {}, t("nav.blind-spots")), csvButton("spots")),
-    h("p", { class: "lead" }, figure(spots.length, `${FROM}#len(spots)`), " ", t("blind.lead_1"), " ", figure(close, `${FROM}#sum(spots.*.would_close)`), " ", t("blind.lead_2"), " ", figure(must, `${FROM}#sum(spots.*.must_connect)`, count(must), must ? "alarm-text" : ""), " ", t("blind.lead_3")),
+    h(
+      "p",
+      { class: "lead" },
+      figure(spots.length, `${FROM}#len(spots)`),
+      " ",
+      t("blind.lead_1"),
+      " ",
+      figure(close, `${FROM}#sum(spots.*.would_close)`),
+      " ",
+      t("blind.lead_2"),
+      " ",
+      figure(must, `${FROM}#sum(spots.*.must_connect)`, count(must), must ? "alarm-text" : ""),
+      " ",
+      t("blind.lead_3"),
+    ),
     spots.length ? [ranges(spots), h("ol", { class: "spots" }, shown.map((one, index) => card(one, index)))] : h("p", { class: "lead" }, t("blind.none")),
-    spots.length > shown.length && h("button", { class: "quiet", type: "button", "data-do": `set:cards:${shown.length + 100}` }, t("more_rows", { n: count(spots.length - shown.length) })),
+    spots.length > shown.length && h(
+      "button",
+      { class: "quiet", type: "button", "data-do": `set:cards:${shown.length + 100}` },
+      t("more_rows", { n: count(spots.length - shown.length) }),
+    ),
   ];
 }
 
@@ -34,8 +52,21 @@ function ranges(spots) {
     const left = width < 560 ? 100 : 190;
     return {
       grid: { left, right: 64, top: 4, bottom: 26 },
-      xAxis: { type: "value", min: 0, splitNumber: width < 560 ? 3 : 6, axisLabel: { ...axisText(), hideOverlap: true }, splitLine: { lineStyle: { color: colour("line") } } },
-      yAxis: { type: "category", inverse: true, data: rows.map((one) => nameOf(one.name)), axisLine: { show: false }, axisTick: { show: false }, axisLabel: { ...axisText(), color: colour("ink"), interval: 0, width: left - 10, overflow: "truncate" } },
+      xAxis: {
+        type: "value",
+        min: 0,
+        splitNumber: width < 560 ? 3 : 6,
+        axisLabel: { ...axisText(), hideOverlap: true },
+        splitLine: { lineStyle: { color: colour("line") } },
+      },
+      yAxis: {
+        type: "category",
+        inverse: true,
+        data: rows.map((one) => nameOf(one.name)),
+        axisLine: { show: false },
+        axisTick: { show: false },
+        axisLabel: { ...axisText(), color: colour("ink"), interval: 0, width: left - 10, overflow: "truncate" },
+      },
       tooltip: tooltip(({ dataIndex }) => `${nameOf(rows[dataIndex].name)}\n${words(rows[dataIndex])}\n${word("sureness", rows[dataIndex].sureness)}`),
       series: [
         {
@@ -49,7 +80,11 @@ function ranges(spots) {
             const [at] = draw.coord([one.expected, draw.value(1)]);
             const box = { x: x0, y: y - 8, width: Math.max(2, x1 - x0), height: 16 };
             const rect = { type: "rect", shape: box, style: { fill: colour("blind-ground"), stroke: colour("blind-ink"), lineWidth: 1 } };
-            const middle = { type: "rect", shape: { x: at - 2, y: y - 11, width: 4, height: 22 }, style: { fill: colour(one.must_connect ? "incident" : "ink") } };
+            const middle = {
+              type: "rect",
+              shape: { x: at - 2, y: y - 11, width: 4, height: 22 },
+              style: { fill: colour(one.must_connect ? "incident" : "ink") },
+            };
             const text = { type: "text", style: { text: whole(one.expected), x: x1 + 8, y, verticalAlign: "middle", fill: colour("ink"), fontSize: 12 } };
             return { type: "group", children: [rect, ...hatch(box.x, box.y, box.width, box.height, 7), middle, text] };
           },
@@ -61,8 +96,25 @@ function ranges(spots) {
     "table",
     {},
     h("caption", {}, t("blind.chart")),
-    h("thead", {}, h("tr", {}, [t("platform"), t("blind.expected"), t("blind.low"), t("blind.high")].map((one, index) => h("th", { scope: "col", class: index ? "n" : null }, one)))),
-    h("tbody", {}, rows.map((one) => h("tr", {}, h("th", { scope: "row" }, nameOf(one.name)), ["expected", "low", "high"].map((name) => h("td", { class: "n" }, figure(one[name], `${FROM}#${one.at}.${name}`, whole(one[name]))))))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        [t("platform"), t("blind.expected"), t("blind.low"), t("blind.high")].map((one, index) => h("th", { scope: "col", class: index ? "n" : null }, one)),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      rows.map((one) => h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, nameOf(one.name)),
+        ["expected", "low", "high"].map((name) => h("td", { class: "n" }, figure(one[name], `${FROM}#${one.at}.${name}`, whole(one[name])))),
+      )),
+    ),
   );
   return section("ranges", t("blind.chart"), null, chart("ranges", rows.length * 30 + 34, label, make, list), h("p", { class: "note" }, t("blind.note")));
 }
@@ -80,7 +132,13 @@ function card(one, index) {
         "div",
         {},
         h("h3", {}, `${index + 1}. `, one.id ? h("a", { href: `#/platform/${encodeURIComponent(one.id)}` }, nameOf(one.name)) : nameOf(one.name)),
-        h("p", { class: "note" }, one.state ? tag("unconnected", word("state", one.state)) : tag("unconnected", t("blind.unknown_name")), one.sector && ` · ${word("sector", one.sector)}`, one.tier && ` · ${t("tier", { n: one.tier })}`),
+        h(
+          "p",
+          { class: "note" },
+          one.state ? tag("unconnected", word("state", one.state)) : tag("unconnected", t("blind.unknown_name")),
+          one.sector && ` · ${word("sector", one.sector)}`,
+          one.tier && ` · ${t("tier", { n: one.tier })}`,
+        ),
         one.must_connect && h("p", {}, h("span", { class: "chip must" }, t("must_connect"))),
         h("p", { class: "close" }, figure(one.would_close, of("would_close"))),
         h("p", { class: "note" }, t("blind.would_close")),

@@ -11,6 +11,9 @@ const POSITION = /^\d+-\d+$/;
 
 export const sources = () => ({});
 
+// What is shown is of when it was asked for: it grows old on the page, and "ask again" renews it.
+export const shown = (ui) => (ui.found ? { asOf: ui.found.as_of, at: ui.at } : null);
+
 export const act = {
   async find(ui, form) {
     const asked = form.elements.asked.value.replace(/[\s()]/g, "");
@@ -41,25 +44,40 @@ async function answer(ui, ask, from) {
   ui.busy = true;
   try {
     const found = await ask();
-    const one = found.cases ? found : { as_of: null, lookup_id: null, cases: [found] };
-    Object.assign(ui, { found: one, from, single: !found.cases, failed: null, at: Date.now() });
+    const one = found.cases ? found : { as_of: found.as_of, lookup_id: found.lookup_id, cases: [found] };
+    Object.assign(ui, { found: one, from, single: !found.cases, failed: null, at: performance.now() });
   } catch (error) {
     ui.found = null;
     if (!(error instanceof api.Refused) || error.status === 401) throw error;
-    ui.failed = { status: error.status, title: error.problem.title, todo: error.problem.todo ?? error.problem.detail };
+    ui.failed = error.problem;
   } finally {
     ui.busy = false;
   }
 }
 
+const EFFECTS = ["platform", "state", "status", "shown", "gap", "overdue", "exposed", "incident", "received"];
+const iso = (ms) => (ms === null ? "" : new Date(ms).toISOString());
+const effectRow = (one, each) => [one.id, ...EFFECTS.map((name) => each[name] ?? ""), iso(each.first_said_at), iso(each.deadline_at)];
+const momentRow = (one, each) => [
+  one.id,
+  iso(each.at),
+  each.kind,
+  each.what,
+  each.who ?? "",
+  each.breaches.join(" "),
+  each.source ?? "",
+];
+
 export const csv = {
   effects: ({ ui }) => [
-    ["case", "platform", "state", "status", "shown", "gap", "overdue", "exposed", "incident", "received", "first_said_at", "deadline_at"],
-    ...ui.found.cases.flatMap((one) => (one.effects ?? []).map((each) => [one.id, each.platform, each.state, each.status, each.shown ?? "", each.gap ?? "", each.overdue, each.exposed, each.incident, each.received ?? "", iso(each.first_said_at), iso(each.deadline_at)])),
+    ["case", ...EFFECTS, "first_said_at", "deadline_at"],
+    ...ui.found.cases.flatMap((one) => (one.effects ?? []).map((each) => effectRow(one, each))),
   ],
-  moments: ({ ui }) => [["case", "at", "kind", "what", "who", "breaches", "source"], ...ui.found.cases.flatMap((one) => one.moments.map((each) => [one.id, iso(each.at), each.kind, each.what, each.who ?? "", each.breaches.join(" "), each.source ?? ""]))],
+  moments: ({ ui }) => [
+    ["case", "at", "kind", "what", "who", "breaches", "source"],
+    ...ui.found.cases.flatMap((one) => one.moments.map((each) => momentRow(one, each))),
+  ],
 };
-const iso = (ms) => (ms === null ? "" : new Date(ms).toISOString());
 
 export function view({ ui, args: [id], me }) {
   if (id && ui.loaded !== id && !ui.busy) {
@@ -74,7 +92,12 @@ export function view({ ui, args: [id], me }) {
     h(
       "form",
       { class: "controls", "data-do": "find", role: "search", "data-key": "find" },
-      h("label", {}, t("case.asked"), h("input", { name: "asked", autocomplete: "off", inputmode: "tel", spellcheck: "false", required: true, placeholder: "+8613… / 7-120033" })),
+      h(
+        "label",
+        {},
+        t("case.asked"),
+        h("input", { name: "asked", autocomplete: "off", inputmode: "tel", spellcheck: "false", required: true, placeholder: "+8613… / 7-120033" }),
+      ),
       h("button", { class: "go", type: "submit" }, t("case.find")),
       h("p", { class: "note" }, t("case.recorded")),
     ),
@@ -82,12 +105,23 @@ export function view({ ui, args: [id], me }) {
   ];
 }
 
-const failure = (failed) => h("p", { class: "lead", role: "alert" }, h("strong", {}, failed.title ?? t("problem.title")), " ", failed.todo ?? "");
+// Refusals a person meets here have words of their own; of others the hub's.
+function failure({ reason, detail, todo }) {
+  const own = word("problem", reason);
+  const said = own === reason ? [detail ?? t("problem.title"), todo] : [own];
+  return h("p", { class: "lead", role: "alert" }, said.filter(Boolean).join(" "));
+}
 
 function results(ui, me, id) {
   if (!ui.found.cases.length) return h("p", { class: "lead" }, t("case.none"));
   return [
-    h("p", { class: "note" }, t("case.answered", { time: moment(ui.at) }), ui.found.lookup_id && ` · ${t("case.lookup")} ${ui.found.lookup_id}`, id && [" · ", h("button", { class: "quiet", type: "button", "data-do": `again:${id}` }, t("case.again"))]),
+    h(
+      "p",
+      { class: "note" },
+      t("case.answered", { time: moment(ui.found.as_of.now_ms) }),
+      ui.found.lookup_id && ` · ${t("case.lookup")} ${ui.found.lookup_id}`,
+      id && [" · ", h("button", { class: "quiet", type: "button", "data-do": `again:${id}` }, t("case.again"))],
+    ),
     ui.found.cases.map((one, index) => caseSection(one, ui, ui.single ? "" : `cases.${index}.`, me)),
   ];
 }
@@ -105,7 +139,12 @@ function caseSection(one, ui, path, me) {
       h(
         "dl",
         { class: "facts five" },
-        fact(t("case.days_left"), figure(one.days_to_reissue, of("days_to_reissue"), decimal(one.days_to_reissue, 1)), one.days_to_reissue !== null && one.days_to_reissue < 7 ? "alarm" : "", t("unit.days")),
+        fact(
+          t("case.days_left"),
+          figure(one.days_to_reissue, of("days_to_reissue"), decimal(one.days_to_reissue, 1)),
+          one.days_to_reissue !== null && one.days_to_reissue < 7 ? "alarm" : "",
+          t("unit.days"),
+        ),
         ...(one.effects === null ? [fact(t("case.status"), t(`status.${one.status}`), STATUS_KIND[one.status])] : byStatus(one, of)),
         fact(t("case.unconnected"), figure(one.unconnected.length, `${ui.from}#len(${path}unconnected)`)),
       ),
@@ -127,7 +166,12 @@ function stageStrip(one, of) {
       const kind = undone ? (index ? "now" : "done") : index < reached ? "done" : index === reached ? (stage === "REASSIGNED" ? "now last" : "now") : "";
       const field = dates[stage]?.[0];
       const words = { opened_at: "case.opened", cooling_until: "case.cooling_until", reissue_not_before: "case.reissue" }[field];
-      return h("li", { class: kind, "aria-current": kind.startsWith("now") ? "step" : null }, word("stage", stage), field && one[field] !== null && h("p", { class: "note" }, t(words), " ", when(one[field], of(field))));
+      return h(
+        "li",
+        { class: kind, "aria-current": kind.startsWith("now") ? "step" : null },
+        word("stage", stage),
+        field && one[field] !== null && h("p", { class: "note" }, t(words), " ", when(one[field], of(field))),
+      );
     }),
   );
 }
@@ -156,20 +200,64 @@ const byStatus = (one, of) => [
 
 function effects(one, ui, of) {
   const rows = one.effects.map((each, index) => ({ ...each, key: each.platform, at: `effects.${index}` }));
-  const now = ui.found.as_of?.now_ms ?? ui.at;
+  const now = ui.found.as_of.now_ms;
   const order = (row) => (row.gap ? 0 : 1) * 100 + row.tier;
   const mark = (on, key, kind) => (on ? h("span", { class: kind }, t(key), " ") : null);
   const time = (name) => (row) => when(row[name], of(`${row.at}.${name}`));
   const columns = [
-    { key: "name", label: t("platform"), cell: (row) => [h("a", { href: `#/platform/${encodeURIComponent(row.platform)}` }, nameOf(row.name)), h("small", {}, t("tier", { n: row.tier }))], sort: (row) => nameOf(row.name) },
-    { key: "received", label: t("case.received"), cell: (row) => (isBlind(row.state) ? tag("blind", word("state", row.state)) : row.received === null ? "–" : row.received ? t("yes") : h("span", { class: "warn-text" }, t("no"))) },
+    {
+      key: "name",
+      label: t("platform"),
+      cell: (row) => [h("a", { href: `#/platform/${encodeURIComponent(row.platform)}` }, nameOf(row.name)), h("small", {}, t("tier", { n: row.tier }))],
+      sort: (row) => nameOf(row.name),
+    },
+    {
+      key: "received",
+      label: t("case.received"),
+      cell: (row) => (isBlind(row.state) ? tag("blind", word("state", row.state)) : row.received === null ? "–" : row.received ? t("yes") : h(
+        "span",
+        { class: "warn-text" },
+        t("no"),
+      )),
+    },
     { key: "shown", label: t("case.effect"), cell: shownTag, sort: (row) => row.gap ?? row.shown },
-    { key: "marks", label: t("case.marks"), cell: (row) => [mark(row.incident, "fact.incident", "alarm-text"), mark(row.exposed, "fact.exposed", "warn-text"), mark(row.overdue, "fact.overdue", "warn-text"), mark(row.disputed, "fact.disputes", "warn-text"), mark(row.restore_pending, "fact.restore_pending", "warn-text")] },
+    {
+      key: "marks",
+      label: t("case.marks"),
+      cell: (row) => [
+        mark(row.incident, "fact.incident", "alarm-text"),
+        mark(row.exposed, "fact.exposed", "warn-text"),
+        mark(row.overdue, "fact.overdue", "warn-text"),
+        mark(row.disputed, "fact.disputes", "warn-text"),
+        mark(row.restore_pending, "fact.restore_pending", "warn-text"),
+      ],
+    },
     { key: "said", label: t("case.said"), n: true, cell: time("first_said_at"), sort: (row) => row.first_said_at },
-    { key: "deadline", label: t("case.deadline"), n: true, cell: (row) => (row.gap ? [time("deadline_at")(row), left(row.deadline_at, now)] : "–"), sort: (row) => (row.gap ? row.deadline_at : null) },
-    { key: "guide", label: t("guide.title"), cell: (row) => (row.gap && row.guide ? h("details", { "data-key": `g-${row.key}` }, h("summary", {}, t("guide.show")), guide(row.guide)) : "–") },
+    {
+      key: "deadline",
+      label: t("case.deadline"),
+      n: true,
+      cell: (row) => (row.gap ? [time("deadline_at")(row), left(row.deadline_at, now)] : "–"),
+      sort: (row) => (row.gap ? row.deadline_at : null),
+    },
+    {
+      key: "guide",
+      label: t("guide.title"),
+      cell: (row) => (row.gap && row.guide ? h("details", { "data-key": `g-${row.key}` }, h("summary", {}, t("guide.show")), guide(row.guide)) : "–"),
+    },
   ];
-  return section(`effects-${one.id}`, t("case.effects"), csvButton("effects"), table({ name: `effects-${one.id}`, caption: t("case.effects_caption", { n: count(rows.length) }), columns, rows: rows.sort((a, b) => order(a) - order(b)), ui }));
+  return section(
+    `effects-${one.id}`,
+    t("case.effects"),
+    csvButton("effects"),
+    table({
+      name: `effects-${one.id}`,
+      caption: t("case.effects_caption", { n: count(rows.length) }),
+      columns,
+      rows: rows.sort((a, b) => order(a) - order(b)),
+      ui,
+    }),
+  );
 }
 
 const WHATS = ["stage", "outcome", "gap", "report", "event"];

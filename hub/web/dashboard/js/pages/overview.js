@@ -17,11 +17,18 @@ export const sources = () => ({ overview: FROM });
 export const csv = {
   gaps: ({ data }) => [["class", "pairs", "in_force"], ...GAPS.map((one) => [one, data.overview.pairs.gaps[one] ?? 0, data.overview.pairs.in_force])],
   stages: ({ data }) => [["stage", "cases"], ...STAGES.map((one) => [one, data.overview.cases[one] ?? 0])],
+  roster: ({ data }) => [["state", "platforms"], ...STATES.map((one) => [one, data.overview.platforms[one] ?? 0])],
   today: ({ data }) => [["what", "count"], ...TODAY.map((one) => [one, data.overview.today[one]])],
 };
 
 export function view({ data: { overview } }) {
-  return [h("h1", { class: "hidden" }, t("nav.overview")), hero(overview), facts(overview), h("div", { class: "two" }, stages(overview), gaps(overview)), h("div", { class: "two" }, today(overview), roster(overview))];
+  return [
+    h("h1", { class: "hidden" }, t("nav.overview")),
+    hero(overview),
+    facts(overview),
+    h("div", { class: "two" }, stages(overview), gaps(overview)),
+    h("div", { class: "two" }, today(overview), roster(overview)),
+  ];
 }
 
 function hero({ pairs, unconnected }) {
@@ -42,7 +49,11 @@ function hero({ pairs, unconnected }) {
         " ",
         t("overview.of_after"),
         " ",
-        h("b", {}, figure(ratio(pairs.takeover_safe, pairs.in_force), `${FROM}#pairs.takeover_safe / pairs.in_force`, share(pairs.takeover_safe, pairs.in_force))),
+        h(
+          "b",
+          {},
+          figure(ratio(pairs.takeover_safe, pairs.in_force), `${FROM}#pairs.takeover_safe / pairs.in_force`, share(pairs.takeover_safe, pairs.in_force)),
+        ),
         " ",
         t("overview.safe_after"),
       ),
@@ -56,7 +67,13 @@ function hero({ pairs, unconnected }) {
         h(
           "p",
           {},
-          h("strong", {}, figure(ratio(blind, pairs.in_force), `${FROM}#pairs.gaps.NOT_CONNECTED / pairs.in_force`, share(blind, pairs.in_force)), " ", t("overview.blind")),
+          h(
+            "strong",
+            {},
+            figure(ratio(blind, pairs.in_force), `${FROM}#pairs.gaps.NOT_CONNECTED / pairs.in_force`, share(blind, pairs.in_force)),
+            " ",
+            t("overview.blind"),
+          ),
           h("br"),
           t("overview.blind_of"),
           " ",
@@ -81,8 +98,18 @@ function facts({ pairs, connected, degraded, hours_to_effect_median: median }) {
     fact(t("fact.disputes"), figure(pairs.disputes, of("disputes"))),
     fact(t("fact.restore_pending"), figure(pairs.restore_pending, of("restore_pending"))),
     fact(t("fact.degraded"), figure(degraded, `${FROM}#degraded`), degraded ? "warn" : ""),
-    fact(t("fact.connected_coverage"), figure(ratio(connected.resolved, connected.in_force), `${FROM}#connected.resolved / connected.in_force`, share(connected.resolved, connected.in_force)), "", [t("of"), " ", figure(connected.in_force, `${FROM}#connected.in_force`)]),
-    fact(t("fact.median_days"), figure(median === null ? null : median / 24, `${FROM}#hours_to_effect_median / 24`, decimal(median === null ? null : median / 24, 1)), "", t("unit.days")),
+    fact(
+      t("fact.connected_coverage"),
+      figure(ratio(connected.resolved, connected.in_force), `${FROM}#connected.resolved / connected.in_force`, share(connected.resolved, connected.in_force)),
+      "",
+      [t("of"), " ", figure(connected.in_force, `${FROM}#connected.in_force`)],
+    ),
+    fact(
+      t("fact.median_days"),
+      figure(median === null ? null : median / 24, `${FROM}#hours_to_effect_median / 24`, decimal(median === null ? null : median / 24, 1)),
+      "",
+      t("unit.days"),
+    ),
   );
 }
 
@@ -102,12 +129,24 @@ function counted(key, title, rows, of, first) {
 }
 
 function stages({ cases }) {
-  const rows = STAGES.map((one) => ({ key: one, label: word("stage", one), n: cases[one] ?? 0, text: count(cases[one] ?? 0), colour: one === "REASSIGNED" ? "ink" : "line-strong" }));
+  const rows = STAGES.map((one) => ({
+    key: one,
+    label: word("stage", one),
+    n: cases[one] ?? 0,
+    text: count(cases[one] ?? 0),
+    colour: one === "REASSIGNED" ? "ink" : "line-strong",
+  }));
   return counted("stages", t("overview.stages"), rows, (one) => `${FROM}#cases.${one}`, t("stage"));
 }
 
 function gaps({ pairs }) {
-  const rows = GAPS.map((one) => ({ key: one, label: word("gap", one), n: pairs.gaps[one] ?? 0, text: count(pairs.gaps[one] ?? 0), colour: GAP_COLOUR[one] ?? "pending" }));
+  const rows = GAPS.map((one) => ({
+    key: one,
+    label: word("gap", one),
+    n: pairs.gaps[one] ?? 0,
+    text: count(pairs.gaps[one] ?? 0),
+    colour: GAP_COLOUR[one] ?? "pending",
+  }));
   return counted("gaps", t("overview.gaps"), rows, (one) => `${FROM}#pairs.gaps.${one}`, t("gap"));
 }
 
@@ -118,5 +157,7 @@ function today({ today: counts }) {
 
 function roster({ platforms }) {
   const rows = STATES.map((one) => ({ key: one, label: word("state", one), n: platforms[one] ?? 0 }));
-  return section("roster", t("overview.roster"), h("a", { href: "#/platforms" }, t("nav.platforms")), countTable(t("overview.roster"), t("state"), rows, (one) => `${FROM}#platforms.${one}`));
+  const list = countTable(t("overview.roster"), t("state"), rows, (one) => `${FROM}#platforms.${one}`);
+  const link = h("p", { class: "note" }, h("a", { href: "#/platforms" }, t("nav.platforms")));
+  return section("roster", t("overview.roster"), csvButton("roster"), list, link);
 }
