@@ -166,6 +166,7 @@ def has(receiver: Receiver | Fetcher, wanted: dict[int, int]) -> bool:
     return receiver.through() == wanted
 
 
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("size", SIZES)
 def test_kills_of_delivery_lose_nothing_and_invent_nothing(tmp_path: Path, size: Size) -> None:
     """Killed at random moments, it tells every receiver every position, under ids that never change their content."""
