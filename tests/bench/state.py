@@ -25,7 +25,7 @@ from hub import contracts
 from hub.contracts import decode, encode, partition_of
 from hub.core.coverage import pack
 from hub.core.model import SEGMENT, Coverage, Outcome, Received, Said, Tile
-from hub.stream.coverage import received_key, tile_key
+from hub.stream.coverage import tile_key
 from tests.bench import latency, messages
 from tests.bench.machine import resident_bytes
 from tests.bench.messages import Message

@@ -12,7 +12,7 @@ import httpx
 from confluent_kafka import Producer
 
 from hub import contracts
-from hub.contracts import decode
+from hub.contracts import decode, says_received
 from hub.core.model import EventType, Key, Platform, Received
 from hub.core.roster_life import receipt_key_id
 from hub.local.children import Supervised
@@ -81,7 +81,7 @@ class Delivering:
         """How far the hub has a platform as received, out of its durable copy."""
         found: dict[int, int] = {}
         for record in self.scene.read(contracts.TILES):
-            if record.value is not None and b"/received/" in (record.key or b""):
+            if record.value is not None and says_received(record.key):
                 one = decode(record.value, Received)
                 if one.platform == platform:
                     found[one.partition] = max(one.through, found.get(one.partition, -1))

@@ -21,7 +21,7 @@ from hub.web.access import seen
 from hub.web.access.who import STAFF
 from hub.web.parts import Caller, Parts
 from hub.web.routes import notices
-from hub.web.routes.case_pages import case_page, facts_of, position_of
+from hub.web.routes.case_pages import case_page, facts_of
 from hub.web.routes.routing import Asker, Routes
 from hub.web.standings.clearance_desk import policy_shape
 
@@ -55,7 +55,7 @@ def _add_cases(routes: Routes) -> None:
     @routes.get("/v1/cases/{case_id}", 404)
     async def case(case_id: CaseId, asker: Asker) -> shapes.Case:
         """A case by its id: the position of its opening notice."""
-        position = position_of(case_id)
+        position = Source.read(case_id)
         history = None if position is None else await _by_position(parts, position)
         if history is None or not (asker.role in STAFF or history.case.operator == asker.subject):
             todo = "Give the position of the case's opening notice; an operator sees its own cases."
