@@ -34,6 +34,8 @@ class Receiver:
     Args:
         answer: the status of each request, by its number from 0.
         thinks_s: how long it takes to answer what it has taken.
+
+    What it has taken it answers once `may_answer` is set, as it is at first.
     """
 
     def __init__(self, public_key: str, answer: Callable[[int], int] = lambda _: OK, thinks_s: float = 0.0) -> None:
@@ -42,6 +44,8 @@ class Receiver:
         """What came besides notices: messages of its inbox, as they came."""
         self.requests = 0
         self.bad = 0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self._public_key = public_key
         self._answer = answer
         self._thinks_s = thinks_s
@@ -84,6 +88,7 @@ class Receiver:
                 if 200 <= status < 300:
                     self._keep(request.headers["webhook-id"], content, body)
         time.sleep(self._thinks_s)
+        self.may_answer.wait()
         request.send_response(status)
         request.send_header("content-length", "0")
         request.end_headers()

@@ -6,6 +6,7 @@ A position is (partition, offset) in `releases`; the position of a case's openin
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 SEGMENT = 65_536
 """Positions in a segment: what one 16-bit Roaring container holds."""
+
+POSITION = re.compile(r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,17})")
+"""A partition and an offset, written in one way alone."""
 
 
 class EventType(StrEnum):
@@ -202,6 +206,12 @@ class Source(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.partition}-{self.offset}"
+
+    @classmethod
+    def read(cls, text: str) -> Source | None:
+        """The place that a text such as `7-120033` names, as `str` writes it; None if it names none."""
+        found = POSITION.fullmatch(text)
+        return None if found is None else cls(int(found[1]), int(found[2]))
 
 
 class Reminder(NamedTuple):

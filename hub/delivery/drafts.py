@@ -18,7 +18,6 @@ Rules:
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +31,6 @@ from hub.sdk.accounts import Outbox, SaidKey, Waiting
 from hub.sdk.adapter.acking import acknowledgements
 
 ROWS_MAX = 20_000
-POSITION = re.compile(r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,17})")
 HEADER = ["case", "outcome"]
 REST = "rest"
 RECEIVED = "received"
@@ -53,12 +51,6 @@ class Wish:
 
 def _bad(line: int, what: str, todo: str) -> Problem:
     return Problem(422, "BAD_ROW", f"row {line}: {what}", todo)
-
-
-def position_of(text: str) -> Source | None:
-    """A position such as `7-120033`; None if it is none."""
-    found = POSITION.fullmatch(text)
-    return None if found is None else Source(int(found[1]), int(found[2]))
 
 
 def read_csv(text: str) -> Wish:
@@ -122,7 +114,7 @@ def _take(wish: Wish, line: int, row: Sequence[str]) -> None:
             raise _bad(line, "the rest can be NOT_BOUND alone", "Name the other cases one by one.")
         wish.rest = True
         return
-    position = position_of(row[1] if row[0] == RECEIVED else row[0])
+    position = Source.read(row[1] if row[0] == RECEIVED else row[0])
     if position is None:
         raise _bad(line, "no position", "Write partition-offset, such as 7-120033.")
     if row[0] == RECEIVED:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.delivery.drafts import position_of
+from hub.core.model import Source
 from hub.delivery.releases import Releases, Told
 from hub.problems import Problem
 
@@ -82,7 +82,7 @@ async def span(releases: Releases, partition: int, first: int, end: int, limit: 
 
 
 async def _of_case(releases: Releases, partitions: int, wanted: ByCase) -> Page:
-    case = position_of(wanted.case)
+    case = Source.read(wanted.case)
     if case is None or case.partition >= partitions or case.offset >= releases.end(case.partition):
         raise Problem(422, "NO_CASE", "no such case", "Name a case by its `case`, such as 7-120033.")
     first = case.offset if wanted.first is None else max(wanted.first, case.offset)

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 
 from hub import contracts
 from hub.clock import system_clock
-from hub.contracts import decode, partition_of
+from hub.contracts import decode, partition_of, says_received
 from hub.core.channel import FILE, WEBHOOK, kind_of
 from hub.core.model import RECEIPTS_ONLY, HubLog, PlatformState, Received
 from hub.delivery.channels import Channel
@@ -43,7 +43,6 @@ from hub.stream.log import new_consumer, new_producer, read_hub_log, started
 
 log = logging.getLogger(__name__)
 
-RECEIVED_MARK = b"/received/"
 DELIVERED_IN = (PlatformState.ONBOARDING, PlatformState.CONNECTED)
 
 
@@ -71,7 +70,7 @@ class ReceivedBook(Follower):
 
     def handle(self, raw: Any) -> None:
         """Take in a record of `tiles`, if it says how far somebody received."""
-        if raw.value is None or RECEIVED_MARK not in (raw.key or b""):
+        if raw.value is None or not says_received(raw.key):
             return
         try:
             one = decode(raw.value, Received)

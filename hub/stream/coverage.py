@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 
 from hub import contracts
-from hub.contracts import decode
+from hub.contracts import decode, received_key
 from hub.core.acks import apply, is_beyond_log
 from hub.core.figures import SegmentKey
 from hub.core.intake import rejected
@@ -40,11 +40,6 @@ log = logging.getLogger(__name__)
 def tile_key(platform: str, key: SegmentKey, epoch: bytes) -> bytes:
     """The key of a tile's record."""
     return f"{platform}/{key[0]}/{key[1]}/{epoch.hex()}".encode()
-
-
-def received_key(platform: str, partition: int, epoch: bytes) -> bytes:
-    """The key of a record of how far a platform received a partition."""
-    return f"{platform}/{partition}/received/{epoch.hex()}".encode()
 
 
 class _Counted(NamedTuple):

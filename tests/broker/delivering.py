@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from confluent_kafka import Producer
 
 from hub import contracts
-from hub.contracts import decode
-from hub.core.model import Key, Platform, Received
+from hub.contracts import decode, says_received
+from hub.core.model import EventType, Key, Platform, Received
 from hub.core.roster_life import receipt_key_id
 from hub.local.children import Supervised
 from hub.sdk.http_client import token
-from tests.broker.scene import Scene, wait_until
-
-READY_S = 30.0
+from tests.broker.scene import DEADLINE_S, Scene, event, wait_until
 
 
 class Delivering:
@@ -37,7 +36,7 @@ class Delivering:
 
     def await_ready(self) -> None:
         """Wait until it serves."""
-        wait_until("delivery serves", lambda: self.ready_file.exists(), READY_S)
+        wait_until("delivery serves", self.ready_file.exists)
 
     @property
     def where(self) -> dict[str, Any]:
@@ -82,7 +81,7 @@ class Delivering:
         """How far the hub has a platform as received, out of its durable copy."""
         found: dict[int, int] = {}
         for record in self.scene.read(contracts.TILES):
-            if record.value is not None and b"/received/" in (record.key or b""):
+            if record.value is not None and says_received(record.key):
                 one = decode(record.value, Received)
                 if one.platform == platform:
                     found[one.partition] = max(one.through, found.get(one.partition, -1))
@@ -91,6 +90,18 @@ class Delivering:
     def full(self) -> dict[int, int]:
         """By partition, the last position of `releases`."""
         return {one: end - 1 for one, end in enumerate(self.scene.ends(contracts.RELEASES)) if end}
+
+
+def publish_past(scene: Scene, numbers: Mapping[int, Iterable[str]]) -> None:
+    """Publish a COOLING of each number, recorded at a time (UTC milliseconds), on a hub with a world's clock."""
+    producer = Producer({"bootstrap.servers": scene.hub.address.bootstrap_servers})
+    for at, those in numbers.items():
+        for number in those:
+            one = scene.event_message(event(number, EventType.COOLING, occurred_at=at))
+            place = {"key": one.key, "partition": one.partition, "timestamp": at}
+            producer.produce(one.topic, one.value, headers=list(one.headers), **place)
+    assert producer.flush(DEADLINE_S) == 0
+    scene.settle(contracts.EVENTS)
 
 
 @contextmanager

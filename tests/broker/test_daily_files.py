@@ -12,16 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 
 from hub import contracts
-from hub.core.model import DAY_MS, EventType, Outcome, Stage
+from hub.core.model import DAY_MS, Outcome, Stage
 from hub.errors import PlatformError
 from hub.sdk.http_client import HttpPlatform
 from tests.broker import scene as scenes
-from tests.broker.delivering import Delivering, delivering
+from tests.broker.delivering import Delivering, delivering, publish_past
 from tests.broker.readme_pages import block, filled, run
-from tests.broker.scene import DEADLINE_S, Scene, event, mobile_numbers, now_ms, wait_until
+from tests.broker.scene import DEADLINE_S, Scene, mobile_numbers, now_ms, wait_until
 
 pytestmark = pytest.mark.broker
 DAYS = (5, 4, 2)
@@ -35,15 +34,8 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A hub on a world's clock, with events of three days."""
     with scenes.running(tmp_path_factory.mktemp("hub"), clock="world") as scene:
         scene.put_operator("north", "+86135")
-        producer = Producer({"bootstrap.servers": scene.hub.address.bootstrap_servers})
-        for index, ago in enumerate(DAYS):
-            at = BEGUN_MS - ago * DAY_MS
-            for number in mobile_numbers(30, f"+86135{index}"):
-                one = scene.event_message(event(number, EventType.COOLING, occurred_at=at))
-                place = {"key": one.key, "partition": one.partition, "timestamp": at}
-                producer.produce(one.topic, one.value, headers=list(one.headers), **place)
-        assert producer.flush(DEADLINE_S) == 0
-        scene.settle(contracts.EVENTS)
+        past_days = {BEGUN_MS - ago * DAY_MS: mobile_numbers(30, f"+86135{index}") for index, ago in enumerate(DAYS)}
+        publish_past(scene, past_days)
         yield scene
 
 

@@ -167,17 +167,19 @@ def test_nothing_is_sent_before_its_receipts_would_count(scene: Scene, desk: Del
     wait_until("delivery knows it", lambda: "early" in {one["platform"] for one in desk.rows()})
     status = desk.status("early")
     assert (status["state"], status["behind"]) == (None, len(scene.notices()))
-    assert f"delivery/early/1: {desk.where['public_key']}" in status["todo"]
+    assert f"add-delivery-key early --public {desk.where['public_key']}" in status["todo"]
     assert receiver.requests == 0
     scene.put_platforms(whole)
     wait_until("every notice came", lambda: receiver.through() == desk.full())
     scene.put_platforms(whole._replace(state=PlatformState.LEFT))
     wait_until("it is left alone", lambda: desk.status("early")["todo"].startswith("Nothing is sent"))
-    before = receiver.requests
+    before, other = receiver.requests, Receiver(desk.where["public_key"])
+    scene.put_platforms(desk.platform("witness", f"webhook {other.url}"))
     scene.open_cases(mobile_numbers(2, "+861355"))
-    wait_until("others are told", lambda: desk.status("hooky")["behind"] >= 0 and desk.status("early")["behind"] >= 2)
+    wait_until("others are told", lambda: other.through() == desk.full() and desk.status("early")["behind"] >= 2)
     assert receiver.requests == before
-    receiver.close()
+    for one in (receiver, other):
+        one.close()
 
 
 def test_a_receiver_that_moves_is_told_on_from_where_it_was(scene: Scene, desk: Delivering) -> None:
@@ -268,13 +270,12 @@ def test_strangers_read_nothing(scene: Scene, desk: Delivering) -> None:
 
 
 def test_a_report_reaches_a_platform_without_kafka(scene: Scene, desk: Delivering) -> None:
-    """It finds the request in its inbox, with the hub's own signature, and its answer ends the dispute."""
+    """The request comes by webhook and lies in its inbox, with the hub's own signature; its answer ends the dispute."""
     receiver = Receiver(desk.where["public_key"])
     scene.put_platforms(desk.platform("clerk", f"webhook {receiver.url}"))
     (number,) = mobile_numbers(1, "+861359")
     where = scene.open_cases([number])[number]
     wait_until("every notice came", lambda: receiver.through() == desk.full())
-    receiver.close()
 
     def disputed() -> int:
         return dict(scene.final_coverage(["clerk"])["clerk"].gaps).get(GapClass.DISPUTED, 0)
@@ -285,6 +286,8 @@ def test_a_report_reaches_a_platform_without_kafka(scene: Scene, desk: Deliverin
         asyncio.run(send_report(told, scene.signer("north-1"), scene.hub.address))
         wait_until("it is a dispute", lambda: disputed() == 1)
         (asked,) = clerk.inbox()["messages"]
+        wait_until("it came by webhook", lambda: receiver.told == [asked])
+        assert [one["report_id"] for one in clerk.requests()] == [told.report_id.hex()]
         assert (asked["kind"], asked["message"]["report_id"]) == ("ReportRequest", told.report_id.hex())
         assert asked["message"]["subject"]["value"] == number
         stranger = HttpPlatform(desk.url, "clerk", scene.signer("clerk-2"), desk.where["public_key"])
@@ -294,3 +297,7 @@ def test_a_report_reaches_a_platform_without_kafka(scene: Scene, desk: Deliverin
         wait_until("it is over", lambda: disputed() == 0)
         wait_until("it is on record", lambda: clerk.inbox(1)["messages"] != [])
         assert clerk.inbox(1)["messages"][0]["kind"] == "AcceptedAnswer"
+        assert clerk.requests() == []
+        wait_until("that came too", lambda: receiver.told == clerk.inbox()["messages"])
+    assert receiver.through() == desk.full(), "what came of the inbox is no receipt of notices"
+    receiver.close()

@@ -39,10 +39,11 @@ from hub.core.model import (
 )
 from hub.errors import ContractError
 from hub.recount import recount
+from hub.registrar import registrar
 from hub.sdk.reports import send_report
 from hub.signing import read_seal, signature_is_by
 from tests.broker.killing import kill
-from tests.broker.scene import Message, Scene, now_ms, wait_until
+from tests.broker.scene import Message, Scene, now_ms, running, wait_until
 
 pytestmark = pytest.mark.broker
 
@@ -212,6 +213,25 @@ def command(*arguments: str) -> Any:
     done = CliRunner().invoke(app, [*arguments, "--json"])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
+
+
+def test_a_platform_that_says_nothing_is_silent_from_its_deadline_on(tmp_path: Path) -> None:
+    """Asked, it is awaited up to the last millisecond it has, then silent; on a world's clock, by the command."""
+    with running(tmp_path / "hub", clock="world") as world:
+        world.put_operator("north", "+86135")
+        world.put_platforms(world.platform("drive"))
+        number, servers = "+8613500001001", world.hub.address.bootstrap_servers
+        world.open_cases([number])
+        deadline_at = tell(world, report(number)).deadline_at
+
+        async def it_is(now_ms: int) -> None:
+            async with registrar(world.hub.address) as made:
+                await made.put_clock(now_ms)
+
+        for now_ms, word in ((deadline_at - 1, "awaited"), (deadline_at, "silent")):
+            asyncio.run(it_is(now_ms))
+            (row,) = command("reports", "--bootstrap-servers", servers)
+            assert (row["platform"], row["answer"]) == ("drive", word)
 
 
 @pytest.mark.usefixtures("drive")

@@ -55,7 +55,7 @@ from hub.core.standing import Standing
 from hub.settings import WorkerSettings
 from hub.web import shapes
 from hub.web.board.archive_rows import archive_rows
-from hub.web.board.blind_spots import blind_spots
+from hub.web.board.blind_spots import blind_spots, ranked
 from hub.web.board.board import Board
 from hub.web.board.effects import NoEffects
 from hub.web.board.following import LiveBoard
@@ -262,6 +262,20 @@ def test_a_number_in_a_name_nobody_knows_is_not_shown(number: str) -> None:
     ]
     (spot,) = [one for one in blind_spots(sight_of(*TOPICS.values(), told)).spots if one.reported == 2]
     assert spot.name.zh == spot.name.en == "某店 #"
+
+
+def test_a_platform_that_left_stays_a_blind_spot_while_it_has_gaps_or_reports() -> None:
+    """Leaving erases no gap; one that left with everything resolved, and of which nobody complains, is none."""
+    left = {name: known(name, PlatformState.LEFT, users_estimate=9_000) for name in ("gaps", "told", "clean")}
+    resolved: dict[str, Any] = {"in_force": 100, "resolved": 100, "gaps": ()}
+    shown = {name: covered(name, PlatformState.LEFT, **({} if name == "gaps" else resolved)) for name in left}
+    shown["panbox"] = covered("panbox")
+    platforms = {**left, "panbox": known("panbox", users_estimate=9_000)}
+    spots = {one.name: one for one in ranked(platforms, shown, {"told": 2})}
+    assert set(spots) == {"gaps", "told"}
+    assert spots["gaps"].high is not None
+    assert spots["gaps"].high <= 20, "at most what it never resolved"
+    assert spots["told"].low >= 2
 
 
 def test_an_operators_row_counts_distinct_messages_with_their_true_reasons() -> None:

@@ -17,28 +17,38 @@ from hub.web.board.sight import Sight
 from hub.web.shapes import BlindSpot, BlindSpots, Name
 from hub.web.tens import ten, tens
 
-NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT, PlatformState.LEFT}
+NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT}
 BOUND = {Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.FAILED, Outcome.REINSTATED}
 
 
 def ranked(
     platforms: Mapping[str, Platform], shown: Mapping[str, Coverage], reported: Mapping[str, int]
 ) -> list[blindspots.BlindSpot]:
-    """Unconnected platforms, and names nobody knows, the most stale bindings first.
+    """Unconnected platforms, and names nobody knows, the most stale bindings first. Leaving erases no gap: one that
+    left stays as long as it has gaps, or people report it.
 
     Args:
         reported: how many distinct numbers people reported, by platform id, or by the name of one nobody knows.
     """
     everywhere = max((one.in_force for one in shown.values()), default=0)
     unanswered = [
-        Unanswered(one.id, one.users_estimate, shown[one.id].in_force, reported.get(one.id, 0))
+        Unanswered(one.id, one.users_estimate, in_force, reported.get(one.id, 0))
         for one in platforms.values()
         if one.state not in NOT_UNCONNECTED and one.id in shown
+        if (in_force := _in_question(one, shown[one.id], reported.get(one.id, 0)))
+        or one.state is not PlatformState.LEFT
     ]
     unanswered += [
         Unanswered(other, None, everywhere, count) for other, count in reported.items() if other not in platforms
     ]
     return rank(unanswered, list(_answered(platforms, shown.values())))
+
+
+def _in_question(platform: Platform, coverage: Coverage, reported: int) -> int:
+    """The cases behind which a stale binding may be: of one that left, those it never resolved, or people report."""
+    if platform.state is not PlatformState.LEFT:
+        return coverage.in_force
+    return max(sum(one.pairs for one in coverage.gaps), reported)
 
 
 def _answered(platforms: Mapping[str, Platform], shown: Iterable[Coverage]) -> Iterable[Answered]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from pyroaring import BitMap
 
 from hub import contracts
-from hub.contracts import decode
+from hub.contracts import decode, says_received
 from hub.core.breaches import OperatorBook
 from hub.core.model import (
     DAY_MS,
@@ -47,9 +47,6 @@ from hub.core.standing import Behaviour
 from hub.errors import ContractError
 
 RECEIPTS_PREFIX = contracts.receipts_topic("")
-RECEIVED_KEY = b"/received/"
-"""In the key of a `tiles` record that says how far a platform received; the others are the worker's own."""
-
 DAYS_KEPT = 3
 """Days whose counts are kept: today's, and as many before it as a clock may be off."""
 
@@ -160,7 +157,7 @@ class Board:
         self._unanswered[one.platform][one.partition, one.segment] = unanswered
 
     def _received(self, record: Record) -> None:
-        if record.value is None or RECEIVED_KEY not in (record.key or b""):
+        if record.value is None or not says_received(record.key):
             return
         one: Tile | Received = decode(record.value, Tile, Received)
         self.moved_at[one.platform] = max(record.record_time, self.moved_at.get(one.platform, 0))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hub.archive.answers import CaseFacts, CaseHistory, Effects
 from hub.core.cases import Case
-from hub.core.model import DAY_MS, GapClass, Outcome, Platform, PlatformState, Source, Stage
+from hub.core.model import DAY_MS, GapClass, Outcome, Platform, PlatformState, Stage
 from hub.core.pairs import PairNow
 from hub.web import shapes
 from hub.web.board.platform_pages import guide, name
@@ -125,11 +125,3 @@ def _moments(history: CaseHistory, now_ms: int) -> list[shapes.Moment]:
         if one.outcome is not Outcome.NOT_BOUND
     ]
     return sorted(happened + effects, key=lambda one: one.at)
-
-
-def position_of(text: str) -> Source | None:
-    """A case's id, such as `7-120033`; None if it is none."""
-    first, _, second = text.partition("-")
-    if not (first.isdecimal() and second.isdecimal() and text.isascii() and len(first) <= 5 and len(second) <= 18):
-        return None
-    return Source(int(first), int(second))

@@ -24,7 +24,7 @@ from hub.web.access.auth import Caller
 from hub.web.access.who import STAFF
 from hub.web.parts import Parts
 from hub.web.routes import notices
-from hub.web.routes.case_pages import CLEARED, PENDING, REFUSED, case_page, facts_of, position_of, word_of
+from hub.web.routes.case_pages import CLEARED, PENDING, REFUSED, case_page, facts_of, word_of
 from hub.web.routes.routing import Asker, Routes
 from hub.web.standings.clearance_desk import policy_shape
 
@@ -72,7 +72,7 @@ def _add_cases(routes: Routes) -> None:
     @routes.get("/v1/cases/{case_id}", 404)
     async def case(case_id: CaseId, asker: Asker) -> shapes.Cases:
         """A case by its id: the position of its opening notice."""
-        position = position_of(case_id)
+        position = Source.read(case_id)
         found = None if position is None else await look_at(parts, position, asker)
         if found is None or not found.cases:
             todo = "Give the position of the case's opening notice; an operator sees its own cases."
