@@ -72,7 +72,7 @@ def eventful(ask: Callable[[str], Any], operators: list[str]) -> str | None:
     newest = list(dict.fromkeys(row["case"] for row in sorted(rows, key=lambda row: -row["at"])))[:CANDIDATES]
 
     def happened(case: str) -> tuple[int, int]:
-        page = ask(f"/v1/cases/{case}")
+        (page,) = ask(f"/v1/cases/{case}")["cases"]
         return len({(one["kind"], one["what"]) for one in page["moments"]}), len(page["moments"])
 
     return max(newest, key=happened, default=None)

@@ -180,11 +180,11 @@ def _add_cases(app: FastAPI, sim: Simulator) -> None:
         return shapes.Cases(as_of=sim.world.as_of(), lookup_id=f"l-{now_ms()}", cases=found)
 
     @app.get("/v1/cases/{case_id}")
-    def case(case_id: str, asker: Asker) -> shapes.CasePage:
+    def case(case_id: str, asker: Asker) -> shapes.Cases:
         if case_id != answers.CASE:
             raise _missing("CASE", "no such case")
-        page = seen.case(answers.case(sim.world), asker)
-        return shapes.CasePage(as_of=sim.world.as_of(), lookup_id=f"l-{now_ms()}", **dict(page))
+        found = [seen.case(answers.case(sim.world), asker)]
+        return shapes.Cases(as_of=sim.world.as_of(), lookup_id=f"l-{now_ms()}", cases=found)
 
 
 def _add_live(app: FastAPI, sim: Simulator) -> None:

@@ -28,8 +28,8 @@ def test_the_case_in_which_most_happened_is_pictured() -> None:
         "/v1/operators/a/breaches": {"breaches": [{"at": 1, "case": "1-1"}, {"at": 3, "case": None}]},
         "/v1/operators/b/breaches": {"breaches": [{"at": 2, "case": "2-2"}]},
         "/v1/operators/c/breaches": {"breaches": []},
-        "/v1/cases/1-1": {"moments": [{"kind": "event", "what": one} for one in ("COOLING", "RELEASED")]},
-        "/v1/cases/2-2": {"moments": [{"kind": "event", "what": "COOLING"}] * 3},
+        "/v1/cases/1-1": {"cases": [{"moments": [{"kind": "event", "what": one} for one in ("COOLING", "RELEASED")]}]},
+        "/v1/cases/2-2": {"cases": [{"moments": [{"kind": "event", "what": "COOLING"}] * 3}]},
     }
     assert eventful(pages.__getitem__, ["a", "b"]) == "1-1"
     assert eventful(pages.__getitem__, ["c"]) is None

@@ -43,9 +43,7 @@ async function load(ui, id) {
 async function answer(ui, ask, from) {
   ui.busy = true;
   try {
-    const found = await ask();
-    const one = found.cases ? found : { as_of: found.as_of, lookup_id: found.lookup_id, cases: [found] };
-    Object.assign(ui, { found: one, from, single: !found.cases, failed: null, at: performance.now() });
+    Object.assign(ui, { found: await ask(), from, failed: null, at: performance.now() });
   } catch (error) {
     ui.found = null;
     if (!(error instanceof api.Refused) || error.status === 401) throw error;
@@ -122,7 +120,7 @@ function results(ui, me, id) {
       ui.found.lookup_id && ` · ${t("case.lookup")} ${ui.found.lookup_id}`,
       id && [" · ", h("button", { class: "quiet", type: "button", "data-do": `again:${id}` }, t("case.again"))],
     ),
-    ui.found.cases.map((one, index) => caseSection(one, ui, ui.single ? "" : `cases.${index}.`, me)),
+    ui.found.cases.map((one, index) => caseSection(one, ui, `cases.${index}.`, me)),
   ];
 }
 
