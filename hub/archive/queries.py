@@ -116,6 +116,7 @@ class History:
         known = {"part": row.part, "log_offset": row.log_offset, "digests": digests}
         before = ask.one(sql.CASE_BEFORE, **known)
         times = {"since": row.opened_at, "until": row.moved_at, "noted_since": 0 if before is None else before.moved_at}
+        times["sent_since"] = min(row.published_at, row.opened_at) - DAY_MS
         happened = ask.all(sql.HAPPENED, **known, **times, most=HAPPENED_MAX)
         return CaseHistory(_facts(row), tuple(map(_happened, happened)), tuple(_effects(ask, row)))
 

@@ -16,10 +16,13 @@ CASE_BEFORE = text("""
 DECIDED = """
     SELECT decision, breaches FROM receipts r
     WHERE r.source_part = e.part AND r.source_offset = e.log_offset AND r.operator = e.operator
-      AND r.kind = 'receipt' AND r.record_time >= e.record_time - 86400000
+      AND r.kind = 'receipt' AND r.record_time >= e.record_time - 86400000 AND r.record_time >= {since}
     ORDER BY r.record_time, r.log_offset LIMIT 1
 """
-"""The first receipt of an event `e`; later ones repeat it. A day's grace between brokers' clocks."""
+"""The first receipt of an event `e`; later ones repeat it. A day's grace between brokers' clocks.
+
+`since`, here and below, bounds what is clear anyway: months before it are left out of a plan when it begins, and not
+touched one by one."""
 
 HAPPENED = text(f"""
     WITH noticed AS (
@@ -27,19 +30,19 @@ HAPPENED = text(f"""
         WHERE part = :part AND case_offset = :log_offset AND counts AND record_time BETWEEN :since AND :until
     ), people AS (
         SELECT DISTINCT ON (report_id) * FROM reported
-        WHERE case_part = :part AND case_offset = :log_offset AND what = 'report'
+        WHERE case_part = :part AND case_offset = :log_offset AND what = 'report' AND record_time >= :sent_since
         ORDER BY report_id, record_time, log_offset
     )
     SELECT e.record_time AS at, 1 AS rank, 'event' AS kind, e.type AS what, e.operator AS who,
            d.breaches AS breaches, e.part || '-' || e.log_offset AS source
     FROM events e
     JOIN noticed n ON n.source_part = e.part AND n.source_offset = e.log_offset
-    LEFT JOIN LATERAL ({DECIDED}) d ON true
-    WHERE e.number_key = ANY(:digests)
+    LEFT JOIN LATERAL ({DECIDED.format(since=":sent_since")}) d ON true
+    WHERE e.number_key = ANY(:digests) AND e.record_time BETWEEN :sent_since AND :until + 86400000
   UNION ALL
     SELECT e.record_time, 1, 'event', e.type, e.operator, d.breaches, e.part || '-' || e.log_offset
     FROM events e
-    JOIN LATERAL ({DECIDED}) d ON d.decision = 'NOTED'
+    JOIN LATERAL ({DECIDED.format(since=":noted_since - 86400000")}) d ON d.decision = 'NOTED'
     WHERE e.number_key = ANY(:digests) AND e.record_time BETWEEN :noted_since AND :since
   UNION ALL
     SELECT record_time, 2, 'notice', stage, operator, NULL, part || '-' || log_offset FROM noticed
@@ -50,7 +53,7 @@ HAPPENED = text(f"""
     SELECT DISTINCT ON (a.report_id) a.record_time, 4, 'answer', a.outcome, a.platform, NULL::text[],
            a.source_part || '-' || a.source_offset
     FROM reported a JOIN people USING (report_id)
-    WHERE a.what = 'answer'
+    WHERE a.what = 'answer' AND a.record_time >= :sent_since
     ORDER BY at, rank
     LIMIT :most
 """)

@@ -20,7 +20,7 @@ from pyroaring import BitMap
 from hub.core.coverage import EMPTY, Addition, SegmentTile
 from hub.core.figures import PlatformBook, SegmentKey
 from hub.core.gaps import Terms
-from hub.core.model import DAY_MS, HOUR_MS, Outcome
+from hub.core.model import DAY_MS, HOUR_MS, GapClass, Outcome
 from hub.core.universe import Universe, UniverseSegment
 
 EFFECTS = (Outcome.UNBOUND, Outcome.NOT_BOUND, Outcome.FROZEN, Outcome.DECLINED)
@@ -173,7 +173,7 @@ class Cohorts:
         kept = self._kept.setdefault(book.platform_id, {})
         if key not in kept or kept[key].mark != mark:
             pairs = book.pairs(universe, key, now_ms)
-            safe = pairs.resolved | (pairs.in_force & pairs.shown[Outcome.FROZEN])
+            safe = pairs.resolved | pairs.gaps[GapClass.FROZEN]  # as the overview has it: what is in dispute is not
             kept[key] = _KeptCells(
                 mark,
                 {

@@ -8,7 +8,7 @@ Every other notice is passed over, for the first counts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.core.model import Record
 from hub.recount.wire import Message, read
@@ -29,7 +29,10 @@ Position = tuple[int, int]
 
 @dataclass
 class CaseNow:
-    """A case: what its opener said, and the stage it has come to. `number` and `operator`: whose it is."""
+    """A case: what its opener said, and the stage it has come to. `number` and `operator`: whose it is.
+
+    `moves`: every stage it came to, with when the notice of that was published, the opener's first.
+    """
 
     position: Position
     published_at: int
@@ -37,6 +40,7 @@ class CaseNow:
     stage: str
     number: str
     operator: str
+    moves: list[tuple[str, int]] = field(default_factory=list)
 
 
 def fold(releases: Iterable[Record], until: Sequence[int]) -> dict[Position, CaseNow]:
@@ -63,6 +67,7 @@ def fold(releases: Iterable[Record], until: Sequence[int]) -> dict[Position, Cas
             cases[case.position] = last_case[notice["subject"]["value"]] = case
         elif notice["opened_at"] is not None and case is not None and _may_move(record, notice, case):
             case.stage = notice["stage"]
+            case.moves.append((notice["stage"], notice["published_at"]))
         else:
             continue
         last_source[record.partition] = notice["source"]["offset"]
@@ -76,7 +81,8 @@ def _may_open(notice: Message, last: CaseNow | None) -> bool:
 def _opened(record: Record, notice: Message) -> CaseNow:
     position = (record.partition, record.offset)
     times = (notice["published_at"], notice["reissue_not_before"])
-    return CaseNow(position, *times, notice["stage"], notice["subject"]["value"], notice["operator"])
+    moves = [(notice["stage"], notice["published_at"])]
+    return CaseNow(position, *times, notice["stage"], notice["subject"]["value"], notice["operator"], moves)
 
 
 def _may_move(record: Record, notice: Message, case: CaseNow) -> bool:

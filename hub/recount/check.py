@@ -10,7 +10,7 @@ from hub.core.model import AsOf, Record
 from hub.errors import HubError
 from hub.recount.acks import Heard, Hub, Refused, hear
 from hub.recount.cases import CaseNow, Position, fold
-from hub.recount.figures import Figures, figures_of
+from hub.recount.figures import DAY_MS, Figures, figures_of
 from hub.recount.wire import Message, read
 
 
@@ -82,14 +82,28 @@ class Truth:
         Raises:
             NoSuchRoster: nothing is left of the roster as it was.
         """
+        return self._figures(platform, as_of, self.cases(as_of))
+
+    def days(self, platform: str, as_of: AsOf) -> dict[int, Figures]:
+        """The same of the cases that opened on each UTC day, in days since 1970-01-01."""
+        opened: dict[int, list[CaseNow]] = {}
+        for case in self.cases(as_of):
+            opened.setdefault(case.published_at // DAY_MS, []).append(case)
+        return {day: self._figures(platform, as_of, cases) for day, cases in opened.items()}
+
+    def cases(self, as_of: AsOf) -> list[CaseNow]:
+        """Every case at that place in the logs."""
+        if self._folded[0] != as_of.releases:
+            self._folded = (as_of.releases, fold(self._logs.releases, as_of.releases))
+        return list(self._folded[1].values())
+
+    def _figures(self, platform: str, as_of: AsOf, cases: Sequence[CaseNow]) -> Figures:
         known = [one for offset, one in self._roster if one and one["id"] == platform and offset < as_of.platforms]
         if not known:
             raise NoSuchRoster(platform)
-        if self._folded[0] != as_of.releases:
-            self._folded = (as_of.releases, fold(self._logs.releases, as_of.releases))
         said, received = self.heard(platform, as_of.acks_partition, as_of.acks)
         reported = reported_at(self._logs.reported, platform, as_of.reported)
-        return figures_of(known[-1], self._folded[1].values(), said, received, reported, as_of.now_ms)
+        return figures_of(known[-1], cases, said, received, reported, as_of.now_ms)
 
     def heard(self, platform: str, partition: int, end: int) -> tuple[dict[Position, set[str]], dict[int, int]]:
         """What a platform said of which position, and how far it received, up to a place in its partition of acks."""

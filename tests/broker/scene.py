@@ -13,9 +13,9 @@ import sys
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -425,14 +425,15 @@ def running(data_dir: Path, **options: Any) -> Iterator[Scene]:
 
 
 class Feeder(threading.Thread):
-    """Sends messages at a steady pace beside the test, until they are all sent."""
+    """Sends messages at a steady pace beside the test, until they are all sent, or enough are."""
 
     def __init__(self, scene: Scene, messages: Iterable[Message], per_second: float) -> None:
         super().__init__(name="feeder", daemon=True)
         self.sent = 0
         self.failure: BaseException | None = None
         self._scene = scene
-        self._messages = deque(messages)
+        self._messages = iter(messages)
+        self._enough = threading.Event()
         self._per_second = per_second
         self.start()
 
@@ -440,14 +441,20 @@ class Feeder(threading.Thread):
         """Send what is due, look again."""
         began = time.monotonic()
         try:
-            while self._messages:
+            while not self._enough.is_set():
                 due = int((time.monotonic() - began) * self._per_second) - self.sent
-                batch = [self._messages.popleft() for _ in range(min(due, len(self._messages)))]
+                batch = list(islice(self._messages, due))
                 self._scene.send(batch)
                 self.sent += len(batch)
+                if len(batch) < due:
+                    return
                 time.sleep(POLL_S)
         except BaseException as error:  # noqa: BLE001  (told to the test by `done`)
             self.failure = error
+
+    def enough(self) -> None:
+        """Send no more: for messages without end."""
+        self._enough.set()
 
     def done(self) -> None:
         """Wait until everything is sent and lies in the logs."""

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub.core.model import Outcome
+from hub.core.model import DAY_MS, Outcome, Stage
 from hub.local.replay import Replay
 from hub.local.up import LocalHub
 from hub.local.worlds import make_world
 from hub.recount.check import Truth
 from hub.recount.reading import read_logs
+from hub.settings import WorkerSettings
 from hub.stream.log import read_hub_log, reader_settings
 from hub.web.board.blind_spots import blind_spots
 from hub.web.board.following import LiveBoard
 from hub.web.board.operator_pages import operators, pipeline
-from hub.web.board.platform_pages import overview, platform, platforms
+from hub.web.board.platform_pages import HEATMAP_DAYS_MAX, heatmap, overview, platform, platforms
 from hub.web.board.sight import Sight
 from hub.web.shapes import Pairs
+from hub.web.standings.effects import StandingEffects
+from hub.web.standings.standings import Standings, open_standings
 from tests.broker.scene import Scene, mobile_numbers
 
 pytestmark = pytest.mark.broker
@@ -33,10 +38,11 @@ MOMENTARY = {"as_of", "followers", "topics", "coverage_age_ms"}
 
 
 @asynccontextmanager
-async def live_board(servers: str) -> AsyncIterator[LiveBoard]:
-    """A board that has read everything there is."""
+async def live_board(servers: str, standings: Standings | None = None) -> AsyncIterator[LiveBoard]:
+    """A board that has read everything there is; with effects if somebody folds them."""
     settings = reader_settings(servers)
-    live = LiveBoard(settings, await read_hub_log(settings))
+    effects = None if standings is None else StandingEffects(standings)
+    live = LiveBoard(settings, await read_hub_log(settings), effects)
     await live.start()
     running = asyncio.create_task(live.run())
     try:
@@ -78,6 +84,59 @@ def of_truth(figures: Any) -> Pairs:
     )
 
 
+@asynccontextmanager
+async def standing(servers: str, folder: Path) -> AsyncIterator[Standings]:
+    """Standings that have folded everything there is."""
+    settings = WorkerSettings(servers, folder, "web-1")
+    async with open_standings(settings, await read_hub_log(settings)) as standings:
+        assert await standings.reach(CAUGHT_UP_S)
+        yield standings
+
+
+def day_of(name: str) -> int:
+    """An ISO date in days since 1970-01-01."""
+    return (date.fromisoformat(name) - date(1970, 1, 1)).days
+
+
+def cell_of_truth(figures: Any) -> tuple[Any, ...] | None:
+    """The recount's figures of one day's cases, as a cell of the heat map shows them."""
+    if figures is None or not figures["in_force"]:
+        return None
+    pairs = of_truth(figures)
+    return pairs.in_force, pairs.resolved, pairs.takeover_safe, pairs.outcomes
+
+
+def check_days(sight: Sight, truth: Truth) -> None:
+    """Every cell of the heat map, cases by stage and the notices of today are what the recount says."""
+    shown = heatmap(sight, HEATMAP_DAYS_MAX)
+    filled = 0
+    for row in shown.rows:
+        days = truth.days(row.id, sight.board.coverage[row.id].as_of)
+        for name, cell in zip(shown.days, row.cells, strict=True):
+            told = None if cell is None else (cell.in_force, cell.resolved, cell.takeover_safe, cell.outcomes)
+            assert told == cell_of_truth(days.get(day_of(name))), (row.id, name)
+            filled += cell is not None
+    assert filled > len(shown.rows)
+    cases = truth.cases(next(iter(sight.board.coverage.values())).as_of)
+    page = overview(sight)
+    assert page.cases == Counter(Stage(one.stage) for one in cases)
+    today = sight.now_ms // DAY_MS
+    moves = Counter(stage for one in cases for stage, at in one.moves if at // DAY_MS == today)
+    assert page.today.opened == sum(one.published_at // DAY_MS == today for one in cases)
+    assert (page.today.scheduled, page.today.released) == (moves["SCHEDULED"], moves["RELEASED"])
+    assert page.today.undone == moves["RESTORED"] + moves["WITHDRAWN"]
+
+
+def check_blind_spots(sight: Sight, truth: Truth) -> None:
+    """What connecting a platform would close, and what is exposed behind it, is what the recount says."""
+    spots = {one.id: (one.would_close, one.exposed, one.incident) for one in blind_spots(sight).spots if one.id}
+    assert spots
+    for platform_id, shown in spots.items():
+        figures = truth.figures(platform_id, sight.board.coverage[platform_id].as_of)
+        told = (figures["gaps"].get("NOT_CONNECTED", 0), figures["exposed"], figures["incident"])
+        assert shown == told, platform_id
+
+
 async def test_every_figure_is_the_recounts_and_a_second_board_shows_the_same(tmp_path: Path) -> None:
     """On a finished world platforms and overview equal other code's figures, and a restart changes no page."""
     make_world(tmp_path / "world", seed=5, cases=300)
@@ -112,6 +171,9 @@ async def test_every_figure_is_the_recounts_and_a_second_board_shows_the_same(tm
             seen.append(pages(sight))
         async with live_board(servers) as second:
             seen.append(pages(second.sight()))
+        async with standing(servers, tmp_path / "web") as standings, live_board(servers, standings) as third:
+            check_days(third.sight(), truth)
+            check_blind_spots(third.sight(), truth)
 
     replay = Replay(tmp_path / "world", tmp_path / "run", recount=True, at_end=look)
     await replay.run()

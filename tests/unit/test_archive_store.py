@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
+from hub.archive import sql
 from hub.archive.database import drift, migrate, open_engine
 from hub.archive.keys import Keyring, new_key
 from hub.archive.queries import History
@@ -16,6 +17,7 @@ from hub.archive.rebuild import take_over
 from hub.archive.settings import SCHEMA
 from hub.archive.store import Kept, Moved, Store
 from hub.core.model import (
+    DAY_MS,
     AcceptedReport,
     Breach,
     ClearanceAnswer,
@@ -154,6 +156,21 @@ def test_a_case_that_is_not_wanted_costs_what_no_case_costs(town: Town) -> None:
         event.remove(Engine, "before_cursor_execute", note)
     assert 0 < none == foreign < own
     history.close()
+
+
+def test_what_platforms_said_of_a_case_is_read_out_of_one_index(town: Town) -> None:
+    """Its rows lie a page each, as acks came; PostgreSQL reads none of them, and no month before the case."""
+    town.put("acks", b"junk", record_time=AT_MS - 400 * DAY_MS)
+    opened = town.happens(NUMBER, EventType.COOLING)
+    town.says("bank", Outcome.FROZEN, opened)
+    town.keep()
+    asked = {"part": opened.partition, "block": 0, "log_offset": opened.offset, "since": AT_MS}
+    with town.engine.connect() as connection:
+        connection.execute(text("SET enable_seqscan = off"))
+        connection.execute(text("SET enable_bitmapscan = off"))
+        plan = "\n".join(connection.execute(text(f"EXPLAIN {sql.EFFECTS.text}"), asked).scalars())
+    assert "Index Only Scan using effects_y2026m11" in plan
+    assert "effects_y2025m10" not in plan
 
 
 def test_a_number_that_comes_back_again_has_its_cases_newest_first(town: Town) -> None:

@@ -105,6 +105,6 @@ def test_the_archives_commands_speak_for_themselves(tmp_path: Path) -> None:
     assert Path(keys).stat().st_mode & 0o777 == 0o600
     with EmbeddedPostgres(tmp_path / "pg") as server:
         done = runner.invoke(app, ["archive", "migrate", "--dsn", server.dsn()])
-        assert "archive is at revision 0001" in done.output
+        assert "archive is at revision 0002" in done.output
         shown = runner.invoke(app, ["archive", "status", "--dsn", server.dsn(), "--key-file", keys, "--json"])
         assert (shown.exit_code, shown.output.strip()) == (0, "[]")

@@ -126,6 +126,8 @@ def test_cohorts_kept_are_cohorts_counted_anew(
     pairs = book.pairs(universe, (2, 1), NOW_MS)
     assert sum(one.in_force for one in found) == len(pairs.in_force)
     assert sum(one.resolved for one in found) == len(pairs.resolved)
+    frozen = pairs.gaps.get(GapClass.FROZEN, ())
+    assert sum(one.takeover_safe for one in found) == len(pairs.resolved) + len(frozen), "as the overview adds it"
     assert sum((one.outcomes for one in found), Counter()) == {
         one: len(bits) for one, bits in pairs.shown.items() if bits
     }
