@@ -13,11 +13,15 @@ from typing import NamedTuple
 import pytest
 from confluent_kafka import Producer
 
+from hub.cli.platform import read_file
 from hub.contracts import RELEASES, encode
 from hub.core.model import Action, Outcome, Source, Stage
+from hub.errors import PlatformError
 from hub.local.children import Child
 from hub.local.kafka import EmbeddedKafka
+from hub.platform.login import login_check_of
 from hub.platform.metrics import METRICS
+from hub.sdk.login.check import LoginCheckSettings, Reason
 from tests.broker.adapter_scene import PARTITIONS, InDatabase, Row, Wires, start, write_config
 from tests.broker.scene import wait_until
 from tests.unit.acting_scene import NEW, NUMBER, OLD, OTHER, Log, openers, said_in
@@ -102,6 +106,27 @@ async def test_a_config_file_is_all_it_takes(scene: Scene) -> None:
     assert all(number[-8:] not in scene.words() for number in (NUMBER, OTHER))
 
 
+async def test_the_records_key_may_lie_elsewhere(scene: Scene) -> None:
+    """With `index_key` the record is in the key of that file: the login check of the file reads it, another cannot."""
+    (scene.folder / "record.key").write_bytes(b"32 bytes that are not in the db.")
+    config = scene.config("metrics_port: 0\nlogin_check: {served: all}\n")
+    with_key = config.read_text().replace("    table: users", "    index_key: {file: record.key}\n    table: users")
+    config.write_text(with_key)
+    child = start(config)
+    wait_until("everything is handled", lambda: child.ended.is_set() or done(scene))
+    assert child.end(signal.SIGTERM, END_S)
+    assert child.process.returncode == 0, scene.words()
+    check = login_check_of(read_file(config), LoginCheckSettings())
+    assert check.is_recycled(NUMBER, OLD).reason is Reason.GIVEN_UP
+    code, words = _check(scene, config)
+    assert code == 0, words
+    config.write_text(with_key.replace("    index_key: {file: record.key}\n", ""))
+    with pytest.raises(PlatformError, match="another key"):
+        login_check_of(read_file(config), LoginCheckSettings()).is_recycled(NUMBER, OLD)
+    code, words = _check(scene, config)
+    assert (code, "another key" in words) == (1, True)
+
+
 async def test_a_restart_goes_on_where_the_store_is(scene: Scene) -> None:
     """A second run handles only what came since the first."""
     for stage in (None, Stage.SCHEDULED):
@@ -156,6 +181,7 @@ async def test_a_check_counts_what_would_match_and_changes_nothing(scene: Scene)
     before = scene.platform.look()
     code, words = _check(scene, scene.config())
     assert code == 0, words
+    assert "care   login_check.served is not said" in words
     assert "3 notices, 1 frozen, 1 unbound" in words
     assert "column phone has an index" in words
     assert "3 notices in 3 partitions" in words

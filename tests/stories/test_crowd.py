@@ -13,7 +13,7 @@ import pytest
 from hub import contracts
 from hub.core.model import Outcome
 from hub.sdk.adapter.settings import Listening, always_act
-from hub.sdk.login.check import LoginCheck
+from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
 from tests.broker import scene as scenes
 from tests.broker.scene import Scene, mobile_numbers, now_ms, say
 from tests.stories.app import DriveApp, serving
@@ -54,7 +54,7 @@ def test_each_of_the_two_keeps_strangers_out_by_itself(tmp_path: Path, alone: st
     world = fates(FEW, random.Random(SEED), mobile_numbers(FEW * 2).__getitem__)
     engine = open_database(f"sqlite:///{tmp_path / 'drive.db'}")
     checked = alone == "the login check"
-    app = DriveApp(engine, Post(), LoginCheck(engine).check if checked else None)
+    app = DriveApp(engine, Post(), LoginCheck(engine, LoginCheckSettings(served=EVERYBODY)).check if checked else None)
     app.add_accounts(accounts(world, now_ms()))
     with scenes.running(tmp_path / "hub") as scene:
         scene.put_operator("north", "+86135")
@@ -97,7 +97,7 @@ def _without(folder: Path, world: list[Fate]) -> Tally:
 def _with_hub(scene: Scene, folder: Path, world: list[Fate]) -> tuple[Tally, float]:
     """The crowd after everything the operator had to say went through the hub and the adapter acted on it."""
     engine = open_database(f"sqlite:///{folder / 'with.db'}")
-    app = DriveApp(engine, Post(), LoginCheck(engine).check)
+    app = DriveApp(engine, Post(), LoginCheck(engine, LoginCheckSettings(served=EVERYBODY)).check)
     at = now_ms()
     app.add_accounts(accounts(world, at))
     began = time.monotonic()

@@ -32,7 +32,7 @@ from hub.core.model import (
 )
 from hub.sdk.adapter.adapter import PlatformAdapter
 from hub.sdk.adapter.settings import AdapterSettings
-from hub.sdk.login.check import LoginCheck
+from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
 from hub.sdk.reports import send_report
 from hub.sdk.stores import SqlStore
 from tests.broker import scene as scenes
@@ -96,7 +96,7 @@ class AppInTown:
     def _join(self, stack: ExitStack) -> None:
         store = SqlStore(self.engine, LAYOUT)
         stack.callback(Beside(self._town.scene, self.id, store).stop)
-        check = LoginCheck(self.engine)
+        check = LoginCheck(self.engine, LoginCheckSettings(served=EVERYBODY))
         wait_until(f"{self.id} has heard everything", lambda: check.evidence().caught_up_at is not None, EFFECT_S)
 
         self.drive.check = check.check

@@ -51,6 +51,7 @@ store:
     unbound_value: "none-{account_id}"
     also_clear: [sealed]
     own_tables_prefix: hub_
+    index_key: {file: record.key}
     do:
       freeze: {set: {status: 7}}
       unbind: {call: "CALL forget(:account_id)"}
@@ -58,6 +59,7 @@ actions: {FROZEN: [LOGIN_OFF, RECOVERY_OFF], UNBOUND: LOGIN_OFF}
 fuse_unbinds_per_day: false
 dry_run: true
 metrics_port: 0
+login_check: {served: {"+86134": 2026-01-01T00:00:00Z, "+86": 2026-02-01T08:00:00+08:00}}
 """
 
 
@@ -67,6 +69,7 @@ def test_the_smallest_file_is_enough() -> None:
     assert (config.key_file, config.partitions) == (Path("/etc/hub/panbox.pem"), 12)
     assert (config.settings.fuse_unbinds_per_day, config.settings.dry_run, config.metrics_port) == (1_000, False, None)
     assert isinstance(config.store, SqlConfig)
+    assert (config.served, config.store.index_key) == (None, None)
     assert config.store.columns == {"account_id": "id", "number": "phone", "bound_at": None, "frozen": None}
     assert str(engine_of(config.store).url) == "sqlite:////etc/hub/app.sqlite"
 
@@ -80,6 +83,8 @@ def test_every_field_has_its_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (store.bound_at_unit_ms, store.zone, store.frozen_value) == (1, ZoneInfo("Asia/Shanghai"), "L")
     assert (store.unbound_value, store.also_clear, store.prefix) == ("none-{account_id}", ("sealed",), "hub_")
     assert store.sets == {Deed.FREEZE: {"status": 7}, Deed.UNBIND: {}}
+    assert store.index_key == Path("record.key")
+    assert config.served == {"+86134": 1_767_225_600_000, "+86": 1_769_904_000_000}
     assert store.calls == {Deed.UNBIND: "CALL forget(:account_id)"}
     both = (Action.LOGIN_OFF, Action.RECOVERY_OFF)
     assert settings.actions == {Outcome.FROZEN: both, Outcome.UNBOUND: both[:1]}
@@ -120,6 +125,10 @@ def test_a_service_in_place_of_a_table(tmp_path: Path) -> None:
         (("table: users", "table: users\n    bound_at: {zone: Mars}"), "zone is no time zone"),
         (("sqlite:///app.sqlite", "{env: A, file: b}"), "says not where to look"),
         (("table: users", "table: users\n    do: {reinstate: {set: {a: 1}}}"), "is not to be chosen"),
+        (("store:", "login_check: {served: some}\nstore:"), "login_check.served says not whose numbers"),
+        (("store:", "login_check: {served: {86134: 2026-01-01T00:00:00Z}}\nstore:"), "belongs to no prefix of numbers"),
+        (("store:", "login_check: {served: {'+86': 2026-01-01}}\nstore:"), "is no time with a zone"),
+        (("table: users", "table: users\n    index_key: {path: k}"), "store.sql.index_key has no file"),
         ((SMALLEST, "- a list"), "holds no fields"),
     ],
 )
