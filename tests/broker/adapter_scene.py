@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A platform's database at one moment: accounts, how far the log was handled, every deed that was done."""
+    """A platform at one moment: accounts, how far the log was handled, every deed as often as it was asked for."""
 
     accounts: dict[str, Row]
     places: dict[int, int]
@@ -102,7 +102,7 @@ class InDatabase:
             connection.execute(text("INSERT INTO users VALUES (:id, :phone, :at, 0)"), rows)
 
     def look(self) -> Look:
-        level = "REPEATABLE READ" if self._engine.dialect.name == "postgresql" else "SERIALIZABLE"
+        level = "SERIALIZABLE" if self._engine.dialect.name == "sqlite" else "REPEATABLE READ"
         with self._engine.connect().execution_options(isolation_level=level) as connection:
             made = self._engine.dialect.has_table(connection, "unbind_hub_progress")
             users = connection.execute(text("SELECT id, phone, frozen FROM users")).all()
@@ -144,7 +144,7 @@ class BehindService:
                 if engine.dialect.has_table(connection, "unbind_hub_progress"):
                     found = connection.execute(text("SELECT * FROM unbind_hub_progress")).all()
                     places = {row.partition: row.next_offset for row in found}
-        deeds = [(key.split("/")[1], key.split("/")[2], key.split("/")[0]) for key in list(service.done)]
+        deeds = [(key.split("/")[1], key.split("/")[2], key.split("/")[0]) for key in list(service.asked)]
         return Look({name: Row(one.number, one.frozen) for name, one in list(service.accounts.items())}, places, deeds)
 
     def close(self) -> None:
@@ -154,6 +154,7 @@ class BehindService:
 PLATFORMS: dict[str, Callable[[Path], Platform]] = {
     "sqlite": lambda folder: InDatabase(f"sqlite:///{folder / 'app.db'}"),
     "postgres": lambda folder: InDatabase(databases.postgres_url()),  # noqa: ARG005 - one of several makers
+    "mariadb": lambda folder: InDatabase(databases.mariadb_url()),  # noqa: ARG005 - one of several makers
     "http": BehindService,
 }
 

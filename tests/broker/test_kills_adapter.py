@@ -13,6 +13,7 @@ import pytest
 
 from hub.local.kafka import EmbeddedKafka
 from tests.broker.adapter_scene import (
+    BATCH_MAX,
     PLATFORMS,
     Platform,
     Twin,
@@ -48,6 +49,7 @@ class Trial:
         self.log = log
         self.twin = twin
         self.config = config
+        self.kills = 0
         self.ends = Counter(one.position.partition for one in log.notices)
 
     def kill_once(self, rng: random.Random) -> None:
@@ -59,6 +61,7 @@ class Trial:
         random_delay(rng, WORK_S)
         assert not child.ended.is_set(), self._words()
         child.end(signal.SIGKILL, KILL_S)
+        self.kills += 1
         self.compare()
 
     def compare(self) -> None:
@@ -84,8 +87,9 @@ class Trial:
         look = self.platform.look()
         assert look.accounts == self.twin.go_to(self.ends)
         assert said_in(asyncio.run(self.wires.acks()), openers(self.log)) == self.twin.said
-        twice = {deed: count for deed, count in Counter(look.deeds).items() if count > 1}
-        assert twice == {}
+        # In one database nothing is done again. A service is asked again for the batch a kill left undone, no more.
+        again = len(look.deeds) - len(set(look.deeds))
+        assert again <= (0 if self.platform.exact else self.kills * BATCH_MAX)
 
     def _is_done(self) -> bool:
         if self.platform.look().places != self.ends:

@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 from sqlalchemy import create_engine
 from typer.testing import CliRunner
 
@@ -38,6 +37,7 @@ from hub.sdk.stores import SqlStore
 from tests.broker import scene as scenes
 from tests.broker.scene import Scene, event, now_ms, wait_until
 from tests.stories.app import LAYOUT, DriveApp, serving
+from tests.stories.browser import Browser
 from tests.stories.people import Person
 from tests.stories.post import Post
 
@@ -89,7 +89,7 @@ class AppInTown:
         self.engine = create_engine(f"sqlite:///{folder / platform.id}.db", connect_args={"timeout": 30})
         self.drive = DriveApp(self.engine, town.post)
         self._town = town
-        self._http = stack.enter_context(httpx.Client(base_url=stack.enter_context(serving(self.drive.web))))
+        self._http = stack.enter_context(Browser(stack.enter_context(serving(self.drive.web))))
         if platform.state is PlatformState.CONNECTED:
             self._join(stack)
 
