@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.core.model import Action, Outcome
+from hub.core.model import Action, Outcome, Stage
 from hub.sdk.adapter.settings import AdapterSettings
 from hub.sdk.config_nodes import Node
 from hub.sdk.login.words import EVERYBODY
@@ -19,6 +19,7 @@ def settings_in(root: Node) -> AdapterSettings:
         fuse_unbinds_per_day=root.get("fuse_unbinds_per_day", _fuse, usual.fuse_unbinds_per_day),
         unreadable_share_max=root.get("unreadable_share_max", Node.share, usual.unreadable_share_max),
         dry_run=root.get("dry_run", Node.truth, False),
+        freeze_at=root.get("stages", _freeze_at, usual.freeze_at),
         actions=root.get("actions", _actions, {}),
     )
 
@@ -32,6 +33,19 @@ def _actions(node: Node) -> dict[Outcome, tuple[Action, ...]]:
     return {
         Outcome(name): tuple(item.one_of(Action) for item in one.items()) for name, one in node.mapping(known).items()
     }
+
+
+FREEZE, UNBIND = "freeze", "unbind"
+UNBINDING = (Stage.SCHEDULED, Stage.RELEASED, Stage.REASSIGNED)
+"""The stages at which a platform may choose."""
+
+
+def _freeze_at(node: Node) -> frozenset[Stage]:
+    chosen = {Stage(name): one for name, one in node.mapping(UNBINDING).items()}
+    for one in chosen.values():
+        if one.text() not in (FREEZE, UNBIND):
+            raise one.wrong("is no choice", f"Write {FREEZE}, or {UNBIND} as by default.")
+    return frozenset(stage for stage, one in chosen.items() if one.text() == FREEZE)
 
 
 def served_in(node: Node) -> dict[str, int] | None:

@@ -44,6 +44,9 @@ from tests.stories.post import Post
 EFFECT_S = 30.0
 """A story waits no longer for what it tells of."""
 
+COMMAND_POLL_S = 0.5
+"""Between two looks of a whole command, which takes that long itself."""
+
 YEAR_MS = 365 * DAY_MS
 HEARTBEAT_S = 0.2
 
@@ -216,7 +219,7 @@ class Town:
             rows.update(self.case(number))
             return all(rows[platform]["answer"] == answer for platform, answer in expected.items())
 
-        wait_until(f"the answers are {expected}", answered, EFFECT_S)
+        wait_until(f"the answers are {expected}", answered, EFFECT_S, COMMAND_POLL_S)
         return rows
 
 
