@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import tempfile
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -354,6 +356,27 @@ def test_a_dry_run_from_anywhere_counts_what_a_run_does(
     batches = [rest[start : start + size] for start in range(0, len(rest), size)]
     counted = [carry_out(dry, batch, Rules(by_ending)).counts for batch in batches]
     assert [carry_out(store, batch, Rules(by_ending)).counts for batch in batches] == counted
+
+
+def test_a_dry_run_takes_no_more_memory_for_a_longer_log() -> None:
+    """Two thousand accounts frozen and unbound by a dry run, in batches: its memory stays as after the first."""
+    numbers = [f"+86138{one:08d}" for one in range(2_000)]
+    dry = DryRun(MemoryStore((f"account {one}", one, OLD) for one in numbers))
+    taken = []
+    tracemalloc.start()
+    try:
+        for place in range(0, len(numbers), 200):
+            log = Log()
+            for number in numbers[place : place + 200]:
+                position = log.add(Stage.COOLING, number=number, partition=place)
+                log.add(Stage.SCHEDULED, position.offset, number, place)
+            assert hear(dry, log).counts.unbound == 200
+            del log
+            gc.collect()
+            taken.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert taken[-1] - taken[0] < 400_000
 
 
 # ---- What only a database can get wrong ----
