@@ -53,13 +53,17 @@ class Look(NamedTuple):
     deeds: Deeds
 
 
-class Platform(Protocol):
+class HasStore(Protocol):
+    """What a `platform.yaml` can be written about."""
+
+    def store_yaml(self) -> str: ...
+
+
+class Platform(HasStore, Protocol):
     """A platform's accounts behind one kind of store."""
 
     exact: bool
     """Whether accounts and records are one database, and so agree at every moment."""
-
-    def store_yaml(self) -> str: ...
 
     def fill(self, accounts: Mapping[str, tuple[str, int | None]]) -> None: ...
 
@@ -247,7 +251,7 @@ def through(acks: list[Acknowledgement]) -> dict[int, int]:
     return found
 
 
-def write_config(folder: Path, servers: str, platform: Platform, extra: str = "", batch_max: int = BATCH_MAX) -> Path:
+def write_config(folder: Path, servers: str, platform: HasStore, extra: str = "", batch_max: int = BATCH_MAX) -> Path:
     """The platform's file and key."""
     if not (folder / "shop.pem").exists():
         Signer.generate("shop-1", HUB_ID).save(folder / "shop.pem")
