@@ -34,7 +34,9 @@ class ServiceAccount:
 
 @dataclass
 class Service:
-    """The accounts, what was done, and faults to be had: `down` calls fail, `refuses` answers for single accounts.
+    """The accounts, what was asked and what was done, and faults to be had.
+
+    `down`: calls that fail. `refuses`: answers for single accounts.
 
     `dies_after`: how many deeds are still done before the next is done and the answer lost, with a status of 500.
     """
@@ -42,6 +44,7 @@ class Service:
     accounts: dict[str, ServiceAccount] = field(default_factory=dict)
     done: dict[str, str] = field(default_factory=dict)
     deeds: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     down: int = 0
     refuses: dict[str, str] = field(default_factory=dict)
     dies_after: int | None = None
@@ -60,6 +63,7 @@ class Service:
         return {"answers": [{"key": one["key"], "done": self._once(one)} for one in asked["asks"]]}
 
     def _once(self, ask: dict[str, Any]) -> str:
+        self.asked.append(ask["key"])
         if ask["key"] not in self.done:
             said = self.refuses.get(ask["account_id"], "DONE")
             if said != "DONE":

@@ -173,8 +173,10 @@ def init(
     platform_id: Annotated[str | None, typer.Option("--platform", help="Its id on the roster.")] = None,
     name_zh: Annotated[str | None, typer.Option(help="Its name in Chinese.")] = None,
     name_en: Annotated[str | None, typer.Option(help="Its name in English.")] = None,
-    sector: Annotated[str, typer.Option(help="Such as drive, payment, social.")] = "other",
-    tier: Annotated[int, typer.Option(min=1, max=3, help="1: payment, bank, drive, mail, lending. 3: other.")] = 3,
+    sector: Annotated[str | None, typer.Option(help="Such as bank, payment, drive, social; or other.")] = None,
+    tier: Annotated[str | None, typer.Option(help="1: answers in 24 h, 2: in 3 days, 3: in 7.")] = None,
+    users: Annotated[str | None, typer.Option(help="About how many users it has.")] = None,
+    stops: Annotated[str | None, typer.Option(help="What the app itself stops, such as LOGIN_OFF.")] = None,
     bootstrap_servers: Annotated[str, typer.Option(help="The hub's Kafka, host:port,…")] = "127.0.0.1:9092",
     hub_id: Annotated[str, typer.Option(help="The hub's id.")] = "local-hub",
     partitions: Annotated[int, typer.Option(min=1, help="Of the hub's releases.")] = 12,
@@ -190,7 +192,7 @@ def init(
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
 ) -> None:
     """Write platform.yaml and a key pair, and print the record to hand over to the registrar."""
-    from hub.platform.joining import Answers
+    from hub.platform.joining import Answers, stops_in, usual_tier, whole
 
     asking = _Asking(off=yes)
     who = asking("Its id on the roster", platform_id, None)
@@ -198,8 +200,9 @@ def init(
         platform=who,
         name_zh=asking("Its name in Chinese", name_zh, who),
         name_en=asking("Its name in English", name_en, who),
-        sector=sector,
-        tier=tier,
+        sector=(what := asking("Its sector, such as bank, payment, drive, mail, social; or other", sector, None)),
+        tier=whole(asking("Its tier; it answers in 24 h (1), 3 days (2), 7 (3)", tier, usual_tier(what)), 3) or 3,
+        users_estimate=whole(asking("About how many users it has (empty: not said)", users, ""), 10**10),
         bootstrap_servers=asking("The hub's Kafka", None, bootstrap_servers),
         hub_id=asking("The hub's id", None, hub_id),
         partitions=partitions,
@@ -211,6 +214,7 @@ def init(
         bound_at=asking("Its column of when the number was bound (empty: none)", None, bound_at) or None,
         frozen=asking("Its column that keeps an account from login (empty: none)", None, frozen) or None,
         region=asking("The region of the numbers", None, region),
+        stops=stops_in(asking("What the app itself stops for such an account (empty: nothing said)", stops, "")),
         contact=contact,
     )
     _write(answers, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +11,13 @@ import typer
 from hub.errors import PlatformError
 
 if TYPE_CHECKING:
-    from hub.sdk.login.check import LoginCheck
+    from hub.sdk.login.check import LoginCheck, LoginCheckSettings
 
 CONNECTIONS = 16
+NOBODY = (
+    "No operator is said to tell the hub: every number that was not given up is unknown.\n"
+    "Say whose numbers are, with login_check.served in the file or --served."
+)
 
 
 def check_server(
@@ -23,7 +28,11 @@ def check_server(
     ] = None,
     prefix: Annotated[str, typer.Option(help="Of the adapter's tables, with --database-url.")] = "unbind_hub_",
     region: Annotated[str | None, typer.Option(help="Read numbers as people of it write them, such as CN.")] = None,
-    index_key_file: Annotated[Path | None, typer.Option(help="The record's key, if kept outside the database.")] = None,
+    served: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose operators tell the hub: +86134=2026-01-01T00:00:00Z, as often as needed; or all."),
+    ] = None,
+    index_key_file: Annotated[Path | None, typer.Option(help="The record's key, with --database-url.")] = None,
     host: Annotated[str, typer.Option(help="Where to listen; there are no tokens, so keep it on the machine.")] = (
         "127.0.0.1"
     ),
@@ -33,30 +42,56 @@ def check_server(
 ) -> None:
     """Answer POST /v1/check on this machine until Ctrl-C; OpenAPI at /openapi.json."""
     from hub.platform.sidecar import serve
+    from hub.sdk.login.check import LoginCheckSettings
+    from hub.sdk.numbering import usual_forms
 
     if (config is None) == (database_url is None):
         raise PlatformError("it is not said where the record is", todo="Give --config or --database-url, not both.")
+    form = None if region is None else usual_forms(region)
+    settings = LoginCheckSettings(form=form, behind_max_s=behind_max_s, served=_served(served or ()))
     if config is not None:
-        check = _of_config(config, behind_max_s)
+        check = _of_config(config, settings)
     else:
-        check = _of_database(str(database_url), prefix, region, index_key_file, behind_max_s)
+        check = _of_database(str(database_url), prefix, index_key_file, settings)
+    if not check.settings.served:
+        typer.echo(NOBODY, err=True)
     typer.echo(f"login check on http://{host}:{port}; Ctrl-C ends it.")
     serve(check, host, port, zone=zone)
 
 
-def _of_config(file: Path, behind_max_s: float) -> LoginCheck:
+def _served(given: Sequence[str]) -> dict[str, int]:
+    from hub.sdk.config_settings import ALL, is_prefix
+    from hub.sdk.login.check import EVERYBODY
+    from hub.sdk.times import time_ms
+
+    if list(given) == [ALL]:
+        return dict(EVERYBODY)
+    served: dict[str, int] = {}
+    for prefix, _, since in (one.partition("=") for one in given):
+        try:
+            served[prefix] = time_ms(since)
+        except ValueError:
+            since = ""
+        if not since or not is_prefix(prefix):
+            raise PlatformError(
+                "--served says not whose numbers, since when", todo="Write +86134=2026-01-01T00:00:00Z, or all alone."
+            )
+    return served
+
+
+def _of_config(file: Path, settings: LoginCheckSettings) -> LoginCheck:
     from hub.cli.platform import read_file
     from hub.platform.login import login_check_of
 
-    return login_check_of(read_file(file), behind_max_s)
+    return login_check_of(read_file(file), settings)
 
 
-def _of_database(url: str, prefix: str, region: str | None, key: Path | None, behind_max_s: float) -> LoginCheck:
+def _of_database(url: str, prefix: str, key: Path | None, settings: LoginCheckSettings) -> LoginCheck:
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError
 
-    from hub.sdk.login.check import LoginCheck, LoginCheckSettings
-    from hub.sdk.numbering import usual_forms
+    from hub.platform.assembly import key_in
+    from hub.sdk.login.check import LoginCheck
 
     try:
         engine = create_engine(url, pool_size=CONNECTIONS, hide_parameters=True)
@@ -65,12 +100,4 @@ def _of_database(url: str, prefix: str, region: str | None, key: Path | None, be
             "the database's address cannot be read",
             todo="Write it as SQLAlchemy does: postgresql+psycopg://user@host/db",
         ) from None
-    settings = LoginCheckSettings(form=None if region is None else usual_forms(region), behind_max_s=behind_max_s)
-    return LoginCheck(engine, settings, prefix=prefix, index_key=None if key is None else _key(key))
-
-
-def _key(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as wrong:
-        raise PlatformError(f"{file} cannot be read", todo="Give the file with the record's key.") from wrong
+    return LoginCheck(engine, settings, prefix=prefix, index_key=None if key is None else key_in(key))

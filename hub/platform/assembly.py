@@ -65,14 +65,23 @@ def signer_of(config: PlatformConfig) -> Signer:
 def form_of(numbers: Numbers) -> NumberForm:
     """How the store writes numbers."""
     if numbers.keyed is not None:
-        try:
-            return Keyed(numbers.keyed.read_bytes())
-        except OSError as wrong:
-            raise PlatformError(f"{numbers.keyed} cannot be read", todo="Check the path and its rights.") from wrong
+        return Keyed(key_in(numbers.keyed))
     forms: list[NumberForm] = [International(prefix) for prefix in numbers.international or ()]
     if numbers.region is None:
         return AnyOf(*forms)
     return AnyOf(*forms, National(numbers.region)) if forms else usual_forms(numbers.region)
+
+
+def key_in(file: Path) -> bytes:
+    """A secret key: all the bytes of a file.
+
+    Raises:
+        PlatformError: it cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as wrong:
+        raise PlatformError(f"{file} cannot be read", todo="Check the path and its rights.") from wrong
 
 
 def table_of(config: SqlConfig) -> SqlTable:
@@ -137,13 +146,16 @@ def store_of(config: PlatformConfig, *, make_tables: bool = True) -> AccountStor
         make_tables: False for a check that is to change nothing.
     """
     kind = config.store
+    index_key = None if kind.index_key is None else key_in(kind.index_key)
     if isinstance(kind, HttpConfig):
+        from hub.sdk.stores.account_service import ServiceSettings
         from hub.sdk.stores.http import http_store
 
         if not make_tables and not kind.records.exists():
             kind = replace(kind, records=Path(tempfile.mkdtemp(prefix="unbind-hub-check-")) / "records.sqlite")
-        return http_store(kind.url, kind.token.reveal(os.environ), kind.records, kind.timeout_ms, kind.batch_max)
-    return SqlStore(engine_of(kind), table_of(kind), kind.prefix, make_tables=make_tables)
+        service = ServiceSettings(kind.url, kind.token.reveal(os.environ), kind.timeout_ms, kind.batch_max)
+        return http_store(service, kind.records, index_key)
+    return SqlStore(engine_of(kind), table_of(kind), kind.prefix, index_key, make_tables=make_tables)
 
 
 def adapter_of(config: PlatformConfig, opened: Callable[[PlatformConfig], AccountStore] = store_of) -> PlatformAdapter:

@@ -49,7 +49,7 @@ async def check(config: PlatformConfig, notices_max: int) -> AsyncIterator[Findi
     Args:
         notices_max: notices of the log to count matches of, from where the store is on.
     """
-    for finding in _key(config):
+    for finding in (*_key(config), *_served(config)):
         yield finding
     store = None
     for finding, opened in _store(config):
@@ -72,6 +72,13 @@ def _key(config: PlatformConfig) -> Iterator[Finding]:
     yield Finding(Verdict.FINE, f"key {signer.key_id}, public half {signer.public.hex()}")
     if config.key_file.stat().st_mode & OTHERS_MAY_READ:
         yield Finding(Verdict.CARE, "others on this machine may read the key", f"chmod 600 {config.key_file}")
+
+
+def _served(config: PlatformConfig) -> Iterator[Finding]:
+    if config.served is None:
+        what = "login_check.served is not said: check-server calls every number that was not given up unknown"
+        todo = "Name the prefixes whose operators tell the hub, each with since when; `all` if all do."
+        yield Finding(Verdict.CARE, what, todo)
 
 
 def _store(config: PlatformConfig) -> Iterator[tuple[Finding, AccountStore | None]]:

@@ -7,18 +7,59 @@ from typing import Any
 
 import yaml
 
-from hub.core.model import Action, PlatformState
+from hub.core.model import Action, Outcome, PlatformState
+from hub.errors import PlatformError
 
 HEAD = """\
 # What `unbind-hub platform run` needs to know. `unbind-hub platform check` tries all of it and changes nothing.
 # It begins as a dry run: it matches and counts. Take `dry_run` out once the figures are right.
 """
-LOGIN = [Action.LOGIN_OFF.value, Action.RECOVERY_OFF.value]
+TIERS = {
+    **dict.fromkeys(("payment", "bank", "drive", "mail", "lending"), 1),
+    **dict.fromkeys(("social", "shopping", "travel"), 2),
+}
+"""What a sector usually means; every other is tier 3."""
+
+
+def usual_tier(sector: str) -> str:
+    """The tier of a sector."""
+    return str(TIERS.get(sector.strip().lower(), 3))
+
+
+def whole(text: str, most: int) -> int | None:
+    """The number that somebody wrote; None if nothing.
+
+    Raises:
+        PlatformError: it is none from 1 to `most`.
+    """
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= most:
+        raise PlatformError(f"{text} is no number from 1 to {most}", todo="Write a whole number.")
+    return int(text)
+
+
+def stops_in(text: str) -> tuple[Action, ...]:
+    """The actions that a list names.
+
+    Raises:
+        PlatformError: one of them is none.
+    """
+    known = {one.value: one for one in Action if one.value != "UNKNOWN"}
+    named = text.replace(",", " ").split()
+    wrong = [one for one in named if one not in known]
+    if wrong:
+        raise PlatformError(f"{wrong[0]} is no action", todo=f"Name some of {', '.join(known)}.")
+    return tuple(known[one] for one in named)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a platform said of itself. `database`: its address, or None to take it from the environment."""
+    """What a platform said of itself. `database`: its address, or None to take it from the environment.
+
+    `stops`: what the platform itself stops for an account that is unbound, or frozen if it has a column for that.
+    It is signed with every acknowledgement, so nothing is there that nobody said.
+    """
 
     platform: str
     name_zh: str
@@ -37,6 +78,8 @@ class Answers:
     frozen: str | None
     region: str
     contact: str | None = None
+    users_estimate: int | None = None
+    stops: tuple[Action, ...] = ()
 
     @property
     def key_id(self) -> str:
@@ -65,12 +108,19 @@ def config_text(answers: Answers) -> str:
                 "numbers": {"region": answers.region},
             }
         },
-        "actions": {"FROZEN": list(LOGIN), "UNBOUND": list(LOGIN)},
+        **_actions(answers),
         "fuse_unbinds_per_day": 1_000,
         "dry_run": True,
         "metrics_port": 9_464,
     }
     return HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def _actions(answers: Answers) -> dict[str, Any]:
+    if not answers.stops:
+        return {}
+    outcomes = [Outcome.FROZEN, Outcome.UNBOUND] if answers.frozen else [Outcome.UNBOUND]
+    return {"actions": {outcome.value: [one.value for one in answers.stops] for outcome in outcomes}}
 
 
 def roster_record(answers: Answers, public: bytes, now_ms: int) -> dict[str, Any]:
@@ -89,4 +139,5 @@ def roster_record(answers: Answers, public: bytes, now_ms: int) -> dict[str, Any
         "channel": "kafka",
         "keys": [{"key_id": answers.key_id, "public": public.hex(), "valid_from": now_ms}],
         "contact": answers.contact,
+        "users_estimate": answers.users_estimate,
     }

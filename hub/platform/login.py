@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import create_engine
 
-from hub.platform.assembly import engine_of, form_of
+from hub.platform.assembly import engine_of, form_of, key_in
 from hub.sdk.config import HttpConfig, PlatformConfig
 from hub.sdk.login.check import LoginCheck, LoginCheckSettings
 from hub.sdk.stores.sql_index import PREFIX
@@ -12,14 +14,21 @@ from hub.sdk.stores.sql_index import PREFIX
 CONNECTIONS = 16
 
 
-def login_check_of(config: PlatformConfig, behind_max_s: float) -> LoginCheck:
-    """The check over the adapter's record: in the accounts' database, or in the file beside a platform's service."""
+def login_check_of(config: PlatformConfig, settings: LoginCheckSettings) -> LoginCheck:
+    """The check over the adapter's record: in the accounts' database, or in the file beside a platform's service.
+
+    Args:
+        settings: what the file cannot say. Its `form` and `served` count before the file's, if they are given.
+    """
     kind = config.store
+    settings = replace(settings, served=settings.served or config.served or {})
+    index_key = None if kind.index_key is None else key_in(kind.index_key)
     if isinstance(kind, HttpConfig):
         engine = create_engine(f"sqlite:///{kind.records}", hide_parameters=True)
-        return LoginCheck(engine, LoginCheckSettings(behind_max_s=behind_max_s), prefix=PREFIX)
+        return LoginCheck(engine, settings, prefix=PREFIX, index_key=index_key)
     # Numbers that the table holds keyed are asked about as what they are, in E.164.
-    form = None if kind.numbers.keyed is not None else form_of(kind.numbers)
+    if settings.form is None and kind.numbers.keyed is None:
+        settings = replace(settings, form=form_of(kind.numbers))
     # The adapter needs two connections, logins come many at a time.
     engine = create_engine(engine_of(kind).url, pool_size=CONNECTIONS, hide_parameters=True)
-    return LoginCheck(engine, LoginCheckSettings(form=form, behind_max_s=behind_max_s), prefix=kind.prefix)
+    return LoginCheck(engine, settings, prefix=kind.prefix, index_key=index_key)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from hub.core.model import Action, Outcome
 from hub.errors import PlatformError
 from hub.sdk.adapter.settings import AdapterSettings
 from hub.sdk.asking import Deed
 from hub.sdk.config_nodes import Node
+from hub.sdk.config_settings import served_in, settings_in
 from hub.settings import PARTITIONS_DEFAULT
 
 UNITS_MS = {"s": 1_000, "ms": 1}
@@ -86,6 +86,9 @@ class SqlConfig:
     folder: Path = Path()
     """What a relative path of an SQLite file is relative to."""
 
+    index_key: Path | None = None
+    """The file with the key of the record of last cases; None: the key lies in the database."""
+
 
 @dataclass(frozen=True)
 class HttpConfig:
@@ -96,6 +99,8 @@ class HttpConfig:
     records: Path
     timeout_ms: int = 10_000
     batch_max: int = 500
+    index_key: Path | None = None
+    """As of `SqlConfig`."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,9 @@ class PlatformConfig:
     partitions: int = PARTITIONS_DEFAULT
     security: Mapping[str, Secret] = field(default_factory=dict)
     settings: AdapterSettings = field(default_factory=AdapterSettings)
+    served: Mapping[str, int] | None = None
+    """Of the login check (`LoginCheckSettings.served`); None: the file does not say."""
+
     metrics_port: int | None = None
     folder: Path = Path()
 
@@ -137,7 +145,8 @@ def read_config(text: str, file: str = "platform.yaml", folder: Path = Path()) -
         partitions=hub.get("partitions", lambda one: one.whole(1, 10_000), PARTITIONS_DEFAULT),
         security=hub.get("security", lambda one: _security(one, folder), {}),
         store=_store(root["store"], folder),
-        settings=_settings(root),
+        settings=settings_in(root),
+        served=root.get("login_check", served_in, None),
         metrics_port=root.get("metrics_port", lambda one: one.whole(0, PORT_MAX), None),
         folder=folder,
     )
@@ -163,28 +172,6 @@ def _secret(node: Node, folder: Path) -> Secret:
     return secret
 
 
-def _settings(root: Node) -> AdapterSettings:
-    usual = AdapterSettings()
-    return AdapterSettings(
-        batch_max=root.get("batch_max", lambda one: one.whole(1, 100_000), usual.batch_max),
-        fuse_unbinds_per_day=root.get("fuse_unbinds_per_day", _fuse, usual.fuse_unbinds_per_day),
-        unreadable_share_max=root.get("unreadable_share_max", Node.share, usual.unreadable_share_max),
-        dry_run=root.get("dry_run", Node.truth, False),
-        actions=root.get("actions", _actions, {}),
-    )
-
-
-def _fuse(node: Node) -> int | None:
-    return None if node.plain() is False else node.whole(0, 10**9)
-
-
-def _actions(node: Node) -> dict[Outcome, tuple[Action, ...]]:
-    known = (Outcome.FROZEN, Outcome.UNBOUND, Outcome.DECLINED, Outcome.REINSTATED)
-    return {
-        Outcome(name): tuple(item.one_of(Action) for item in one.items()) for name, one in node.mapping(known).items()
-    }
-
-
 def _store(node: Node, folder: Path) -> SqlConfig | HttpConfig:
     kinds = node.mapping(("sql", "http"))
     if len(kinds) != 1:
@@ -199,6 +186,7 @@ def _http(node: Node, folder: Path) -> HttpConfig:
         records=folder / node["records"].text(),
         timeout_ms=node.get("timeout_ms", lambda one: one.whole(10, 600_000), HttpConfig.timeout_ms),
         batch_max=node.get("batch_max", lambda one: one.whole(1, 1_000), HttpConfig.batch_max),
+        index_key=_index_key(node, folder),
     )
     node.done()
     if not config.url.startswith(("https://", "http://")):
@@ -226,9 +214,20 @@ def _sql(node: Node, folder: Path) -> SqlConfig:
         calls=calls,
         prefix=node.get("own_tables_prefix", Node.text, PREFIX),
         folder=folder,
+        index_key=_index_key(node, folder),
     )
     node.done()
     return config
+
+
+def _index_key(node: Node, folder: Path) -> Path | None:
+    return node.get("index_key", lambda one: _file(one, folder), None)
+
+
+def _file(node: Node, folder: Path) -> Path:
+    path = folder / node["file"].text()
+    node.done()
+    return path
 
 
 def _columns(node: Node) -> dict[str, str | None]:
@@ -255,7 +254,7 @@ def _numbers(node: Node, folder: Path) -> Numbers:
     numbers = Numbers(
         region=node.get("region", Node.text, None),
         international=node.get("international", lambda one: tuple(_prefix(item) for item in one.items()), None),
-        keyed=node.get("keyed", lambda one: folder / one["file"].text(), None),
+        keyed=node.get("keyed", lambda one: _file(one, folder), None),
     )
     node.done()
     if numbers == Numbers() or (numbers.keyed is not None and numbers != Numbers(keyed=numbers.keyed)):

@@ -22,7 +22,7 @@ from hub.core.model import DAY_MS, Source, Stage
 from hub.sdk.accounts import Changes
 from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.last_cases import LastCase
-from hub.sdk.login.check import LoginCheck, LoginCheckSettings
+from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
 from hub.sdk.login.words import Operation, Reason, Recycled, Signals
 from hub.sdk.numbering import International
 from hub.sdk.stores import SqlStore, SqlTable
@@ -41,7 +41,7 @@ ENDED = NOW - 100 * DAY_MS
 BOUND = NOW - 400 * DAY_MS
 EVIDENCE = NOW - 500 * DAY_MS
 TARGETS = {"p50_ms": 1.0, "p99_ms": 1.0}
-SETTINGS = LoginCheckSettings(clock=lambda: NOW)
+SETTINGS = LoginCheckSettings(clock=lambda: NOW, served=EVERYBODY)
 
 SIZE = {
     "postgresql": "SELECT pg_database_size(current_database())",

@@ -46,20 +46,24 @@ class Row(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A platform's database at one moment: accounts, how far the log was handled, every deed that was done."""
+    """A platform at one moment: accounts, how far the log was handled, every deed as often as it was asked for."""
 
     accounts: dict[str, Row]
     places: dict[int, int]
     deeds: Deeds
 
 
-class Platform(Protocol):
+class HasStore(Protocol):
+    """What a `platform.yaml` can be written about."""
+
+    def store_yaml(self) -> str: ...
+
+
+class Platform(HasStore, Protocol):
     """A platform's accounts behind one kind of store."""
 
     exact: bool
     """Whether accounts and records are one database, and so agree at every moment."""
-
-    def store_yaml(self) -> str: ...
 
     def fill(self, accounts: Mapping[str, tuple[str, int | None]]) -> None: ...
 
@@ -102,7 +106,7 @@ class InDatabase:
             connection.execute(text("INSERT INTO users VALUES (:id, :phone, :at, 0)"), rows)
 
     def look(self) -> Look:
-        level = "REPEATABLE READ" if self._engine.dialect.name == "postgresql" else "SERIALIZABLE"
+        level = "SERIALIZABLE" if self._engine.dialect.name == "sqlite" else "REPEATABLE READ"
         with self._engine.connect().execution_options(isolation_level=level) as connection:
             made = self._engine.dialect.has_table(connection, "unbind_hub_progress")
             users = connection.execute(text("SELECT id, phone, frozen FROM users")).all()
@@ -144,7 +148,7 @@ class BehindService:
                 if engine.dialect.has_table(connection, "unbind_hub_progress"):
                     found = connection.execute(text("SELECT * FROM unbind_hub_progress")).all()
                     places = {row.partition: row.next_offset for row in found}
-        deeds = [(key.split("/")[1], key.split("/")[2], key.split("/")[0]) for key in list(service.done)]
+        deeds = [(key.split("/")[1], key.split("/")[2], key.split("/")[0]) for key in list(service.asked)]
         return Look({name: Row(one.number, one.frozen) for name, one in list(service.accounts.items())}, places, deeds)
 
     def close(self) -> None:
@@ -154,6 +158,7 @@ class BehindService:
 PLATFORMS: dict[str, Callable[[Path], Platform]] = {
     "sqlite": lambda folder: InDatabase(f"sqlite:///{folder / 'app.db'}"),
     "postgres": lambda folder: InDatabase(databases.postgres_url()),  # noqa: ARG005 - one of several makers
+    "mariadb": lambda folder: InDatabase(databases.mariadb_url()),  # noqa: ARG005 - one of several makers
     "http": BehindService,
 }
 
@@ -246,7 +251,7 @@ def through(acks: list[Acknowledgement]) -> dict[int, int]:
     return found
 
 
-def write_config(folder: Path, servers: str, platform: Platform, extra: str = "", batch_max: int = BATCH_MAX) -> Path:
+def write_config(folder: Path, servers: str, platform: HasStore, extra: str = "", batch_max: int = BATCH_MAX) -> Path:
     """The platform's file and key."""
     if not (folder / "shop.pem").exists():
         Signer.generate("shop-1", HUB_ID).save(folder / "shop.pem")

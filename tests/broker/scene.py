@@ -84,8 +84,10 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def wait_until(what: str, condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
-    """Wait for a condition.
+def wait_until(
+    what: str, condition: Callable[[], object], deadline_s: float = DEADLINE_S, poll_s: float = POLL_S
+) -> None:
+    """Wait for a condition, looked at every `poll_s`.
 
     Raises:
         AssertionError: it does not hold in time.
@@ -94,7 +96,7 @@ def wait_until(what: str, condition: Callable[[], object], deadline_s: float = D
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {deadline_s:.0f} s: {what}")
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
 
 
 def event(number: str, kind: EventType, operator: str = "north", **fields: Any) -> NumberEvent:

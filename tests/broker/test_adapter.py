@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +45,7 @@ pytestmark = pytest.mark.broker
 PARTITIONS = 3
 HUB_ID = "hub-of-the-test"
 SIGNER = Signer.from_seed("shop-1", bytes(32), HUB_ID)
-QUICK = AdapterSettings(linger_ms=20, clock="world", retries_max=2, backoff_ms=1)
+QUICK = AdapterSettings(linger_ms=20, clock="world", backoff_ms=20)
 DEADLINE_S = 60.0
 
 
@@ -348,7 +349,9 @@ async def test_a_broker_that_never_answers_is_given_up() -> None:
     """Where no broker is, the adapter tries a bounded number of times and then says whose part it is."""
     nowhere = HubAddress("127.0.0.1:1", HUB_ID, PARTITIONS)
     with pytest.raises(HubError, match="KafkaConnectionError"):
-        await PlatformAdapter("shop", shop(), SIGNER, nowhere, QUICK).run(asyncio.Event())
+        await PlatformAdapter("shop", shop(), SIGNER, nowhere, replace(QUICK, retries_max=2, backoff_ms=1)).run(
+            asyncio.Event()
+        )
 
 
 async def test_what_failed_is_read_again_and_tried_again_by_the_clock(wires: Wires) -> None:

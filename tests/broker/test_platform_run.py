@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import socket
+import sqlite3
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka import Producer
 
+from hub.cli.platform import read_file
 from hub.contracts import RELEASES, encode
 from hub.core.model import Action, Outcome, Source, Stage
+from hub.errors import PlatformError
 from hub.local.children import Child
 from hub.local.kafka import EmbeddedKafka
+from hub.platform.login import login_check_of
 from hub.platform.metrics import METRICS
+from hub.sdk.login.check import LoginCheckSettings, Reason
 from tests.broker.adapter_scene import PARTITIONS, InDatabase, Row, Wires, start, write_config
 from tests.broker.scene import wait_until
 from tests.unit.acting_scene import NEW, NUMBER, OLD, OTHER, Log, openers, said_in
@@ -102,6 +110,88 @@ async def test_a_config_file_is_all_it_takes(scene: Scene) -> None:
     assert all(number[-8:] not in scene.words() for number in (NUMBER, OTHER))
 
 
+async def test_the_records_key_may_lie_elsewhere(scene: Scene) -> None:
+    """With `index_key` the record is in the key of that file: the login check of the file reads it, another cannot."""
+    (scene.folder / "record.key").write_bytes(b"32 bytes that are not in the db.")
+    config = scene.config("metrics_port: 0\nlogin_check: {served: all}\n")
+    with_key = config.read_text().replace("    table: users", "    index_key: {file: record.key}\n    table: users")
+    config.write_text(with_key)
+    child = start(config)
+    wait_until("everything is handled", lambda: child.ended.is_set() or done(scene))
+    assert child.end(signal.SIGTERM, END_S)
+    assert child.process.returncode == 0, scene.words()
+    check = login_check_of(read_file(config), LoginCheckSettings())
+    assert check.is_recycled(NUMBER, OLD).reason is Reason.GIVEN_UP
+    code, words = _check(scene, config)
+    assert code == 0, words
+    config.write_text(with_key.replace("    index_key: {file: record.key}\n", ""))
+    with pytest.raises(PlatformError, match="another key"):
+        login_check_of(read_file(config), LoginCheckSettings()).is_recycled(NUMBER, OLD)
+    code, words = _check(scene, config)
+    assert (code, "another key" in words) == (1, True)
+
+
+class AsInReadme:
+    """The service of the README's page, as a process over a table of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+        page = readme.split("\n## A platform connects with a service of its own\n")[1].split("\n## ")[0]
+        ((program,), (self._yaml,)) = (re.findall(f"```{one}\n(.*?)```", page, re.DOTALL) for one in ("python", "yaml"))
+        (folder / "service.py").write_text(program, encoding="utf-8")
+        self._file, self._port = folder / "accounts.sqlite", _free_port()
+        self.rows("CREATE TABLE users (id TEXT PRIMARY KEY, phone TEXT, bound_at INTEGER, frozen INTEGER DEFAULT 0)")
+        run = f"cd {folder} && exec {sys.executable} -m uvicorn service:app --port {self._port}"
+        self.child = Child(["sh", "-c", run], folder / "service.log")
+        wait_until("the service is there", lambda: self.child.ended.is_set() or self._answers())
+        assert not self.child.ended.is_set(), (folder / "service.log").read_text()
+
+    def _answers(self) -> bool:
+        with socket.socket() as one:
+            return one.connect_ex(("127.0.0.1", self._port)) == 0
+
+    def store_yaml(self) -> str:
+        return (
+            str(self._yaml)
+            .split("store:")[1]
+            .replace("https://accounts.internal/hub", f"http://127.0.0.1:{self._port}")
+        )
+
+    def rows(self, statement: str, *values: object) -> list[Any]:
+        with closing(sqlite3.connect(self._file)) as connection, connection:
+            return connection.execute(statement, values).fetchall()
+
+
+async def test_the_readmes_service_is_a_whole_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's service freezes, unbinds and puts back under `platform run`; without its token it lets nobody in."""
+    monkeypatch.setenv("ACCOUNTS_TOKEN", "a token")
+    service = AsInReadme(scene.folder)
+    try:
+        for name, number in (("a", NUMBER), ("b", OTHER)):
+            service.rows("INSERT INTO users (id, phone, bound_at) VALUES (?, ?, ?)", name, number, OLD)
+        looks, ready = [], scene.folder / "ready.json"
+        for stage in (None, Stage.WITHDRAWN):
+            if stage is not None:
+                position = scene.log.add(stage, 0, OTHER, 2)
+                producer = Producer({"bootstrap.servers": scene.wires.servers})
+                producer.produce(RELEASES, encode(scene.log.notices[-1].notice), partition=position.partition)
+                assert producer.flush(30) == 0
+            config = write_config(scene.folder, scene.wires.servers, service, "metrics_port: 0\n")
+            child = start(config, "--ready-file", str(ready))
+            wait_until("it is ready", lambda running=child: running.ended.is_set() or ready.exists())  # type: ignore[misc]
+            wait_until("it is told", lambda: scene.metrics()["adapter_acks_total"] >= 1)
+            wait_until("it is done", lambda: scene.metrics()["adapter_lag_notices"] == 0)
+            assert child.end(signal.SIGTERM, END_S)
+            ready.unlink()
+            looks.append(service.rows("SELECT id, phone, frozen FROM users ORDER BY id"))
+        assert looks == [[("a", NUMBER, 1), ("b", None, 0)], [("a", NUMBER, 1), ("b", OTHER, 0)]]
+        monkeypatch.setenv("ACCOUNTS_TOKEN", "another")
+        code, words = _check(scene, config)
+        assert (code, "the account service refuses readability: status 401" in words) == (1, True)
+    finally:
+        service.child.end(signal.SIGTERM, END_S)
+
+
 async def test_a_restart_goes_on_where_the_store_is(scene: Scene) -> None:
     """A second run handles only what came since the first."""
     for stage in (None, Stage.SCHEDULED):
@@ -156,6 +246,7 @@ async def test_a_check_counts_what_would_match_and_changes_nothing(scene: Scene)
     before = scene.platform.look()
     code, words = _check(scene, scene.config())
     assert code == 0, words
+    assert "care   login_check.served is not said" in words
     assert "3 notices, 1 frozen, 1 unbound" in words
     assert "column phone has an index" in words
     assert "3 notices in 3 partitions" in words
@@ -176,3 +267,9 @@ async def test_a_check_says_what_is_wrong(scene: Scene) -> None:
     assert code == 1
     assert "no column fone" in words
     assert "3 notices in 3 partitions" in words
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

@@ -78,7 +78,7 @@ def _prepare(folder: Path) -> None:
 async def _join(folder: Path, servers: str) -> None:
     """The platform makes its file and key; the registrar puts everybody on the roster, as the README says."""
     made = ("--platform", "panbox", "--bootstrap-servers", servers, "--database", "sqlite:///app.sqlite")
-    await _ended(await _start("-m", "hub", "platform", "init", "--yes", *made, folder=folder))
+    await _ended(await _start("-m", "hub", "platform", "init", "--yes", "--sector", "drive", *made, folder=folder))
     (folder / "record.json").rename(folder / "panbox.json")
     script = f'unbind-hub() {{ "{sys.executable}" -m hub "$@"; }}\n' + block("The registrar", "sh", servers)
     listed = await _ended(await asyncio.create_subprocess_exec("bash", "-ec", script, cwd=folder, stdout=PIPE))

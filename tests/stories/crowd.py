@@ -3,10 +3,12 @@
 Everybody does what people do. A new owner types the number they were given, or tries to register with it, and takes
 what they get; one in ten of those who land in somebody else's account is a thief, who makes it their own by changing
 its e-mail address. An old owner logs in while the number is theirs, and else by e-mail. Whoever is asked for a proof
-gives it, and whoever has none begins anew.
+gives it; a new owner, who has none, begins anew. One account in five has no other proof than the number.
 
-Counted are, over all of them: strangers who got into somebody else's account, rightful owners who ended outside their
-own (and new owners who got none), and ordinary people who were asked for more than the number and the code.
+Counted are, over all of them: strangers who got into somebody else's account; rightful owners who ended outside their
+own though they had another proof, or were not even asked for one (and new owners who got none); those who were asked,
+or came without the number, and have no other proof, so that nobody can tell them from the number's next owner; and
+people who were asked for more than the number and the code.
 """
 
 from __future__ import annotations
@@ -15,16 +17,17 @@ import random
 import uuid
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, NamedTuple
-
-import httpx
 
 from hub.core.model import DAY_MS, EventType, NumberEvent, ReleaseReason, Reminder
 from tests.stories.app import DriveApp
+from tests.stories.browser import Browser
 from tests.stories.people import Person
 
 ALL_AT_ONCE = {"device": "a tablet", "place": "a hotel"}
-OK, UNPROVEN, TAKEN, NO_CODE = httpx.codes.OK, httpx.codes.FORBIDDEN, httpx.codes.CONFLICT, httpx.codes.UNAUTHORIZED
+OK, UNPROVEN, TAKEN = HTTPStatus.OK, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT
+NO_CODE, NO_ACCOUNT = HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND
 
 
 class Life(StrEnum):
@@ -32,6 +35,7 @@ class Life(StrEnum):
 
     REISSUED = "reissued"
     REISSUED_UNTOLD = "released, sold, and the operator has not said so yet"
+    UNTOLD = "released and sold, and the operator told nothing at all"
     HANDED_OVER = "handed to another person without a pause"
     BACKFILLED = "recycled years before the hub, cleaned up on request"
     HAS_OWN = "reissued, and the new owner has an account of their own"
@@ -45,8 +49,9 @@ class Life(StrEnum):
 
 
 SHARES = {
-    Life.REISSUED: 40,
+    Life.REISSUED: 36,
     Life.REISSUED_UNTOLD: 8,
+    Life.UNTOLD: 4,
     Life.HANDED_OVER: 8,
     Life.BACKFILLED: 8,
     Life.HAS_OWN: 6,
@@ -56,11 +61,14 @@ SHARES = {
     Life.RESTORED_LATE: 4,
     Life.WITHDRAWN: 4,
 }
-"""Of 100 numbers with a case."""
+"""Of 100 numbers with a case, or that should have one."""
 
 ORDINARY = (Life.ORDINARY, Life.ORDINARY_NEW)
-GONE = (Life.REISSUED, Life.REISSUED_UNTOLD, Life.HANDED_OVER, Life.BACKFILLED)
+GONE = (Life.REISSUED, Life.REISSUED_UNTOLD, Life.UNTOLD, Life.HANDED_OVER, Life.BACKFILLED)
 """Somebody else holds the number, and the old owner's account is there."""
+
+AWAY = (Life.COOLING, Life.SCHEDULED)
+"""Nobody holds the number."""
 
 BACK = (Life.RESTORED, Life.RESTORED_LATE, Life.WITHDRAWN)
 Happening = tuple[EventType, float]
@@ -74,6 +82,7 @@ HAPPENINGS: dict[Life, tuple[Happening, ...]] = {
         (EventType.REASSIGNED, 20),
     ),
     Life.REISSUED_UNTOLD: ((EventType.COOLING, 100), (EventType.RELEASE_SCHEDULED, 45), (EventType.RELEASED, 38)),
+    Life.UNTOLD: (),
     Life.HANDED_OVER: ((EventType.REASSIGNED, 15),),
     Life.BACKFILLED: ((EventType.REASSIGNED, 1),),
     Life.HAS_OWN: ((EventType.COOLING, 100), (EventType.RELEASED, 38), (EventType.REASSIGNED, 20)),
@@ -89,7 +98,7 @@ HANDOVERS = {Life.HANDED_OVER: (ReleaseReason.TRANSFER, 15), Life.BACKFILLED: (R
 """Why, and how many days ago the old owner's time ended."""
 
 
-COLUMNS = ("people", "strangers in", "locked out", "asked")
+COLUMNS = ("people", "strangers in", "locked out", "cannot prove", "asked")
 
 
 class Fate(NamedTuple):
@@ -102,6 +111,7 @@ class Fate(NamedTuple):
     registers: bool
     thief: bool
     twice: bool
+    other_proof: bool
 
     @property
     def old(self) -> str:
@@ -123,6 +133,11 @@ class Tally:
     def note(self, column: str, life: Life, name: str) -> None:
         """Note a person, each once."""
         self._who[column].add((life, name))
+
+    def add(self, other: Tally) -> None:
+        """Note everybody whom another tally has."""
+        for column, who in other._who.items():
+            self._who[column] |= who
 
     def count(self, column: str, *lives: Life) -> int:
         """How many people, of these lives or of all."""
@@ -146,6 +161,7 @@ def _fate(number: str, life: Life, rng: random.Random) -> Fate:
         registers=rng.random() < 0.3,
         thief=rng.random() < 0.1,
         twice=rng.random() < 0.2,
+        other_proof=rng.random() < 0.8,
     )
 
 
@@ -169,13 +185,18 @@ def events(one: Fate, now_ms: int, rng: random.Random, operator: str) -> Iterato
         yield NumberEvent(event_id, operator, one.number, kind, at, **more)
 
 
-def accounts(world: list[Fate], now_ms: int) -> Iterator[tuple[str, str, int | None, str]]:
+def email(one: Fate, owner: str) -> str | None:
+    """The other proof of an account, if it has one."""
+    return f"{owner}@mail.example" if one.other_proof else None
+
+
+def accounts(world: list[Fate], now_ms: int) -> Iterator[tuple[str, str, int | None, str | None]]:
     """The accounts that are there before the crowd comes, for `DriveApp.add_accounts`; those bound since are not."""
     for one in world:
         if one.life is Life.ORDINARY_NEW:
             continue
         owner, days = (one.new, 10) if one.life is Life.HAS_OWN else (one.old, one.bound_days)
-        yield owner, one.number, None if days is None else now_ms - days * DAY_MS, f"{owner}@mail.example"
+        yield owner, one.number, None if days is None else now_ms - days * DAY_MS, email(one, owner)
 
 
 class Crowd:
@@ -183,18 +204,17 @@ class Crowd:
 
     Args:
         app: with the accounts of the world in it.
-        http: a client at the app's address.
+        http: a connection to the app.
     """
 
-    def __init__(self, app: DriveApp, http: httpx.Client, world: list[Fate]) -> None:
+    def __init__(self, app: DriveApp, http: Browser, world: list[Fate]) -> None:
         self.tally = Tally()
         self._app = app
         self._http = http
         self._world = world
         for one in world:
             holder = one.new if one.life in (*GONE, Life.HAS_OWN) else one.old
-            away = one.life in (Life.COOLING, Life.SCHEDULED)
-            app.post.hand_over(one.number, None if away else holder)
+            app.post.hand_over(one.number, None if one.life in AWAY else holder)
 
     def come(self, rng: random.Random) -> Tally:
         """Everybody logs in, in a random order."""
@@ -202,7 +222,7 @@ class Crowd:
             if one.life in GONE:
                 self._new_owner(one)
                 self._by_mail(one, self._person(one.old))
-            elif one.life in (Life.COOLING, Life.SCHEDULED):
+            elif one.life in AWAY:
                 self._by_mail(one, self._person(one.old))
             else:
                 self._owner(one, self._person(one.new if one.life is Life.HAS_OWN else one.old))
@@ -217,14 +237,24 @@ class Crowd:
         status = person.log_in(one.number, **(ALL_AT_ONCE if one.new_phone else {}))
         if status == UNPROVEN:
             self.tally.note("asked", one.life, person.name)
-            status = person.recover()
-        self._judge(one, person, status)
+            self._prove(one, person)
+        else:
+            self._judge(one, person, status)
 
     def _by_mail(self, one: Fate, person: Person) -> None:
         """The account's owner, without the number: it is somebody else's, or out of service."""
         self.tally.note("people", one.life, person.name)
         assert person.log_in(one.number) == NO_CODE
-        self._judge(one, person, person.recover())
+        self._prove(one, person)
+
+    def _prove(self, one: Fate, person: Person) -> None:
+        """Into one's account by another proof than the number; who has none is not in, and is not let in."""
+        status = person.recover()
+        if one.other_proof:
+            self._judge(one, person, status)
+        else:
+            assert status == NO_ACCOUNT
+            self.tally.note("cannot prove", one.life, person.name)
 
     def _new_owner(self, one: Fate) -> None:
         """Who has the number now, and never had an account."""

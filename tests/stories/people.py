@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
-import httpx
-
+from tests.stories.browser import Browser, Page
 from tests.stories.post import Post
 
 
@@ -13,10 +13,10 @@ class Person:
     """One person. They read what comes to the numbers they hold, and to their own e-mail address.
 
     Args:
-        http: a client whose base URL is the app's.
+        http: a connection to the app.
     """
 
-    def __init__(self, name: str, http: httpx.Client, post: Post, *, email: str | None = None) -> None:
+    def __init__(self, name: str, http: Browser, post: Post, *, email: str | None = None) -> None:
         self.name = name
         self.email = email or f"{name}@mail.example"
         self.session: str | None = None
@@ -38,36 +38,35 @@ class Person:
 
     def recover(self, **more: Any) -> int:
         """Get into one's account by e-mail."""
-        self._http.post("/recover", json={"email": self.email})
+        self._http.ask("POST", "/recover", {"email": self.email})
         code = self._post.code(self.email) or "000000"
-        return self._take(self._http.post("/recover/confirm", json=self._self(code, **more) | {"email": self.email}))
+        return self._take(self._http.ask("POST", "/recover/confirm", self._self(code, **more) | {"email": self.email}))
 
     def change_number(self, number: str) -> int:
         """Bind one's account to another number that one holds."""
         words = self._self(self._code(number)) | {"number": number}
-        return self._http.post("/number", json=words, headers=self._headers()).status_code
+        return self._http.ask("POST", "/number", words, self._headers()).status_code
 
     def change_email(self, number: str, email: str) -> int:
         """Have another e-mail address for the account one is in, proven by its number."""
         words = self._self(self._code(number)) | {"number": number, "email": email}
-        return self._http.post("/email", json=words, headers=self._headers()).status_code
+        return self._http.ask("POST", "/email", words, self._headers()).status_code
 
     def files(self) -> dict[str, str]:
         """What lies in the account one is in."""
-        found: dict[str, str] = self._http.get("/files", headers=self._headers()).raise_for_status().json()
+        found: dict[str, str] = self._http.ask("GET", "/files", headers=self._headers()).good().json()
         return found
 
     def put_file(self, name: str, content: str) -> None:
         """Write a file."""
-        answer = self._http.put(f"/files/{name}", json={"content": content}, headers=self._headers())
-        answer.raise_for_status()
+        self._http.ask("PUT", f"/files/{name}", {"content": content}, self._headers()).good()
 
     def _enter(self, path: str, number: str, **more: Any) -> int:
         words = self._self(self._code(number), **more) | {"number": number}
-        return self._take(self._http.post(path, json=words))
+        return self._take(self._http.ask("POST", path, words))
 
     def _code(self, number: str) -> str:
-        self._http.post("/codes", json={"number": number})
+        self._http.ask("POST", "/codes", {"number": number})
         mine = self._post.holder(number) == self.name
         return (self._post.code(self.name) if mine else None) or "000000"
 
@@ -75,8 +74,8 @@ class Person:
         words = {"code": code, "owner": self.name, "email": self.email}
         return words | {"device": f"{self.name}'s phone", "place": f"{self.name}'s home"} | more
 
-    def _take(self, answer: httpx.Response) -> int:
-        if answer.status_code == httpx.codes.OK:
+    def _take(self, answer: Page) -> int:
+        if answer.status_code == HTTPStatus.OK:
             self.session, self.account = answer.json()["session"], answer.json()["account"]
         return answer.status_code
 

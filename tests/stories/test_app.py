@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
 from hub.sdk.login.check import Advice, Answer, Operation, Reason, Signals, Verdict
 from tests.stories.app import DriveApp, serving
+from tests.stories.browser import Browser
 from tests.stories.people import Person
 from tests.stories.post import Post
 
@@ -33,7 +33,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
     post = Post()
     app = DriveApp(create_engine(f"sqlite:///{tmp_path / 'drive.db'}"), post)
     account = app.add_account("ann", NUMBER, 1, email="ann@mail.example", debt=7)
-    with serving(app.web) as url, httpx.Client(base_url=url) as http:
+    with serving(app.web) as url, Browser(url) as http:
         yield Town(app, post, Person("ann", http, post), Person("bo", http, post), account)
 
 

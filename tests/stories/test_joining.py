@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from hub.cli import app
 from hub.local.children import Child
 from tests.broker.scene import Scene, wait_until
-from tests.stories.town import Town
+from tests.stories.town import COMMAND_POLL_S, Town
 
 pytestmark = pytest.mark.broker
 
@@ -57,7 +57,7 @@ def config(town: Town, folder: Path) -> Path:
     """The shop's file, made by `init`; the shop is on the roster, and the file checked."""
     servers = town.scene.hub.address.bootstrap_servers
     said = command(
-        *("platform", "init", "--yes", "--platform", "cornershop", "--folder", str(folder)),
+        *("platform", "init", "--yes", "--platform", "cornershop", "--sector", "shopping", "--folder", str(folder)),
         *("--bootstrap-servers", servers, "--database", f"sqlite:///{folder}/shop.db"),
         *("--bound-at", "phone_bound_at", "--frozen", "frozen"),
     )
@@ -111,10 +111,10 @@ def test_a_platform_joins_by_one_file(town: Town, folder: Path, config: Path) ->
         said = command("platform", "try", "+8613599990000", "--config", str(config), code=1)
         assert "no account found" in said
         town.operator.cools(number, days_ago=75)
-        wait_until("it is frozen", lambda: effects(town.scene, number) == ["FROZEN"], EFFECT_S)
+        wait_until("it is frozen", lambda: effects(town.scene, number) == ["FROZEN"], EFFECT_S, COMMAND_POLL_S)
         assert user(folder, 2)[3] == 1
         town.operator.schedules(number)
-        wait_until("it is unbound", lambda: effects(town.scene, number) == ["UNBOUND"], EFFECT_S)
+        wait_until("it is unbound", lambda: effects(town.scene, number) == ["UNBOUND"], EFFECT_S, COMMAND_POLL_S)
         assert user(folder, 2)[1] is None
 
 
@@ -122,7 +122,7 @@ def test_who_never_started_the_adapter_is_told_so(town: Town, folder: Path) -> N
     """A test case that nobody answers says whose turn it is, and what to do."""
     servers = town.scene.hub.address.bootstrap_servers
     command(
-        *("platform", "init", "--yes", "--platform", "sleepy", "--folder", str(folder / "sleepy")),
+        *("platform", "init", "--yes", "--platform", "sleepy", "--sector", "other", "--folder", str(folder / "sleepy")),
         *("--bootstrap-servers", servers, "--database", f"sqlite:///{folder}/shop.db"),
     )
     record, file = folder / "sleepy" / "record.json", folder / "sleepy" / "platform.yaml"

@@ -17,7 +17,7 @@ from hub.contracts import partition_of
 from hub.core.model import Stage
 from hub.platform.sidecar import web
 from hub.sdk.adapter.heartbeat import beat
-from hub.sdk.login.check import LoginCheck
+from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
 from hub.sdk.numbering import usual_forms
 from hub.sdk.stores import SqlStore, SqlTable
 from hub.settings import PARTITIONS_DEFAULT
@@ -74,7 +74,7 @@ def test_the_request_is_answered(database: Path) -> None:
     """The request on the page is one, and says what the program says."""
     (request,) = re.findall(r"```json\n(.*?)```", page(), flags=re.DOTALL)
     engine = create_engine(f"sqlite:///{database}")
-    with serving(web(LoginCheck(engine))) as url:
+    with serving(web(LoginCheck(engine, LoginCheckSettings(served=EVERYBODY)))) as url:
         answer = httpx.post(url + "/v1/check", json=json.loads(request)).json()
     assert (answer["reason"], answer["advice"]) == ("reissued", "treat_as_new_user")
     engine.dispose()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from hub.core.model import PlatformState, ReportKind
+from hub.core.model import Action, Outcome, PlatformState, ReportKind
 from tests.stories.town import AppInTown, Town, shortly, years_ago
 
 pytestmark = pytest.mark.broker
@@ -22,14 +24,28 @@ def drive(town: Town) -> AppInTown:
 
 @pytest.fixture(scope="module")
 def lender(town: Town) -> AppInTown:
-    """A lender that joined the hub."""
-    return town.app("quickloan")
+    """A lender that joined the hub, and signs that it dials nobody any more."""
+    return town.app(
+        "quickloan", actions=dict.fromkeys((Outcome.FROZEN, Outcome.UNBOUND), (Action.COLLECTIONS_STOPPED,))
+    )
 
 
-def test_the_new_owner_is_a_new_user_and_the_old_owners_files_are_safe(town: Town, drive: AppInTown) -> None:
-    """The new owner types the number into a drive and finds it empty; the old one's files are theirs after proof."""
+@pytest.fixture(scope="module")
+def alone(town: Town) -> AppInTown:
+    """A drive that never heard of the hub."""
+    return town.app("alonebox", PlatformState.KNOWN_UNCONNECTED)
+
+
+def test_the_new_owner_is_a_new_user_and_the_old_owners_files_are_safe(
+    town: Town, drive: AppInTown, alone: AppInTown
+) -> None:
+    """In a drive without the hub the new owner is in the old one's files; in one with it they find it empty.
+
+    The old owner's files are theirs after another proof.
+    """
     number = town.number()
     account = drive.drive.add_account("ann", number, years_ago(4), email="ann@mail.example")
+    harmed = alone.drive.add_account("ann", number, years_ago(4), email="ann@mail.example")
     ann, bo = drive.person("ann"), drive.person("bo")
     town.post.hand_over(number, "ann")
     assert ann.log_in(number) == IN
@@ -40,6 +56,9 @@ def test_the_new_owner_is_a_new_user_and_the_old_owners_files_are_safe(town: Tow
     town.answers(number, panbox="UNBOUND")
     town.operator.hands_out(number, "bo")
 
+    stranger = alone.person("bo")
+    assert stranger.log_in(number) == IN
+    assert (stranger.account, stranger.files()) == (harmed, {"diary": "what ann wrote"})
     assert bo.log_in(number) == IN
     assert bo.account != account
     assert bo.files() == {}
@@ -75,20 +94,24 @@ def test_the_debt_calls_stop(town: Town, lender: AppInTown) -> None:
     town.operator.cools(number, days_ago=75)
     town.answers(number, quickloan="FROZEN")
     assert number not in lender.drive.calls()
+    assert town.signed_for("quickloan", Outcome.FROZEN) == {Action.COLLECTIONS_STOPPED}
     town.operator.hands_out(number, "dee")
     town.answers(number, quickloan="UNBOUND")
     assert number not in lender.drive.calls()
+    assert town.signed_for("quickloan", Outcome.UNBOUND) == {Action.COLLECTIONS_STOPPED}
     assert lender.account(account)["debt"] == 900
 
 
-def test_already_registered_no_longer_blocks(town: Town, drive: AppInTown) -> None:
-    """The new owner of a number registers with it, as anybody would."""
+def test_already_registered_no_longer_blocks(town: Town, drive: AppInTown, alone: AppInTown) -> None:
+    """Without the hub the number is "already registered" to its new owner; with it they register like anybody."""
     number = town.number()
-    drive.drive.add_account("eva", number, years_ago(3))
+    for one in (drive, alone):
+        one.drive.add_account("eva", number, years_ago(3))
     fay = drive.person("fay")
     town.operator.cools(number, days_ago=75)
     town.operator.hands_out(number, "fay")
     town.answers(number, panbox="UNBOUND")
+    assert alone.person("fay").register(number) == ALREADY_REGISTERED
     assert fay.register(number) == IN
     assert fay.register(number) == ALREADY_REGISTERED
 
@@ -134,7 +157,10 @@ def test_who_forgot_six_small_platforms_is_shown_what_is_left(town: Town, drive:
         one.drive.add_account("ivy", number, years_ago(6))
     small = [f"small{place}" for place in range(1, 5)]
     for name in small:
-        guide = {"guide_url": f"https://{name}.example/unbind", "guide_steps": ("Settings", "Unbind the number")}
+        guide: dict[str, Any] = {
+            "guide_url": f"https://{name}.example/unbind",
+            "guide_steps": ("Settings", "Unbind the number"),
+        }
         town.app(name, PlatformState.KNOWN_UNCONNECTED, tier=3, **guide)
     town.operator.cools(number)
     rows = town.answers(number, panbox="FROZEN", quickloan="FROZEN", **dict.fromkeys(small))

@@ -12,16 +12,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 from sqlalchemy import create_engine
 from typer.testing import CliRunner
 
 from hub.cli import app as commands
-from hub.contracts import EVENTS
+from hub.contracts import ACKS, EVENTS, decode
 from hub.core.model import (
     DAY_MS,
+    Acknowledgement,
+    Action,
     EventType,
     NumberEvent,
+    Outcome,
     Platform,
     PlatformState,
     ReleaseReason,
@@ -30,19 +32,26 @@ from hub.core.model import (
     ReportKind,
     ReportReceipt,
 )
+from hub.sdk.adapter.acking import Actions
 from hub.sdk.adapter.adapter import PlatformAdapter
 from hub.sdk.adapter.settings import AdapterSettings
-from hub.sdk.login.check import LoginCheck
+from hub.sdk.last_cases import NONE
+from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
 from hub.sdk.reports import send_report
 from hub.sdk.stores import SqlStore
+from hub.sdk.times import iso_time
 from tests.broker import scene as scenes
 from tests.broker.scene import Scene, event, now_ms, wait_until
 from tests.stories.app import LAYOUT, DriveApp, serving
+from tests.stories.browser import Browser
 from tests.stories.people import Person
 from tests.stories.post import Post
 
 EFFECT_S = 30.0
 """A story waits no longer for what it tells of."""
+
+COMMAND_POLL_S = 0.5
+"""Between two looks of a whole command, which takes that long itself."""
 
 YEAR_MS = 365 * DAY_MS
 HEARTBEAT_S = 0.2
@@ -51,8 +60,8 @@ HEARTBEAT_S = 0.2
 class Beside:
     """The adapter of one app, in a thread of its own, over the app's own database."""
 
-    def __init__(self, scene: Scene, platform_id: str, store: SqlStore) -> None:
-        settings = AdapterSettings(linger_ms=20, heartbeat_s=HEARTBEAT_S)
+    def __init__(self, scene: Scene, platform_id: str, store: SqlStore, actions: Actions) -> None:
+        settings = AdapterSettings(linger_ms=20, heartbeat_s=HEARTBEAT_S, actions=actions)
         signer = scene.signer(f"{platform_id}-1")
         self._adapter = PlatformAdapter(platform_id, store, signer, scene.hub.address, settings)
         self._loop = asyncio.new_event_loop()
@@ -84,19 +93,19 @@ class Beside:
 class AppInTown:
     """An app with its web address; `joined`: its adapter runs and its login asks the login check."""
 
-    def __init__(self, town: Town, platform: Platform, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, town: Town, platform: Platform, folder: Path, stack: ExitStack, actions: Actions) -> None:
         self.id = platform.id
         self.engine = create_engine(f"sqlite:///{folder / platform.id}.db", connect_args={"timeout": 30})
         self.drive = DriveApp(self.engine, town.post)
         self._town = town
-        self._http = stack.enter_context(httpx.Client(base_url=stack.enter_context(serving(self.drive.web))))
+        self._http = stack.enter_context(Browser(stack.enter_context(serving(self.drive.web))))
         if platform.state is PlatformState.CONNECTED:
-            self._join(stack)
+            self._join(stack, actions)
 
-    def _join(self, stack: ExitStack) -> None:
+    def _join(self, stack: ExitStack, actions: Actions) -> None:
         store = SqlStore(self.engine, LAYOUT)
-        stack.callback(Beside(self._town.scene, self.id, store).stop)
-        check = LoginCheck(self.engine)
+        stack.callback(Beside(self._town.scene, self.id, store, actions).stop)
+        check = LoginCheck(self.engine, LoginCheckSettings(served=EVERYBODY))
         wait_until(f"{self.id} has heard everything", lambda: check.evidence().caught_up_at is not None, EFFECT_S)
 
         self.drive.check = check.check
@@ -153,8 +162,13 @@ class OperatorInTown:
         self._town.post.hand_over(number, new_owner)
 
     def cleans_up(self, number: str, holder_since: int) -> None:
-        """The present holder asks for a clean-up of a number that was recycled before the hub was there."""
-        self._tell(event(number, EventType.REASSIGNED, reason=ReleaseReason.BACKFILL, bound_before=holder_since))
+        """The present holder asks for a clean-up of a number recycled before the hub: `operator backfill`."""
+        key, since = self._town.folder / "north.pem", iso_time(holder_since)
+        if not key.exists():
+            self._town.scene.signer("north-1").save(key)
+        outbox = str(self._town.folder / "backfill.outbox")
+        words = ("--operator", "north", "--key-file", str(key), "--key-id", "north-1", "--outbox", outbox)
+        self._town.run("operator", "backfill", number, "--bound-before", since, *words)
 
     def passes_on(self, number: str, platform: str, kind: ReportKind) -> ReportReceipt:
         """Somebody says that their number is still bound somewhere."""
@@ -179,7 +193,7 @@ class Town:
         self.scene = scene
         self.post = Post()
         self.operator = OperatorInTown(self)
-        self._folder = folder
+        self.folder = folder
         self._stack = stack
         self._numbers = iter(range(1, 10_000))
 
@@ -187,25 +201,34 @@ class Town:
         """A number that no story had before."""
         return f"+86135{next(self._numbers):08d}"
 
-    def app(self, platform_id: str, state: PlatformState = PlatformState.CONNECTED, **fields: Any) -> AppInTown:
-        """An app on the roster; if it is connected, its adapter runs."""
+    def app(
+        self, platform_id: str, state: PlatformState = PlatformState.CONNECTED, actions: Actions = NONE, **fields: Any
+    ) -> AppInTown:
+        """An app on the roster; if it is connected, its adapter runs, and says that outcomes are these actions."""
         platform = self.scene.platform(platform_id, state=state, **fields)
         self.scene.put_platforms(platform)
-        return AppInTown(self, platform, self._folder, self._stack)
+        return AppInTown(self, platform, self.folder, self._stack, actions)
+
+    def signed_for(self, platform: str, outcome: Outcome) -> set[Action]:
+        """The actions that a platform's acknowledgements name with an outcome."""
+        acks = (decode(one.value, Acknowledgement) for one in self.scene.read(ACKS) if one.value is not None)
+        said = [one for ack in acks if ack.platform == platform for one in ack.outcomes]
+        return {action for one in said if one.outcome is outcome for action in one.actions}
+
+    def run(self, *words: str) -> str:
+        """What a command prints that ends well."""
+        done = CliRunner().invoke(commands, [*words, "--bootstrap-servers", self.scene.hub.address.bootstrap_servers])
+        assert done.exit_code == 0, done.output
+        return done.stdout
 
     def case(self, number: str) -> dict[str, dict[str, Any]]:
         """What `unbind-hub case` says of a number's last case: each platform's row, by id."""
-        servers = self.scene.hub.address.bootstrap_servers
-        done = CliRunner().invoke(commands, ["case", number, "--bootstrap-servers", servers, "--json"])
-        assert done.exit_code == 0, done.output
-        return {row["platform"]: row for row in json.loads(done.stdout)[0]["platforms"]}
+        shown = json.loads(self.run("case", number, "--json"))
+        return {row["platform"]: row for row in shown[0]["platforms"]}
 
     def reports(self, platform: str) -> list[dict[str, Any]]:
         """What `unbind-hub reports` says of a platform, newest first."""
-        servers = ("--bootstrap-servers", self.scene.hub.address.bootstrap_servers)
-        done = CliRunner().invoke(commands, ["reports", "--platform", platform, *servers, "--json"])
-        assert done.exit_code == 0, done.output
-        rows: list[dict[str, Any]] = json.loads(done.stdout)
+        rows: list[dict[str, Any]] = json.loads(self.run("reports", "--platform", platform, "--json"))
         return rows
 
     def answers(self, number: str, **expected: str | None) -> dict[str, dict[str, Any]]:
@@ -216,7 +239,7 @@ class Town:
             rows.update(self.case(number))
             return all(rows[platform]["answer"] == answer for platform, answer in expected.items())
 
-        wait_until(f"the answers are {expected}", answered, EFFECT_S)
+        wait_until(f"the answers are {expected}", answered, EFFECT_S, COMMAND_POLL_S)
         return rows
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, NullPool, StaticPool, create_engine, text
 from hub.sdk.accounts import AccountStore
 from hub.sdk.numbering import International, Keyed, National, NumberForm
 from hub.sdk.stores import MemoryStore, SqlStore, SqlTable
+from hub.sdk.stores.account_service import ServiceSettings
 from hub.sdk.stores.http import HttpStore, http_store
 from hub.sdk.stores.memory import MemoryAccount
 from hub.sdk.times import iso_time
@@ -238,7 +239,7 @@ class InHttp:
         self._stores: list[HttpStore] = []
 
     def open(self) -> HttpStore:
-        self._stores.append(http_store(self.served.url, TOKEN, self.records, 10_000, 1_000))
+        self._stores.append(http_store(ServiceSettings(self.served.url, TOKEN, batch_max=1_000), self.records))
         return self._stores[-1]
 
     def close(self) -> None:

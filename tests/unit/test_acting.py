@@ -11,7 +11,9 @@ from hub.core.model import DAY_MS, HOUR_MS, SEGMENT, Action, Outcome, ReleaseNot
 from hub.errors import PlatformError
 from hub.sdk.accounts import Done, Outbox, SaidKey, Waiting
 from hub.sdk.adapter.acking import acknowledgements
-from hub.sdk.adapter.acting import REFUSED
+from hub.sdk.adapter.acting import REFUSED, Rules
+from hub.sdk.adapter.handling import carry_out
+from hub.sdk.adapter.settings import always_done
 from hub.sdk.asking import Deed
 from hub.sdk.stores.memory import MemoryAccount, MemoryStore
 from tests.unit.acting_scene import (
@@ -506,3 +508,25 @@ def test_acknowledged_leaves_what_came_since() -> None:
     store.acknowledged(sent)
     assert store.outbox().waiting[0].through == 1
     assert said_in(take_acks(store), openers(log)) == {Source(0, 1): {Outcome.NOT_BOUND}}
+
+
+@pytest.mark.parametrize(
+    ("freeze_at", "left", "said"),
+    [
+        ({Stage.SCHEDULED}, [FROZEN, FROZEN, GONE], {Outcome.FROZEN, Outcome.UNBOUND}),
+        ({Stage.SCHEDULED, Stage.RELEASED}, [FROZEN, FROZEN, FROZEN], {Outcome.FROZEN}),
+        (set(), [FROZEN, GONE, GONE], {Outcome.FROZEN, Outcome.UNBOUND}),
+    ],
+)
+def test_a_platform_may_freeze_for_longer(
+    freeze_at: set[Stage], left: list[tuple[bool, bool]], said: set[Outcome]
+) -> None:
+    """At stages of its choice a platform freezes instead: for the fuse and for what it says that is no unbinding."""
+    store, log, looks = one_account(), Log(), []
+    rules = Rules(always_done, 1 if Outcome.UNBOUND in said else 0, freeze_at=frozenset(freeze_at))
+    for stage in (Stage.COOLING, Stage.SCHEDULED, Stage.RELEASED):
+        log.add(stage, None if stage is Stage.COOLING else 0)
+        assert carry_out(store, log.notices, rules).blown is None
+        looks.append(state(store))
+    assert looks == left
+    assert answers(store, log) == {CASE: said}

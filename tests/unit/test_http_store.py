@@ -15,9 +15,15 @@ from openapi_spec_validator import validate
 
 from hub.core.model import Outcome, Source, Stage
 from hub.errors import PlatformError, StoreAway
+from hub.platform.assembly import store_of
+from hub.platform.login import login_check_of
 from hub.sdk.adapter.acting import Rules, handle, wanted
+from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.adapter.settings import always_done
 from hub.sdk.asking import Deed
+from hub.sdk.config import read_config
+from hub.sdk.login.check import LoginCheckSettings, Reason
+from hub.sdk.numbering import usual_forms
 from hub.sdk.stores.account_service import AccountService, ServiceSettings
 from hub.sdk.stores.http import HttpStore
 from tests.account_service import TOKEN, ServiceAccount, openapi
@@ -25,6 +31,12 @@ from tests.unit.acting_scene import NUMBER, OLD, OTHER, Log, answers, hear
 from tests.unit.store_harnesses import InHttp, Seen
 
 CASE = Source(0, 0)
+CONFIG = """
+platform: shop
+key: {{id: shop-1, file: shop.pem}}
+hub: {{bootstrap_servers: "127.0.0.1:9092", hub_id: local-hub}}
+store: {{http: {{url: "{url}", token: "{token}", records: records.sqlite{more}}}}}
+"""
 
 
 @pytest.fixture
@@ -182,6 +194,22 @@ def test_the_log_says_what_was_asked_and_answered_but_no_number(
     assert "FREEZE of account 1 for case 0-0: DONE" in caplog.text
     assert "FREEZE of account (named by its number) for case 0-0: DONE" in caplog.text
     assert not re.search(NUMBER[-7:], caplog.text)
+
+
+def test_the_records_key_may_lie_elsewhere(platform: InHttp, tmp_path: Path) -> None:
+    """The file of `store.http.index_key` is the record's key: with it the login check finds, without it it refuses."""
+    (tmp_path / "record.key").write_bytes(b"32 bytes that are not in the db.")
+    keyed = CONFIG.format(url=platform.served.url, token=TOKEN, more=", index_key: {file: record.key}")
+    platform.bind("1", NUMBER, OLD)
+    store = store_of(read_config(keyed, folder=tmp_path))
+    beat(store, OLD, range(12))
+    hear(store, cooling(NUMBER))
+    settings = LoginCheckSettings(form=usual_forms("CN"))
+    check = login_check_of(read_config(keyed, folder=tmp_path), settings)
+    assert check.is_recycled("138 0013 8000", OLD).reason is Reason.GIVEN_UP
+    keyless = CONFIG.format(url=platform.served.url, token=TOKEN, more="")
+    with pytest.raises(PlatformError, match="another key"):
+        login_check_of(read_config(keyless, folder=tmp_path), settings).is_recycled(NUMBER, OLD)
 
 
 def test_the_records_are_their_owners_alone(platform: InHttp) -> None:

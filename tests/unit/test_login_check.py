@@ -14,7 +14,7 @@ from hub.core.model import DAY_MS, Stage
 from hub.sdk.accounts import AccountStore
 from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.last_cases import Index
-from hub.sdk.login.check import LoginCheck, LoginCheckSettings, Verdict
+from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings, Verdict
 from hub.sdk.login.words import Advice, Operation, Reason, Recycled, Signals
 from hub.sdk.numbering import usual_forms
 from tests.unit.acting_scene import NEW, NOW, NUMBER, OLD, OTHER, Log, hear
@@ -24,7 +24,7 @@ PARTITIONS = 3
 LOGIN = NEW + DAY_MS
 """When people log in: the adapter heard the last of it a moment before."""
 
-SETTINGS = LoginCheckSettings(clock=lambda: LOGIN, evidence_kept_s=0)
+SETTINGS = LoginCheckSettings(clock=lambda: LOGIN, evidence_kept_s=0, served=EVERYBODY)
 BEGAN = OLD - DAY_MS
 HOME, THERE = (partition_of(one.encode(), PARTITIONS) for one in (NUMBER, OTHER))
 

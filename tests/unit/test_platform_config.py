@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from hub.cli import app
-from hub.core.model import Action, Outcome, Platform, PlatformState
+from hub.core.model import Action, Outcome, Platform, PlatformState, Stage
 from hub.errors import PlatformError
 from hub.platform.assembly import address_of, engine_of, form_of, store_of
 from hub.sdk.asking import Deed
@@ -51,6 +53,7 @@ store:
     unbound_value: "none-{account_id}"
     also_clear: [sealed]
     own_tables_prefix: hub_
+    index_key: {file: record.key}
     do:
       freeze: {set: {status: 7}}
       unbind: {call: "CALL forget(:account_id)"}
@@ -58,6 +61,8 @@ actions: {FROZEN: [LOGIN_OFF, RECOVERY_OFF], UNBOUND: LOGIN_OFF}
 fuse_unbinds_per_day: false
 dry_run: true
 metrics_port: 0
+stages: {SCHEDULED: freeze, RELEASED: unbind}
+login_check: {served: {"+86134": 2026-01-01T00:00:00Z, "+86": 2026-02-01T08:00:00+08:00}}
 """
 
 
@@ -67,6 +72,7 @@ def test_the_smallest_file_is_enough() -> None:
     assert (config.key_file, config.partitions) == (Path("/etc/hub/panbox.pem"), 12)
     assert (config.settings.fuse_unbinds_per_day, config.settings.dry_run, config.metrics_port) == (1_000, False, None)
     assert isinstance(config.store, SqlConfig)
+    assert (config.served, config.store.index_key) == (None, None)
     assert config.store.columns == {"account_id": "id", "number": "phone", "bound_at": None, "frozen": None}
     assert str(engine_of(config.store).url) == "sqlite:////etc/hub/app.sqlite"
 
@@ -80,6 +86,9 @@ def test_every_field_has_its_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (store.bound_at_unit_ms, store.zone, store.frozen_value) == (1, ZoneInfo("Asia/Shanghai"), "L")
     assert (store.unbound_value, store.also_clear, store.prefix) == ("none-{account_id}", ("sealed",), "hub_")
     assert store.sets == {Deed.FREEZE: {"status": 7}, Deed.UNBIND: {}}
+    assert settings.freeze_at == {Stage.SCHEDULED}
+    assert store.index_key == Path("record.key")
+    assert config.served == {"+86134": 1_767_225_600_000, "+86": 1_769_904_000_000}
     assert store.calls == {Deed.UNBIND: "CALL forget(:account_id)"}
     both = (Action.LOGIN_OFF, Action.RECOVERY_OFF)
     assert settings.actions == {Outcome.FROZEN: both, Outcome.UNBOUND: both[:1]}
@@ -89,6 +98,34 @@ def test_every_field_has_its_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAFKA_PASSWORD", "s3cret")
     security = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", "sasl_plain_password": "s3cret"}
     assert address_of(config).security == security
+
+
+def of_readme(heading: str, place: int) -> dict[str, Any]:
+    """A block of YAML of the README."""
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    found: dict[str, Any] = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", section, flags=re.DOTALL)[place])
+    return found
+
+
+def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two files as one; where both say something, the second counts."""
+    both = [name for name in above if isinstance(above[name], dict) and isinstance(below.get(name), dict)]
+    return below | above | {name: laid_over(below[name], above[name]) for name in both}
+
+
+def test_all_that_the_readme_says_a_file_may_say_is_read() -> None:
+    """The README's smallest file, all that may be in it besides, its service and its login check: each field is one."""
+    smallest, besides = (of_readme("A platform connects", place) for place in (0, 1))
+    whole = read_config(yaml.safe_dump(laid_over(smallest, besides)))
+    assert (whole.settings.freeze_at, whole.settings.batch_max) == ({Stage.SCHEDULED}, 5_000)
+    assert isinstance(whole.store, SqlConfig)
+    assert whole.store.sets[Deed.FREEZE] == {"status": 7}
+    served = of_readme("A platform connects with a service of its own", 0) | of_readme("The login check", 0)
+    service = read_config(yaml.safe_dump(smallest | served))
+    assert isinstance(service.store, HttpConfig)
+    assert (service.store.timeout_ms, service.store.batch_max) == (10_000, 500)
+    assert service.served == {"+86134": 1_767_225_600_000}
 
 
 def test_a_service_in_place_of_a_table(tmp_path: Path) -> None:
@@ -120,6 +157,12 @@ def test_a_service_in_place_of_a_table(tmp_path: Path) -> None:
         (("table: users", "table: users\n    bound_at: {zone: Mars}"), "zone is no time zone"),
         (("sqlite:///app.sqlite", "{env: A, file: b}"), "says not where to look"),
         (("table: users", "table: users\n    do: {reinstate: {set: {a: 1}}}"), "is not to be chosen"),
+        (("store:", "stages: {COOLING: unbind}\nstore:"), "stages has a field COOLING that means nothing"),
+        (("store:", "stages: {SCHEDULED: keep}\nstore:"), "stages.SCHEDULED is no choice"),
+        (("store:", "login_check: {served: some}\nstore:"), "login_check.served says not whose numbers"),
+        (("store:", "login_check: {served: {86134: 2026-01-01T00:00:00Z}}\nstore:"), "belongs to no prefix of numbers"),
+        (("store:", "login_check: {served: {'+86': 2026-01-01}}\nstore:"), "is no time with a zone"),
+        (("table: users", "table: users\n    index_key: {path: k}"), "store.sql.index_key has no file"),
         ((SMALLEST, "- a list"), "holds no fields"),
     ],
 )
@@ -154,13 +197,14 @@ def test_numbers_are_written_as_the_file_says(tmp_path: Path) -> None:
 
 def test_init_writes_a_file_that_reads_and_a_record_that_fits(tmp_path: Path) -> None:
     """The file begins as a dry run, the key is its owner's alone, the record has the roster's fields and that key."""
-    options = ["--platform", "panbox", "--name-zh", "盘盒", "--tier", "1", "--frozen", "locked", "--yes"]
+    options = ["--platform", "panbox", "--name-zh", "盘盒", "--sector", "drive", "--frozen", "locked", "--yes"]
     ended = CliRunner().invoke(app, ["platform", "init", "--folder", str(tmp_path), *options])
     assert ended.exit_code == 0, ended.output
     config = read_config((tmp_path / "platform.yaml").read_text(), folder=tmp_path)
     assert (config.settings.dry_run, config.key_file.stat().st_mode & 0o777) == (True, 0o600)
     record = json.loads((tmp_path / "record.json").read_text())
     assert set(record) <= set(Platform._fields)
+    assert (record["tier"], record["users_estimate"], config.settings.actions) == (1, None, {})
     signer = Signer.load(config.key_file, config.key_id, config.hub_id)
     assert record["keys"][0]["public"] == signer.public.hex()
     assert (record["name"]["zh"], PlatformState(record["state"])) == ("盘盒", PlatformState.ONBOARDING)
@@ -171,13 +215,34 @@ def test_init_writes_a_file_that_reads_and_a_record_that_fits(tmp_path: Path) ->
 
 def test_init_asks_what_it_was_not_told(tmp_path: Path) -> None:
     """Without --yes the questions come one by one, each with what is usual."""
-    said = "panbox\n\n\n10.0.0.1:9092\nhub-1\nmembers\nuid\nmobile\nsince\n\nCN\n"
+    said = "panbox\n\n\nbank\n\n2500000\n10.0.0.1:9092\nhub-1\nmembers\nuid\nmobile\nsince\n\nCN\n"
+    said += "LOGIN_OFF, MARKETING_STOPPED\n"
     ended = CliRunner().invoke(app, ["platform", "init", "--folder", str(tmp_path)], input=said)
     assert ended.exit_code == 0, ended.output
     config = read_config((tmp_path / "platform.yaml").read_text())
     assert isinstance(config.store, SqlConfig)
     assert (config.platform, config.bootstrap_servers, config.store.table) == ("panbox", "10.0.0.1:9092", "members")
     assert config.store.columns == {"account_id": "uid", "number": "mobile", "bound_at": "since", "frozen": None}
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert (record["sector"], record["tier"], record["users_estimate"]) == ("bank", 1, 2_500_000)
+    # Without a column for it the platform does nothing of its own about a frozen account, and signs for nothing.
+    assert config.settings.actions == {Outcome.UNBOUND: (Action.LOGIN_OFF, Action.MARKETING_STOPPED)}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--yes"], "not said: Its sector"),
+        (["--yes", "--sector", "bank", "--tier", "4"], "no number from 1 to 3"),
+        (["--yes", "--sector", "bank", "--users", "many"], "no number from 1"),
+        (["--yes", "--sector", "bank", "--stops", "LOGIN"], "LOGIN is no action"),
+    ],
+)
+def test_init_signs_for_nothing_that_nobody_said(tmp_path: Path, words: list[str], said: str) -> None:
+    """A sector is to be said, for the tier and the time to answer follow from it; what is no answer is refused."""
+    ended = CliRunner().invoke(app, ["platform", "init", "--folder", str(tmp_path), "--platform", "panbox", *words])
+    assert said in str(ended.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_certificates_make_the_ssl_context(tmp_path: Path) -> None:

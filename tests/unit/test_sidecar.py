@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from hub.clock import system_clock
 from hub.contracts import partition_of
 from hub.core.model import DAY_MS, Stage
 from hub.local.machine import free_port
 from hub.platform.sidecar import BATCH_MAX, web
 from hub.sdk.adapter.heartbeat import beat
-from hub.sdk.login.check import LoginCheck, LoginCheckSettings
+from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
 from hub.sdk.stores import MemoryStore
 from hub.sdk.times import iso_time
 from tests.stories.app import serving
@@ -31,7 +33,7 @@ REISSUED = NOW + 50 * DAY_MS
 THIRD = "+8613712345678"
 BEGAN = OLD - DAY_MS
 PARTITIONS = 12
-SETTINGS = LoginCheckSettings(clock=lambda: LOGIN, evidence_kept_s=0)
+SETTINGS = LoginCheckSettings(clock=lambda: LOGIN, evidence_kept_s=0, served=EVERYBODY)
 STRANGER = {"operation": "log_in", "signals": {"new_device": True, "new_place": True}}
 CONFIG = """
 platform: shop
@@ -310,30 +312,69 @@ def test_a_database_that_is_away_is_a_503(tmp_path: Path) -> None:
     assert (camara.status_code, camara.json()["code"]) == (503, "UNAVAILABLE")
 
 
-@pytest.mark.parametrize("by_config", [True, False])
-def test_the_command_serves(tmp_path: Path, by_config: bool) -> None:
-    """`check-server`, given the platform's file or an address, answers on its port, prints no number, and ends."""
-    harness = InSql(tmp_path)
-    beat(harness.open(), LOGIN, range(PARTITIONS))
-    port = free_port()
-    (tmp_path / "platform.yaml").write_text(CONFIG.format(url=f"sqlite:///{tmp_path / 'shop.db'}"), encoding="utf-8")
-    where = ["--config", str(tmp_path / "platform.yaml")]
-    if not by_config:
-        where = ["--database-url", f"sqlite:///{tmp_path / 'shop.db'}", "--region", "CN"]
-    words = ["platform", "check-server", *where, "--port", str(port)]
+@contextmanager
+def commanded(*words: str) -> Iterator[tuple[httpx.Client, list[str]]]:
+    """`check-server` as a process, asked over HTTP; when it has ended, what it printed."""
+    port, said = free_port(), list[str]()
     process = subprocess.Popen(
-        [sys.executable, "-m", "hub", *words],
+        [sys.executable, "-m", "hub", "platform", "check-server", *words, "--port", str(port)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
         with httpx.Client(transport=httpx.HTTPTransport(retries=8), base_url=f"http://127.0.0.1:{port}") as http:
-            asked = {"number": "138 0013 8000", "bound_since": iso_time(OLD), **STRANGER}
-            answer = http.post("/v1/check", json=asked)
+            yield http, said
     finally:
         process.terminate()
-        said, _ = process.communicate(timeout=20)
+        said.append(process.communicate(timeout=20)[0])
+
+
+@pytest.mark.parametrize("by_config", [True, False])
+def test_the_command_serves(tmp_path: Path, by_config: bool) -> None:
+    """`check-server`, given the platform's file or an address, answers on its port, prints no number, and ends."""
+    harness = InSql(tmp_path)
+    beat(harness.open(), LOGIN, range(PARTITIONS))
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    if by_config:
+        words = ["--config", str(write(tmp_path, CONFIG.format(url=url) + "login_check: {served: all}"))]
+    else:
+        words = ["--database-url", url, "--region", "CN", "--served", "all"]
+    with commanded(*words) as (http, said):
+        asked = {"number": "138 0013 8000", "bound_since": iso_time(OLD), **STRANGER}
+        answer = http.post("/v1/check", json=asked)
     assert answer.json()["reason"] == "before_evidence"
-    assert f"http://127.0.0.1:{port}" in said
-    assert "0013" not in said
+    assert str(http.base_url.port) in said[0]
+    assert "0013" not in said[0]
+
+
+def write(folder: Path, text: str) -> Path:
+    """The platform's file."""
+    (folder / "platform.yaml").write_text(text, encoding="utf-8")
+    return folder / "platform.yaml"
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "reasons"),
+    [
+        ("", (), ["not_served", "not_served"]),
+        ('login_check: {served: {"+86138": 2020-01-01T00:00:00Z}}', (), ["same_owner", "not_served"]),
+        ("login_check: {served: all}", (), ["same_owner", "same_owner"]),
+        ("login_check: {served: all}", ("--served", "+86137=2020-01-01T00:00:00Z"), ["not_served", "same_owner"]),
+    ],
+)
+def test_no_is_said_of_the_numbers_that_are_told_of(
+    tmp_path: Path, said: str, words: tuple[str, ...], reasons: list[str]
+) -> None:
+    """Of a number whose operator the hub never heard of, the command says no only to who said that all tell it."""
+    store = InSql(tmp_path).open()
+    for at in (LOGIN, system_clock()):
+        beat(store, at, range(PARTITIONS))
+    file = write(tmp_path, CONFIG.format(url=f"sqlite:///{tmp_path / 'shop.db'}") + said)
+    with commanded("--config", str(file), *words) as (http, printed):
+        found = [
+            http.post("/v1/check", json={"number": one, "bound_since": iso_time(LOGIN), **STRANGER}).json()
+            for one in (NUMBER, THIRD)
+        ]
+    assert [one["reason"] for one in found] == reasons
+    assert ("No operator is said to tell the hub" in printed[0]) == (not said)

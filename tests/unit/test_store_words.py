@@ -304,10 +304,11 @@ def test_a_login_at_the_same_moment_is_not_lost(engine: Engine) -> None:
     """While a batch is at work nobody changes its rows; a user who rebinds right after keeps the new number."""
     store, log = users(engine, ("1", NUMBER)), Log()
     log.add(Stage.REASSIGNED)
-    done: list[str] = []
+    done, trying = list[str](), threading.Event()
 
     def rebind() -> None:
         for _ in range(50):
+            trying.set()
             try:
                 run(engine, "UPDATE users SET phone = :phone, at = :at WHERE id = '1'", phone=OTHER, at=NOW + 1)
                 break
@@ -319,6 +320,7 @@ def test_a_login_at_the_same_moment_is_not_lost(engine: Engine) -> None:
 
     def act(deed: Deed, account_id: str, notice: Any) -> Done:  # noqa: ARG001 - an `Act`
         login.start()
+        assert trying.wait(60)
         login.join(0.3)
         assert done == [], "the row was changed under the adapter's hands"
         return Done.DONE

@@ -8,7 +8,8 @@ Rules:
    whose cases all began before the record of last cases did (`hub.sdk.last_cases`), the table alone decides.
 2. An account is the old owner's if it is bound to the number and `bound_at` is strictly older than `bound_before`
    (the opener's, which every notice of the case carries). One of unknown age may be frozen, never unbound.
-3. COOLING freezes. SCHEDULED, RELEASED and REASSIGNED unbind what has an age and freeze what has none. RESTORED and
+3. COOLING freezes. SCHEDULED, RELEASED and REASSIGNED unbind what has an age and freeze what has none; a platform
+   may choose that some of them freeze whatever it is (`Rules.freeze_at`), the milder way alone. RESTORED and
    WITHDRAWN put back whatever the case still holds; REINSTATED is said if there was any and all of it is back.
 4. The answer is the first of FAILED, DECLINED, FROZEN, UNBOUND over all accounts the case ever touched; NOT_BOUND if
    there are none. It is said when it changes. What the platform failed at or declined stays untouched.
@@ -168,7 +169,8 @@ class Work:
         fuse = self._rules.fuse_unbinds_per_day
         if fuse is None or notice.stage in UNDONE:
             return None
-        asked = sum(deed_for(notice, one) is Deed.UNBIND for one in self._holdings.old_owners(notice))
+        owned, freeze_at = self._holdings.old_owners(notice), self._rules.freeze_at
+        asked = sum(deed_for(notice, one, freeze_at) is Deed.UNBIND for one in owned)
         since = hour_of(notice) - FUSE_HOURS
         unbound = self.unbound_in_day = sum(count for hour, count in self._unbinds.items() if hour > since)
         return Blown(position, asked, unbound) if asked and unbound + asked > fuse else None
@@ -242,7 +244,7 @@ class Work:
         self.counts.vanished += 1
 
     def _touch(self, case: Source, notice: ReleaseNotice, account: Account) -> None:
-        deed = deed_for(notice, account)
+        deed = deed_for(notice, account, self._rules.freeze_at)
         before = self._holdings.touch_of(case, account)
         if deed is Deed.FREEZE and before is not None and before.held is Held.FREEZE:
             return

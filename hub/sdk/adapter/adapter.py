@@ -20,7 +20,7 @@ from hub.core.model import Record, ReleaseNotice, Source
 from hub.errors import ContractError, FuseBlown, PlatformError, StoreAway, StoreUnreadable
 from hub.sdk.accounts import AccountStore, HeardNotice
 from hub.sdk.adapter.acking import acknowledgements, covered_until
-from hub.sdk.adapter.acting import Act, Blown, Counts, Plan, Rules
+from hub.sdk.adapter.acting import Act, Blown, Counts, Plan
 from hub.sdk.adapter.answering import Answering
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.heartbeat import beat
@@ -72,10 +72,8 @@ class PlatformAdapter:
         self.ends: dict[int, int] = {}
         self.last_published_at: int | None = None
         self.unbound_in_day = 0
-        dry = self.settings.dry_run
-        self._store: AccountStore = DryRun(store) if dry else store
-        retries = None if self.settings.clock == "world" else self.settings.retries
-        self._rules = Rules(always_done) if dry else Rules(act, self.settings.fuse_unbinds_per_day, retries)
+        self._store: AccountStore = DryRun(store) if self.settings.dry_run else store
+        self._rules = self.settings.rules(act)
         self._retry_look_at_s = 0.0
         self._gone: set[Source] = set()
         self._signer = signer

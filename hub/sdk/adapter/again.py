@@ -129,7 +129,7 @@ def trial_step(trial: Trial, stage: Stage, known: Known, rules: Rules, refused: 
         known: what the store knows of `wanted_for(trial)`.
     """
     case = trial_case(trial)
-    work = _Again(known, Rules(rules.act), refused)
+    work = _Again(known, Rules(rules.act, freeze_at=rules.freeze_at), refused)
     foreign = {one.account_id for one in known.touches.values() if one.held is Held.FREEZE and one.case != case}
     if foreign and stage not in UNDONE:
         return work.plan(), TrialStep(stage, Outcome.DECLINED, len(foreign))

@@ -6,7 +6,7 @@ record of it (`touches`). See `hub.sdk.adapter.acting` for the rules these moves
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from hub.core.model import Outcome, ReleaseNotice, Source, Stage
 from hub.sdk.accounts import Account, Binding, Effect, Held, Touch
@@ -17,9 +17,9 @@ ANSWER_ORDER = (Outcome.FAILED, Outcome.DECLINED, Outcome.FROZEN, Outcome.UNBOUN
 """Several accounts answer together: the first of these that any of them has."""
 
 
-def deed_for(notice: ReleaseNotice, account: Account) -> Deed:
+def deed_for(notice: ReleaseNotice, account: Account, freeze_at: Set[Stage]) -> Deed:
     """What a notice asks for an account of the old owner: rule 3 of `hub.sdk.adapter.acting`."""
-    freeze = notice.stage is Stage.COOLING or account.bound_at is None
+    freeze = notice.stage is Stage.COOLING or notice.stage in freeze_at or account.bound_at is None
     return Deed.FREEZE if freeze else Deed.UNBIND
 
 

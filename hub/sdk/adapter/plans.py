@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from hub.core.model import DAY_MS, HOUR_MS, SEGMENT, ReleaseNotice, Source
+from hub.core.model import DAY_MS, HOUR_MS, SEGMENT, ReleaseNotice, Source, Stage
 from hub.sdk.accounts import Batch, Changes, Done, Wanted
 from hub.sdk.asking import Ask, Deed, RetryPlan
 
@@ -18,11 +18,15 @@ crash, so doing it twice must do no harm."""
 
 
 class Rules(NamedTuple):
-    """How one platform acts. `fuse_unbinds_per_day`: None is off. `retries`: None tries nothing by the clock."""
+    """How one platform acts. `fuse_unbinds_per_day`: None is off. `retries`: None tries nothing by the clock.
+
+    `freeze_at`: stages that freeze where they would unbind.
+    """
 
     act: Act
     fuse_unbinds_per_day: int | None = None
     retries: RetryPlan | None = None
+    freeze_at: frozenset[Stage] = frozenset()
 
 
 @dataclass

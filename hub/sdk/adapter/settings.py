@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import Literal
 
 from hub.clock import system_clock
-from hub.core.model import Action, Outcome, ReleaseNotice
+from hub.core.model import Action, Outcome, ReleaseNotice, Stage
 from hub.sdk.accounts import Done
+from hub.sdk.adapter.plans import Act, Rules
 from hub.sdk.asking import Deed, RetryPlan
 
 
@@ -59,6 +60,9 @@ class AdapterSettings:
     clock: Callable[[], int] | Literal["world"] = system_clock
     """Gives `sent_at`; "world": each acknowledgement carries the time of the last notice it covers."""
 
+    freeze_at: frozenset[Stage] = frozenset()
+    """Stages at which accounts are frozen where by default they are unbound: milder, and a gap for longer."""
+
     actions: Mapping[Outcome, tuple[Action, ...]] = field(default_factory=dict)
     """What each outcome amounts to on this platform, such as FROZEN: (LOGIN_OFF, RECOVERY_OFF)."""
 
@@ -83,3 +87,10 @@ class AdapterSettings:
     heartbeat_s: float = 5.0
     """How often it looks whether it has heard everything there is and says so to the login check; its no rests on
     that. Not in a replayed world (`clock="world"`), whose time is not the login's."""
+
+    def rules(self, act: Act) -> Rules:
+        """How the platform acts. A dry run asks it nothing and has no fuse; a replayed world tries nothing again."""
+        if self.dry_run:
+            return Rules(always_done, freeze_at=self.freeze_at)
+        retries = None if self.clock == "world" else self.retries
+        return Rules(act, self.fuse_unbinds_per_day, retries, self.freeze_at)

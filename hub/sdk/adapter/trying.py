@@ -19,16 +19,19 @@ from hub.settings import HubAddress
 from hub.signing import Signer
 
 LOOK_S = 0.05
+TIMEOUT_S = 60.0
+"""How long all of it may take, the hub's part and the adapter's; more only if the adapter is given more."""
 
 
 async def try_number(
-    number: str, platform_id: str, signer: Signer, address: HubAddress, timeout_s: float = 60.0
+    number: str, platform_id: str, signer: Signer, address: HubAddress, timeout_s: float = TIMEOUT_S
 ) -> TrialResult:
     """Have a test case of a number of one's own go round: to the hub, to the running adapter, and back.
 
     Args:
         number: E.164, bound to an account of this platform.
         signer: of a key that the roster has for this platform.
+        timeout_s: how long the adapter is waited for, once the hub passed the test case on.
 
     Raises:
         PlatformError: it is no number, the hub refused the request, or no adapter answered it.
@@ -37,12 +40,12 @@ async def try_number(
     if not is_e164(number):
         raise PlatformError("this is no phone number", todo="Give a number in E.164 form, such as +8613….")
     trial = Trial(uuid.uuid4().bytes, platform_id, Subject("e164", number), system_clock())
-    inbox = Inbox(platform_id, signer, address)
+    inbox, deadline = Inbox(platform_id, signer, address), time.monotonic() + max(TIMEOUT_S, timeout_s)
     try:
         async with following(inbox) as ledger:
-            await inbox.caught_up(timeout_s)
+            await inbox.caught_up(deadline - time.monotonic())
             place = await _ask(trial, signer, address)
-            return await _result(trial, place, ledger, time.monotonic() + timeout_s)
+            return await _result(trial, place, ledger, deadline, timeout_s)
     except KafkaError as wrong:
         raise HubError(
             f"the cluster does not do its part: {type(wrong).__name__}",
@@ -65,7 +68,7 @@ async def _ask(trial: Trial, signer: Signer, address: HubAddress) -> Source:
     return Source(sent.partition, sent.offset)
 
 
-async def _result(trial: Trial, place: Source, ledger: Ledger, deadline: float) -> TrialResult:
+async def _result(trial: Trial, place: Source, ledger: Ledger, deadline: float, patience_s: float) -> TrialResult:
     passed_on = False
     while time.monotonic() < deadline:
         found = ledger.results.get(trial.trial_id)
@@ -76,7 +79,8 @@ async def _result(trial: Trial, place: Source, ledger: Ledger, deadline: float) 
                 raise PlatformError(
                     f"the hub refused the test case: {unheard.reason}", todo=REFUSAL_TODO[unheard.reason]
                 )
-        passed_on = passed_on or trial.trial_id in ledger.trials
+        if not passed_on and trial.trial_id in ledger.trials:
+            passed_on, deadline = True, min(deadline, time.monotonic() + patience_s)
         await asyncio.sleep(LOOK_S)
     if passed_on:
         raise PlatformError(

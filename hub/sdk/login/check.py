@@ -18,11 +18,12 @@ from hub.contracts import partition_of
 from hub.core.numbers import is_e164
 from hub.sdk.last_cases import Evidence, Index
 from hub.sdk.login.rules import Knowledge, advise, answer, may_begin_anew
-from hub.sdk.login.words import Advice, Answer, Operation, Reason, Recycled, Signals
+from hub.sdk.login.words import EVERYBODY, Advice, Answer, Operation, Reason, Recycled, Signals
 from hub.sdk.numbering import NumberForm
 from hub.sdk.stores.sql_index import PREFIX, SqlIndex
 
 __all__ = [
+    "EVERYBODY",
     "Advice",
     "Answer",
     "LoginCheck",
@@ -47,9 +48,9 @@ class LoginCheckSettings:
     evidence_kept_s: float = 1.0
     """How long what the record rests on is kept in memory. Older it can only be more careful."""
 
-    served: Mapping[str, int] | None = None
-    """Prefixes of E.164 numbers whose operators tell the hub, each with since when (UTC milliseconds). None: every
-    number's, since the log began. Bindings of other numbers, or from before, are unknown."""
+    served: Mapping[str, int] = field(default_factory=dict)
+    """Prefixes of E.164 numbers whose operators tell the hub, each with since when (UTC milliseconds). Bindings of
+    other numbers, or from before, are unknown; so is all where nobody said (`EVERYBODY`: every number's)."""
 
     form: NumberForm | None = None
     """How the platform writes numbers; None: E.164 and nothing else."""
@@ -110,7 +111,7 @@ class LoginCheck:
         since = self._since(e164, evidence)
         last = self._index.last_case(e164) if evidence.since else None
         known = Knowledge(last, since, evidence.caught_up_at)
-        served = self.settings.served is None or self._served_since(e164) is not None
+        served = self._served_since(e164) is not None
         behind_max_ms = int(self.settings.behind_max_s * 1_000)
         return answer(bound_since, known, self.settings.clock(), behind_max_ms, served=served)
 
@@ -161,6 +162,6 @@ class LoginCheck:
         return since if since is None or told is None else max(since, told)
 
     def _served_since(self, number: str) -> int | None:
-        served = self.settings.served or {}
+        served = self.settings.served
         found = [prefix for prefix in served if number.startswith(prefix)]
         return served[max(found, key=len)] if found else None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from hub.core.model import Stage
+
+EVERYBODY: Mapping[str, int] = MappingProxyType({"+": 0})
+"""Every number's operator tells the hub, and has since its log began: only where that is so may it be said."""
 
 
 class Operation(StrEnum):

@@ -18,6 +18,7 @@ from hub.errors import PlatformError, StoreAway
 from hub.sdk.accounts import ELSEWHERE, Account, Done, Readability
 from hub.sdk.asking import Ask, AskKey
 from hub.sdk.stores.bulk import chunks
+from hub.sdk.stores.deeds import log_answer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -25,8 +26,6 @@ T = TypeVar("T")
 TRY_AGAIN = {429, 500, 502, 503, 504}
 ANSWER_BYTES_MAX = 16 * 2**20
 ID_CHARS_MAX = 191
-TELLING_DIGITS = 7
-"""An account id with this many of a number's last digits is as good as the number, and no log names it."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class AccountService:
             said = dict(_answer(one) for one in listed)
             for ask in share:
                 answers[ask.key] = said.get(_key(ask.key), Done.FAILED)
-                log.info("%s of account %s for case %s: %s", ask.key.deed, _shown(ask), ask.key.case, answers[ask.key])
+                log_answer(log, ask, answers[ask.key])
         return answers
 
     def close(self) -> None:
@@ -177,10 +176,6 @@ def _as_json(ask: Ask) -> dict[str, Any]:
         "state": ask.snapshot,
         "rebind": ask.rebind,
     }
-
-
-def _shown(ask: Ask) -> str:
-    return "(named by its number)" if ask.number[-TELLING_DIGITS:] in ask.key.account_id else ask.key.account_id
 
 
 def _shares(numbers: list[str], accounts: list[str], most: int) -> Iterator[dict[str, list[str]]]:

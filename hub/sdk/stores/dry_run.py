@@ -1,7 +1,7 @@
 """A store that shows what would happen: it reads from another one and keeps everything it is to write to itself.
 
 What it would have done in one batch it remembers in the next, so a dry run counts what a real one would, and the
-store beneath is only read.
+store beneath is only read. What it remembers lies on the disk (`hub.sdk.stores.scratch`).
 """
 
 from __future__ import annotations
@@ -9,23 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from hub.core.model import Source
 from hub.sdk.accounts import (
     Account,
     AccountStore,
     Binding,
     Changes,
     Done,
+    Effect,
     Known,
     Outbox,
     Place,
     Progress,
     Readability,
-    Touch,
     Wanted,
 )
 from hub.sdk.asking import Ask, AskKey, Retry
-from hub.sdk.last_cases import LastCase
+from hub.sdk.stores.scratch import Scratch
 
 
 class _DrySession:
@@ -50,12 +49,8 @@ class DryRun:
         self.beneath = beneath
         self._log_id: bytes | None = None
         self._places: dict[int, Place] = {}
-        self._stages: dict[tuple[int, int], bytes] = {}
-        self._accounts: dict[str, Account] = {}
-        self._touches: dict[tuple[Source, str], Touch] = {}
         self._unbinds: dict[int, int] = {}
-        self._last_cases: dict[str, LastCase] = {}
-        self._done_with: set[Source] = set()
+        self._scratch = Scratch()
 
     def readability(self) -> Readability:
         """The other store's."""
@@ -84,37 +79,30 @@ class DryRun:
 
     def seen(self, real: Known, wanted: Wanted) -> Known:
         """What the other store knows, as it would be by now."""
-        accounts = real.accounts | {
-            name: one for name, one in self._accounts.items() if name in real.accounts or one.number in wanted.numbers
-        }
-        touches = real.touches | {
-            key: one for key, one in self._touches.items() if key[0] in wanted.cases or key[1] in accounts
-        }
-        touches = {key: one for key, one in touches.items() if key[0] not in self._done_with}
+        scratch = self._scratch
+        accounts = real.accounts | scratch.accounts(real.accounts, wanted.numbers)
+        touches = real.touches | scratch.touches(wanted.cases, accounts)
+        done_with = scratch.done_with({case for case, _ in touches})
         return Known(
             log_id=self._log_id or real.log_id,
             places=real.places | self._places,
-            stages=real.stages | {key: self._stages[key] for key in wanted.segments if key in self._stages},
+            stages=real.stages | scratch.stages(wanted.segments),
             accounts=accounts,
-            touches=touches,
+            touches={key: one for key, one in touches.items() if key[0] not in done_with},
             unbinds=real.unbinds | self._unbinds,
-            last_cases=dict(real.last_cases)
-            | {one: self._last_cases[one] for one in wanted.subjects if one in self._last_cases},
+            last_cases=dict(real.last_cases) | scratch.last_cases(wanted.subjects),
         )
 
     def keep(self, changes: Changes) -> None:
         """Remember what would have been written."""
         self._log_id = changes.log_id
         self._places |= changes.places
-        self._stages |= changes.stages
-        self._touches |= changes.touches
         self._unbinds |= changes.unbinds
-        self._last_cases |= changes.last_cases
-        self._done_with |= changes.done_with
-        for effect in changes.effects.values():
-            name = effect.account_id
-            if effect.binding is Binding.THAWED:
-                self._accounts.pop(name, None)
-            else:
-                number = None if effect.binding is Binding.UNBOUND else effect.number
-                self._accounts[name] = Account(name, number, effect.bound_at, effect.snapshot)
+        thawed = [one.account_id for one in changes.effects.values() if one.binding is Binding.THAWED]
+        left = [_left(one) for one in changes.effects.values() if one.binding is not Binding.THAWED]
+        self._scratch.keep(changes, left, thawed)
+
+
+def _left(effect: Effect) -> Account:
+    number = None if effect.binding is Binding.UNBOUND else effect.number
+    return Account(effect.account_id, number, effect.bound_at, effect.snapshot)

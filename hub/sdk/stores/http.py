@@ -42,31 +42,30 @@ from hub.sdk.stores.sql_index import PREFIX, SqlIndex
 from hub.sdk.stores.tables import Tables
 
 
-def http_store(url: str, token: str, records: Path, timeout_ms: int, batch_max: int) -> HttpStore:
+def http_store(service: ServiceSettings, records: Path, index_key: bytes | None = None) -> HttpStore:
     """The store of a service.
 
     Args:
         records: the SQLite file for the adapter's own records, made if missing, readable by its owner alone.
-        timeout_ms: how long one call may take.
-        batch_max: numbers or deeds in one call.
+        index_key: a secret for the record of last cases, kept outside that file (`hub.sdk.stores.sql_index`).
     """
     if not records.exists():
         os.close(os.open(records, os.O_CREAT | os.O_WRONLY, 0o600))
     engine = create_engine(
         f"sqlite:///{records}", poolclass=NullPool, connect_args={"timeout": 30}, hide_parameters=True
     )
-    return HttpStore(AccountService(ServiceSettings(url, token, timeout_ms, batch_max)), engine)
+    return HttpStore(AccountService(service), engine, index_key)
 
 
 class HttpStore:
     """Implements `hub.sdk.accounts.AccountStore` and `hub.sdk.last_cases.Index`."""
 
-    def __init__(self, service: AccountService, engine: Engine) -> None:
+    def __init__(self, service: AccountService, engine: Engine, index_key: bytes | None = None) -> None:
         self.service = service
         self._engine = engine
         self._tables = Tables(PREFIX)
         with told():
-            self.index = SqlIndex(engine, PREFIX, None, self._tables.metadata)
+            self.index = SqlIndex(engine, PREFIX, index_key, self._tables.metadata)
             self._tables.metadata.create_all(engine)
             self.index.prepare()
 

@@ -6,6 +6,7 @@ A transaction changes the store's dictionaries only at its end, all at once: a b
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,6 +34,9 @@ from hub.sdk.asking import Ask, AskKey, Retry
 from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.ledger import TouchLedger
 from hub.sdk.numbering import International, NumberForm
+from hub.sdk.stores.deeds import log_done
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,16 @@ class MemorySession:
 
     def __init__(self, store: MemoryStore) -> None:
         self.saved: list[Changes] = []
+        self.asked: list[Ask] = []
         self._store = store
 
     def load(self, wanted: Wanted) -> Known:
         """What the store knows of what is wanted."""
         return self._store.known(wanted)
 
-    def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:  # noqa: ARG002 - a `Session`
+    def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
         """Nobody to ask: what is saved is all there is to do."""
+        self.asked += asks
         return {}
 
     def save(self, changes: Changes) -> None:
@@ -122,6 +128,7 @@ class MemoryStore:
         yield session
         for changes in session.saved:
             self._write(changes)
+        log_done(log, session.asked)
 
     def outbox(self) -> Outbox:
         """What is committed and not yet acknowledged."""

@@ -27,6 +27,7 @@ from hub.sdk.accounts import (
 from hub.sdk.asking import AccountsRefused, Ask, AskKey, Retry
 from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.stores.bulk import bulk_for
+from hub.sdk.stores.deeds import log_done
 from hub.sdk.stores.faults import Refused, refusals, told
 from hub.sdk.stores.records import NoRecords, Records
 from hub.sdk.stores.sql_accounts import SqlAccounts, SqlTable
@@ -74,6 +75,8 @@ class SqlStore:
             if make_tables:
                 self._tables.metadata.create_all(engine)
                 self.index.prepare()
+            else:
+                self.index.evidence()  # refuses another key than the record's
             self._heard = make_tables or inspect(engine).has_table(self._tables.progress.name)
 
     def readability(self) -> Readability:
@@ -100,7 +103,9 @@ class SqlStore:
         with told(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # the rows read are not to change before they are written
-            yield SqlSession(connection, self._tables, self._accounts, self.index, heard=self._heard)
+            session = SqlSession(connection, self._tables, self._accounts, self.index, heard=self._heard)
+            yield session
+        log_done(log, session.asked)
 
     def outbox(self) -> Outbox:
         """What is committed and not yet acknowledged."""
@@ -142,6 +147,7 @@ class SqlSession:
         kind = Records if heard else NoRecords
         self._records = kind(connection, tables, lambda written: accounts.read(written, self._number_of))
         self._rows: dict[str, dict[str, Any]] = {}
+        self.asked: list[Ask] = []
 
     def load(self, wanted: Wanted) -> Known:
         """What the store knows of what is wanted."""
@@ -170,6 +176,7 @@ class SqlSession:
 
     def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
         """Run the platform's own SQL on each account; what it raises is undone and counts as FAILED."""
+        self.asked += asks
         calls = self._accounts.layout.calls
         answers = {ask.key: self._call(calls[ask.key.deed], ask) for ask in asks if ask.key.deed in calls}
         return {key: done for key, done in answers.items() if done is not Done.DONE}
