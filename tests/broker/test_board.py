@@ -23,7 +23,7 @@ from hub.stream.log import read_hub_log, reader_settings
 from hub.web.board.blind_spots import blind_spots
 from hub.web.board.following import LiveBoard
 from hub.web.board.operator_pages import operators, pipeline
-from hub.web.board.platform_pages import HEATMAP_DAYS_MAX, heatmap, overview, platform, platforms
+from hub.web.board.platform_pages import DAYS_MAX, heatmap, overview, platform, platforms
 from hub.web.board.sight import Sight
 from hub.web.shapes import Pairs
 from hub.web.standings.effects import StandingEffects
@@ -108,7 +108,7 @@ def cell_of_truth(figures: Any) -> tuple[Any, ...] | None:
 
 def check_days(sight: Sight, truth: Truth) -> None:
     """Every cell of the heat map, cases by stage and the notices of today are what the recount says."""
-    shown = heatmap(sight, HEATMAP_DAYS_MAX)
+    shown = heatmap(sight, DAYS_MAX)
     filled = 0
     for row in shown.rows:
         days = truth.days(row.id, sight.board.coverage[row.id].as_of)

@@ -118,7 +118,7 @@ def test_all_that_the_readme_says_a_file_may_say_is_read() -> None:
     """The README's smallest file, all that may be in it besides, its service and its login check: each field is one."""
     smallest, besides = (of_readme("A platform connects", place) for place in (0, 1))
     whole = read_config(yaml.safe_dump(laid_over(smallest, besides)))
-    assert (whole.settings.freeze_at, whole.settings.batch_max) == ({Stage.SCHEDULED}, 5_000)
+    assert (whole.settings.freeze_at, whole.settings.batch_max) == (frozenset({Stage.SCHEDULED}), 5_000)
     assert isinstance(whole.store, SqlConfig)
     assert whole.store.sets[Deed.FREEZE] == {"status": 7}
     served = of_readme("A platform connects with a service of its own", 0) | of_readme("The login check", 0)
