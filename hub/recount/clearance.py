@@ -104,13 +104,17 @@ def _newest(records: Sequence[Record], kind: str, end: int) -> dict[str, Message
 
     Every record that is left is some id's newest before the compaction; one that is gone leaves a hole in the offsets.
     """
-    before = [record for record in records if record.offset < end]
+    before = _before(records, end)
     if len(before) < end and {one.key for one in records if one.offset >= end} - {one.key for one in before}:
         raise HubError(
             f"records of {kind}s before {end} are gone, and it cannot be told whose",
             todo="Recount sooner after the answer: compaction keeps the newest record of each alone.",
         )
     return {one["id"]: one for record in before if (one := read(kind, record.value))}
+
+
+def _before(records: Sequence[Record], end: int) -> list[Record]:
+    return [record for record in records if record.offset < end]
 
 
 def _may_see(case: CaseNow, role: str, asker: Message | None) -> bool:
@@ -123,8 +127,10 @@ def _may_see(case: CaseNow, role: str, asker: Message | None) -> bool:
 
 def _blocked(logs: Logs, cases: Sequence[CaseNow], positions: Message, policy: Message) -> set[Position]:
     """Cases with a gap that blocks."""
-    truth, found = Truth(logs), set()
-    for platform in _newest(logs.platforms, "platform", positions["platforms"]).values():
+    roster = _newest(logs.platforms, "platform", positions["platforms"])
+    # What an acknowledgement's key is worth is judged by the roster as it was there, too.
+    truth, found = Truth(logs._replace(platforms=_before(logs.platforms, positions["platforms"]))), set()
+    for platform in roster.values():
         home = (murmur2(platform["id"].encode()) & 0x7FFFFFFF) % truth.hub.partitions
         said, received = truth.heard(platform["id"], home, positions["acks"][home])
         reported = reported_at(logs.reported, platform["id"], positions["reported"])

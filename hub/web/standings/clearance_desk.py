@@ -159,7 +159,7 @@ class ClearanceDesk:
         began = time.monotonic()
         reached = await self.standings.reach(self.wait_s, numbers)
         ruling = rule(self.standings, numbers, asked_by, role, self.policy)
-        if not reached:
+        if not (reached and self.standings.settled):
             now_ms = ruling.positions.now_ms
             ruling = Ruling(ruling.positions, [unknown(Reason.BEHIND, self.policy, now_ms) for _ in numbers], [])
         lookup_id = uuid.uuid4().bytes
