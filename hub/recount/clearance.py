@@ -1,8 +1,8 @@
 """A clearance decided once more: what the logs say at the positions that its record names, by the policy it names.
 
 A number is UNKNOWN if it has no case or the case is not the asker's; BLOCKED if its last case is not released, may not
-be reissued yet, or has a gap that the policy blocks on; else CLEAR. An answer of UNKNOWN to every number without a case
-is that of a hub that could not read its logs in time: nothing was claimed, and nothing is compared.
+be reissued yet, or has a gap that the policy blocks on; else CLEAR. A record that names no positions is that of a hub
+that could not read its logs in time: nothing was claimed, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def find_lookup(records: Sequence[Record], lookup_id: bytes) -> Message:
     for record in records:
         lookup = read("lookup", record.value)
         if lookup is not None and lookup["lookup_id"] == lookup_id:
-            if lookup["policy"] is None or lookup["positions"] is None:
+            if lookup["policy"] is None:
                 raise HubError("that lookup is no clearance", todo="Give the lookup_id of an answer to /v1/clearance.")
             return lookup
     raise HubError("no lookup of that id", todo="Give the lookup_id as the answer said it.")
@@ -61,9 +61,10 @@ def recount_lookup(logs: Logs, operators: Sequence[Record], lookup: Message) -> 
     Raises:
         HubError: the roster as it was at its positions is gone (compaction keeps younger records alone).
     """
+    if lookup["positions"] is None:
+        return Recounted({}, [], claimed=False)
     answered = [(one["answer"], _position(one["case"])) for one in lookup["numbers"]]
     expected = list(decide_again(logs, operators, lookup))
-    claimed = set(answered) != {("UNKNOWN", None)}
     differences = []
     for number, (hub, truth) in enumerate(zip(answered, expected, strict=True), 1):
         differences += [
@@ -71,7 +72,7 @@ def recount_lookup(logs: Logs, operators: Sequence[Record], lookup: Message) -> 
             for field, one, other in zip(("answer", "case"), hub, truth, strict=True)
             if one != other
         ]
-    return Recounted(dict(Counter(answer for answer, _ in expected)), differences if claimed else [], claimed)
+    return Recounted(dict(Counter(answer for answer, _ in expected)), differences, claimed=True)
 
 
 def decide_again(logs: Logs, operators: Sequence[Record], lookup: Message) -> Iterator[tuple[str, Position | None]]:

@@ -7,10 +7,12 @@ from collections import Counter
 
 import pytest
 
-from hub.core.model import ClearancePolicy, Role, UnconnectedRule
+from hub.contracts import OPERATORS, RELEASES, encode
+from hub.core.model import ClearanceAnswer, ClearancePolicy, LookedUp, Lookup, LookupKind, Role, UnconnectedRule
 from hub.core.reports import Disputes
-from hub.recount import OtherAnswer
-from tests.unit.clearance_world import World
+from hub.recount import OtherAnswer, recount_lookup
+from hub.recount.wire import read
+from tests.unit.clearance_world import NUMBERS, World
 from tests.unit.late_reader import LateReader, ask, misheard
 
 STEPS = 60
@@ -96,3 +98,20 @@ def test_never_clear_over_ten_thousand_schedules() -> None:
 def test_a_hub_that_is_wrong_is_found_out(reads: type[LateReader]) -> None:
     """The schedules notice a hub that believes stolen keys, judges too early, or forgets what people report."""
     assert any(schedule(seed, reads)[1] for seed in range(300))
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_to_know_nothing_is_a_claim_unless_the_hub_was_behind(behind: bool) -> None:
+    """UNKNOWN for a number that has a case is found wrong; a hub that was behind claims nothing."""
+    world = World(random.Random(1))
+    reader = LateReader(world)
+    while reader.case_of(NUMBERS[0]) is None:
+        world.step()
+        reader.read_all(RELEASES)
+    looked_up = (LookedUp(NUMBERS[0], None, ClearanceAnswer.UNKNOWN),)
+    asked = (LookupKind.CLEARANCE, "li", Role.AUDITOR, world.now_ms, looked_up, ClearancePolicy())
+    lookup = read("lookup", encode(Lookup(b"i" * 16, *asked, None if behind else reader.positions())))
+    assert lookup is not None
+    found = recount_lookup(world.recount_logs(), world.logs[OPERATORS][0], lookup)
+    assert found.claimed is not behind
+    assert [one.field for one in found.differences] == ([] if behind else ["answer", "case"])
