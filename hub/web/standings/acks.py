@@ -134,6 +134,11 @@ class AckFollower(Follower):
         async with self._moved:
             await self._moved.wait_for(lambda: not self._state.unsettled())
 
+    @property
+    def saved(self) -> tuple[int, ...]:
+        """The next offset of each partition as it is written: what a kill leaves."""
+        return tuple(self._saved[tp] for tp in self.tps)
+
     async def between(self) -> None:
         """Settle what a newer roster says, and write what was merged, every second."""
         await self._settle()
