@@ -44,11 +44,12 @@ def _recount_clearance(servers: str, lookup_id: str, *, as_json: bool) -> None:
     if as_json:
         plain = {**found._asdict(), "differences": [one._asdict() for one in found.differences]}
         typer.echo(json.dumps(plain, ensure_ascii=False))
+    elif not found.claimed:
+        typer.echo("Nothing was claimed: the hub was behind.")
     else:
         for one in found.differences:
             typer.echo(f"number {one.number}: {one.field} was {one.hub}, and is {one.recount} in the logs")
         counted = ", ".join(f"{count} {answer}" for answer, count in sorted(found.answers.items()))
-        so_far = "Nothing was claimed: the hub was behind." if not found.claimed else "Compared."
-        typer.echo(f"{so_far} In the logs: {counted}. {len(found.differences)} differences")
+        typer.echo(f"Compared. In the logs: {counted}. {len(found.differences)} differences")
     if found.differences:
         raise typer.Exit(1)

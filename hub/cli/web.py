@@ -26,6 +26,10 @@ def run(
     ] = None,
     key_file: Annotated[Path | None, typer.Option(help="The archive's keys of numbers at rest.")] = None,
     policy: Annotated[Path | None, typer.Option(help="clearance.yaml: by what clearances are decided.")] = None,
+    clearance_wait_s: Annotated[
+        float,
+        typer.Option(min=0.1, help="How long a clearance waits for its logs to be read; else BEHIND."),
+    ] = 5.0,
     auth: Annotated[Path | None, typer.Option(help="auth.yaml: whose tokens are believed.")] = None,
     limits: Annotated[Path | None, typer.Option(help="limits.yaml: how much each may ask.")] = None,
     reach_s: Annotated[
@@ -59,5 +63,6 @@ def run(
         auth_file=auth,
         limits=LimitSettings() if limits is None else read_limits(limits),
         reach_s=reach_s,
+        clearance_wait_s=clearance_wait_s,
     )
     asyncio.run(run_web(settings))

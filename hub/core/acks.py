@@ -1,4 +1,9 @@
-"""What an acknowledgement does to a platform's book, and whether the log already holds what it names."""
+"""What an acknowledgement does to a platform's book, and whether it names what came later than itself.
+
+An acknowledgement is judged by record times alone, so that whoever reads the logs, and whenever, finds the same: it is
+beyond the log if a notice it names is not there, or was recorded over `SKEW_MS` after it. Whoever reads it before such
+a notice waits until what is recorded from then on is too late for it (`JUDGED_AFTER_MS`).
+"""
 
 from __future__ import annotations
 
@@ -6,21 +11,24 @@ from collections.abc import Iterable
 
 from hub.core.coverage import Addition
 from hub.core.figures import PlatformBook, SegmentKey
-from hub.core.model import MINUTE_MS, Acknowledgement
+from hub.core.model import Acknowledgement
 from hub.core.universe import Universe
 
-FUTURE_MS = 5 * MINUTE_MS
-"""How much younger than the acknowledgement the notice at `through` may be, by record time: clock skew."""
+SKEW_MS = 1_000
+"""How much younger than the acknowledgement the notice at `through` may be: brokers' clocks differ."""
+
+JUDGED_AFTER_MS = 2 * SKEW_MS
+"""How old an acknowledgement is before it is refused for what is not there: the same skew, once more."""
 
 
 def is_beyond_log(ack: Acknowledgement, record_time: int, universe: Universe) -> bool:
     """Whether it names a `through` that the log does not hold, or holds from a time after the ack.
 
-    `universe` must have folded everything that the log holds now.
+    `universe` must have folded everything that was recorded up to `SKEW_MS` after the ack.
     """
     for partition, through, _ in ack.received:
-        published_at = universe.published_at(partition, through)
-        if published_at is None or published_at > record_time + FUTURE_MS:
+        recorded_at = universe.recorded_at(partition, through)
+        if recorded_at is None or recorded_at > record_time + SKEW_MS:
             return True
     return False
 

@@ -137,6 +137,12 @@ class Cohorts:
             changed.add(cohort)
         return changed
 
+    def forget(self, platform: str) -> None:
+        """Forget everything of a platform, to count it anew."""
+        for cohort in [one for one in self.hours if one[0] == platform]:
+            del self.hours[cohort]
+        self._kept.pop(platform, None)
+
     def hours_of(self, platform: str, days: Sequence[int]) -> Hours | None:
         """First effects at a platform over some days."""
         found = [self.hours[platform, day] for day in days if (platform, day) in self.hours]

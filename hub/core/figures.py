@@ -15,6 +15,7 @@ from hub.core.model import (
     GapClass,
     GapCount,
     Gaps,
+    Key,
     Outcome,
     OutcomeCount,
     PartitionThrough,
@@ -52,6 +53,8 @@ class PlatformBook:
         self.disputes = disputes or Disputes()
         self.platform = platform
         """Its roster record; None while it is not known, and then there are no figures."""
+        self.judged_by: tuple[Key, ...] = ()
+        """The keys by which it is decided which acknowledgements count in it."""
         self.tiles: dict[SegmentKey, SegmentTile] = {}
         self.received: dict[int, int] = {}
         self._tile_versions: dict[SegmentKey, int] = {}

@@ -786,7 +786,10 @@ class LookedUp(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """That somebody asked about numbers, and what was answered. `policy`: of a clearance."""
+    """That somebody asked about numbers, and what was answered.
+
+    `policy`: of a clearance; `positions`: what the answer rests on, None for a clearance that was answered BEHIND.
+    """
 
     lookup_id: bytes
     kind: LookupKind

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hub.core.model import Key, Operator, Platform
+
+NEVER = 2**63
+"""Later than any record time."""
 
 
 @dataclass
@@ -43,9 +47,32 @@ class Roster:
         return None if found is None else (self.platforms[found[0]], found[1])
 
 
+def keys_changed(before: Iterable[Key], after: Iterable[Key]) -> dict[str, int]:
+    """Ids of keys that count at other record times than before, each with the first of those times."""
+    old, new = ({(key.key_id, key.public): key for key in keys} for keys in (before, after))
+    found: dict[str, int] = {}
+    for one in old.keys() | new.keys():
+        times = zip(_counts(old.get(one)), _counts(new.get(one)), strict=True)
+        changed = [min(was, now) for was, now in times if was != now]
+        if changed:
+            found[one[0]] = min(*changed, found.get(one[0], NEVER))
+    return found
+
+
+def _counts(key: Key | None) -> tuple[int, int]:
+    """From when to when a key counts."""
+    if key is None:
+        return NEVER, NEVER
+    end = min(NEVER if one is None else one for one in (key.valid_until, key.revoked_at))
+    return (key.valid_from, end) if key.valid_from < end else (NEVER, NEVER)
+
+
 def _put_keys(known: dict[str, tuple[str, Key]], owner: str, keys: tuple[Key, ...]) -> None:
-    for key_id in [key_id for key_id, (holder, _) in known.items() if holder == owner]:
-        del known[key_id]
-    for key in keys:
+    # Other threads read meanwhile: at no moment is a key missing that is on both records.
+    for key in reversed(keys):
         # The first holder of a key id keeps it: a later record cannot take over another's key.
-        known.setdefault(key.key_id, (owner, key))
+        if known.get(key.key_id, (owner,))[0] == owner:
+            known[key.key_id] = (owner, key)
+    held = {key.key_id for key in keys}
+    for key_id in [key_id for key_id, (holder, _) in known.items() if holder == owner and key_id not in held]:
+        del known[key_id]

@@ -21,6 +21,9 @@ RESOLVE_BEFORE_REISSUE_MS = 7 * DAY_MS
 NO_TIME = np.iinfo(np.int64).max
 """In place of a time that is not set: later than any."""
 
+LAG_MAX_MS = np.iinfo(np.int32).max
+"""24 days: how much later than its event a notice can be told to be."""
+
 STAGES: tuple[Stage, ...] = tuple(Stage)
 
 
@@ -48,11 +51,14 @@ class UniverseSegment:
         self.by_stage: dict[Stage, BitMap] = {stage: BitMap() for stage in Stage}
         self.at_ms: npt.NDArray[np.int64] = np.full(SEGMENT, NO_TIME, dtype=np.int64)
         self.reissue_ms: npt.NDArray[np.int64] = np.full(SEGMENT, NO_TIME, dtype=np.int64)
+        self.lag_ms: npt.NDArray[np.int32] = np.zeros(SEGMENT, dtype=np.int32)
+        """From when the event was recorded (`at_ms`) to when its notice was."""
         self._due: dict[int, _KeptDue] = {}
 
-    def note(self, bit: int, at_ms: int) -> None:
-        """Remember when the notice at a position was published, opener or not."""
+    def note(self, bit: int, at_ms: int, recorded_at: int) -> None:
+        """Remember when the event of the notice at a position was recorded, opener or not, and when the notice was."""
         self.at_ms[bit] = at_ms
+        self.lag_ms[bit] = max(-LAG_MAX_MS, min(recorded_at - at_ms, LAG_MAX_MS))
 
     def open(self, bit: int, stage: Stage, at_ms: int, reissue_ms: int | None) -> None:
         """A case opens at a position."""
@@ -136,10 +142,10 @@ class Universe:
             segment = self.segments[key] = UniverseSegment()
         return segment, offset % SEGMENT
 
-    def published_at(self, partition: int, offset: int) -> int | None:
-        """When the event behind the notice at a position was recorded; None if no notice is known there."""
+    def recorded_at(self, partition: int, offset: int) -> int | None:
+        """When the notice at a position was recorded; None if no notice is known there."""
         segment = self.segments.get((partition, offset // SEGMENT))
         if segment is None:
             return None
         at_ms = int(segment.at_ms[offset % SEGMENT])
-        return None if at_ms == NO_TIME else at_ms
+        return None if at_ms == NO_TIME else at_ms + int(segment.lag_ms[offset % SEGMENT])

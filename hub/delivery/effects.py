@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from hub import contracts
 from hub.clock import system_clock
 from hub.contracts import encode, partition_of
-from hub.core.acks import FUTURE_MS
+from hub.core.acks import SKEW_MS
 from hub.core.model import Acknowledgement, Record, Refusal, Source
 from hub.delivery.drafts import Wish, account, draft
 from hub.delivery.releases import base64_of
@@ -77,7 +77,7 @@ class Effects:
         for one in ack.received:
             told = await releases.read(one.partition, one.through, 1)
             notice = told[0].notice if told else None
-            if notice is None or notice.published_at > now_ms + FUTURE_MS:
+            if notice is None or notice.published_at > now_ms + SKEW_MS:
                 raise refused(Refusal.BEYOND_LOG, DETAIL[Refusal.BEYOND_LOG])
 
     async def draft(self, platform: str, wish: Wish) -> dict[str, Any]:

@@ -141,7 +141,7 @@ async def cases(servers: str, number: str) -> list[dict[str, Any]]:
         notice = decode(record.value, ReleaseNotice)
         change = folded.fold(notice, Source(partition, record.offset))
         segment, bit = universe.at(partition, record.offset)
-        segment.note(bit, notice.published_at)
+        segment.note(bit, notice.published_at, record.record_time)
         if change is None:
             continue
         segment, bit = universe.at(*change.case.position)

@@ -2,7 +2,7 @@
 
 One that breaks a rule is passed over whole: it must be canonical; in the partition of its key, which is its platform;
 signed by a key of that platform, valid at the record's time; of this log; name each partition at most once, with a
-notice that is there and not younger than the record by more than five minutes; hold whole segments, at most 1,024;
+notice that is there and was not recorded more than a second after it; hold whole segments, at most 1,024;
 and no bit beyond what it says was received. One signed with a key named `delivery/…` says what was received alone.
 """
 
@@ -20,7 +20,7 @@ from hub.recount.bitmaps import SEGMENT, offsets_in
 from hub.recount.cases import Position
 from hub.recount.wire import Message, read
 
-AHEAD_MS = 5 * 60_000
+AHEAD_MS = 1_000
 SEGMENTS_MAX = 1_024
 SIGNATURE_BYTES = 64
 
@@ -28,14 +28,14 @@ SIGNATURE_BYTES = 64
 class Hub(NamedTuple):
     """What acknowledgements are judged by.
 
-    `platforms`: the newest roster record of each platform, for its keys; `published_at`: of every notice in the log.
+    `platforms`: the newest roster record of each platform, for its keys; `recorded_at`: of every notice in the log.
     """
 
     hub_id: str
     log_id: bytes
     partitions: int
     platforms: Mapping[str, Message]
-    published_at: Mapping[Position, int]
+    recorded_at: Mapping[Position, int]
 
 
 class Heard(NamedTuple):
@@ -103,11 +103,11 @@ def _received(ack: Message, record: Record, hub: Hub) -> dict[int, int]:
     for one in ack["received"]:
         if one["partition"] in received:
             raise Refused("a partition twice")
-        published_at = hub.published_at.get((one["partition"], one["through"]))
-        if published_at is None:
+        recorded_at = hub.recorded_at.get((one["partition"], one["through"]))
+        if recorded_at is None:
             raise Refused("received what is not there")
-        if published_at > record.record_time + AHEAD_MS:
-            raise Refused("received what was published later")
+        if recorded_at > record.record_time + AHEAD_MS:
+            raise Refused("received what was recorded later")
         received[one["partition"]] = one["through"]
     return received
 

@@ -64,13 +64,13 @@ class Truth:
 
     def _judged_by(self) -> Hub:
         about = about_hub(self._logs.hub)
-        published_at = {
-            (record.partition, record.offset): notice["published_at"]
+        recorded_at = {
+            (record.partition, record.offset): record.record_time
             for record in self._logs.releases
-            if (notice := read("release_notice", record.value))
+            if read("release_notice", record.value)
         }
         newest = {one["id"]: one for _, one in self._roster if one}
-        return Hub(about["hub_id"], about["log_id"], about["partitions"], newest, published_at)
+        return Hub(about["hub_id"], about["log_id"], about["partitions"], newest, recorded_at)
 
     def platforms(self) -> list[str]:
         """Every platform on the roster now."""

@@ -1,8 +1,8 @@
 """A clearance decided once more: what the logs say at the positions that its record names, by the policy it names.
 
 A number is UNKNOWN if it has no case or the case is not the asker's; BLOCKED if its last case is not released, may not
-be reissued yet, or has a gap that the policy blocks on; else CLEAR. An answer of UNKNOWN to every number without a case
-is that of a hub that could not read its logs in time: nothing was claimed, and nothing is compared.
+be reissued yet, or has a gap that the policy blocks on; else CLEAR. A record that names no positions is that of a hub
+that could not read its logs in time: nothing was claimed, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def find_lookup(records: Sequence[Record], lookup_id: bytes) -> Message:
     for record in records:
         lookup = read("lookup", record.value)
         if lookup is not None and lookup["lookup_id"] == lookup_id:
-            if lookup["policy"] is None or lookup["positions"] is None:
+            if lookup["policy"] is None:
                 raise HubError("that lookup is no clearance", todo="Give the lookup_id of an answer to /v1/clearance.")
             return lookup
     raise HubError("no lookup of that id", todo="Give the lookup_id as the answer said it.")
@@ -61,9 +61,10 @@ def recount_lookup(logs: Logs, operators: Sequence[Record], lookup: Message) -> 
     Raises:
         HubError: the roster as it was at its positions is gone (compaction keeps younger records alone).
     """
+    if lookup["positions"] is None:
+        return Recounted({}, [], claimed=False)
     answered = [(one["answer"], _position(one["case"])) for one in lookup["numbers"]]
     expected = list(decide_again(logs, operators, lookup))
-    claimed = set(answered) != {("UNKNOWN", None)}
     differences = []
     for number, (hub, truth) in enumerate(zip(answered, expected, strict=True), 1):
         differences += [
@@ -71,7 +72,7 @@ def recount_lookup(logs: Logs, operators: Sequence[Record], lookup: Message) -> 
             for field, one, other in zip(("answer", "case"), hub, truth, strict=True)
             if one != other
         ]
-    return Recounted(dict(Counter(answer for answer, _ in expected)), differences if claimed else [], claimed)
+    return Recounted(dict(Counter(answer for answer, _ in expected)), differences, claimed=True)
 
 
 def decide_again(logs: Logs, operators: Sequence[Record], lookup: Message) -> Iterator[tuple[str, Position | None]]:
@@ -104,13 +105,17 @@ def _newest(records: Sequence[Record], kind: str, end: int) -> dict[str, Message
 
     Every record that is left is some id's newest before the compaction; one that is gone leaves a hole in the offsets.
     """
-    before = [record for record in records if record.offset < end]
+    before = _before(records, end)
     if len(before) < end and {one.key for one in records if one.offset >= end} - {one.key for one in before}:
         raise HubError(
             f"records of {kind}s before {end} are gone, and it cannot be told whose",
             todo="Recount sooner after the answer: compaction keeps the newest record of each alone.",
         )
     return {one["id"]: one for record in before if (one := read(kind, record.value))}
+
+
+def _before(records: Sequence[Record], end: int) -> list[Record]:
+    return [record for record in records if record.offset < end]
 
 
 def _may_see(case: CaseNow, role: str, asker: Message | None) -> bool:
@@ -123,8 +128,10 @@ def _may_see(case: CaseNow, role: str, asker: Message | None) -> bool:
 
 def _blocked(logs: Logs, cases: Sequence[CaseNow], positions: Message, policy: Message) -> set[Position]:
     """Cases with a gap that blocks."""
-    truth, found = Truth(logs), set()
-    for platform in _newest(logs.platforms, "platform", positions["platforms"]).values():
+    roster = _newest(logs.platforms, "platform", positions["platforms"])
+    # What an acknowledgement's key is worth is judged by the roster as it was there, too.
+    truth, found = Truth(logs._replace(platforms=_before(logs.platforms, positions["platforms"]))), set()
+    for platform in roster.values():
         home = (murmur2(platform["id"].encode()) & 0x7FFFFFFF) % truth.hub.partitions
         said, received = truth.heard(platform["id"], home, positions["acks"][home])
         reported = reported_at(logs.reported, platform["id"], positions["reported"])

@@ -142,10 +142,12 @@ class CaseStore:
             segment, start = self.universe.at(partition, block * BLOCK)
             if segment not in stages:
                 stages[segment] = np.zeros(SEGMENT, dtype=np.uint8)
-            times = np.frombuffer(value, dtype=np.int64, offset=BLOCK)
+            times = np.frombuffer(value, dtype=np.int64, offset=BLOCK, count=2 * BLOCK)
+            lags = np.frombuffer(value, dtype=np.int32, offset=BLOCK + times.nbytes)  # none in rows of earlier versions
             stages[segment][start : start + BLOCK] = np.frombuffer(value, dtype=np.uint8, count=BLOCK)
             segment.at_ms[start : start + BLOCK] = times[:BLOCK]
             segment.reissue_ms[start : start + BLOCK] = times[BLOCK:]
+            segment.lag_ms[start : start + len(lags)] = lags
         for segment, found in stages.items():
             segment.load(found)
 
@@ -197,7 +199,13 @@ class CaseStore:
         self._moved.add(position.partition)
 
     def add(
-        self, notice: ReleaseNotice, position: Source, operator: Operator | None, *, released: bool = False
+        self,
+        notice: ReleaseNotice,
+        position: Source,
+        operator: Operator | None,
+        *,
+        recorded_at: int,
+        released: bool = False,
     ) -> Folded | None:
         """Fold one notice, the next of its partition. `released`: a person let it through; it counts in no limit."""
         partition, offset = position
@@ -205,7 +213,7 @@ class CaseStore:
         folded = fold(notice, position, self._last_source[partition], lambda _: before)
         self.skip(position)
         segment, bit = self.universe.at(partition, offset)
-        segment.note(bit, notice.published_at)
+        segment.note(bit, notice.published_at, recorded_at)
         self._dirty_blocks.add((partition, offset // BLOCK))
         if folded is None:
             return None
@@ -278,7 +286,8 @@ class CaseStore:
                     break
                 stages[bit - start] = _STAGE_CODE[stage]
         span = slice(start, start + BLOCK)
-        return stages.tobytes() + segment.at_ms[span].tobytes() + segment.reissue_ms[span].tobytes()
+        times = (segment.at_ms, segment.reissue_ms, segment.lag_ms)
+        return stages.tobytes() + b"".join(one[span].tobytes() for one in times)
 
     def close(self) -> None:
         """Write what is left and let go of the directory."""

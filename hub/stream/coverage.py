@@ -6,6 +6,9 @@ Coverage is published from memory in between (`hub.stream.shelf`).
 A tile's key ends in an epoch, random per acquisition, so each key has one writer: a new owner reads every epoch,
 ORs them, and when it has written a tile of its own and that is durable, removes the others'. A zombie can write a
 stale tile under its own epoch, and so never unset a bit.
+
+Only where a platform's keys come to count otherwise (`hub.stream.refolding`) is a book replaced by a fresh one, all of
+whose tiles are written anew. A stale tile of a zombie's is then met at the next start, where it is folded again.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import logging
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
@@ -23,7 +26,7 @@ from aiokafka import TopicPartition
 from hub import contracts
 from hub.contracts import decode, received_key
 from hub.core.acks import apply, is_beyond_log
-from hub.core.figures import SegmentKey
+from hub.core.figures import PlatformBook, SegmentKey
 from hub.core.intake import rejected
 from hub.core.model import Platform, Received, Record, Refusal, Tile
 from hub.errors import ContractError
@@ -31,6 +34,7 @@ from hub.metrics import Metrics
 from hub.opening import OpenedAck
 from hub.stream.context import Context
 from hub.stream.log import log_spans, read_span
+from hub.stream.refolding import Refolding
 from hub.stream.runner import Chunk
 from hub.stream.shelf import Shelf
 
@@ -65,6 +69,10 @@ class CoverageWorker:
         self._shelf = Shelf(context, partition)
         self._dirty_tiles: set[tuple[str, SegmentKey]] = set()
         self._dirty_received: set[tuple[str, int]] = set()
+        self._gone: set[bytes] = set()
+        """Keys of records of ours that fresh books hold no more."""
+
+        self._refolding = Refolding(context, self._shelf, partition, self._judge, self._merge_again, self._put)
         self._foreign: dict[bytes, set[bytes]] = defaultdict(set)
         self._unflushed: list[tuple[Callable[[], None], int]] = []
         """How to ack each chunk that waits for a flush, and its last record time; not its records."""
@@ -80,7 +88,7 @@ class CoverageWorker:
             context.roster.caught_up(), context.cases.caught_up(), context.reported.caught_up(), self._load()
         )
         await self._find_place()  # after the tiles: none of those read may hold an ack beyond it
-        self._shelf.sync_roster()
+        self._refolding.begin()
         taken = time.monotonic() - began
         context.metrics.recovery_seconds.labels(contracts.ACKS, self._partition).set(taken)
 
@@ -121,10 +129,7 @@ class CoverageWorker:
     async def handle(self, chunk: Chunk) -> None:
         """Merge a chunk; it is acked by a later flush."""
         context = self._context
-        opened = await context.open(
-            chunk.records, context.opener.acks, lambda one: one.refusal is Refusal.BAD_SIGNATURE
-        )
-        await self._fold_for(opened)
+        opened = await self._judge_settled(chunk.records)
         counted = _Counted(Counter(), Counter())
         for one in opened:
             self._merge_or_set_aside(one, counted)
@@ -134,15 +139,21 @@ class CoverageWorker:
             chunk.ack()
         counted.show(context.metrics)
 
-    async def _fold_for(self, opened: list[OpenedAck]) -> None:
-        """An ack may name a notice that was not folded here yet: fold to where the log is, if any does."""
-        ends = self._context.store.next_offsets()
-        for one in opened:
-            if one.ack is not None:
-                for partition, through, _ in one.ack.received:
-                    if through >= ends[partition]:
-                        await self._context.cases.caught_up()
-                        return
+    async def _judge(self, records: Sequence[Record]) -> list[OpenedAck]:
+        """Open acknowledgements, and fold what they name."""
+        context = self._context
+        opened = await context.open(records, context.opener.acks, lambda one: one.refusal is Refusal.BAD_SIGNATURE)
+        await context.cases.folded_for(opened)
+        return opened
+
+    async def _judge_settled(self, records: Sequence[Record]) -> list[OpenedAck]:
+        """The same, all by one roster, by which the books were looked at too."""
+        while True:
+            read_to = self._context.roster.platforms_offset
+            opened = await self._judge(records)
+            await self._refolding.check()
+            if self._context.roster.platforms_offset == read_to:
+                return opened
 
     def _merge_or_set_aside(self, one: OpenedAck, counted: _Counted) -> None:
         try:
@@ -152,9 +163,8 @@ class CoverageWorker:
             self._refused.append((one.record, None, Refusal.HUB_FAULT))
 
     def _merge(self, one: OpenedAck, counted: _Counted) -> None:
-        record, _, refusal, ack, additions = one
-        if ack is not None and is_beyond_log(ack, record.record_time, self._context.store.universe):
-            refusal = Refusal.BEYOND_LOG
+        record, _, _, ack, additions = one
+        refusal = self._refusal(one)
         if ack is None or refusal is not None:
             self._refused.append((record, one.platform, refusal or Refusal.HUB_FAULT))
             return
@@ -169,9 +179,33 @@ class CoverageWorker:
         for addition in additions:
             counted.positions[platform] += len(addition.bits)
 
+    def _refusal(self, one: OpenedAck) -> Refusal | None:
+        if one.ack is not None and is_beyond_log(one.ack, one.record.record_time, self._context.store.universe):
+            return Refusal.BEYOND_LOG
+        return one.refusal
+
+    def _merge_again(self, book: PlatformBook, one: OpenedAck) -> None:
+        if one.ack is not None and self._refusal(one) is None:
+            apply(book, one.ack, one.additions)
+
+    def _put(self, fresh: PlatformBook, lost: list[OpenedAck]) -> None:
+        """Put a fresh book in place of the old one, and write all of it; refuse what no longer counts."""
+        self._refused += [(one.record, one.platform, Refusal.BAD_SIGNATURE) for one in lost]
+        name, old = fresh.platform_id, self._shelf.books[fresh.platform_id]
+        self._shelf.books[name] = fresh
+        self._shelf.heard.add(name)
+        self._dirty_tiles = {one for one in self._dirty_tiles if one[0] != name} | {(name, one) for one in fresh.tiles}
+        self._dirty_received = {one for one in self._dirty_received if one[0] != name}
+        self._dirty_received |= {(name, one) for one in fresh.received}
+        gone = {tile_key(name, one, self._epoch) for one in old.tiles.keys() - fresh.tiles.keys()}
+        gone |= {received_key(name, one, self._epoch) for one in old.received.keys() - fresh.received.keys()}
+        self._gone |= gone
+
     async def background(self) -> None:
         """Flush, publish and refresh, each at its interval, until the partition is gone."""
-        await asyncio.gather(self._flush_for_ever(), self._shelf.publish_for_ever(), self._shelf.refresh_for_ever())
+        shelf = self._shelf
+        works = (self._flush_for_ever(), shelf.publish_for_ever(), shelf.refresh_for_ever(), self._refolding.run())
+        await asyncio.gather(*works)
 
     async def _flush_for_ever(self) -> None:
         while True:
@@ -185,12 +219,13 @@ class CoverageWorker:
             tiles, self._dirty_tiles = self._dirty_tiles, set()
             received, self._dirty_received = self._dirty_received, set()
             refused, self._refused = self._refused, []
-            if not chunks:
+            gone, self._gone = self._gone, set()
+            if not (chunks or tiles or received or refused or gone):
                 return
             with self._context.metrics.flush_seconds.time():
-                at_ms = chunks[-1][1]
+                at_ms = chunks[-1][1] if chunks else self._context.roster.now_ms()
                 sent = [await self._write_tile(*one, at_ms) for one in tiles]
-                sent += [await self._write_received(*one, at_ms) for one in received]
+                sent += [await self._write_received(*one, at_ms) for one in received if self._has_received(*one)]
                 for record, platform, reason in refused:
                     sender = None if platform is None else platform.id
                     sent.append(await self._context.reject(rejected(record, reason, sender)))
@@ -198,11 +233,15 @@ class CoverageWorker:
                 await asyncio.gather(*sent)
             for ack, _ in chunks:
                 ack()
-            await self._remove_replaced(tiles, received, at_ms)
+            await self._remove_replaced(tiles, received, gone, at_ms)
 
     async def _write_tile(self, platform: str, key: SegmentKey, at_ms: int) -> asyncio.Future[Any]:
         tile = Tile(platform, *key, self._epoch, self._shelf.book(platform).tile(key).packed())
         return await self._write(tile_key(platform, key, self._epoch), tile, at_ms)
+
+    def _has_received(self, platform: str, partition: int) -> bool:
+        """A book may have been replaced while others' tiles were written."""
+        return partition in self._shelf.book(platform).received
 
     async def _write_received(self, platform: str, partition: int, at_ms: int) -> asyncio.Future[Any]:
         value = Received(platform, partition, self._epoch, self._shelf.book(platform).received[partition])
@@ -212,13 +251,15 @@ class CoverageWorker:
         return await self._context.send(contracts.TILES, value, key=key, partition=self._partition, at_ms=at_ms)
 
     async def _remove_replaced(
-        self, tiles: set[tuple[str, SegmentKey]], received: set[tuple[str, int]], at_ms: int
+        self, tiles: set[tuple[str, SegmentKey]], received: set[tuple[str, int]], gone: set[bytes], at_ms: int
     ) -> None:
-        """Other epochs' records of what was just written: their bits are in ours, and ours is durable."""
-        ours = [tile_key(*one, self._epoch) for one in tiles]
-        ours += [received_key(*one, self._epoch) for one in received]
-        for key in ours:
-            for other in self._foreign.pop(key.rpartition(b"/")[0], ()):
-                await self._context.producer.send(
-                    contracts.TILES, value=None, key=other, partition=self._partition, timestamp_ms=at_ms
-                )
+        """What is gone, and other epochs' records of what was just written: their bits are in ours, durably."""
+        ours = {tile_key(*one, self._epoch) for one in tiles}
+        ours |= {received_key(*one, self._epoch) for one in received}
+        removed = gone - ours
+        for key in ours | gone:
+            removed |= self._foreign.pop(key.rpartition(b"/")[0], set())
+        for key in removed:
+            await self._context.producer.send(
+                contracts.TILES, value=None, key=key, partition=self._partition, timestamp_ms=at_ms
+            )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -17,10 +18,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from hub import contracts
 from hub.clock import system_clock
 from hub.contracts import decode
+from hub.core.acks import JUDGED_AFTER_MS
 from hub.core.held import HeldBook
 from hub.core.model import (
     AcceptedAnswer,
     AcceptedReport,
+    Acknowledgement,
     Clock,
     HubKey,
     HubLog,
@@ -32,6 +35,7 @@ from hub.core.model import (
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
 from hub.errors import ContractError
+from hub.opening import OpenedAck
 from hub.settings import WorkerSettings
 from hub.stream.case_store import CaseStore
 from hub.stream.log import FETCH_WAIT_MS, POLL_MS, POLL_RECORDS_MAX, new_consumer
@@ -80,7 +84,7 @@ class Follower:
                 self.places[tp] = batch[-1].offset + 1
             if fetched:
                 await self.told()
-            self.between()
+            await self.between()
             await asyncio.sleep(0)
 
     async def take(self, batch: list[Any]) -> None:
@@ -92,7 +96,7 @@ class Follower:
         """Take in one record."""
         raise NotImplementedError
 
-    def between(self) -> None:
+    async def between(self) -> None:
         """Whatever there is to do between two batches."""
 
     async def told(self) -> None:
@@ -204,7 +208,7 @@ class CaseFollower(Follower):
         for raw in batch:
             await self._fold(raw)
 
-    def between(self) -> None:
+    async def between(self) -> None:
         """Write what was folded, every half second."""
         if time.monotonic() - self._flushed_at > STORE_FLUSH_S:
             self.store.flush()
@@ -220,10 +224,32 @@ class CaseFollower(Follower):
             return
         held = self._held.ever_held(position.partition, notice.operator, notice.event_id)
         released = bool(held) and notice.source.offset not in held
-        folded = self.store.add(notice, position, await self._operator_of(notice.operator), released=released)
+        operator = await self._operator_of(notice.operator)
+        folded = self.store.add(notice, position, operator, recorded_at=raw.timestamp, released=released)
         if folded is not None and held and not released:
             self._held.void(notice.source)
 
     async def folded(self, partition: int, end: int) -> None:
         """Wait until everything before an offset was folded."""
         await self.reached({TopicPartition(contracts.RELEASES, partition): end})
+
+    async def folded_for(self, opened: Iterable[OpenedAck]) -> None:
+        """Fold so far that acknowledgements can be judged, by what they name or by its not being there in time."""
+        acks = [one for one in opened if self._is_ahead(one.ack)]
+        if not acks:
+            return
+        await self.caught_up()
+        acks = [one for one in acks if self._is_ahead(one.ack)]
+        if not acks:
+            return
+        until_ms = max(one.record.record_time for one in acks) + JUDGED_AFTER_MS
+        wait_ms = max(0, min(until_ms - system_clock(), JUDGED_AFTER_MS))  # a world's clock may say anything
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_ms / 1000), self._moved:
+                await self._moved.wait_for(lambda: not any(self._is_ahead(one.ack) for one in acks))
+        await self.caught_up()
+
+    def _is_ahead(self, ack: Acknowledgement | None) -> bool:
+        """Whether an acknowledgement names what is not folded yet."""
+        received = () if ack is None else ack.received
+        return any(through >= self.store.next_offset(partition) for partition, through, _ in received)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def to_record(raw: Any) -> Record:
 
 async def read_span(
     settings: WorkerSettings, spans: Mapping[TopicPartition, tuple[int, int]]
-) -> AsyncIterator[Sequence[Record]]:
+) -> AsyncGenerator[Sequence[Record], None]:
     """Read each partition from a first offset up to, but without, a last one."""
     left = {tp: end for tp, (first, end) in spans.items() if first < end}
     if not left:

@@ -106,6 +106,9 @@ class Shelf:
         await asyncio.sleep(0)
         if book.platform is None or self._now_ms is None:
             return
+        if book.judged_by != book.platform.keys:
+            self.heard.add(platform_id)  # once it is settled
+            return
         async with self._publishing:
             as_of = self._as_of(self._now_ms)
             moved = book.refresh(self._context.store.universe, self._now_ms)

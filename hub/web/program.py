@@ -41,7 +41,7 @@ async def open_parts(settings: WebSettings) -> AsyncIterator[Parts]:
     auth = AuthSettings() if settings.auth_file is None else read_auth(settings.auth_file)
     archive = Archive(settings.dsn, settings.key_file)
     async with (
-        open_desk(reading, hub_log, settings.policy, metrics.registry) as desk,
+        open_desk(reading, hub_log, settings.policy, metrics.registry, settings.clearance_wait_s) as desk,
         started(new_producer(reading)) as producer,
     ):
         standings = desk.standings

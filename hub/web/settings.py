@@ -41,6 +41,9 @@ class WebSettings:
     reach_s: float = 2.0
     """How long a question about a case waits for the followers to read what was there when it came."""
 
+    clearance_wait_s: float = 5.0
+    """The same of a clearance; what is not read by then is answered BEHIND."""
+
     streams_max: int = 120
     """Live streams at once: of the 200 connections the server takes, the others are for questions."""
 

@@ -179,7 +179,7 @@ def _fill(folder: Path, hub_log: HubLog, cases: int, platforms: int) -> None:
         opened = Source(index % PARTITIONS, index // PARTITIONS)
         position = Source(opened.partition, store.next_offset(opened.partition))
         notice = _notice(index, at_ms, position, hub_log)
-        store.add(notice._replace(stage=Stage.RELEASED, opened_at=opened.offset), position, None)
+        store.add(notice._replace(stage=Stage.RELEASED, opened_at=opened.offset), position, None, recorded_at=at_ms)
     store.close()
     state = StandingState(Universe(), Roster(), Disputes())
     for rank in range(platforms):
@@ -191,7 +191,7 @@ def _fill(folder: Path, hub_log: HubLog, cases: int, platforms: int) -> None:
 
 def _open_case(store: CaseStore, index: int, at_ms: int, hub_log: HubLog) -> None:
     position = Source(index % PARTITIONS, index // PARTITIONS)
-    store.add(_notice(index, at_ms, position, hub_log), position, None)
+    store.add(_notice(index, at_ms, position, hub_log), position, None, recorded_at=at_ms)
 
 
 def _notice(index: int, at_ms: int, position: Source, hub_log: HubLog) -> ReleaseNotice:

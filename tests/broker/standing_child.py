@@ -1,6 +1,6 @@
 """A follower of the logs in a process of its own, to be killed: `python -m tests.broker.standing_child SERVERS DIR`.
 
-It prints MERGING once it, or an earlier life of it, has merged something.
+It prints MERGING once it, or an earlier life of it, has written something it merged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ async def follow(servers: str, folder: Path) -> None:
     """Follow until killed."""
     _, hub_log = await find_hub(servers)
     async with open_standings(WorkerSettings(servers, folder, "web-1"), hub_log) as standings:
-        while not any(standings.positions().acks):
+        while not any(standings.acks.saved):
             await asyncio.sleep(POLL_S)
         print(MERGING, flush=True)  # noqa: T201  (its console is what the test looks at)
         await asyncio.Event().wait()

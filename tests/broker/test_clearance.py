@@ -24,14 +24,16 @@ from hub.core.model import (
     LookupKind,
     NumberEvent,
     Outcome,
+    Platform,
     PlatformState,
+    ReportAnswer,
     ReportKind,
     Role,
     Source,
 )
 from tests.broker.asking import Asking, asking, recounted
 from tests.broker.scene import Feeder, Scene, event, mobile_numbers, now_ms, wait_until
-from tests.broker.test_reports import report, tell
+from tests.broker.test_reports import answer, report, tell
 from tests.broker.test_roster_commands import run
 
 pytestmark = pytest.mark.broker
@@ -176,8 +178,10 @@ def test_a_desk_that_is_behind_says_so(hub: Scene, desk: Asking) -> None:
     (number,) = mobile_numbers(1, "+8613515")
     released(hub, [number])
     wait_s, desk.desk.wait_s = desk.desk.wait_s, 0.0
-    late = desk.ask([number])
-    desk.desk.wait_s = wait_s
+    try:
+        late = desk.ask([number])
+    finally:
+        desk.desk.wait_s = wait_s
     assert [(one.answer.value, one.reasons, one.case) for one in late.answers] == [("UNKNOWN", ["BEHIND"], None)]
     assert not recounted(hub, late).claimed
 
@@ -218,8 +222,9 @@ def test_never_clear_where_the_recount_says_otherwise(hub: Scene, tmp_path: Path
 
 
 def _schedule(scene: Scene, desk: Asking, seed: int) -> list[Any]:
-    """Clearances of twelve numbers, asked while everything moves."""
+    """Clearances of twelve numbers, asked while everything moves; platforms join and leave."""
     rng = random.Random(seed)
+    joins, joined = f"joins-{seed}", False
     scene.put_platforms(scene.platform("bank"), scene.platform("shop", tier=2))
     numbers = mobile_numbers(12, f"+861352{rng.randrange(10**4):04}")
     cases = released(scene, numbers)
@@ -236,9 +241,28 @@ def _schedule(scene: Scene, desk: Asking, seed: int) -> list[Any]:
             opener = next(n.event_id for where, n in scene.notices() if where == cases[withdrawn[-1]])
             send(scene, [event(withdrawn.pop(), EventType.WITHDRAWN, supersedes=opener)])
         if rng.random() < 0.3:
-            tell(scene, report(rng.choice(numbers), rng.choice(("bank", "shop"))))
-        if rng.random() < 0.2:
-            state = rng.choice((PlatformState.SUSPENDED, PlatformState.CONNECTED))
-            scene.put_platforms(scene.platform("shop", tier=2, state=state))
+            told = report(rng.choice(numbers), rng.choice(("bank", "shop")))
+            tell(scene, told)
+            if rng.random() < 0.7:
+                answer(scene, ReportAnswer(told.report_id, told.platform, Outcome.NOT_BOUND, now_ms()))
+        if rng.random() < 0.3:
+            scene.put_platforms(_in_some_state(scene.platform("shop", tier=2), rng))
+        if not joined and rng.random() < 0.5:
+            joined = True
+            scene.put_platforms(scene.platform(joins, tier=2))
+            given.append(desk.ask(numbers))
+            scene.send(acks(scene, joins, dict.fromkeys(cases.values(), Outcome.NOT_BOUND)))
     feeder.done()
+    given.append(desk.ask(numbers))
+    scene.put_platforms(_left(scene.platform(joins, tier=2)))
     return [*given, desk.ask(numbers)]
+
+
+def _in_some_state(platform: Platform, rng: random.Random) -> Platform:
+    state = rng.choice((PlatformState.SUSPENDED, PlatformState.CONNECTED, PlatformState.LEFT))
+    return _left(platform) if state is PlatformState.LEFT else platform._replace(state=state)
+
+
+def _left(platform: Platform) -> Platform:
+    """One that left: the cases before stay its own, those that come do not become so."""
+    return platform._replace(state=PlatformState.LEFT, left_at=now_ms())

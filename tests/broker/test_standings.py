@@ -26,7 +26,7 @@ pytestmark = pytest.mark.broker
 
 REACH_S = 120.0
 LIFE_S = 4.0
-"""A process takes about two seconds to its first merge, and writes every second."""
+"""A process takes about two seconds to its first merge, and writes every second. Half of them begin once it wrote."""
 
 KILLS = [pytest.param(6, 4_000, id="short"), pytest.param(50, 40_000, id="full", marks=[pytest.mark.soak])]
 
@@ -64,7 +64,7 @@ def live_and_die(command: list[str], console: Path, rng: random.Random, *, merge
     """One life of a follower, ended at a random moment by kill -9."""
     child = Child(command, console)
     if merges:
-        wait_until("it merges", lambda: standing_child.MERGING in console.read_text(), REACH_S)
+        wait_until("it has written what it merged", lambda: standing_child.MERGING in console.read_text(), REACH_S)
     random_delay(rng, LIFE_S)
     assert not child.ended.is_set(), console.read_text()
     child.end(signal.SIGKILL, 20.0)

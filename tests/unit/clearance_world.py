@@ -1,59 +1,45 @@
-"""A hub's logs under an adversary, and a follower of them that is late anywhere: for the schedules of clearance.
+"""A hub's logs under an adversary, for the schedules of clearance.
 
-Into the logs go, in any order a seed gives: cases that open, move, are undone and open anew; acks that are late, out of
-order, repeated, forged, or name what is not there; platforms that join, are suspended and leave; reports and answers.
+Into them go, in any order a seed gives: cases that open, move, are undone and open anew; acks that are late, out of
+order, repeated, forged, or name what is not there yet; platforms that join, are suspended and leave; keys that are said
+to have been stolen a while ago, or are written down after they began to count; reports and answers.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
-from hub.contracts import ACKS, HUB, OPERATORS, PLATFORMS, RELEASES, REPORTED, decode, encode, partition_of
-from hub.core.cases import Case
+from hub.contracts import ACKS, HUB, OPERATORS, PLATFORMS, RELEASES, REPORTED, encode, partition_of
+from hub.core.acks import SKEW_MS
 from hub.core.coverage import split_positions
 from hub.core.lifecycle import MOVES
-from hub.core.memory import MemoryCases
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
     AcceptedAnswer,
     AcceptedReport,
     Acknowledgement,
-    ClearancePolicy,
     HubLog,
     Key,
-    LookedUp,
-    Lookup,
-    LookupKind,
     Names,
     Operator,
     Outcome,
     OutcomeSet,
     Platform,
     PlatformState,
-    Positions,
     ReceivedThrough,
     Record,
-    Refusal,
     ReleaseNotice,
     ReportKind,
-    Role,
     Source,
     Stage,
     Subject,
 )
-from hub.core.pairs import PairNow
-from hub.core.reports import Disputes
-from hub.core.roster import Roster
-from hub.core.universe import Universe
-from hub.opening import Opener
+from hub.core.roster_life import rotate
 from hub.recount import Logs
-from hub.recount.clearance import Recounted, recount_lookup
-from hub.recount.wire import read
 from hub.signing import Signer
-from hub.web.standings.clearance_desk import rule
-from hub.web.standings.state import StandingState
 
 PARTITIONS = 2
 LOG_ID = b"l" * 16
@@ -65,7 +51,12 @@ OPERATORS_ON_ROSTER = [
     Operator("south", Names("南", "South"), ("+86135",)),
 ]
 PLATFORM_IDS = ("bank", "drive", "mail", "shop")
-SIGNERS = {one: Signer.from_seed(f"{one}-1", one.encode().ljust(32, b"."), "h") for one in PLATFORM_IDS}
+SIGNERS = {
+    (one, number): Signer.from_seed(f"{one}-{number}", f"{one}{number}".encode().ljust(32, b"."), "h")
+    for one in PLATFORM_IDS
+    for number in range(3)
+}
+"""Of each platform the keys it has one after another."""
 STATES = [PlatformState.CONNECTED] * 4 + list(PlatformState)
 WORDS = [Outcome.NOT_BOUND] * 6 + [Outcome.UNBOUND] * 3 + list(Outcome)
 
@@ -83,7 +74,8 @@ class World:
         }
         self._cases: dict[str, tuple[int, Stage]] = {}
         self._opened: list[Source] = []
-        self._keys: dict[str, Key] = {}
+        self._keys: dict[str, tuple[Key, ...]] = {}
+        self._states: dict[str, PlatformState] = {}
         self._reports: list[AcceptedReport] = []
         for one in OPERATORS_ON_ROSTER:
             self._append(OPERATORS, 0, one.id, encode(one))
@@ -96,11 +88,10 @@ class World:
 
     def step(self) -> None:
         """Something happens."""
-        self.now_ms += self.rng.choice((0, 1, HOUR_MS, DAY_MS))
-        doing = self.rng.choices(
-            (self._notice, self._ack, self._late_ack, self._roster, self._report, self._reply), (6, 9, 2, 1, 2, 2)
-        )[0]
-        doing()
+        self.now_ms += self.rng.choice((0, 0, 1, SKEW_MS // 2, SKEW_MS, HOUR_MS, DAY_MS, 3 * DAY_MS))
+        doing: dict[Callable[[], None], int] = {self._notice: 12, self._ack: 18, self._late_ack: 4, self._roster: 2}
+        doing |= {self._stolen: 1, self._report: 4, self._reply: 4}
+        self.rng.choices(list(doing), list(doing.values()))[0]()
 
     def _notice(self) -> None:
         number = self.rng.choice(NUMBERS)
@@ -134,15 +125,16 @@ class World:
         if self.rng.random() < 0.4:
             offsets = range(self.rng.randrange(through + 1), through + 1)
         said = OutcomeSet(self.rng.choice(WORDS), partition, tuple(split_positions(offsets)))
-        if self.rng.random() < 0.05:
-            through = end + 1_000  # what nobody can have received
+        if self.rng.random() < 0.15:
+            through = end + self.rng.choice((0, 0, 0, 1, 1_000))  # what nobody can have received
         received = (ReceivedThrough(partition, through, b"d" * 32),)
         self._send(platform, Acknowledgement(platform, LOG_ID, self.now_ms, received, (said,)))
 
     def _send(self, platform: str, ack: Acknowledgement) -> None:
         value = encode(ack)
         forged = self.rng.random() < 0.05
-        signer = self.rng.choice(list(SIGNERS.values())) if forged else SIGNERS[platform]
+        own = self._keys.get(platform, ())
+        signer = SIGNERS[self.rng.choice(PLATFORM_IDS) if forged else platform, max(0, len(own) - 1)]
         self._append(ACKS, partition_of(platform.encode(), PARTITIONS), platform, value, signer.headers(ACKS, value))
 
     def _late_ack(self) -> None:
@@ -155,15 +147,28 @@ class World:
     def _roster(self) -> None:
         self._enrol(self.rng.choice(PLATFORM_IDS), self.rng.choice(STATES))
 
+    def _stolen(self) -> None:
+        """A key is no longer good since a while ago; another takes its place."""
+        name = self.rng.choice(PLATFORM_IDS)
+        if len(self._keys.get(name, ())) in (1, 2):
+            since = self.now_ms - self.rng.choice((0, HOUR_MS, DAY_MS, 9 * DAY_MS))
+            one = Platform(name, Names(name, name), "", 1, PlatformState.CONNECTED, keys=self._keys[name])
+            self._keys[name] = rotate(one, self._new_key(name), self.now_ms, unsafe_since=since).keys
+            self._enrol(name, self._states[name])
+
     def _enrol(self, name: str, state: PlatformState) -> None:
         tier = 1 if name in ("bank", "drive") else 2
         left_at = self.now_ms - self.rng.choice((0, DAY_MS)) if state is PlatformState.LEFT else None
         one = Platform(name, Names(name, name), "bank", tier, state, left_at=left_at, must_connect=name == "mail")
-        self._append(PLATFORMS, 0, name, encode(one._replace(keys=(self._key(name),))))
+        self._states[name] = state
+        if name not in self._keys:
+            self._keys[name] = (self._new_key(name),)
+        self._append(PLATFORMS, 0, name, encode(one._replace(keys=self._keys[name])))
 
-    def _key(self, name: str) -> Key:
-        """A platform's key counts from its first record on: what it signed before never counts, read when it may be."""
-        return self._keys.setdefault(name, Key(f"{name}-1", SIGNERS[name].public, self.now_ms + 1))
+    def _new_key(self, name: str) -> Key:
+        """A platform's next key. It may have counted, and signed, before the roster says so."""
+        signer = SIGNERS[name, len(self._keys.get(name, ()))]
+        return Key(signer.key_id, signer.public, self.now_ms - self.rng.choice((0, 0, DAY_MS)))
 
     def _report(self) -> None:
         if not self._opened:
@@ -190,88 +195,3 @@ class World:
         hub = Record(HUB, 0, 0, T0, b"hub", encode(about), ())
         whole = {topic: [one for log in logs for one in log] for topic, logs in self.logs.items()}
         return Logs([hub], whole[RELEASES], whole[ACKS], whole[PLATFORMS], whole[REPORTED], ())
-
-
-class LateReader:
-    """A follower of every log of a world, each read as far as a seed says; what it knows is `clearance_desk.Known`."""
-
-    def __init__(self, world: World, disputes: Disputes | None = None) -> None:
-        self._world = world
-        self.places = {(topic, number): 0 for topic, logs in world.logs.items() for number in range(len(logs))}
-        self.roster, self.universe, self.cases = Roster(), Universe(), MemoryCases()
-        self._folded = Disputes()
-        self.state = StandingState(self.universe, self.roster, self._folded if disputes is None else disputes)
-        self._opener = Opener("h", LOG_ID, PARTITIONS)
-
-    def read_on(self, topic: str, number: int, count: int) -> None:
-        """Read some more records of one log."""
-        place = self.places[topic, number]
-        for record in self._world.logs[topic][number][place : place + count]:
-            {RELEASES: self._fold, ACKS: self._merge, REPORTED: self._note}.get(topic, self._enrol)(record)
-            self.places[topic, number] += 1
-
-    def read_all(self, topic: str) -> None:
-        """Read every partition of a topic to its end."""
-        for number, log in enumerate(self._world.logs[topic]):
-            self.read_on(topic, number, len(log))
-
-    def _enrol(self, record: Record) -> None:
-        one: Operator | Platform = decode(record.value, Operator, Platform)
-        put = self.roster.put_operator if isinstance(one, Operator) else self.roster.put_platform
-        put(one)  # type: ignore[arg-type]
-
-    def _note(self, record: Record) -> None:
-        self._folded.add(decode(record.value, AcceptedReport, AcceptedAnswer))
-
-    def _fold(self, record: Record) -> None:
-        notice: ReleaseNotice = decode(record.value, ReleaseNotice)
-        segment, bit = self.universe.at(record.partition, record.offset)
-        segment.note(bit, notice.published_at)
-        folded = self.cases.fold(notice, Source(record.partition, record.offset))
-        if folded is None:
-            return
-        segment, bit = self.universe.at(*folded.case.position)
-        if folded.opened:
-            segment.open(bit, notice.stage, notice.published_at, notice.reissue_not_before)
-        else:
-            segment.move(bit, notice.stage)
-
-    def _merge(self, record: Record) -> None:
-        """As the follower does: the roster and `releases` are read to their ends where an ack may need it."""
-        opened = self._opener.acks([record], self.roster)[0]
-        if opened.refusal is Refusal.BAD_SIGNATURE:
-            self.read_all(PLATFORMS)
-            opened = self._opener.acks([record], self.roster)[0]
-        if opened.ack is not None:
-            self.read_all(RELEASES)
-        self.state.merge(opened)
-
-    def positions(self) -> Positions:
-        def places(topic: str) -> tuple[int, ...]:
-            return tuple(self.places[topic, number] for number in range(PARTITIONS))
-
-        platforms, operators, reported = (self.places[topic, 0] for topic in (PLATFORMS, OPERATORS, REPORTED))
-        return Positions(places(RELEASES), places(ACKS), platforms, operators, reported, self._world.now_ms)
-
-    def operator(self, operator_id: str) -> Operator | None:
-        return self.roster.operators.get(operator_id)
-
-    @property
-    def platforms(self) -> list[Platform]:
-        return list(self.roster.platforms.values())
-
-    def case_of(self, number: str) -> Case | None:
-        return self.cases.case_of(number)
-
-    def open_pairs(self, cases: Any, platforms: Any, now_ms: int) -> dict[Source, list[PairNow]]:
-        return self.state.open_pairs(cases, platforms, now_ms)
-
-
-def ask(world: World, reader: LateReader, policy: ClearancePolicy, asked_by: str, role: Role) -> Recounted:
-    """Decide where the reader is, write the record, and have it counted again."""
-    ruling = rule(reader, NUMBERS, asked_by, role, policy)
-    looked = tuple(LookedUp(number, one.case, one.answer) for number, one in zip(NUMBERS, ruling.decided, strict=True))
-    asked = (LookupKind.CLEARANCE, asked_by, role, world.now_ms, looked, policy, ruling.positions)
-    message = read("lookup", encode(Lookup(b"i" * 16, *asked)))
-    assert message is not None
-    return recount_lookup(world.recount_logs(), world.logs[OPERATORS][0], message)

@@ -112,7 +112,7 @@ def test_the_case_of_an_accepted_event_survives_a_restart(tmp_path: Path) -> Non
         notice = ReleaseNotice(
             stage, opened_at, Subject("e164", N[0]), "lake", *times, 0, name, name * 2, source, log_id
         )
-        assert store.add(notice, source, LAKE) is not None
+        assert store.add(notice, source, LAKE, recorded_at=at) is not None
     before = [store.accepted(Source(3, offset)) for offset in range(4)]
     store.close()
     again = CaseStore(path, log_id, 4)
@@ -154,3 +154,17 @@ def test_a_policy_file_that_is_wrong(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(HubError, match=r"clearance\.yaml"):
         read_policy(path)
+
+
+def test_when_a_notice_was_recorded_survives_a_restart(tmp_path: Path) -> None:
+    """An acknowledgement is judged by when the notice it names was recorded, also after a restart."""
+    path, log_id, at = tmp_path / "cases", b"l" * 16, NOW
+    store = CaseStore(path, log_id, 4)
+    source = Source(3, 0)
+    times = (at, at, at, at + 60 * DAY_MS, at + 70 * DAY_MS)
+    subject = Subject("e164", N[0])
+    notice = ReleaseNotice(Stage.COOLING, None, subject, "lake", *times, 0, b"n" * 16, b"d" * 32, source, log_id)
+    store.add(notice, source, LAKE, recorded_at=at + 5)
+    store.close()
+    again = CaseStore(path, log_id, 4).universe
+    assert [again.recorded_at(3, offset) for offset in range(2)] == [at + 5, None]

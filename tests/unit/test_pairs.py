@@ -63,7 +63,7 @@ def scene(
     for offset, (stage, days, reissue, said, reported) in enumerate(drawn):
         segment, bit = universe.at(2, SEGMENT + offset)
         reissue_ms = None if reissue is None else NOW_MS + reissue * DAY_MS
-        segment.note(bit, NOW_MS - days * DAY_MS)
+        segment.note(bit, NOW_MS - days * DAY_MS, NOW_MS)
         segment.open(bit, Stage.COOLING, NOW_MS - days * DAY_MS, reissue_ms)
         segment.move(bit, stage)
         for outcome in said:
@@ -74,7 +74,7 @@ def scene(
             report = (bytes([offset]) * 16, "north", "+8613400000001", "bank", "bank", ReportKind.STILL_BOUND)
             book.disputes.add(AcceptedReport(Source(0, offset), *report, case, *times))
     segment, bit = universe.at(2, SEGMENT + NO_CASE)
-    segment.note(bit, NOW_MS)
+    segment.note(bit, NOW_MS, NOW_MS)
     book.receive(2, SEGMENT + received)
     return book, universe
 

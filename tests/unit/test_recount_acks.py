@@ -13,7 +13,6 @@ from hub.contracts import ACKS, encode, partition_of, released, to_avro
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
-    MINUTE_MS,
     Action,
     BitmapSegment,
     Key,
@@ -126,7 +125,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "beyond the log": ("what is not there", _with(received=(ReceivedThrough(0, 10, DIGEST),))),
     "no such partition": ("what is not there", _with(received=(*GOOD.received, ReceivedThrough(7, 0, DIGEST)))),
     "a negative offset": ("what is not there", _with(received=(ReceivedThrough(0, -1, DIGEST),))),
-    "younger than the ack": ("published later", {"record_time": T0 + 9 * HOUR_MS - 5 * MINUTE_MS - 1}),
+    "younger than the ack": ("recorded later", {"record_time": T0 + 9 * HOUR_MS - 1_001}),
     "a bit beyond through": ("did not receive", _with(received=(ReceivedThrough(0, 8, DIGEST),))),
     "a bit of a partition not received": ("did not receive", _segments(BitmapSegment(0, bitmap_of([0])), partition=1)),
     "a negative base": ("not a segment", _segments(BitmapSegment(-65_536, bitmap_of([0])))),
@@ -153,7 +152,7 @@ def test_acknowledgements_that_do_not_count(desk: Desk, reason: str, changes: di
 
 
 AT_THE_BOUND: dict[str, dict[str, Any]] = {
-    "five minutes younger": {"record_time": T0 + 9 * HOUR_MS - 5 * MINUTE_MS},
+    "a second younger": {"record_time": T0 + 9 * HOUR_MS - 1_000},
     "the last millisecond of its key": {"record_time": T0 + 300 * DAY_MS - 1},
     "1,024 segments": _with(
         outcomes=(OutcomeSet(Outcome.NOT_BOUND, 0, (BitmapSegment(0, bitmap_of(range(10))),) * 1_024),)

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from hub.core.model import DAY_MS, Key, Names, Operator, Platform, PlatformState, StateChange
-from hub.core.roster import Roster
+from hub.core.roster import Roster, keys_changed
 from hub.core.roster_life import (
     EDITABLE,
     MAY_FOLLOW,
@@ -205,3 +205,24 @@ def test_a_channel_that_tells_nobody_is_refused(channel: str) -> None:
     with pytest.raises(HubError, match="no channel"):
         enter(DRIVE._replace(channel=channel), NOW, None)
     assert edit(DRIVE, {"channel": " file "}, NOW, None).channel == "file"
+
+
+A_KEY = Key("a-1", b"a" * 32, 10)
+KEYS_BEFORE_AND_AFTER: dict[str, tuple[list[Key], list[Key], dict[str, int]]] = {
+    "nothing": ([A_KEY], [A_KEY], {}),
+    "a new one": ([A_KEY], [A_KEY, Key("a-2", b"b" * 32, 40)], {"a-2": 40}),
+    "revoked from earlier on": ([A_KEY], [A_KEY._replace(revoked_at=20)], {"a-1": 20}),
+    "ends": ([A_KEY], [A_KEY._replace(valid_until=30)], {"a-1": 30}),
+    "revoked after its end": ([A_KEY._replace(valid_until=30)], [A_KEY._replace(valid_until=30, revoked_at=35)], {}),
+    "revoked before it began": ([A_KEY], [A_KEY._replace(revoked_at=5)], {"a-1": 10}),
+    "never counted": ([], [A_KEY._replace(revoked_at=10)], {}),
+    "begins earlier": ([A_KEY], [A_KEY._replace(valid_from=0)], {"a-1": 0}),
+    "another key of that name": ([A_KEY], [A_KEY._replace(public=b"c" * 32, valid_from=15)], {"a-1": 10}),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "changed"), KEYS_BEFORE_AND_AFTER.values(), ids=[*KEYS_BEFORE_AND_AFTER])
+def test_since_when_keys_count_otherwise(before: list[Key], after: list[Key], changed: dict[str, int]) -> None:
+    """Of each key that counts otherwise it is known from which record time on, and so what must be judged again."""
+    assert keys_changed(before, after) == changed
+    assert keys_changed(after, before) == changed

@@ -218,7 +218,7 @@ ROSTER = [
 def pairs_of(said: Sequence[Outcome | None]) -> list[PairNow]:
     universe = Universe()
     segment, bit = universe.at(*AT)
-    segment.note(bit, PUBLISHED)
+    segment.note(bit, PUBLISHED, PUBLISHED)
     segment.open(bit, Stage.RELEASED, PUBLISHED, None)
     case = case_at(universe, AT)
     assert case is not None

@@ -45,7 +45,7 @@ class Web:
         self.issuer = LocalIssuer.open(self.folder / KEY_FILE, scene.hub_log.hub_id)
         where = ("--bootstrap-servers", scene.hub.address.bootstrap_servers, "--data-dir", str(self.folder))
         history = ("--dsn", archiving.dsn, "--key-file", str(archiving.key_file))
-        files = ("--ready-file", str(self.ready_file), "--port", "0")
+        files = ("--ready-file", str(self.ready_file), "--port", "0", "--clearance-wait-s", str(ASK_S / 2))
         self._name = name
         self._words = ["web", "run", *where, *history, *files, *options]
         self.program = self._made()

@@ -52,12 +52,10 @@ from hub.stream.hub_key import open_signer
 from hub.stream.log import new_producer, started
 from hub.stream.runner import guarded
 from hub.web import shapes
+from hub.web.settings import WebSettings
 from hub.web.standings.lookups import Lookups
 from hub.web.standings.metrics import StandingMetrics, show_for_ever
 from hub.web.standings.standings import Standings, open_standings
-
-WAIT_S = 5.0
-"""How long a question waits for the followers to read what was there when it came."""
 
 NUMBERS_MAX = 1_000
 MAY_ASK = frozenset({Role.OPERATOR, Role.REGISTRAR, Role.AUDITOR})
@@ -135,7 +133,9 @@ class ClearanceDesk:
     signer: Signer
     write: WriteLookup
     policy: ClearancePolicy = field(default_factory=ClearancePolicy)
-    wait_s: float = WAIT_S
+    wait_s: float = WebSettings.clearance_wait_s
+    """How long a question waits for the followers to read what was there when it came."""
+
     metrics: StandingMetrics | None = None
 
     async def answer(self, numbers: Sequence[str], asked_by: str, role: Role) -> shapes.Clearance:
@@ -159,11 +159,12 @@ class ClearanceDesk:
         began = time.monotonic()
         reached = await self.standings.reach(self.wait_s, numbers)
         ruling = rule(self.standings, numbers, asked_by, role, self.policy)
-        if not reached:
+        behind = not (reached and self.standings.settled)
+        if behind:
             now_ms = ruling.positions.now_ms
             ruling = Ruling(ruling.positions, [unknown(Reason.BEHIND, self.policy, now_ms) for _ in numbers], [])
         lookup_id = uuid.uuid4().bytes
-        await self._record(lookup_id, numbers, asked_by, role, ruling)
+        await self._record(lookup_id, numbers, asked_by, role, ruling, behind=behind)
         seen = [seen_by(one, role) for one in ruling.decided]
         if self.metrics is not None:
             self.metrics.answered([one.answer for one in seen], time.monotonic() - began)
@@ -177,16 +178,16 @@ class ClearanceDesk:
         )
 
     async def _record(
-        self, lookup_id: bytes, numbers: Sequence[str], asked_by: str, role: Role, ruling: Ruling
+        self, lookup_id: bytes, numbers: Sequence[str], asked_by: str, role: Role, ruling: Ruling, *, behind: bool
     ) -> None:
         looked_up = tuple(
             LookedUp(number, one.case, one.answer) for number, one in zip(numbers, ruling.decided, strict=True)
         )
         at_ms = ruling.positions.now_ms
-        lookup = Lookup(
-            *(lookup_id, LookupKind.CLEARANCE, asked_by, role, at_ms, looked_up), self.policy, ruling.positions
+        rests_on = None if behind else ruling.positions
+        await self.write(
+            Lookup(lookup_id, LookupKind.CLEARANCE, asked_by, role, at_ms, looked_up, self.policy, rests_on)
         )
-        await self.write(lookup)
 
     def _cleared(self, seen: Seen, asked_by: str, role: Role, now_ms: int) -> shapes.Cleared:
         case = None if seen.case is None else str(seen.case)
@@ -207,11 +208,15 @@ class ClearanceDesk:
 
 @asynccontextmanager
 async def open_desk(
-    settings: WorkerSettings, hub_log: HubLog, policy: ClearancePolicy, registry: CollectorRegistry | None = None
+    settings: WorkerSettings,
+    hub_log: HubLog,
+    policy: ClearancePolicy,
+    registry: CollectorRegistry | None = None,
+    wait_s: float = WebSettings.clearance_wait_s,
 ) -> AsyncIterator[ClearanceDesk]:
     """A desk over standings of its own, with a key of its own in topic `hub`; ready once both are.
 
-    `registry`: where its metrics are declared.
+    `registry`: where its metrics are declared; `wait_s`: see `ClearanceDesk`.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with started(new_producer(settings)) as producer, open_standings(settings, hub_log) as standings:
@@ -219,7 +224,8 @@ async def open_desk(
         metrics = StandingMetrics(CollectorRegistry() if registry is None else registry)
         lag = guarded("standings lag", show_for_ever(standings, metrics))
         try:
-            yield ClearanceDesk(standings, signer, Lookups(producer, hub_log.partitions).write, policy, metrics=metrics)
+            write = Lookups(producer, hub_log.partitions).write
+            yield ClearanceDesk(standings, signer, write, policy, wait_s, metrics)
         finally:
             lag.cancel()
 

@@ -2,7 +2,8 @@
 
 It follows `releases`, `acks`, `platforms`, `operators` and `reported` with readers of its own and reaches into nothing
 of the processor. Cases are folded with the worker's `CaseStore`, acks opened and merged with the code of the coverage
-stage. Between two awaits the state is that of its `positions()`: whoever asks reads it without awaiting.
+stage. Between two awaits the state is that of its `positions()`: whoever asks reads it without awaiting. It is not so
+while a platform is not `settled`: then the roster judges what it said otherwise than when that was merged.
 
 Memory, for 1,000 platforms and 10 million cases: the sets, 146 MB; 16 bytes for each position of `releases` (times of
 publishing and of reissue), 160 MB for the openers alone and 480 MB with two later notices a case; first effects,
@@ -12,14 +13,10 @@ publishing and of reissue), 160 MB for the openers alone and 480 MB with two lat
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -31,103 +28,17 @@ from hub.core.cases import Case
 from hub.core.cohorts import CellCounts, quantile_hours
 from hub.core.figures import PlatformBook
 from hub.core.held import HeldBook
-from hub.core.model import HubLog, Operator, Platform, Positions, Record, Refusal, Source
+from hub.core.model import HubLog, Operator, Platform, Positions, Source
 from hub.core.pairs import CaseNow, PairNow, case_at, pair_of
-from hub.opening import OpenedAck, Opener
+from hub.opening import Opener
 from hub.settings import WorkerSettings
 from hub.stream.case_store import CaseStore
 from hub.stream.followers import CaseFollower, Follower, ReportedFollower, RosterFollower
-from hub.stream.log import new_consumer, started, to_record
+from hub.stream.log import new_consumer, started
 from hub.stream.runner import guarded
+from hub.web.standings.acks import AckFollower
 from hub.web.standings.state import StandingState, StandingStore
 from hub.web.standings.undecided import Undecided
-
-log = logging.getLogger(__name__)
-
-SAVE_S = 1.0
-"""How often what was merged is written to disk: what a kill makes it merge again."""
-
-OPEN_SLICE = 250
-"""Acknowledgements opened by one thread at a time, and merged before anybody else may look."""
-
-
-class AckFollower(Follower):
-    """Merges `acks` into a state."""
-
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        opener: Opener,
-        state: StandingState,
-        store: StandingStore,
-        cases: CaseFollower,
-        roster: RosterFollower,
-    ) -> None:
-        super().__init__(settings, [TopicPartition(contracts.ACKS, one) for one in range(opener.partitions)])
-        self._opener, self._state, self._store, self._cases, self._roster = opener, state, store, cases, roster
-        self._pool = ThreadPoolExecutor(settings.signature_threads, "standings-open")
-        self._saved: dict[TopicPartition, int] = {}
-        self._saved_at = 0.0
-        places = store.places(opener.partitions)
-        for tp in self.tps:
-            self.places[tp] = self._saved[tp] = places[tp.partition]
-
-    async def stop(self) -> None:
-        """Disconnect, and write what is left."""
-        await super().stop()
-        self._pool.shutdown()
-        self.save()
-
-    async def take(self, batch: list[Any]) -> None:
-        """Merge records of one partition, in order; the place moves with each slice."""
-        for start in range(0, len(batch), OPEN_SLICE):
-            records = [to_record(raw) for raw in batch[start : start + OPEN_SLICE]]
-            opened = await self._open(records)
-            await self._fold_for(opened)
-            for one in opened:
-                self._merge(one)
-            tp = TopicPartition(contracts.ACKS, records[0].partition)
-            self.places[tp] = records[-1].offset + 1
-
-    async def _open(self, records: Sequence[Record]) -> list[OpenedAck]:
-        opened = await self._open_once(records)
-        again = [index for index, one in enumerate(opened) if one.refusal is Refusal.BAD_SIGNATURE]
-        if again:
-            await self._roster.caught_up()
-            fresh = await self._open_once([records[index] for index in again])
-            for index, one in zip(again, fresh, strict=True):
-                opened[index] = one
-        return opened
-
-    async def _open_once(self, records: Sequence[Record]) -> list[OpenedAck]:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._opener.acks, records, self._roster.roster)
-
-    async def _fold_for(self, opened: Sequence[OpenedAck]) -> None:
-        """An ack may name a notice that was not folded here yet: fold to where the log is, if any does."""
-        ends = self._cases.store.next_offsets()
-        named = (one for opening in opened if opening.ack is not None for one in opening.ack.received)
-        if any(one.through >= ends[one.partition] for one in named):
-            await self._cases.caught_up()
-
-    def _merge(self, opened: OpenedAck) -> None:
-        try:
-            self._state.merge(opened)
-        except Exception as error:  # noqa: BLE001  (one message must not stop the rest; coverage refuses it as well)
-            log.error("acks %d-%d: %s", opened.record.partition, opened.record.offset, type(error).__name__)
-
-    def between(self) -> None:
-        """Write what was merged, every second."""
-        if time.monotonic() - self._saved_at > SAVE_S:
-            self.save()
-
-    def save(self) -> None:
-        """Write what was merged and how far it goes."""
-        moved = [(tp, place) for tp, place in self.places.items() if self._saved[tp] != place]
-        if moved:
-            self._store.save(self._state, [(tp.partition, place) for tp, place in moved])
-            self._saved.update(moved)
-        self._saved_at = time.monotonic()
 
 
 @dataclass
@@ -171,9 +82,15 @@ class Standings:
                 ends = await self.ends()
                 for follower in self.followers:
                     await follower.reached({tp: ends[tp] for tp in follower.tps})
+                await self.acks.settled()
         except (TimeoutError, KafkaError):
             return False
         return True
+
+    @property
+    def settled(self) -> bool:
+        """Whether what is known is what the logs say at `positions()`."""
+        return not self.state.unsettled()
 
     async def behind(self) -> dict[str, int]:
         """How many messages are not read yet, by topic.

@@ -1,16 +1,18 @@
 """What Standings knows, folded in memory and kept in RocksDB beside the process.
 
 `StandingState` is the fold: every platform's tiles, how far it received, and its cohorts' first effects, merged with
-the code of the coverage stage. `StandingStore` is its durable copy: what a run of acks changed and the offsets they
+the code of the coverage stage. Each book says by which keys its acknowledgements were judged: it is settled if those
+are the roster's. `StandingStore` is its durable copy: what a run of acks changed and the offsets they
 end at are written together, so a kill at any moment leaves a state that is true at some offset, and acks beyond it are
 merged once, also in the counts that do not only grow by OR. Losing the directory costs a fold from the start.
 
 Rows: `t` platform NUL partition segment -> tile; `r` platform NUL partition -> through; `h` platform NUL day -> first
-effects by bucket; `o` partition -> next offset of `acks`; `l` -> log id.
+effects by bucket; `k` platform -> keys it is judged by; `o` partition -> next offset of `acks`; `l` -> log id and form.
 """
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,7 +25,7 @@ from hub.core.cases import Case
 from hub.core.cohorts import BUCKETS, Cohorts
 from hub.core.coverage import pack, unpack
 from hub.core.figures import PlatformBook, SegmentKey
-from hub.core.model import Outcome, Platform, Source
+from hub.core.model import Key, Outcome, Platform, Source
 from hub.core.pairs import CaseNow, PairNow, open_pairs
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
@@ -35,6 +37,8 @@ _ONE = struct.Struct(">I")
 _SAID = struct.Struct(">BI")
 _PLACE = struct.Struct(">Q")
 OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
+FORM = b"2"
+"""Of the rows; what was written in another one is folded again."""
 
 
 class StandingState:
@@ -49,6 +53,8 @@ class StandingState:
         self.dirty_tiles: set[tuple[str, SegmentKey]] = set()
         self.dirty_received: set[tuple[str, int]] = set()
         self.dirty_hours: set[tuple[str, int]] = set()
+        self.dirty_keys: set[str] = set()
+        self.replaced: set[str] = set()
 
     def book(self, platform_id: str) -> PlatformBook:
         """The book of a platform; made if new."""
@@ -98,6 +104,27 @@ class StandingState:
         self.dirty_received |= {(ack.platform, partition) for partition in received}
         return True
 
+    def unsettled(self) -> list[Platform]:
+        """Platforms whose book was judged by other keys than the roster has."""
+        return [one for one in self.roster.platforms.values() if self.book(one.id).judged_by != one.keys]
+
+    def settle(self, platform: Platform) -> None:
+        """Say that a platform's book is what its keys say."""
+        self.book(platform.id).judged_by = platform.keys
+        self.dirty_keys.add(platform.id)
+
+    def replace(self, platform: Platform, fresh: StandingState) -> None:
+        """Put what was folded anew by a platform's keys in place of its book."""
+        name = platform.id
+        self.books[name] = fresh.book(name)
+        self.cohorts.forget(name)
+        self.cohorts.hours |= fresh.cohorts.hours
+        self.dirty_tiles = {one for one in self.dirty_tiles if one[0] != name} | fresh.dirty_tiles
+        self.dirty_received = {one for one in self.dirty_received if one[0] != name} | fresh.dirty_received
+        self.dirty_hours = {one for one in self.dirty_hours if one[0] != name} | fresh.dirty_hours
+        self.replaced.add(name)
+        self.settle(platform)
+
 
 class StandingStore:
     """The durable copy. Not for several threads."""
@@ -106,10 +133,10 @@ class StandingStore:
         options = Options(raw_mode=True)
         options.create_if_missing(True)
         self._db = Rdict(str(path), options)
-        if self._db.get(b"l") not in (None, log_id):
+        if self._db.get(b"l") not in (None, log_id + FORM):
             for key in list(self._db.keys()):
                 del self._db[key]
-        self._db[b"l"] = log_id
+        self._db[b"l"] = log_id + FORM
 
     def places(self, partitions: int) -> dict[int, int]:
         """The next offset of each partition of `acks` to be merged."""
@@ -131,10 +158,18 @@ class StandingStore:
         for key, value in self._rows(b"h"):
             platform, numbers = _split(key)
             state.cohorts.hours[platform, _ONE.unpack(numbers)[0]] = np.frombuffer(value, dtype="<u4").astype(np.uint32)
+        for key, value in self._rows(b"k"):
+            state.book(key.decode()).judged_by = tuple(_unpack_keys(value))
 
     def save(self, state: StandingState, places: Iterable[tuple[int, int]]) -> None:
         """Write what changed since the last time, and how far it is merged: all of it or nothing."""
         batch = WriteBatch(raw_mode=True)
+        for platform in state.replaced:
+            for kind in (b"t", b"r", b"h"):
+                for rest, _ in self._rows(kind + platform.encode() + b"\0"):
+                    batch.delete(kind + platform.encode() + b"\0" + rest)
+        for platform in state.dirty_keys:
+            batch.put(b"k" + platform.encode(), _pack_keys(state.book(platform).judged_by))
         for platform, key in state.dirty_tiles:
             said = state.book(platform).tile(key).said
             row = b"".join(_pack_said(outcome, pack(bits)) for outcome, bits in said.items())
@@ -151,21 +186,32 @@ class StandingStore:
         state.dirty_tiles.clear()
         state.dirty_received.clear()
         state.dirty_hours.clear()
+        state.dirty_keys.clear()
+        state.replaced.clear()
 
     def close(self) -> None:
         """Let go of the directory."""
         self._db.close()
 
-    def _rows(self, kind: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for key, value in self._db.items(from_key=kind):
-            if key[:1] != kind:
+    def _rows(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for key, value in self._db.items(from_key=prefix):
+            if not key.startswith(prefix):
                 return
-            yield key[1:], value
+            yield key[len(prefix) :], value
 
 
 def _split(key: bytes) -> tuple[str, bytes]:
     platform, _, numbers = key.partition(b"\0")
     return platform.decode(), numbers
+
+
+def _pack_keys(keys: tuple[Key, ...]) -> bytes:
+    return json.dumps([one._replace(public=one.public.hex()) for one in keys]).encode()  # type: ignore[arg-type]
+
+
+def _unpack_keys(row: bytes) -> Iterator[Key]:
+    for key_id, public, *times in json.loads(row):
+        yield Key(key_id, bytes.fromhex(public), *times)
 
 
 def _pack_said(outcome: Outcome, bits: bytes) -> bytes:
