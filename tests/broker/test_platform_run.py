@@ -141,8 +141,8 @@ class AsInReadme:
         (folder / "service.py").write_text(program, encoding="utf-8")
         self._file, self._port = folder / "accounts.sqlite", _free_port()
         self.rows("CREATE TABLE users (id TEXT PRIMARY KEY, phone TEXT, bound_at INTEGER, frozen INTEGER DEFAULT 0)")
-        run = f"cd {folder} && exec {sys.executable} -m uvicorn service:app --port {self._port}"
-        self.child = Child(["sh", "-c", run], folder / "service.log")
+        words = ("-m", "uvicorn", "service:app", "--port", str(self._port))
+        self.child = Child([sys.executable, *words], folder / "service.log")
         wait_until("the service is there", lambda: self.child.ended.is_set() or self._answers())
         assert not self.child.ended.is_set(), (folder / "service.log").read_text()
 

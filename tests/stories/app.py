@@ -46,6 +46,8 @@ from tests.stories.post import Post
 
 CODE_MINUTES = 5
 START_DEADLINE_S = 20.0
+STORY_S = 3_600
+"""A person's connection lives through the pauses of their story."""
 
 METADATA = MetaData()
 ACCOUNTS = Table(
@@ -388,7 +390,8 @@ class DriveApp:
 @contextmanager
 def serving(web: FastAPI) -> Iterator[str]:
     """A web app on a free port of this machine while the block runs; its address."""
-    server = uvicorn.Server(uvicorn.Config(web, host="127.0.0.1", port=0, log_level="warning", access_log=False))
+    config = uvicorn.Config(web, port=0, log_level="warning", access_log=False, timeout_keep_alive=STORY_S)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True, name="web app")
     thread.start()
     try:
