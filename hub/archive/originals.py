@@ -28,10 +28,10 @@ def position_of(words: str) -> Source:
     Raises:
         HubError: it is none.
     """
-    part, dash, offset = words.partition("-")
-    if not (dash and words.isascii() and part.isdecimal() and offset.isdecimal()):
+    found = Source.read(words)
+    if found is None:
         raise HubError(f"{words!r} is no position", todo="Write partition-offset, such as 7-120033.")
-    return Source(int(part), int(offset))
+    return found
 
 
 def original(engine: Engine, keys: Keyring, topic: str, position: Source) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import sqlite3
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from hub import contracts
-from hub.core.model import DAY_MS, Outcome, Stage
+from hub.core.model import DAY_MS, Outcome, Report, ReportKind, Stage
 from hub.errors import PlatformError
 from hub.sdk.http_client import HttpPlatform
+from hub.sdk.reports import send_report
 from tests.broker import scene as scenes
 from tests.broker.delivering import Delivering, delivering, publish_past
 from tests.broker.readme_pages import block, filled, run
@@ -133,9 +136,12 @@ def test_the_program_of_the_page_runs_on_days_that_are_over(past: Scene, desk: D
     users(tmp_path, [("old", old, BEGUN_MS - 900 * DAY_MS), ("new", new, BEGUN_MS)])
     exports = [one for one in block("A platform connects without Kafka", "sh", "daily").splitlines() if "export" in one]
     words = {"https://delivery.hub.example": desk.url, "whpk_…": desk.where["public_key"]}
-    words |= {"local-hub": past.hub.address.hub_id, "outcomes.csv": "outcomes.csv --yes"}
-    commands = filled("\n".join([*exports, block(PAGE, "sh")]), words)
+    exported = filled("\n".join(exports), {**words, "local-hub": past.hub.address.hub_id}) + "\n"
+    commands = exported + filled(block(PAGE, "sh"), {"outcomes.csv": "outcomes.csv --yes"})
+    told = Report(uuid.uuid4().bytes, "north", old, "panbox", ReportKind.DEBT_CALLS, now_ms())
+    asyncio.run(send_report(told, past.signer("north-1"), past.hub.address))
     said = run(commands, tmp_path)
+    assert f"report {told.report_id.hex()}: DEBT_CALLS about {old}; answer it until" in said
     assert said.count("30 notices") == len(DAYS)
     assert "panbox says: FROZEN: 1 positions; NOT_BOUND: 89 positions" in said
     assert [user(tmp_path, one) for one in ("old", "new")] == [(old, True, False), (new, False, False)]
@@ -143,6 +149,9 @@ def test_the_program_of_the_page_runs_on_days_that_are_over(past: Scene, desk: D
     past.settle(contracts.ACKS)
     shown = {one.outcome: one.pairs for one in past.final_coverage(["panbox"])["panbox"].outcomes}
     assert shown == {Outcome.FROZEN: 1, Outcome.NOT_BOUND: 89}
+    answer = f"unbind-hub daily answer {told.report_id.hex()} FROZEN"
+    assert "written at answers" in run(exported + answer, tmp_path)
+    past.settle(contracts.ANSWERS)
     assert "Nothing new." in run(commands, tmp_path)
 
 

@@ -50,12 +50,15 @@ QUICKLY = ("--spread-s", "0.2", "--backoff-s", "0.05", "--backoff-max-s", "0.5")
 WEBHOOKS = ("steady", "flaps", "late")
 DAILY = "daily"
 NOTICES_A_DAY = 12
+TURNS, HELD, FETCHED = 3, 1, 2
+"""Of three kills one comes while an answer is held back, one right after a day's file is fetched."""
+
 POLL_S = 0.05
 
 
 @dataclass(frozen=True)
 class Size:
-    """How long a run is. Before each kill a share of the events is sent, and a day more may be fetched."""
+    """How long a run is. Before each kill a share of the events is sent."""
 
     kills: int
     events: int
@@ -93,6 +96,10 @@ class Fetcher(threading.Thread):
         where, signer = self._desk.where, self._desk.scene.signer(f"{DAILY}-1")
         with HttpPlatform(f"http://127.0.0.1:{where['port']}", DAILY, signer, where["public_key"]) as hub:
             return hub.fetch(day, folder).read_bytes()
+
+    def has_days(self, count: int) -> bool:
+        """Whether it has so many files, the last one perhaps without its receipt."""
+        return len(list(self._folder.glob("*.csv"))) >= count
 
     def through(self) -> dict[int, int]:
         """By partition, the last position in the files it has kept."""
@@ -137,13 +144,16 @@ class Killing(NamedTuple):
     everyone: Mapping[str, Receiver | Fetcher]
 
     def run(self, shares: Sequence[Sequence[Message]], rng: random.Random) -> None:
-        """`kill -9` after each share of the events: by turns at a random moment, and when an answer is on its way."""
+        """`kill -9` after each share of the events: by turns at a random moment, when an answer is on its way, and
+        when a day's file is fetched and its receipt is on its way."""
         for index, share in enumerate(shares):
             self.desk.scene.send(share)
-            self.fetcher.may_fetch.release()
-            if index % 2:
+            if index % TURNS == HELD:
                 self.steady.may_answer.clear()
                 wait_until("something is taken and not answered", partial(took_more, self.steady, len(self.steady.got)))
+            elif index % TURNS == FETCHED:
+                self.fetcher.may_fetch.release()
+                wait_until("a day is fetched", partial(self.fetcher.has_days, index // TURNS + 1))
             else:
                 random_delay(rng, LIFE_S_MAX)
             before = self.desk.program.restarts
@@ -171,9 +181,8 @@ def has(receiver: Receiver | Fetcher, wanted: dict[int, int]) -> bool:
 def test_kills_of_delivery_lose_nothing_and_invent_nothing(tmp_path: Path, size: Size) -> None:
     """Killed at random moments, it tells every receiver every position, under ids that never change their content."""
     rng, today = random.Random(size.kills), now_ms() // DAY_MS * DAY_MS
-    past = {
-        today - ago * DAY_MS: mobile_numbers(NOTICES_A_DAY, f"+86135{ago:03d}") for ago in range(size.kills + 1, 1, -1)
-    }
+    agos = range(size.kills // TURNS + 1, 1, -1)  # yesterday's file may not be made yet
+    past = {today - ago * DAY_MS: mobile_numbers(NOTICES_A_DAY, f"+86135{ago:03d}") for ago in agos}
     with scenes.running(tmp_path / "hub", clock="world") as scene:
         scene.put_operator("north", "+86135", "+86136")
         publish_past(scene, past)
@@ -213,7 +222,7 @@ def test_kills_of_delivery_lose_nothing_and_invent_nothing(tmp_path: Path, size:
             assert again == fetcher.first, "a file made again has other bytes"
             say(f"{DAILY}: {len(days)} files fetched, {fetcher.failed} attempts failed")
             assert scene.rejected() == {}
-            assert repeats_of(receivers["steady"]) >= size.kills // 2, "what was taken and not answered came again"
+            assert repeats_of(receivers["steady"]) >= size.kills // TURNS, "what was taken and not answered came again"
 
 
 def repeats_of(receiver: Receiver) -> int:

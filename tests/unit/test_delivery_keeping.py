@@ -11,19 +11,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core.model import DAY_MS
+from hub.core.model import DAY_MS, Key, Names, Platform, PlatformState
+from hub.core.roster import Roster
+from hub.core.roster_life import receipt_key_id
+from hub.delivery.channels import Span
 from hub.delivery.day_files import COLUMNS, DayFile, DayFiles, begin_ms
 from hub.delivery.health import Answer, Health, Verdict, judged
 from hub.delivery.journal import Journal, Place
 from hub.delivery.keys import hub_key, public_form
+from hub.delivery.metrics import DeliveryMetrics
+from hub.delivery.receipts import Receipts
 from hub.delivery.settings import DeliverySettings, Patience
 from hub.errors import UnbindError
 from hub.sdk.webhooks import public_key_of
-from hub.signing import Signer, signed_bytes
+from hub.signing import Headers, Signer, signed_bytes
 from tests.delivery_desk import LOG, MemoryReleases, quick_settings
 
 KEY = Signer.from_seed("delivery/hub", b"k" * 32, "h")
@@ -152,3 +158,21 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert public_key_of(public_form(first.public)).public_bytes_raw() == first.public
     with pytest.raises(UnbindError, match="no usable private key"):
         hub_key(DeliverySettings("", tmp_path, key_file=tmp_path / "none.pem"), "h")
+
+
+async def test_receipts_are_counted_once_they_are_durable() -> None:
+    """The counter of receipts is of those that lie in `acks`: one that could not be written counts when it is."""
+    key, roster, metrics = Signer.from_seed("delivery/hub", b"k" * 32, "h"), Roster(), DeliveryMetrics()
+    told = (Key(receipt_key_id("hooky"), key.public, 0),)
+    roster.put_platform(Platform("hooky", Names("钩", "Hooky"), "shop", 3, PlatformState.CONNECTED, keys=told))
+    away = iter([True])
+
+    async def send(_platform: str, _value: bytes, _headers: Headers) -> None:
+        if next(away, False):
+            raise KafkaConnectionError
+
+    receipts = Receipts(key, LOG.log_id, lambda: roster, send, 0, wrote=metrics.receipts.inc)
+    receipts.add("hooky", [Span(0, 0, 9, b"d" * 32), Span(1, 0, 4, b"d" * 32)])
+    for count in (0, 1, 1):
+        await receipts.flush()
+        assert metrics.registry.get_sample_value("hub_delivery_receipts_total") == count
