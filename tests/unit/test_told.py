@@ -106,10 +106,11 @@ def sight_of(found: Sequence[Coverage], effects: Took | None = None, unanswered:
 # ---- Blind spots ----
 
 
+@pytest.mark.parametrize("state", [PlatformState.SUSPENDED, PlatformState.LEFT])
 @settings(deadline=None)
 @given(st.sampled_from(OUTSIDERS), st.lists(st.integers(0, 9), min_size=8, max_size=8))
-def test_no_digit_of_a_blind_spot_tells_whose_count_moved(role: Role, more: list[int]) -> None:
-    """Whatever connected and suspended platforms said within a ten, everybody but the staff sees the same page."""
+def test_no_digit_of_a_blind_spot_tells_whose_count_moved(state: PlatformState, role: Role, more: list[int]) -> None:
+    """Whatever connected, suspended and departed platforms said within a ten, outsiders see the same page."""
 
     def world(more: list[int]) -> Sight:
         bank, drive, shop, kept, here, gap, open_, bound = more
@@ -118,7 +119,8 @@ def test_no_digit_of_a_blind_spot_tells_whose_count_moved(role: Role, more: list
             for name, bound_here in (("bank", bank), ("drive", drive), ("shop", shop))
         ]
         said, gaps = {Outcome.FROZEN: 30 + kept}, {GapClass.NOT_CONNECTED: 40 + gap}
-        return sight_of([*connected, covered("gym", {**said, Outcome.FAILED: bound}, gaps, exposed=20 + open_)])
+        gym = covered("gym", {**said, Outcome.FAILED: bound}, gaps, exposed=20 + open_)._replace(state=state)
+        return sight_of([*connected, gym])
 
     caller = Caller("bank", role, 0)
     made = blind_spots(seen.sight(world(more), caller))
