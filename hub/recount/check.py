@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -82,14 +82,14 @@ class Truth:
         Raises:
             NoSuchRoster: nothing is left of the roster as it was.
         """
-        return self._figures(platform, as_of, self.cases(as_of))
+        return self._counted(platform, as_of, {0: self.cases(as_of)})[0]
 
     def days(self, platform: str, as_of: AsOf) -> dict[int, Figures]:
         """The same of the cases that opened on each UTC day, in days since 1970-01-01."""
         opened: dict[int, list[CaseNow]] = {}
         for case in self.cases(as_of):
             opened.setdefault(case.published_at // DAY_MS, []).append(case)
-        return {day: self._figures(platform, as_of, cases) for day, cases in opened.items()}
+        return self._counted(platform, as_of, opened)
 
     def cases(self, as_of: AsOf) -> list[CaseNow]:
         """Every case at that place in the logs."""
@@ -97,13 +97,16 @@ class Truth:
             self._folded = (as_of.releases, fold(self._logs.releases, as_of.releases))
         return list(self._folded[1].values())
 
-    def _figures(self, platform: str, as_of: AsOf, cases: Sequence[CaseNow]) -> Figures:
+    def _counted(self, platform: str, as_of: AsOf, groups: Mapping[int, Sequence[CaseNow]]) -> dict[int, Figures]:
         known = [one for offset, one in self._roster if one and one["id"] == platform and offset < as_of.platforms]
         if not known:
             raise NoSuchRoster(platform)
         said, received = self.heard(platform, as_of.acks_partition, as_of.acks)
         reported = reported_at(self._logs.reported, platform, as_of.reported)
-        return figures_of(known[-1], cases, said, received, reported, as_of.now_ms)
+        return {
+            group: figures_of(known[-1], cases, said, received, reported, as_of.now_ms)
+            for group, cases in groups.items()
+        }
 
     def heard(self, platform: str, partition: int, end: int) -> tuple[dict[Position, set[str]], dict[int, int]]:
         """What a platform said of which position, and how far it received, up to a place in its partition of acks."""
