@@ -72,7 +72,8 @@ def test_each_page_is_whole_and_shuts_nobody_out(web: Web, browser: Browser, lan
     """In both languages and themes every page of a hub that runs is whole, and axe finds nothing serious on it."""
     found = []
     case = web.cases[web.numbers[FROZEN]]
-    with visit(browser, web.url, lang=lang, theme=theme, token=web.token(Role.REGISTRAR)) as one:
+    token = web.token(Role.REGISTRAR, f"reads {lang} {theme}")
+    with visit(browser, web.url, lang=lang, theme=theme, token=token) as one:
         for where in (*PAGES, f"case/{case}"):
             one.go(where)
             must_be_whole(one, lang, theme)
@@ -82,7 +83,7 @@ def test_each_page_is_whole_and_shuts_nobody_out(web: Web, browser: Browser, lan
 
 def test_a_case_by_its_id_is_the_apis(web: Web, browser: Browser) -> None:
     """A case that is asked for by its id has the figures of that answer, and says of when they are."""
-    with visit(browser, web.url, token=web.token(Role.REGISTRAR)) as one:
+    with visit(browser, web.url, token=web.token(Role.REGISTRAR, "asks by id")) as one:
         one.go(f"case/{web.cases[web.numbers[FROZEN]]}")
         assert same(one, asking(web, Role.REGISTRAR)) >= CASE_FIGURES_MIN
         assert "shop" in one.text()
