@@ -42,7 +42,14 @@ def _a_time(value: object) -> object:
     return value
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_a_time), AfterValidator(lambda at: at.astimezone(UTC))]
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time of the years 1 to 9999, in UTC too") from None
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_a_time), AfterValidator(_in_utc)]
 
 
 class Seen(BaseModel):

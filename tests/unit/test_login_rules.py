@@ -75,6 +75,8 @@ def test_an_owner_before_the_last_is_not_forgotten(stage: Stage) -> None:
         (NOW, SOUND._replace(caught_up_at=NOW - BEHIND_MAX_MS - 1), True, Reason.ADAPTER_BEHIND),
         (NOW, Knowledge(None, None, None), True, Reason.ADAPTER_BEHIND),
         (NOW, Knowledge(None, EVIDENCE, None), True, Reason.ADAPTER_BEHIND),
+        (NOW, SOUND._replace(caught_up_at=NOW + HOUR_MS), True, Reason.SAME_OWNER),
+        (NOW, SOUND._replace(caught_up_at=NOW + HOUR_MS + 1), True, Reason.ADAPTER_BEHIND),
     ],
 )
 def test_no_is_said_only_on_evidence(bound_since: int | None, known: Knowledge, served: bool, reason: Reason) -> None:
@@ -107,7 +109,15 @@ TIMES = st.integers(NOW - 400 * DAY_MS, NOW + DAY_MS)
     bound_since=st.none() | TIMES,
     last=st.none()
     | st.builds(
-        LastCase, st.just(Source(0, 0)), st.sampled_from(Stage), TIMES, st.none(), st.none() | TIMES, st.none()
+        LastCase,
+        *(
+            st.just(Source(0, 0)),
+            st.sampled_from(Stage),
+            TIMES,
+            st.none() | TIMES,
+            st.none() | TIMES,
+            st.none() | TIMES,
+        ),
     ),
     since=st.none() | TIMES,
     caught_up_at=st.none() | TIMES,
@@ -127,6 +137,22 @@ def test_a_no_is_never_false(
         assert NOW - caught_up_at <= BEHIND_MAX_MS
         assert last is None or last.stage in UNDONE or last.bound_before <= bound_since
         assert last is None or last.earlier_before is None or last.earlier_before <= bound_since
+        assert last is None or last.earlier_until is None or last.earlier_until <= bound_since
+        assert last is None or last.free_until is None or last.stage in UNDONE or last.free_until <= bound_since
+
+
+@pytest.mark.parametrize(
+    ("days", "reason"),
+    [(-1, Reason.REISSUED), (0, Reason.BETWEEN_OWNERS), (89, Reason.BETWEEN_OWNERS), (90, Reason.SAME_OWNER)],
+)
+def test_a_binding_of_a_time_when_nobody_held_the_number(days: int, reason: Reason) -> None:
+    """Given up, and handed over three months later: what was bound in between may be anybody's; no would be a guess."""
+    given_up = NOW - 200 * DAY_MS
+    last = LastCase(Source(0, 0), Stage.REASSIGNED, given_up, given_up + 90 * DAY_MS)
+    known = SOUND._replace(last=last, since=given_up - 300 * DAY_MS)
+    earlier = known._replace(last=LastCase(Source(0, 9), Stage.RESTORED, NOW, None, given_up, given_up + 90 * DAY_MS))
+    for one in (known, earlier):
+        assert ask(given_up + days * DAY_MS, one).reason is reason
 
 
 # ---- The advice ----

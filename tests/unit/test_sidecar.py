@@ -25,7 +25,7 @@ from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
 from hub.sdk.stores import MemoryStore
 from hub.sdk.times import iso_time
 from tests.stories.app import serving
-from tests.unit.acting_scene import NEW, NOW, NUMBER, OLD, OTHER, Log, hear
+from tests.unit.acting_scene import NOW, NUMBER, OLD, OTHER, Log, hear
 from tests.unit.store_harnesses import InSql
 
 LOGIN = NOW + 100 * DAY_MS
@@ -105,7 +105,7 @@ def test_the_stranger_is_a_new_user(side: Side) -> None:
 
 def test_everybody_else_is_not(side: Side) -> None:
     """The new owner's own account goes on, a number in cooling is asked for a proof, an unknown age is unknown."""
-    found = [side.ask(NUMBER, NEW), side.ask(OTHER, OLD), side.ask(NUMBER, None), side.ask(THIRD, OLD)]
+    found = [side.ask(NUMBER, REISSUED), side.ask(OTHER, OLD), side.ask(NUMBER, None), side.ask(THIRD, OLD)]
     assert [(one.json()["recycled"], one.json()["reason"], one.json()["advice"]) for one in found] == [
         ("no", "same_owner", "proceed"),
         ("yes", "given_up", "step_up"),
@@ -132,6 +132,8 @@ def test_a_batch_is_answered_in_order(side: Side) -> None:
         ({"number": NUMBER * 10}, "number"),
         ({"bound_since": "2024-01-01"}, "bound_since"),
         ({"bound_since": "2024-01-01T00:00:00"}, "bound_since"),
+        ({"bound_since": "0001-01-01T00:00:00+23:59"}, "bound_since"),
+        ({"bound_since": "9999-12-31T23:59:59-23:59"}, "bound_since"),
         ({"bound_since": 1700000000}, "bound_since"),
         ({"bound_since": NUMBER}, "bound_since"),
         ({"operation": "login"}, "operation"),

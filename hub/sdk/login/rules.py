@@ -10,10 +10,11 @@ Rules of the answer, the first that fits:
 3. `bound_since` strictly before a case's `bound_before`, the case in force: yes. Released, handed over, or any case
    but the last: REISSUED. Cooling or scheduled: GIVEN_UP. This is said however far the adapter is behind.
 4. `bound_since` in the future: unknown, it cannot be what it says.
-5. A number that no operator who tells the hub serves: unknown.
-6. `bound_since` before the evidence of the number's partition begins: unknown.
-7. The adapter not at the end of the log lately: unknown.
-8. Otherwise: no.
+5. `bound_since` after a `bound_before`, but before the next owner had the number: unknown, nobody held it then.
+6. A number that no operator who tells the hub serves: unknown.
+7. `bound_since` before the evidence of the number's partition begins: unknown.
+8. The adapter not at the end of the log lately, or by its clock at a time that has not come: unknown.
+9. Otherwise: no.
 
 No is thus said only where everything since `bound_since` was heard, up to a moment ago. What an operator has not yet
 told is not heard: it has 24 hours for that (`Breach.LATE_EVENT`).
@@ -63,11 +64,15 @@ def answer(bound_since: int | None, known: Knowledge, now_ms: int, behind_max_ms
         return say(Reason.GIVEN_UP if stage in GIVEN_UP else Reason.REISSUED, stage)
     if bound_since > now_ms + FUTURE_MS:
         return say(Reason.BOUND_IN_FUTURE)
+    if _between_owners(bound_since, known.last):
+        return say(Reason.BETWEEN_OWNERS)
     if not served:
         return say(Reason.NOT_SERVED)
     if known.since is not None and bound_since < known.since:
         return say(Reason.BEFORE_EVIDENCE)
-    if known.since is None or known.caught_up_at is None or now_ms - known.caught_up_at > behind_max_ms:
+    if known.since is None or known.caught_up_at is None:
+        return say(Reason.ADAPTER_BEHIND)
+    if not -FUTURE_MS <= now_ms - known.caught_up_at <= behind_max_ms:
         return say(Reason.ADAPTER_BEHIND)
     return say(Reason.SAME_OWNER)
 
@@ -80,6 +85,14 @@ def _against(bound_since: int | None, last: LastCase | None) -> Stage | None:
     if last.earlier_before is not None and since < last.earlier_before:
         return Stage.REASSIGNED
     return last.stage if last.in_force and since < last.bound_before else None
+
+
+def _between_owners(bound_since: int, last: LastCase | None) -> bool:
+    """Whether nobody had the number then, by a case whose end is known; later than its `bound_before` is given."""
+    if last is None:
+        return False
+    untils = (last.earlier_until, last.free_until if last.in_force else None)
+    return any(until is not None and bound_since < until for until in untils)
 
 
 class Standing(StrEnum):

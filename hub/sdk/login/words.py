@@ -79,6 +79,9 @@ class Reason(StrEnum):
     NOT_A_NUMBER = "not_a_number"
     """Unknown: it is not written as a valid number."""
 
+    BETWEEN_OWNERS = "between_owners"
+    """Unknown: bound after one owner gave the number up and before the next one had it; it may be either's."""
+
     BOUND_IN_FUTURE = "bound_in_future"
     """Unknown: `bound_since` lies in the future, so it is in another unit, or not that."""
 
@@ -92,6 +95,7 @@ RECYCLED: dict[Reason, Recycled] = {
     Reason.ADAPTER_BEHIND: Recycled.UNKNOWN,
     Reason.NOT_SERVED: Recycled.UNKNOWN,
     Reason.NOT_A_NUMBER: Recycled.UNKNOWN,
+    Reason.BETWEEN_OWNERS: Recycled.UNKNOWN,
     Reason.BOUND_IN_FUTURE: Recycled.UNKNOWN,
 }
 """What each reason is a reason for."""
