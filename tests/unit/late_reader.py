@@ -31,7 +31,7 @@ from hub.core.pairs import PairNow
 from hub.core.reports import Disputes
 from hub.core.roster import Roster, keys_changed
 from hub.core.universe import Universe
-from hub.opening import Opener
+from hub.opening import OpenedAck, Opener
 from hub.recount.check import Truth
 from hub.recount.clearance import Recounted, recount_lookup
 from hub.recount.wire import read
@@ -95,13 +95,19 @@ class LateReader:
         if opened.refusal is Refusal.BAD_SIGNATURE:
             self.read_all(PLATFORMS)
             opened = self._opener.acks([record], self.roster)[0]
-        if self._is_ahead(opened.ack):
-            self.read_all(RELEASES)
-        if self._is_ahead(opened.ack) and self._world.now_ms < record.record_time + self.patience_ms:
+        if self._is_early(opened):
             return False
         self.settle()
+        if self.state.unsettled():
+            return False
         self.state.merge(opened)
         return True
+
+    def _is_early(self, opened: OpenedAck) -> bool:
+        """Whether an ack has to wait for what it names; `releases` are read to their ends if it names what is ahead."""
+        if self._is_ahead(opened.ack):
+            self.read_all(RELEASES)
+        return self._is_ahead(opened.ack) and self._world.now_ms < opened.record.record_time + self.patience_ms
 
     def _is_ahead(self, ack: Acknowledgement | None) -> bool:
         received = () if ack is None else ack.received
@@ -115,7 +121,10 @@ class LateReader:
             changed = keys_changed(self.state.book(platform.id).judged_by, platform.keys)
             if any(one.record_time >= since for one in read for since in changed.values()):
                 fresh = StandingState(self.universe, self.roster, self.state.disputes)
-                for opened in self._opener.acks([one for one in read if one.key == platform.id.encode()], self.roster):
+                again = self._opener.acks([one for one in read if one.key == platform.id.encode()], self.roster)
+                if any(self._is_early(opened) for opened in again):
+                    continue
+                for opened in again:
                     fresh.merge(opened)
                 self.state.replace(platform, fresh)
             else:
