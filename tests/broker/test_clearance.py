@@ -207,7 +207,10 @@ def test_recount_as_a_command(hub: Scene, desk: Asking) -> None:
     assert CliRunner().invoke(app, ["recount", *servers, "--clearance", "00" * 16]).exit_code != 0
 
 
-SCHEDULES = [pytest.param(3, id="short"), pytest.param(50, id="full", marks=[pytest.mark.soak])]
+SCHEDULES = [
+    pytest.param(3, id="short"),
+    pytest.param(50, id="full", marks=[pytest.mark.soak, pytest.mark.timeout(3_600)]),
+]
 
 
 @pytest.mark.parametrize("schedules", SCHEDULES)

@@ -57,7 +57,7 @@ PLATFORMS = ("bank", "shop")
 COMMAND_S = 120.0
 
 
-KILLS = [pytest.param(5, id="short"), pytest.param(50, id="full", marks=[pytest.mark.soak])]
+KILLS = [pytest.param(5, id="short"), pytest.param(50, id="full", marks=[pytest.mark.soak, pytest.mark.timeout(3_600)])]
 LIMITED, ITS_RANGE = "west", "+86138"
 """An operator all of whose events are held for a person."""
 
