@@ -244,6 +244,42 @@ def test_a_procedure_may_decline(engine: Engine) -> None:
     assert run(engine, "SELECT id, locked FROM users ORDER BY id") == [("1", 0), ("2", 1)]
 
 
+PROCEDURES = {
+    "postgres": [
+        "CREATE TABLE deeds (account VARCHAR(20))",
+        """CREATE PROCEDURE log_off(account varchar, INOUT said varchar) LANGUAGE plpgsql AS $$ BEGIN
+            IF account = 'r' THEN RAISE 'no such session'; END IF;
+            said := CASE account WHEN 'd' THEN 'DECLINED' WHEN 'f' THEN 'FAILED' ELSE 'DONE' END;
+            INSERT INTO deeds VALUES (account);
+        END $$""",
+    ],
+    "mariadb": [
+        "CREATE TABLE deeds (account VARCHAR(20)) ENGINE=InnoDB",
+        """CREATE PROCEDURE log_off(account VARCHAR(20), said VARCHAR(20)) BEGIN
+            IF account = 'r' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no such session'; END IF;
+            INSERT INTO deeds VALUES (account);
+            SELECT CASE account WHEN 'd' THEN 'DECLINED' WHEN 'f' THEN 'FAILED' ELSE 'DONE' END;
+        END""",
+    ],
+}
+
+
+@pytest.mark.parametrize("database", PROCEDURES)
+def test_a_stored_procedure_does_declines_fails_and_raises(database: str, tmp_path: Path) -> None:
+    """Its row is its word, and where that is no DONE nothing of the account's deed is left; the others are done."""
+    engine = create_engine(URLS[database](tmp_path), poolclass=NullPool, hide_parameters=True)
+    for statement in PROCEDURES[database]:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+    calls = {Deed.FREEZE: "CALL log_off(:account_id, NULL)"}
+    store, log = users(engine, *((name, NUMBER) for name in "1dfr2"), calls=calls), Log()
+    log.add(Stage.COOLING)
+    counts = hear(store, log, always_done).counts
+    assert (counts.frozen, counts.declined, counts.failed) == (2, 1, 2)
+    assert run(engine, "SELECT id FROM users WHERE locked = 1 ORDER BY id") == [("1",), ("2",)]
+    assert run(engine, "SELECT account FROM deeds ORDER BY account") == [("1",), ("2",)]
+
+
 def test_a_number_that_somebody_else_has_by_now_is_not_taken_from_them(engine: Engine) -> None:
     """With unique numbers, putting back a number that a new user holds fails for that account alone, and is retried."""
     store, log = users(engine, ("1", NUMBER), ("2", OTHER), more=", UNIQUE (phone)"), Log()
