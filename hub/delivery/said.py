@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from pyroaring import BitMap
 
 from hub import contracts
@@ -18,7 +14,7 @@ from hub.core.model import Received, Tile
 from hub.errors import ContractError
 from hub.problems import Problem
 from hub.settings import WorkerSettings
-from hub.stream.log import GROUP, log_spans, read_span
+from hub.stream.log import GROUP, administering, log_spans, read_span
 
 POLL_S = 0.1
 PATIENCE_S = 10.0
@@ -59,7 +55,7 @@ def _merge(found: dict[tuple[int, int], BitMap], value: bytes | None, platform: 
 
 
 async def _committed(settings: WorkerSettings, acks: TopicPartition, end: int) -> None:
-    async with _admin(settings) as admin:
+    async with administering(settings) as admin:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while end:
@@ -70,13 +66,3 @@ async def _committed(settings: WorkerSettings, acks: TopicPartition, end: int) -
         except TimeoutError:
             todo = "Try again soon, or name every case instead of the rest."
             raise Problem(503, "HUB_BEHIND", "the hub has not counted all yet", todo, retry_after_s=30) from None
-
-
-@asynccontextmanager
-async def _admin(settings: WorkerSettings) -> AsyncIterator[Any]:
-    client = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, **settings.security)
-    await client.start()
-    try:
-        yield client
-    finally:
-        await client.close()

@@ -20,7 +20,6 @@ from wsgiref.simple_server import WSGIServer
 
 import faust
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import start_http_server
 
 from hub import contracts
@@ -39,7 +38,7 @@ from hub.stream.followers import CaseFollower, ReportedFollower, RosterFollower
 from hub.stream.held_store import HeldFollower, HeldStore
 from hub.stream.hub_key import open_signer
 from hub.stream.intake import IntakeWorker
-from hub.stream.log import GROUP, new_consumer, new_producer, read_hub_log, started
+from hub.stream.log import GROUP, administering, new_consumer, new_producer, read_hub_log, started
 from hub.stream.read_back import ReadBack
 from hub.stream.runner import Chunk, Stage, guarded
 from hub.whole_files import write_json
@@ -90,7 +89,7 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
         await stack.enter_async_context(started(reported))
         following.append(guarded("reported", reported.run()))
         producer = await stack.enter_async_context(started(new_producer(settings)))
-        admin = await stack.enter_async_context(_admin(settings))
+        admin = await stack.enter_async_context(administering(settings))
         pool = stack.enter_context(ThreadPoolExecutor(settings.signature_threads, "open"))
         for task in following:
             stack.callback(task.cancel)
@@ -124,16 +123,6 @@ async def _operator(roster: RosterFollower, operator_id: str) -> Operator | None
     if operator_id not in roster.roster.operators:
         await roster.caught_up()
     return roster.roster.operators.get(operator_id)
-
-
-@asynccontextmanager
-async def _admin(settings: WorkerSettings) -> AsyncIterator[Any]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, **settings.security)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()
 
 
 def make_app(context: Context, stages: dict[str, Stage]) -> faust.App:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
 from hub import contracts
@@ -68,16 +69,35 @@ async def started(client: Any) -> AsyncIterator[Any]:
     Raises:
         HubError: no broker answers.
     """
+    await _start(client)
+    try:
+        yield client
+    finally:
+        await client.stop()
+
+
+@asynccontextmanager
+async def administering(settings: WorkerSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A connected client for what the cluster knows of groups and topics.
+
+    Raises:
+        HubError: no broker answers.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, **settings.security)
+    await _start(admin)
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _start(client: Any) -> None:
     try:
         await client.start()
     except KafkaConnectionError as wrong:
         raise HubError(
             "no Kafka answers there", todo="Check --bootstrap-servers, and that the cluster runs."
         ) from wrong
-    try:
-        yield client
-    finally:
-        await client.stop()
 
 
 def to_record(raw: Any) -> Record:

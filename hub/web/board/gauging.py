@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from hub import contracts
 from hub.core.model import DAY_MS, Coverage, HubLog, PlatformState
 from hub.settings import WorkerSettings
-from hub.stream.log import GROUP, RecordTimes, new_consumer, started
+from hub.stream.log import GROUP, RecordTimes, administering, new_consumer, started
 from hub.web.board.sight import Gauges, Lag
 
 PAUSE_S = 2.0
@@ -68,7 +68,7 @@ class Gauge:
         self._partitions = hub_log.partitions
         self._clock = clock
         self._consumer: AIOKafkaConsumer = new_consumer(settings)
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, **settings.security)
+        self._admin: AIOKafkaAdminClient
         self._times = RecordTimes(settings, [tp for topic in TIMED for tp in self._of(topic)])
         self._known_times: dict[Place, int] = {}
         self._rates = Rates()
@@ -80,8 +80,7 @@ class Gauge:
         """Connect."""
         await self._stack.enter_async_context(started(self._consumer))
         await self._stack.enter_async_context(started(self._times))
-        await self._admin.start()
-        self._stack.push_async_callback(self._admin.close)
+        self._admin = await self._stack.enter_async_context(administering(self._settings))
 
     async def stop(self) -> None:
         """Disconnect."""

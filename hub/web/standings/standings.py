@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from hub import contracts
@@ -34,7 +33,7 @@ from hub.opening import Opener
 from hub.settings import WorkerSettings
 from hub.stream.case_store import CaseStore
 from hub.stream.followers import CaseFollower, Follower, ReportedFollower, RosterFollower
-from hub.stream.log import new_consumer, started
+from hub.stream.log import administering, new_consumer, started
 from hub.stream.runner import guarded
 from hub.web.standings.acks import AckFollower
 from hub.web.standings.state import StandingState, StandingStore
@@ -184,9 +183,7 @@ async def open_standings(settings: WorkerSettings, hub_log: HubLog) -> AsyncIter
         cases = CaseFollower(settings, cases_store, hub_log.partitions, _no_operator, HeldBook())
         acks = AckFollower(settings, opener, state, store, cases, roster)
         ends_of = await stack.enter_async_context(started(new_consumer(settings)))
-        admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, **settings.security)
-        await admin.start()
-        stack.push_async_callback(admin.close)
+        admin = await stack.enter_async_context(administering(settings))
         for one in (roster, reported, cases, acks):
             await stack.enter_async_context(started(one))
         for name, one in (("roster", roster), ("reported", reported), ("cases", cases)):

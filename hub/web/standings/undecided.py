@@ -35,8 +35,9 @@ class Undecided:
             KafkaError: no broker answers.
         """
         ends = await self._ends_of.end_offsets([TopicPartition(one, part) for one in DECIDED_ON for part in partitions])
-        while True:
+        waiting = {tp: end for tp, end in ends.items() if end}
+        while waiting:
             known = await self._admin.list_consumer_group_offsets(GROUP)
-            if all(end == 0 or (tp in known and known[tp].offset >= end) for tp, end in ends.items()):
-                return
-            await asyncio.sleep(POLL_S)
+            waiting = {tp: end for tp, end in waiting.items() if tp not in known or known[tp].offset < end}
+            if waiting:
+                await asyncio.sleep(POLL_S)
