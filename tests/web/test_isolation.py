@@ -77,6 +77,20 @@ def test_a_case_elsewhere_is_told_by_nothing(lived: Web) -> None:
     assert "NOT_YOUR_CASE" not in own["rejected"]
 
 
+def test_the_range_holder_sees_a_ported_number_s_case_by_number_and_by_id(lived: Web) -> None:
+    """A case of another operator about a number of one's own range is shown either way; to others neither way."""
+    (ported,) = mobile_numbers(91, NORTH)[90:]
+    lived.scene.send([lived.scene.event_message(event(ported, EventType.COOLING, "south", ported=True))])
+    lived.scene.settle(contracts.EVENTS)
+    lived.archiving.caught_up()
+    for asker in ("north", "south"):
+        (case,) = lived.post(Role.OPERATOR, "/v1/cases/lookup", {"number": ported}, subject=asker)["cases"]
+        (again,) = lived.get(Role.OPERATOR, f"/v1/cases/{case['id']}", subject=asker)["cases"]
+        assert again == case
+    other = lived.ask(Role.OPERATOR, "GET", f"/v1/cases/{case['id']}", "west")
+    assert other.status_code == 404
+
+
 def test_breaches_are_ones_own(lived: Web) -> None:
     """North has broken duties; south is told of no such operator, in the words of one that is not there."""
     assert rows(lived, Role.OPERATOR, "/v1/operators/north/breaches", "north")

@@ -149,8 +149,7 @@ async def look_at(parts: Parts, position: Source, asker: Caller) -> Found:
     history = await parts.archive.ask(lambda archive: archive.case(position))
     place = None if history is None else history.case.position
     number = NO_NUMBER if place is None else await parts.archive.ask(lambda archive: archive.number_at(place))
-    own = history is not None and (asker.role in STAFF or history.case.operator == asker.subject)
-    visible = [history] if history is not None and own else []
+    visible = [history] if history is not None and _may_see(parts, number, asker, history.case) else []
     return await _told(parts, number, visible, asker, LookupKind.CASE, reached=reached)
 
 
