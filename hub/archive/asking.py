@@ -40,8 +40,10 @@ class Asking:
             raise away(wrong) from wrong
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._connection:  # closed whatever happens
+            if kind is None:
+                self._connection.commit()  # psycopg forgets what is prepared at a rollback
 
     def all(self, query: TextClause, **values: Any) -> Sequence[Any]:
         """Every row."""

@@ -21,6 +21,7 @@ from hub.archive.settings import ArchiveSettings
 from hub.archive.store import Store
 from hub.core.model import HubLog
 from hub.stream.log import read_hub_log
+from hub.stream.runner import collect_seldom
 from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ async def run_archive(settings: ArchiveSettings) -> None:
     """Migrate, then follow until SIGINT or SIGTERM."""
     if settings.ready_file is not None:
         settings.ready_file.unlink(missing_ok=True)
+    collect_seldom()
     stop = asyncio.Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)

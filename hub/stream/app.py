@@ -7,7 +7,6 @@ id it is back without a rebalance (KIP-345 static membership).
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -40,7 +39,7 @@ from hub.stream.hub_key import open_signer
 from hub.stream.intake import IntakeWorker
 from hub.stream.log import GROUP, administering, new_consumer, new_producer, read_hub_log, started
 from hub.stream.read_back import ReadBack
-from hub.stream.runner import Chunk, Stage, guarded
+from hub.stream.runner import Chunk, Stage, collect_seldom, guarded
 from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)
@@ -49,9 +48,6 @@ COMMIT_INTERVAL_S = 0.5
 FETCH_BYTES = 8 * 1024 * 1024
 STREAM_BUFFER = 64
 READY_POLL_S = 0.05
-GC_THRESHOLDS = (50_000, 20, 20)
-"""A chunk is thousands of tuples that die together. Python's 700 would look through all of them, again and again
-through the state beside them, for cycles that are not there: a third of the time of an acknowledgement."""
 LAG_INTERVAL_S = 1.0
 
 
@@ -189,7 +185,7 @@ def serve_metrics(metrics: Metrics, port: int) -> tuple[WSGIServer, threading.Th
 async def run_worker(settings: WorkerSettings) -> None:
     """Run one worker until SIGINT or SIGTERM."""
     tolerate_header_names()
-    gc.set_threshold(*GC_THRESHOLDS)
+    collect_seldom()
     if settings.ready_file is not None:
         settings.ready_file.unlink(missing_ok=True)
     stop = asyncio.Event()
@@ -232,7 +228,7 @@ async def _say_ready(settings: WorkerSettings, context: Context, stages: dict[st
     """Write the ready file once this worker is a member of the group and has prepared what it holds."""
     while not context.joined.is_set() or not all(stage.prepared for stage in stages.values()):
         await asyncio.sleep(READY_POLL_S)
-    gc.freeze()  # what was read at the start stays; looking through it would stop the loop for a second
+    collect_seldom()
     log.info("worker %s serves; metrics at port %d", settings.instance_id, port)
     if settings.ready_file is not None:
         write_json(settings.ready_file, {"metrics_port": port, "pid": os.getpid()})

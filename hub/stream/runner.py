@@ -11,6 +11,7 @@ it fails (broker, disk), the process ends at once without committing: a restart 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 from collections.abc import Callable, Coroutine
@@ -26,8 +27,22 @@ EXIT_FAILED = 70
 CANCEL_AGAIN_S = 0.2
 """How long a task that was cancelled has to end before it is cancelled again."""
 
+GC_THRESHOLDS = (50_000, 20, 20)
+"""A chunk, or an answer, is thousands of tuples that die together. Python's 700 would look through all of them, again
+and again through the state beside them, for cycles that are not there."""
+
 CHUNKS_WAITING_MAX = 4
 """Chunks a partition may have waiting; beyond it the agent waits, and so does the consumer."""
+
+
+def collect_seldom() -> None:
+    """Have the garbage collector come seldom, and never look through what is there by now.
+
+    For a program that begins to serve, and again when its state is read: to look through that would stop it for as
+    long as a second.
+    """
+    gc.set_threshold(*GC_THRESHOLDS)
+    gc.freeze()
 
 
 class Chunk(NamedTuple):

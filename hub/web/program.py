@@ -14,6 +14,7 @@ from prometheus_client import start_http_server
 from hub.delivery.program import listen, server_of
 from hub.settings import WorkerSettings
 from hub.stream.log import new_producer, read_hub_log, started
+from hub.stream.runner import collect_seldom
 from hub.web.access.auth import AuthSettings, Doorman, read_auth
 from hub.web.access.limits import Limits, Strangers
 from hub.web.access.tokens import KEY_FILE, LocalIssuer
@@ -69,6 +70,7 @@ async def run_web(settings: WebSettings) -> None:
     if settings.ready_file is not None:
         settings.ready_file.unlink(missing_ok=True)
     async with open_parts(settings) as parts:
+        collect_seldom()
         for one in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(one, parts.stopping.set)
         inner, thread = start_http_server(settings.metrics_port, "127.0.0.1", parts.metrics.registry)

@@ -47,6 +47,7 @@ from hub.core.model import (
     Subject,
 )
 from hub.local.postgres import EmbeddedPostgres
+from hub.stream.runner import collect_seldom
 from tests.bench import messages
 from tests.bench.archive_fill import BLOCK_FIRST, NOW, PARTS, RELEASED_EVERY, SMALL_ACK, fill, number_at
 from tests.bench.machine import HUB_CORE, on_core
@@ -73,6 +74,7 @@ async def run(folder: Path, *, quick: bool, cases: int | None = None, platforms:
     size = int(quick)
     cases, platforms = cases or CASES[size], platforms or PLATFORMS[size]
     keys = Keyring([new_key()])
+    collect_seldom()
     server = EmbeddedPostgres(folder / "postgres", **SERVER)
     with on_core(HUB_CORE):
         server.start()

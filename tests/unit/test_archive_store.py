@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -171,6 +172,19 @@ def test_what_platforms_said_of_a_case_is_read_out_of_one_index(town: Town) -> N
         plan = "\n".join(connection.execute(text(f"EXPLAIN {sql.EFFECTS.text}"), asked).scalars())
     assert "Index Only Scan using effects_y2026m11" in plan
     assert "effects_y2025m10" not in plan
+
+
+def test_questions_stay_prepared_from_answer_to_answer(town: Town) -> None:
+    """Over months of partitions planning takes longer than asking: a connection plans each question once."""
+    town.happens(NUMBER, EventType.COOLING)
+    town.keep()
+    with closing(History(town.dsn, town.keys)) as history:
+        for _ in range(3):
+            assert history.cases_of_number(NUMBER)
+        with history._engine.connect() as connection:
+            planned = connection.execute(text("SELECT statement, generic_plans FROM pg_prepared_statements")).all()
+    times = [plans for statement, plans in planned if "noticed" in statement]
+    assert times == [3]
 
 
 def test_a_number_that_comes_back_again_has_its_cases_newest_first(town: Town) -> None:
