@@ -51,6 +51,23 @@ def test_figures_move_without_a_reload(browser: Browser, sim: Simulator) -> None
         assert one.page.evaluate("window.sameLoad") is True
 
 
+def test_a_chart_is_the_same_one_after_an_update(browser: Browser, sim: Simulator) -> None:
+    """It is drawn again where it stands: a new one at every update would fill the memory of a page left open."""
+    marked = "[...document.querySelectorAll('[data-chart] canvas')].map((one) => Boolean(one.mark))"
+    with visit(browser, sim.url) as one:
+        for page in ("overview", "platforms"):
+            one.go(page)
+            one.until("document.querySelector('[data-lamp=on]')")
+            one.page.evaluate("document.querySelectorAll('[data-chart] canvas').forEach((one) => { one.mark = true })")
+            canvases = one.page.evaluate(marked)
+            assert canvases
+            shown = "[...document.querySelectorAll('main [data-value]')].map((one) => one.dataset.value).join()"
+            before = one.page.evaluate(shown)
+            sim.world.step += 40
+            one.until(f"{shown} !== {before!r}")
+            assert one.page.evaluate(marked) == canvases == [True] * len(canvases)
+
+
 def test_what_a_person_is_doing_survives_an_update(browser: Browser, sim: Simulator) -> None:
     """An update takes neither the focus, nor an open table, nor the sorting away."""
     with visit(browser, sim.url) as one:

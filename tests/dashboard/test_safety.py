@@ -103,23 +103,25 @@ def test_the_policy_stops_what_is_not_the_hubs(browser: Browser, sim: Simulator)
         assert any("Content Security Policy" in error for error in one.errors)
 
 
-def test_tables_are_saved_as_csv(browser: Browser, sim: Simulator, tmp_path: Path) -> None:
-    """Each table of each page can be saved, has rows, and no cell that a spreadsheet would run."""
-    saved = 0
+@pytest.mark.parametrize("where", PAGES)
+def test_tables_are_saved_as_csv(browser: Browser, sim: Simulator, tmp_path: Path, where: str) -> None:
+    """Each table of each page can be saved, has rows, and no cell that a spreadsheet would run.
+
+    Each page in a browser of its own: Chromium refuses one that saves twenty in a row.
+    """
     with visit(browser, sim.url) as one:
-        for where in PAGES:
-            one.go(where)
-            for number in range(one.page.locator("[data-do^='csv:']").count()):
-                with one.page.expect_download() as download:
-                    one.page.locator("[data-do^='csv:']").nth(number).click()
-                path = tmp_path / f"{number}.csv"
-                download.value.save_as(path)
-                lines = path.read_text(encoding="utf-8-sig").splitlines()
-                assert len(lines) > 1, (where, number)
-                assert not [line for line in lines if line.startswith(("=", "@"))]
-                saved += 1
+        one.go(where)
+        buttons = one.page.locator("[data-do^='csv:']")
+        assert buttons.count() > 0
+        for number in range(buttons.count()):
+            with one.page.expect_download() as download:
+                buttons.nth(number).click()
+            path = tmp_path / f"{number}.csv"
+            download.value.save_as(path)
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            assert len(lines) > 1, number
+            assert not [line for line in lines if line.startswith(("=", "@"))]
         assert one.errors == []
-    assert saved >= 18
 
 
 def test_each_table_has_its_csv(browser: Browser, sim: Simulator) -> None:

@@ -5,6 +5,7 @@ import { h } from "./dom.js";
 import { t } from "./text.js";
 
 let library = null;
+const standing = new Set(); // The places of charts that were begun.
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
@@ -23,6 +24,7 @@ export function chart(key, height, label, make, alternative, onClick = null) {
 
 // Draws every chart that stands in `root`, and again what was drawn before.
 export async function drawAll(root) {
+  release();
   const boxes = [...root.querySelectorAll("[data-chart]")];
   if (!boxes.length) return;
   library ??= await import("../vendor/echarts/echarts.esm.min.js");
@@ -42,18 +44,18 @@ export async function drawAll(root) {
 
 function begin(box) {
   const drawn = library.init(box, null, { renderer: "canvas" });
+  standing.add(box);
   drawn.on("click", (event) => box.chart.onClick?.(event));
   return drawn;
 }
 
-export function dropGone() {
-  if (!library) return;
-  for (const box of document.querySelectorAll("[data-chart]")) if (!box.isConnected) library.dispose(box);
-}
-
-export function release(root) {
-  if (!library) return;
-  for (const box of root.querySelectorAll("[data-chart]")) library.getInstanceByDom(box)?.dispose();
+// Charts whose place is gone from the page, or is about to go with `root`.
+export function release(root = null) {
+  for (const box of standing) {
+    if (box.isConnected && !root?.contains(box)) continue;
+    library.getInstanceByDom(box)?.dispose();
+    standing.delete(box);
+  }
 }
 
 export const tooltip = (formatter) => ({

@@ -47,7 +47,6 @@ export function morph(old, fresh) {
   }
   while (at) {
     const next = at.nextSibling;
-    at.dispatchEvent?.(new CustomEvent("leave"));
     at.remove();
     at = next;
   }
@@ -61,15 +60,17 @@ function become(old, fresh) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
     return;
   }
+  // A chart keeps what its library wrote on it: by that it is found again, and not made anew at every turn.
+  const isChart = old.hasAttribute("data-chart");
   for (const { name } of [...old.attributes]) {
-    if (name !== "open" && name !== "style" && !fresh.hasAttribute(name)) old.removeAttribute(name);
+    if (!isChart && name !== "open" && name !== "style" && !fresh.hasAttribute(name)) old.removeAttribute(name);
   }
   for (const { name, value } of [...fresh.attributes]) {
     if (name !== "style" && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
-  if (fresh.style.width !== old.style.width && !old.hasAttribute("data-chart")) old.style.width = fresh.style.width;
+  if (fresh.style.width !== old.style.width && !isChart) old.style.width = fresh.style.width;
   if (fresh.style.height) old.style.height = fresh.style.height;
-  if (old.hasAttribute("data-chart")) {
+  if (isChart) {
     old.chart = fresh.chart;
     return;
   }
