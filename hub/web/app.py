@@ -27,6 +27,7 @@ from hub.web.routes.roster import add_roster
 from hub.web.routes.routing import Routes
 
 GZIP_BYTES_MIN = 1_000
+GZIP_LEVEL = 6
 ABOUT = """Operators decide whether a number may be handed out, regulators see where the blind spots are, an owner
 learns what is left. Times are UTC milliseconds. Every error is a problem (RFC 9457) with what to do. Numbers come in
 bodies alone, and every question about one is recorded."""
@@ -47,7 +48,7 @@ def web_app(parts: Parts) -> FastAPI:
     for fault in (HubError, KafkaError):
         app.add_exception_handler(fault, _hub_fault)
     app.middleware("http")(_measured(parts))
-    app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN)
+    app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=GZIP_LEVEL)
     app.add_middleware(BodyLimit)
 
     @app.get("/healthz", include_in_schema=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import httpx
@@ -157,3 +158,20 @@ def test_the_vendored_file_is_the_one_written_down() -> None:
     assert digest in (folder / "VERSION").read_text(encoding="utf-8")
     assert "Apache License" in (folder / "LICENSE").read_text(encoding="utf-8")
     assert "Apache ECharts" in (folder / "NOTICE").read_text(encoding="utf-8")
+
+
+def test_every_module_is_asked_for_at_once(sim: Simulator) -> None:
+    """The page names all its modules, so that none waits for another to say that it is needed; each comes packed."""
+    modules = {one.relative_to(FOLDER).as_posix() for one in (FOLDER / "js").rglob("*.js")} - {"js/theme.js"}
+    page = (FOLDER / "index.html").read_text(encoding="utf-8")
+    named = set(re.findall(r'<(?:link rel="modulepreload" href|script type="module" src)="(js/[^"]+)"', page))
+    assert named == modules
+    with httpx.Client(base_url=sim.url) as http:
+        for path in ("js/main.js", "vendor/echarts/echarts.esm.min.js"):
+            packed, plain = http.get(path), http.get(path, headers={"Accept-Encoding": "identity"})
+            assert packed.headers["Content-Encoding"] == "gzip"
+            assert "Content-Encoding" not in plain.headers
+            assert packed.content == plain.content == (FOLDER / path).read_bytes()
+            assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"])
+            assert http.get(path, headers={"If-None-Match": packed.headers["ETag"]}).status_code == 304
+            assert http.get(path, headers={"Range": "bytes=0-9"}).content == plain.content[:10]

@@ -7,12 +7,15 @@ allowed.
 
 from __future__ import annotations
 
+import gzip
 import mimetypes
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from starlette.responses import Response
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, Response
 from starlette.types import Scope
 
 FOLDER = Path(__file__).parents[1] / "dashboard"
@@ -26,6 +29,12 @@ HEADERS = {
 TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml"}
 """Said here, because a machine's own table may say otherwise, and with `nosniff` the browser believes it."""
 VENDORED_S = 86_400
+ZIPPED_BYTES_MIN = 1_000
+
+
+@lru_cache
+def _zipped(path: str, changed_ns: int) -> bytes:  # noqa: ARG001 - a file that changed is another
+    return gzip.compress(Path(path).read_bytes(), mtime=0)
 
 
 class PageFiles(StaticFiles):
@@ -40,7 +49,19 @@ class PageFiles(StaticFiles):
         kind = TYPES.get(Path(path).suffix) or mimetypes.guess_type(path)[0]
         if answer.status_code == 200 and kind is not None:
             answer.headers["Content-Type"] = f"{kind}; charset=utf-8" if kind != "image/svg+xml" else kind
+        return _packed(answer, Headers(scope=scope))
+
+
+def _packed(answer: Response, asked: Headers) -> Response:
+    """A whole file as the asker's browser takes it, packed once: to do that for each would hold everybody up."""
+    takes = "gzip" in asked.get("Accept-Encoding", "") and "Range" not in asked
+    if not takes or not isinstance(answer, FileResponse) or answer.status_code != 200 or answer.stat_result is None:
         return answer
+    if answer.stat_result.st_size < ZIPPED_BYTES_MIN:
+        return answer
+    content = _zipped(str(answer.path), answer.stat_result.st_mtime_ns)
+    headers = {name: value for name, value in answer.headers.items() if name not in {"content-length", "accept-ranges"}}
+    return Response(content, headers=headers | {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
 
 
 def mount_dashboard(app: FastAPI) -> None:

@@ -55,9 +55,11 @@ async function refresh() {
   const mine = ++generation;
   const where = location.hash;
   try {
-    if (!state.me) state.me = await api.get("/v1/me");
     const paths = Object.values(sourcesNow());
-    await Promise.all([...paths.map(fetchInto), besides(paths)]);
+    const all = Promise.all([...paths.map(fetchInto), besides(paths)]);
+    all.catch(() => {}); // It is waited for below, unless who asks is refused first.
+    state.me ??= await api.get("/v1/me");
+    await all;
     if (state.down) stream?.nudge();
     Object.assign(state, { down: null, problem: null });
     failures = 0;
