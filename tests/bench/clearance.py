@@ -44,6 +44,7 @@ from hub.core.roster import Roster
 from hub.core.universe import Universe
 from hub.settings import WorkerSettings
 from hub.stream.case_store import CaseStore
+from hub.stream.runner import collect_seldom
 from hub.web.board.board import Board
 from hub.web.board.platform_pages import heatmap, overview
 from hub.web.board.platform_pages import platforms as platforms_page
@@ -82,6 +83,7 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
         async with open_desk(settings, one.log, ClearancePolicy(), CollectorRegistry()) as desk:
             assert await desk.standings.reach(600.0), "the desk does not get to the ends"
             opened_s = time.monotonic() - began
+            collect_seldom()  # as the program does
             found = {
                 "platforms": platforms,
                 "cases": cases,
