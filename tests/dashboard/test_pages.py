@@ -37,6 +37,15 @@ def test_no_page_shuts_anybody_out(browser: Browser, sim: Simulator, theme: str,
     assert found == []
 
 
+@pytest.mark.parametrize("where", ["overview", "platforms", "platform/cartwheel", "blind-spots"])
+@pytest.mark.parametrize(("role", "inexact"), [("viewer", True), ("auditor", False)])
+def test_figures_in_tens_are_said_to_be(browser: Browser, sim: Simulator, where: str, role: str, inexact: bool) -> None:
+    """Who is told of platforms in tens is told so."""
+    with visit(browser, sim.url, token=f"sim-{role}") as one:
+        one.go(where)
+        assert one.page.locator("main [data-key=in-tens]").count() == inexact
+
+
 def test_axe_would_notice(browser: Browser, sim: Simulator) -> None:
     """The check above can fail: grey on grey is found."""
     with visit(browser, sim.url) as one:

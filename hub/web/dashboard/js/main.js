@@ -132,7 +132,9 @@ function draw() {
   const refusal = state.problem?.status === 403 || state.problem?.status === 404 ? state.problem : null;
   const waiting = () => (refusal ? refused(refusal) : [h("p", { class: "lead" }, t("loading"))]);
   const body = ready ? PAGES[page].view({ data, ui, args, me: state.me, sources }) : waiting();
-  put(frame({ page, whole: ready || refusal !== null, state, me: state.me, body, asOf, at, empty: emptyNow() }), page);
+  const whole = ready || refusal !== null;
+  const inTens = Object.values(data).some((one) => one?.in_tens);
+  put(frame({ page, whole, state, me: state.me, body, asOf, at, empty: emptyNow(), inTens }), page);
   document.title = `${t(`nav.${PAGES[page].nav ?? page}`)} · ${t("brand")}`;
   drawAll(app);
 }

@@ -7,7 +7,7 @@ const NAV = ["overview", "platforms", "blind-spots", "operators", "case", "pipel
 const OLD_S = 45;
 const BEHIND_MS = 5_000;
 
-export function frame({ page, whole, state, me, body, asOf, at, empty }) {
+export function frame({ page, whole, state, me, body, asOf, at, empty, inTens }) {
   const current = page === "platform" ? "platforms" : page;
   const links = NAV.map((one) => h("li", {}, h("a", { href: `#/${one}`, "aria-current": one === current ? "page" : null }, t(`nav.${one}`))));
   return [
@@ -46,7 +46,12 @@ export function frame({ page, whole, state, me, body, asOf, at, empty }) {
         { class: "side", "data-key": "side" },
         statusLine(state, asOf, at),
         banners(state, asOf, empty),
-        h("main", { id: "main", tabindex: "-1", "data-key": "main", "data-where": location.hash, "data-ready": whole ? "yes" : "no" }, body),
+        h(
+          "main",
+          { id: "main", tabindex: "-1", "data-key": "main", "data-where": location.hash, "data-ready": whole ? "yes" : "no" },
+          body,
+          inTens && h("p", { class: "note", "data-key": "in-tens" }, t("in_tens")),
+        ),
       ),
     ),
   ];
