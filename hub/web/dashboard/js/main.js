@@ -236,7 +236,7 @@ function enter(form) {
   const value = form.elements.token.value.trim();
   if (!value) return;
   api.keep(value);
-  Object.assign(state, { notice: null });
+  Object.assign(state, { notice: null, me: null });
   if (!location.hash.startsWith("#/")) history.replaceState(null, "", "#/overview");
   begin();
 }
