@@ -98,12 +98,13 @@ def operator_add(
 
 
 async def _add_operator(servers: str, record: Operator) -> Operator:
+    change = add_new(record)
     address, hub_log = await find_hub(servers)
     # Before the record: who is on the roster may be written to.
     async with registrar(address) as made:
         await made.make_receipts([record.id], hub_log)
     async with roster_desk(address) as desk:
-        return await desk.change(Operator, record.id, add_new(record))
+        return await desk.change(Operator, record.id, change)
 
 
 @operator.app.command("set")

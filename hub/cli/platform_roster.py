@@ -92,8 +92,9 @@ def platform_add(
     )  # fmt: skip
     whole = ({} if read is None else to_json(read)) | {name: to_json(value) for name, value in given.items()}
     made = enter(record_of(whole, Platform), clock_ms(), note)
+    change = add_new(made)
     asyncio.run(_make_inbox(bootstrap_servers, made))  # first: whoever reads of it may be asked something at once
-    show(at_desk(bootstrap_servers, lambda desk: desk.change(Platform, made.id, add_new(made))), as_json=as_json)
+    show(at_desk(bootstrap_servers, lambda desk: desk.change(Platform, made.id, change)), as_json=as_json)
 
 
 @platform.app.command("set")

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hub.clock import system_clock
 from hub.core.model import DAY_MS, Key, Operator, Platform
+from hub.core.numbers import without_numbers
 from hub.core.roster import Roster
 from hub.core.roster_life import rotate
 from hub.errors import HubError
@@ -98,7 +99,13 @@ def change_record(servers: str, kind: Any, record_id: str, change: Callable[[Any
 
 
 def add_new(record: Any) -> Callable[[Any, Roster], Any]:
-    """The change that puts a record on the roster, if its id is not there yet."""
+    """The change that puts a record on the roster, if its id is not there yet.
+
+    Raises:
+        HubError: the id reads like a phone number, and would be hidden as one.
+    """
+    if without_numbers(record.id) != record.id:
+        raise HubError(f"{record.id} reads like a phone number", todo="Choose an id without seven digits in a row.")
 
     def change(found: Any, _roster: Roster) -> Any:
         if found is not None:

@@ -80,7 +80,8 @@ def test_a_platform_nobody_reaches_is_on_the_roster_all_the_same(scene: Scene) -
         *("--guide-url", "https://gymnow.example/unbind", "--guide-step", "Open settings", "--guide-step", "Unbind"),
     )
     assert (made["state"], made["guide_steps"]) == ("KNOWN_UNCONNECTED", ["Open settings", "Unbind"])
-    run(scene, "platform", "add", "--id", "gymnow", "--en", "x", "--sector", "s", "--tier", "3", fails="already")
+    for name, fails in (("gymnow", "already"), ("gym-2024-0001", "like a phone number")):
+        run(scene, "platform", "add", "--id", name, "--en", "x", "--sector", "s", "--tier", "3", fails=fails)
 
 
 def test_a_known_blind_spot_connects_without_kafka_by_commands_alone(scene: Scene) -> None:
