@@ -244,7 +244,8 @@ class Crowd:
     def _by_mail(self, one: Fate, person: Person) -> None:
         """The account's owner, without the number: it is somebody else's, or out of service."""
         self.tally.note("people", one.life, person.name)
-        assert person.log_in(one.number) == NO_CODE
+        status = person.log_in(one.number)
+        assert status == NO_CODE, status
         self._prove(one, person)
 
     def _prove(self, one: Fate, person: Person) -> None:
@@ -253,7 +254,7 @@ class Crowd:
         if one.other_proof:
             self._judge(one, person, status)
         else:
-            assert status == NO_ACCOUNT
+            assert status == NO_ACCOUNT, status
             self.tally.note("cannot prove", one.life, person.name)
 
     def _new_owner(self, one: Fate) -> None:

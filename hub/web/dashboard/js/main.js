@@ -36,10 +36,7 @@ function route() {
   return { page, args: rest.map((one) => decodeURIComponent(one)) };
 }
 
-const uiOf = (page) => {
-  if (!views.has(page)) views.set(page, {});
-  return views.get(page);
-};
+const uiOf = (page) => views.get(page) ?? views.set(page, {}).get(page);
 
 function sourcesNow() {
   const { page, args } = route();
@@ -132,9 +129,8 @@ function draw() {
   const refusal = state.problem?.status === 403 || state.problem?.status === 404 ? state.problem : null;
   const waiting = () => (refusal ? refused(refusal) : [h("p", { class: "lead" }, t("loading"))]);
   const body = ready ? PAGES[page].view({ data, ui, args, me: state.me, sources }) : waiting();
-  const whole = ready || refusal !== null;
   const inTens = Object.values(data).some((one) => one?.in_tens);
-  put(frame({ page, whole, state, me: state.me, body, asOf, at, empty: emptyNow(), inTens }), page);
+  put(frame({ page, whole: ready || refusal !== null, state, me: state.me, body, asOf, at, empty: emptyNow(), inTens }), page);
   document.title = `${t(`nav.${PAGES[page].nav ?? page}`)} · ${t("brand")}`;
   drawAll(app);
 }
