@@ -132,10 +132,13 @@ def test_each_table_has_its_csv(browser: Browser, sim: Simulator) -> None:
         ".filter((one) => !one.querySelector(SAVE) && !document.querySelector(`.head [data-do^='csv:']`))"
         ".map((one) => one.dataset.key)".replace("SAVE", "`[data-do^='csv:']`")
     )
+    buttons = 0
     with visit(browser, sim.url) as one:
         for where in PAGES:
             one.go(where)
             assert one.page.evaluate(bare) == [], where
+            buttons += one.page.locator("[data-do^='csv:']").count()
+    assert buttons >= 18
 
 
 def test_nothing_of_the_page_comes_from_elsewhere() -> None:
