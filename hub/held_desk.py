@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 
 from hub import contracts
 from hub.clock import system_clock
@@ -21,7 +21,7 @@ from hub.core.held import HELD_SOURCE_HEADER, HeldBook, HeldRow
 from hub.core.model import HeldDecided, HeldEvent, HeldRelease, HeldVerdict, HeldWhy, NumberEvent, Source
 from hub.errors import ContractError, HubError
 from hub.settings import HubAddress
-from hub.stream.log import log_spans, read_span, reader_settings, started
+from hub.stream.log import log_spans, new_producer, read_span, reader_settings, started
 
 SOURCES_MAX = 2_000
 """Sources in one record of a verdict: far below the limit of a message."""
@@ -152,10 +152,7 @@ async def judge(
     if not by.strip():
         raise HubError("a verdict needs a name", todo="Say with --by who decides.")
     chosen = choose(await waiting(address, operator), choice, verdict)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=address.bootstrap_servers, acks="all", enable_idempotence=True, **address.security
-    )
-    async with started(producer):
+    async with started(new_producer(address, linger_ms=0)) as producer:
         await _write_verdict(producer, operator, chosen, verdict, by, reason)
         await _send_copies(producer, chosen)
     return chosen

@@ -22,6 +22,7 @@ from hub.core.roster_life import check_keys
 from hub.errors import HubError
 from hub.roster_desk import roster_desk
 from hub.settings import HubAddress
+from hub.stream.log import administering, new_producer, started
 
 YEAR_MS = 365 * 86_400_000
 MESSAGE_BYTES_MAX = 2 * 1024 * 1024
@@ -194,16 +195,5 @@ class Registrar:
 @asynccontextmanager
 async def registrar(address: HubAddress) -> AsyncIterator[Registrar]:
     """A registrar, connected."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=address.bootstrap_servers, **address.security)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=address.bootstrap_servers, acks="all", enable_idempotence=True, **address.security
-    )
-    await admin.start()
-    try:
-        await producer.start()
-        try:
-            yield Registrar(address, admin, producer)
-        finally:
-            await producer.stop()
-    finally:
-        await admin.close()
+    async with administering(address) as admin, started(new_producer(address, linger_ms=0)) as producer:
+        yield Registrar(address, admin, producer)

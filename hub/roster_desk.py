@@ -21,7 +21,7 @@ from hub.core.roster import Roster
 from hub.core.roster_life import check_keys
 from hub.errors import ContractError, HubError, UnbindError
 from hub.settings import HubAddress, WorkerSettings
-from hub.stream.log import log_spans, read_hub_log, read_span, reader_settings, started
+from hub.stream.log import log_spans, new_producer, read_hub_log, read_span, reader_settings, started
 
 R = TypeVar("R", Operator, Platform)
 Change = Callable[[R | None, Roster], R]
@@ -179,8 +179,5 @@ def read_roster(*parts: list[Placed]) -> Roster:
 async def roster_desk(address: HubAddress) -> AsyncIterator[RosterDesk]:
     """A desk, connected."""
     settings = reader_settings(address.bootstrap_servers, address.security)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=address.bootstrap_servers, acks="all", enable_idempotence=True, **address.security
-    )
-    async with started(producer):
+    async with started(new_producer(address, linger_ms=0)) as producer:
         yield RosterDesk(settings, producer)

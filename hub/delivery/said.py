@@ -14,9 +14,8 @@ from hub.core.model import Received, Tile
 from hub.errors import ContractError
 from hub.problems import Problem
 from hub.settings import WorkerSettings
-from hub.stream.log import GROUP, administering, log_spans, read_span
+from hub.stream.log import administering, committed_to, log_spans, read_span
 
-POLL_S = 0.1
 PATIENCE_S = 10.0
 
 
@@ -31,7 +30,7 @@ async def said_before(settings: WorkerSettings, platform: str, partitions: int) 
     home = partition_of(platform.encode(), partitions)
     acks, tiles = TopicPartition(contracts.ACKS, home), TopicPartition(contracts.TILES, home)
     end = (await log_spans(settings, [acks]))[acks][1]
-    await _committed(settings, acks, end)
+    await _counted(settings, acks, end)
     found: dict[tuple[int, int], BitMap] = {}
     prefix = f"{platform}/".encode()
     async for batch in read_span(settings, await log_spans(settings, [tiles])):
@@ -54,15 +53,11 @@ def _merge(found: dict[tuple[int, int], BitMap], value: bytes | None, platform: 
             bits |= unpack(one.bitmap)
 
 
-async def _committed(settings: WorkerSettings, acks: TopicPartition, end: int) -> None:
+async def _counted(settings: WorkerSettings, acks: TopicPartition, end: int) -> None:
     async with administering(settings) as admin:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while end:
-                    offsets = await admin.list_consumer_group_offsets(GROUP)
-                    if acks in offsets and offsets[acks].offset >= end:
-                        return
-                    await asyncio.sleep(POLL_S)
+                await committed_to(admin, {acks: end})
         except TimeoutError:
             todo = "Try again soon, or name every case instead of the rest."
             raise Problem(503, "HUB_BEHIND", "the hub has not counted all yet", todo, retry_after_s=30) from None

@@ -16,7 +16,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from aiokafka import AIOKafkaProducer
 
 from hub.contracts import ANSWERS, RELEASES, encode, partition_of
 from hub.core.model import (
@@ -37,6 +36,7 @@ from hub.errors import UnbindError
 from hub.local.world import Happening
 from hub.roster_desk import roster_desk
 from hub.sdk.reports import send_report
+from hub.stream.log import new_producer, started
 
 if TYPE_CHECKING:
     from hub.local.replay import Replay
@@ -188,14 +188,10 @@ class Living:
         value = encode(ReportAnswer(report.report_id, platform, outcome, self._run.now_ms))
         key, address = platform.encode(), self._run.hub.address
         headers = list(self._run.platform_keys[platform].headers(ANSWERS, value))
-        producer = AIOKafkaProducer(bootstrap_servers=address.bootstrap_servers, acks="all", **address.security)
-        await producer.start()
-        try:
+        async with started(new_producer(address, linger_ms=0)) as producer:
             home = partition_of(key, address.partitions)
             at_ms = self._run.now_ms
             await producer.send_and_wait(ANSWERS, value, key=key, partition=home, headers=headers, timestamp_ms=at_ms)
-        finally:
-            await producer.stop()
 
     # ---- The operator that asks ----
 

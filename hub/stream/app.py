@@ -18,7 +18,6 @@ from typing import Any
 from wsgiref.simple_server import WSGIServer
 
 import faust
-from aiokafka import TopicPartition
 from prometheus_client import start_http_server
 
 from hub import contracts
@@ -90,11 +89,6 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
         for task in following:
             stack.callback(task.cancel)
 
-        async def committed(topic: str, partition: int) -> int:
-            offsets = await admin.list_consumer_group_offsets(GROUP)
-            found = offsets.get(TopicPartition(topic, partition))
-            return 0 if found is None else max(0, found.offset)
-
         yield Context(
             settings=settings,
             hub_log=hub_log,
@@ -109,7 +103,7 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
             producer=producer,
             pool=pool,
             metrics=metrics,
-            committed=committed,
+            admin=admin,
             read_back=ReadBack(settings, roster),
             joined=asyncio.Event(),
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from hub import contracts
 from hub.contracts import encode, inbox_topic
@@ -72,9 +73,7 @@ class Context:
     producer: AIOKafkaProducer
     pool: ThreadPoolExecutor
     metrics: Metrics
-    committed: Callable[[str, int], Awaitable[int]]
-    """The committed offset of a topic's partition; 0 if there is none."""
-
+    admin: AIOKafkaAdminClient
     read_back: ReadBack
     """Which sources already have a receipt."""
 

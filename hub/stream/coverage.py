@@ -33,7 +33,7 @@ from hub.errors import ContractError
 from hub.metrics import Metrics
 from hub.opening import OpenedAck
 from hub.stream.context import Context
-from hub.stream.log import log_spans, read_span
+from hub.stream.log import committed_offsets, log_spans, read_span
 from hub.stream.refolding import Refolding
 from hub.stream.runner import Chunk
 from hub.stream.shelf import Shelf
@@ -97,7 +97,7 @@ class CoverageWorker:
         tp = TopicPartition(contracts.ACKS, self._partition)
         spans = await log_spans(self._context.settings, [tp])
         self._shelf.exact_from = spans[tp][1]
-        self._shelf.next_ack = await self._context.committed(*tp)
+        self._shelf.next_ack = (await committed_offsets(self._context.admin)).get(tp, 0)
 
     async def _load(self) -> None:
         tp = TopicPartition(contracts.TILES, self._partition)

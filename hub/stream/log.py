@@ -18,7 +18,7 @@ from hub.contracts import decode
 from hub.core.model import Clock, HubLog, Record
 from hub.errors import ContractError, HubError
 from hub.header_names import tolerate_header_names
-from hub.settings import WorkerSettings
+from hub.settings import HubAddress, WorkerSettings
 
 POLL_MS = 500
 FETCH_WAIT_MS = 25
@@ -33,6 +33,8 @@ RECORD_WAIT_MS = 5_000
 HUB_LOG_KEY = b"hub"
 GROUP = "unbind-hub"
 """The consumer group of the hub's workers."""
+COMMIT_POLL_S = 0.05
+"""How often the group is asked while its workers are waited for. Kafka tells nobody of a commit."""
 
 
 def new_consumer(settings: WorkerSettings, fetch_wait_ms: int = FETCH_WAIT_MS) -> AIOKafkaConsumer:
@@ -49,13 +51,18 @@ def new_consumer(settings: WorkerSettings, fetch_wait_ms: int = FETCH_WAIT_MS) -
     )
 
 
-def new_producer(settings: WorkerSettings) -> AIOKafkaProducer:
-    """A producer whose acknowledged records are on all in-sync replicas, in order, without repeats."""
+def new_producer(settings: WorkerSettings | HubAddress, linger_ms: int = LINGER_MS) -> AIOKafkaProducer:
+    """A producer whose acknowledged records are on all in-sync replicas, in order, without repeats.
+
+    Args:
+        settings: where the brokers are.
+        linger_ms: how long a record waits for others; nothing is won by it where each is waited for.
+    """
     return AIOKafkaProducer(
         bootstrap_servers=settings.bootstrap_servers,
         acks="all",
         enable_idempotence=True,
-        linger_ms=LINGER_MS,
+        linger_ms=linger_ms,
         max_batch_size=BATCH_BYTES,
         max_request_size=REQUEST_BYTES_MAX,
         **settings.security,
@@ -77,7 +84,7 @@ async def started(client: Any) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def administering(settings: WorkerSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def administering(settings: WorkerSettings | HubAddress) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connected client for what the cluster knows of groups and topics.
 
     Raises:
@@ -89,6 +96,30 @@ async def administering(settings: WorkerSettings) -> AsyncIterator[AIOKafkaAdmin
         yield admin
     finally:
         await admin.close()
+
+
+async def committed_offsets(admin: AIOKafkaAdminClient) -> dict[TopicPartition, int]:
+    """How far the hub's workers are: the next offset of each partition of which they committed something.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    known = await admin.list_consumer_group_offsets(GROUP)
+    return {tp: max(0, one.offset) for tp, one in known.items()}
+
+
+async def committed_to(admin: AIOKafkaAdminClient, ends: Mapping[TopicPartition, int]) -> None:
+    """Return once the hub's workers have committed all that lies before some offsets. Its caller sets the bound.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    waiting = {tp: end for tp, end in ends.items() if end}
+    while waiting:
+        known = await committed_offsets(admin)
+        waiting = {tp: end for tp, end in waiting.items() if known.get(tp, 0) < end}
+        if waiting:
+            await asyncio.sleep(COMMIT_POLL_S)
 
 
 async def _start(client: Any) -> None:

@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from hub import contracts
 from hub.core.model import DAY_MS, Coverage, HubLog, PlatformState
 from hub.settings import WorkerSettings
-from hub.stream.log import GROUP, RecordTimes, administering, new_consumer, started
+from hub.stream.log import RecordTimes, administering, committed_offsets, new_consumer, started
 from hub.web.board.sight import Gauges, Lag
 
 PAUSE_S = 2.0
@@ -129,9 +129,8 @@ class Gauge:
 
     async def _committed(self) -> dict[TopicPartition, int]:
         """Where the workers are: what they committed, nothing yet counting as the start."""
-        known = await self._admin.list_consumer_group_offsets(GROUP)
-        tps = [tp for topic in WORKER_TOPICS for tp in self._of(topic)]
-        return {tp: max(0, known[tp].offset) if tp in known else 0 for tp in tps}
+        known = await committed_offsets(self._admin)
+        return {tp: known.get(tp, 0) for topic in WORKER_TOPICS for tp in self._of(topic)}
 
     async def _acks_today(self) -> int:
         began = self._clock() // DAY_MS * DAY_MS

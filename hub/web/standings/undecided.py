@@ -6,17 +6,13 @@ the offsets of their group, which follow a decision within half a second.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from hub import contracts
-from hub.stream.log import GROUP
-
-POLL_S = 0.05
-"""How often the group is asked while something is undecided. Kafka tells nobody of a commit."""
+from hub.stream.log import committed_to
 
 DECIDED_ON = (contracts.EVENTS, contracts.REPORTS)
 
@@ -35,9 +31,4 @@ class Undecided:
             KafkaError: no broker answers.
         """
         ends = await self._ends_of.end_offsets([TopicPartition(one, part) for one in DECIDED_ON for part in partitions])
-        waiting = {tp: end for tp, end in ends.items() if end}
-        while waiting:
-            known = await self._admin.list_consumer_group_offsets(GROUP)
-            waiting = {tp: end for tp, end in waiting.items() if tp not in known or known[tp].offset < end}
-            if waiting:
-                await asyncio.sleep(POLL_S)
+        await committed_to(self._admin, ends)
