@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.core.model import Outcome
+from hub.errors import UnbindError
 from hub.sdk.times import iso_time
 
 if TYPE_CHECKING:
@@ -51,12 +52,19 @@ def fetch(
     """
     with _connected(url, hub_id, hub_key, platform, key, key_id) as hub:
         days = [one for one in hub.days() if not one["received"]]
+        wrong: UnbindError | None = None
         for one in days:
-            typer.echo(f"{hub.fetch(one['day'], folder)}: {one['positions']} notices")
+            try:
+                typer.echo(f"{hub.fetch(one['day'], folder)}: {one['positions']} notices")
+            except UnbindError as refused:  # neither later days nor people's reports wait for it
+                typer.echo(f"{one['day']}: {refused}", err=True)
+                wrong = wrong or refused
         asked = hub.requests()
         for one in asked:
             until, number = iso_time(one["deadline_at"]), one["subject"]["value"]
             typer.echo(f"report {one['report_id']}: {one['kind']} about {number}; answer it until {until}")
+    if wrong is not None:
+        raise wrong
     if not days and not asked:
         typer.echo("Nothing new.")
 
@@ -89,9 +97,11 @@ def send(
     yes: Annotated[bool, typer.Option("--yes", help="Sign without asking.")] = False,
 ) -> None:
     """Show what an outcomes file says in this platform's name, sign it, and send it."""
+    from hub.sdk.adapter.acking import in_words
+
     with _connected(url, hub_id, hub_key, platform, key, key_id) as hub:
         drafted = hub.draft(outcomes.read_bytes())
-        typer.echo(f"{platform} says: {drafted['account']['in_words']}")
+        typer.echo(f"{platform} says: {in_words(hub.drafted(drafted))}")
         if not yes:
             typer.confirm("Sign this?", abort=True)
         for one in hub.send(drafted):

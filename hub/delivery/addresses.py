@@ -13,6 +13,8 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from functools import partial
 from typing import NamedTuple
 
 import httpx
@@ -58,15 +60,19 @@ def parse(text: str, *, private: bool) -> httpx.URL:
     return url
 
 
-async def resolve(url: httpx.URL, *, private: bool) -> Target:
+async def resolve(url: httpx.URL, *, private: bool, lookups: Executor | None = None) -> Target:
     """The address to connect to.
+
+    Args:
+        lookups: whose threads ask for the name; else asyncio's.
 
     Raises:
         BadAddress: the name has none, or one that is not public.
     """
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+        ask = partial(socket.getaddrinfo, url.host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(lookups, ask)
     except (OSError, UnicodeError):
         raise BadAddress("name_not_found") from None
     address = chosen([str(one[4][0]) for one in found], private=private)

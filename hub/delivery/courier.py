@@ -88,11 +88,15 @@ class Courier:
             self._office.receipts.add(self.platform, told)
 
     def hub_has(self, received: dict[int, int]) -> None:
-        """The hub has this as received, through this program or otherwise: go on from there."""
-        for partition, through in received.items():
-            place = self._places.get(partition, Place())
-            if through >= place.next:
-                self._places[partition] = Place(through + 1)
+        """The hub has this as received, through this program or otherwise: go on from there.
+
+        Where it has less than before, and nothing was handed over since, go back: the word was a stolen key's.
+        """
+        for partition in {*self._places, *received} - {INBOX}:
+            place, following = self._places.get(partition, Place()), received.get(partition, NONE) + 1
+            if following > place.next or (following < place.next and not place.digest):
+                self._places[partition] = Place(following)
+                self._wake.set()
 
     def place(self, partition: int) -> int:
         """The next offset it has not received."""
@@ -153,7 +157,7 @@ class Courier:
     async def _begin(self, lane: int) -> None:
         try:
             parcel = await self.channel.next_parcel(lane, self._places)
-        except (HubError, KafkaError) as wrong:  # the hub's own fault, not the receiver's: looked at again soon
+        except (HubError, KafkaError, OSError) as wrong:  # the hub's own fault, not the receiver's: tried again soon
             log.warning("%s waits for the hub: %s", self.platform, type(wrong).__name__)
             return
         if parcel is None:
@@ -185,13 +189,17 @@ class Courier:
         self._judge(lane, answer)
 
     def _received(self, spans: Iterable[Span]) -> None:
-        moved = {}
-        for span in spans:  # unless the hub has it further by now
+        moved, told = {}, []
+        for span in spans:
             known = self._places.get(span.partition, Place())
+            if span.first > known.next:  # sent back meanwhile: what lies before has to come first
+                continue
+            # Unless the hub has it further by now.
             moved[span.partition] = max(known._replace(attempt_last=NONE), Place(span.last + 1, span.digest))
+            told.append(span)
         self._places |= moved
         self._office.journal.put(self.platform, moved)  # before the receipt: it is said again if a crash comes between
-        self._say(spans)
+        self._say(told)
 
     def _judge(self, lane: int, answer: Answer) -> None:
         before = self.health

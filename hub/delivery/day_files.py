@@ -116,6 +116,11 @@ class DayFiles:
         self._making = asyncio.Lock()
         self._first: date | None = None
 
+    def clear(self) -> None:
+        """Remove what an earlier run left on disk, numbers in it: files are made again when somebody asks."""
+        for left in [*self._folder.glob("*.csv"), *self._folder.glob("*.tmp")]:
+            left.unlink()
+
     async def first_day(self) -> date:
         """The day of the log's first notice, or of the log itself."""
         if self._first is None:

@@ -9,9 +9,10 @@ Rows are `case,outcome` with an optional third column of actions (`LOGIN_OFF REC
 
 Rules:
 1. A row names a case once, by its position, with a word of `Outcome`; a header line `case,outcome` is passed over.
-2. `received` says how far a partition was read, where the platform did not come by it through this hub's delivery.
-3. `rest,NOT_BOUND` is every position received of which neither this nor any earlier acknowledgement says anything:
-   NOT_BOUND beside another outcome would be a dispute.
+2. `received` says how far the platform looked in a partition, however it came by it. The rest reaches no further.
+3. `rest,NOT_BOUND` is every position up to there of which neither this nor any earlier acknowledgement says anything:
+   NOT_BOUND beside another outcome would be a dispute. A platform that fetches files need not say `received`: nothing
+   comes to it while it looks.
 4. A wrong row refuses all of them, with its line.
 """
 
@@ -21,14 +22,14 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyroaring import BitMap
 
 from hub.core.model import SEGMENT, Acknowledgement, Action, Outcome, OutcomeSet, Source
 from hub.problems import Problem
 from hub.sdk.accounts import Outbox, SaidKey, Waiting
-from hub.sdk.adapter.acking import acknowledgements
+from hub.sdk.adapter.acking import acknowledgements, in_words, positions_said
 
 ROWS_MAX = 20_000
 HEADER = ["case", "outcome"]
@@ -37,6 +38,16 @@ RECEIVED = "received"
 
 Segments = Mapping[tuple[int, int], BitMap]
 """By partition and segment of 65,536 positions, offsets within it."""
+
+
+class Rest(NamedTuple):
+    """What the rest is made of. `looked`: by partition, how far the platform looked; `before`: all it ever said."""
+
+    looked: Mapping[int, int]
+    before: Segments
+
+
+NO_REST = Rest({}, {})
 
 
 @dataclass
@@ -137,19 +148,19 @@ def _actions(line: int, text: str) -> tuple[Action, ...]:
 
 
 def draft(
-    wish: Wish, platform: str, log_id: bytes, sent_at: int, waiting: Mapping[int, Waiting], before: Segments
+    wish: Wish, platform: str, log_id: bytes, sent_at: int, waiting: Mapping[int, Waiting], rest: Rest
 ) -> list[Acknowledgement]:
     """The acknowledgements that say it; several if one is too small.
 
     Args:
         waiting: by partition, how far the platform has received, with the digest there.
-        before: everything the platform ever said. Needed for the rest alone.
+        rest: what the rest is, if rows wish for it.
     """
     said: dict[SaidKey, BitMap] = {}
     for case, outcome in wish.said.items():
         said.setdefault(_key(case, outcome), BitMap()).add(case.offset % SEGMENT)
     if wish.rest:
-        for key, bits in _rest(wish, waiting, before):
+        for key, bits in _rest(wish, rest):
             said.setdefault(key, BitMap()).update(bits)
     outbox = Outbox(log_id, dict(waiting), said)
     return [_with_actions(one, wish) for one in acknowledgements(outbox, platform, sent_at, {})]
@@ -159,14 +170,30 @@ def _key(case: Source, outcome: Outcome) -> SaidKey:
     return SaidKey(case.partition, case.offset // SEGMENT, outcome)
 
 
-def _rest(wish: Wish, waiting: Mapping[int, Waiting], before: Segments) -> Iterable[tuple[SaidKey, BitMap]]:
+def looked_at(wish: Wish, waiting: Mapping[int, Waiting], *, fetches: bool) -> dict[int, int]:
+    """By partition, how far the platform has looked: rule 2.
+
+    Args:
+        fetches: rule 3's platform that fetches files.
+
+    Raises:
+        Problem: 422, it does not say.
+    """
+    if not (fetches or wish.received):
+        todo = "Add a row such as received,7-120100 for each partition: the last position you looked at."
+        raise Problem(422, "REST_UNBOUNDED", "the rest of what: it is not said how far you looked", todo)
+    unsaid = {partition: one.through for partition, one in waiting.items()} if fetches else {}
+    return unsaid | wish.received
+
+
+def _rest(wish: Wish, rest: Rest) -> Iterable[tuple[SaidKey, BitMap]]:
     named: dict[tuple[int, int], BitMap] = {}
     for case in wish.said:
         named.setdefault((case.partition, case.offset // SEGMENT), BitMap()).add(case.offset % SEGMENT)
-    for partition, one in waiting.items():
-        for segment in range(one.through // SEGMENT + 1):
-            bits = BitMap(range(min(SEGMENT, one.through + 1 - segment * SEGMENT)))
-            for known in (before.get((partition, segment)), named.get((partition, segment))):
+    for partition, through in rest.looked.items():
+        for segment in range(through // SEGMENT + 1):
+            bits = BitMap(range(min(SEGMENT, through + 1 - segment * SEGMENT)))
+            for known in (rest.before.get((partition, segment)), named.get((partition, segment))):
                 bits -= known if known is not None else BitMap()
             if bits:
                 yield SaidKey(partition, segment, Outcome.NOT_BOUND), bits
@@ -187,18 +214,13 @@ def _with_actions(ack: Acknowledgement, wish: Wish) -> Acknowledgement:
 
 def account(acks: Sequence[Acknowledgement], wish: Wish) -> dict[str, Any]:
     """What the acknowledgements say, for a person to read before signing."""
-    counts: Counter[str] = Counter()
-    for ack in acks:
-        for one in ack.outcomes:
-            counts[str(one.outcome)] += sum(len(BitMap.deserialize(segment.bitmap)) for segment in one.cases)
     received = {str(one.partition): one.through for one in acks[0].received} if acks else {}
     named = Counter(str(outcome) for outcome in wish.said.values())
-    lines = [f"{outcome}: {count} positions" for outcome, count in sorted(counts.items())]
     return {
         "platform": acks[0].platform if acks else None,
         "received": received,
-        "positions": dict(counts),
+        "positions": positions_said(acks),
         "cases_named": dict(named),
         "rest_not_bound": wish.rest,
-        "in_words": "; ".join(lines) or "received, and no outcome",
+        "in_words": in_words(acks),
     }

@@ -18,8 +18,9 @@ from hub import contracts
 from hub.clock import system_clock
 from hub.contracts import encode, partition_of
 from hub.core.acks import SKEW_MS
+from hub.core.channel import FILE, kind_of
 from hub.core.model import Acknowledgement, Record, Refusal, Source
-from hub.delivery.drafts import Wish, account, draft
+from hub.delivery.drafts import NO_REST, Rest, Wish, account, draft, looked_at
 from hub.delivery.releases import base64_of
 from hub.delivery.said import said_before
 from hub.delivery.service import Delivery
@@ -84,14 +85,17 @@ class Effects:
         """The acknowledgements that say what rows wish, to be signed, and an account of them.
 
         Raises:
-            Problem: a row names what the platform did not receive, or no case.
+            Problem: a row names what the platform did not receive, or no case; the rest has no bound.
         """
         waiting = await self._waiting(platform, wish)
         await self._check_cases(wish, waiting)
         log = self._delivery.hub_log
         settings = self._delivery.worker_settings
-        before = await said_before(settings, platform, log.partitions) if wish.rest else {}
-        acks = draft(wish, platform, log.log_id, system_clock(), waiting, before)
+        rest = NO_REST
+        if wish.rest:
+            looked = looked_at(wish, waiting, fetches=self._fetches(platform))
+            rest = Rest(looked, await said_before(settings, platform, log.partitions))
+        acks = draft(wish, platform, log.log_id, system_clock(), waiting, rest)
         if not acks:
             todo = "Fetch notices first, or say `received` if they came otherwise."
             raise Problem(409, "NOTHING_RECEIVED", "nothing was received yet", todo)
@@ -103,6 +107,10 @@ class Effects:
                 for value in values
             ],
         }
+
+    def _fetches(self, platform: str) -> bool:
+        found = self._delivery.roster.roster.platforms.get(platform)
+        return found is not None and kind_of(found).kind == FILE
 
     async def _waiting(self, platform: str, wish: Wish) -> dict[int, Waiting]:
         delivery = self._delivery

@@ -28,12 +28,15 @@ class FileChannel:
         self._partitions = partitions
         self._offer_s = offer_s
         self._from: date | None = None
+        self._passed: dict[int, int] = {}
         self._confirmed: date | None = None
         self._some = asyncio.Event()
 
     async def next_parcel(self, lane: int, places: Mapping[int, Place]) -> Parcel | None:
         """The file of the first day that holds something not received; None until that day is over."""
         del lane
+        if any(end > places.get(one, Place()).next for one, end in self._passed.items()):  # sent back
+            self._from, self._passed = None, {}
         for listed in await self._day_files.days(self._from or date.min, 1_000):
             if any(end > places.get(one, Place()).next for one, (_, end) in listed.spans.items()):
                 made = await self._day_files.file(listed.day)
@@ -43,6 +46,7 @@ class FileChannel:
                 ahead = [one for one in made.spans if one.last >= places.get(one.partition, Place()).next]
                 return Parcel(f"file_{listed.day}", tuple(ahead), made.sha256)
             self._from = listed.day + timedelta(days=1)
+            self._passed |= {one: end for one, (_, end) in listed.spans.items()}
         self.offered = None
         return None
 

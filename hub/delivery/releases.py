@@ -165,13 +165,13 @@ class KafkaReleases(Follower):
     async def _block(self, partition: int, wanted: int, end: int) -> list[Told]:
         """The notices of the block an offset lies in: as many as there were when it was read, that one at least."""
         number = wanted // BLOCK_NOTICES
-        known = self._blocks.get((partition, number))
-        if known is not None and known[-1].offset >= wanted:
-            self._blocks.move_to_end((partition, number))
+        if (known := self._kept(partition, number, wanted)) is not None:
             return known
         first, last = number * BLOCK_NOTICES, min((number + 1) * BLOCK_NOTICES, end)
         reader = await self._readers.get()
         try:
+            if (known := self._kept(partition, number, wanted)) is not None:  # another who waited here read it
+                return known
             block = [_told(raw) for raw in await _fetch(reader, partition, first, last)]
         finally:
             self._readers.put_nowait(reader)
@@ -180,6 +180,14 @@ class KafkaReleases(Follower):
         if len(self._blocks) > BLOCKS_KEPT:
             self._blocks.popitem(last=False)
         return block
+
+    def _kept(self, partition: int, number: int, wanted: int) -> list[Told] | None:
+        """A block in memory, if it reaches to an offset."""
+        known = self._blocks.get((partition, number))
+        if known is None or known[-1].offset < wanted:
+            return None
+        self._blocks.move_to_end((partition, number))
+        return known
 
     async def first_at(self, at_ms: int) -> list[int]:
         """By partition, the first offset recorded at or after a time; where there is none, the end of the log."""

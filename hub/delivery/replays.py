@@ -86,14 +86,16 @@ async def _of_case(releases: Releases, partitions: int, wanted: ByCase) -> Page:
     if case is None or case.partition >= partitions or case.offset >= releases.end(case.partition):
         raise Problem(422, "NO_CASE", "no such case", "Name a case by its `case`, such as 7-120033.")
     first = case.offset if wanted.first is None else max(wanted.first, case.offset)
-    scanned = await span(releases, case.partition, first, first + SCAN_MAX, SCAN_MAX)
-    told = [
-        one
-        for one in scanned
-        if one.offset == case.offset or (one.notice is not None and one.notice.opened_at == case.offset)
-    ]
-    more = len(scanned) == SCAN_MAX
-    return told, wanted.model_copy(update={"first": first + SCAN_MAX}) if more else None
+    told: list[Told] = []
+    end = first + SCAN_MAX
+    while first < end and (scanned := await releases.read(case.partition, first, min(end - first, NOTICES_MAX))):
+        told += [
+            one
+            for one in scanned
+            if one.offset == case.offset or (one.notice is not None and one.notice.opened_at == case.offset)
+        ]
+        first = scanned[-1].offset + 1
+    return told, wanted.model_copy(update={"first": first}) if first == end else None
 
 
 async def _of_time(releases: Releases, partitions: int, wanted: ByTime) -> Page:

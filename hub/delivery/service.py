@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random
 import ssl
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -64,27 +65,42 @@ class ReceivedBook(Follower):
 
     def __init__(self, settings: WorkerSettings, partitions: int, changed: asyncio.Event) -> None:
         super().__init__(settings, [TopicPartition(contracts.TILES, one) for one in range(partitions)])
-        self.through: dict[str, dict[int, int]] = {}
         self.fresh: set[str] = set()
+        self._said: dict[bytes, Received] = {}
+        self._keys: defaultdict[str, set[bytes]] = defaultdict(set)
         self._changed = changed
 
     def handle(self, raw: Any) -> None:
-        """Take in a record of `tiles`, if it says how far somebody received."""
-        if raw.value is None or not says_received(raw.key):
+        """Take in a record of `tiles`, if it says how far somebody received, or no longer has.
+
+        A later one may say less: what a stolen key said counts no more once the key is revoked.
+        """
+        if not says_received(raw.key):
+            return
+        before = self._said.pop(raw.key, None)
+        if before is not None:
+            self._changed_of(before.platform, raw.key, kept=False)
+        if raw.value is None:
             return
         try:
             one = decode(raw.value, Received)
         except ContractError:
             return
-        known = self.through.setdefault(one.platform, {})
-        if one.through > known.get(one.partition, -1):
-            known[one.partition] = one.through
-            self.fresh.add(one.platform)
-            self._changed.set()
+        self._said[raw.key] = one
+        self._changed_of(one.platform, raw.key, kept=True)
+
+    def _changed_of(self, platform: str, key: bytes, *, kept: bool) -> None:
+        (self._keys[platform].add if kept else self._keys[platform].discard)(key)
+        self.fresh.add(platform)
+        self._changed.set()
 
     def of(self, platform: str) -> dict[int, int]:
-        """By partition, inclusive."""
-        return self.through.get(platform, {})
+        """By partition, inclusive: the furthest of what all workers' tiles say."""
+        found: dict[int, int] = {}
+        for key in self._keys.get(platform, ()):
+            one = self._said[key]
+            found[one.partition] = max(one.through, found.get(one.partition, -1))
+        return found
 
 
 class Delivery:
@@ -123,6 +139,8 @@ class Delivery:
     async def start(self) -> None:
         """Connect, and read the roster and the cursors to their ends."""
         self._stack.callback(self.journal.close)
+        self._stack.callback(self._post.close)
+        self.day_files.clear()
         self._producer = await self._stack.enter_async_context(started(new_producer(self.worker_settings)))
         for follower in (self.roster, self.received, self.releases, self.inboxes):
             await self._stack.enter_async_context(started(follower))
@@ -151,7 +169,7 @@ class Delivery:
                 await self._agree(group)
 
     async def _agree(self, group: asyncio.TaskGroup) -> None:
-        """Couriers for whom there should be one; none for others; and where the hub has them further, go on there."""
+        """Couriers for whom there should be one; none for others; each where the hub has it."""
         wanted = dict(self._wanted())
         for name in [one for one, courier in self.couriers.items() if wanted.get(one) != courier.name]:
             await self._dismiss(name)

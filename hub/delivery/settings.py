@@ -83,6 +83,10 @@ class DeliverySettings:
     """A receiver whose last answer took longer is slow. All slow ones together have half of `in_flight_max`, so that
     those who answer at once never wait for them."""
 
+    lookups_max: int = 64
+    """Receivers' names looked up at once; one whose servers do not answer holds its thread until the system gives up
+    on it."""
+
     connect_timeout_s: float = 5.0
     answer_timeout_s: float = 20.0
     """From the first byte sent to the last byte answered; ends receivers that drip."""

@@ -34,7 +34,7 @@ def status_of(delivery: Delivery, platform: Platform) -> dict[str, Any]:
         "next_try_at": None,
         "received_at": None,
         "why": "",
-        "todo": "" if courier is not None else _why_not(delivery, platform),
+        "todo": "" if courier is not None else why_not(delivery, platform),
     }
     if courier is not None:
         health = courier.health
@@ -52,7 +52,8 @@ def status_of(delivery: Delivery, platform: Platform) -> dict[str, Any]:
     return row
 
 
-def _why_not(delivery: Delivery, platform: Platform) -> str:
+def why_not(delivery: Delivery, platform: Platform) -> str:
+    """What is to be done so that a platform without a courier has one."""
     kind = kind_of(platform).kind
     if kind == KAFKA:
         return "Nothing: it reads Kafka itself."

@@ -8,7 +8,7 @@ Annotations are evaluated here (no `from __future__`): FastAPI reads them, and s
 
 import json
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from aiokafka.errors import KafkaError
@@ -18,6 +18,7 @@ from fastapi.responses import FileResponse
 from hub import problems
 from hub.clock import system_clock
 from hub.contracts import LIMITS_BYTES
+from hub.core.channel import FILE, kind_of
 from hub.core.model import Acknowledgement, Platform, PlatformState
 from hub.delivery.auth import Door
 from hub.delivery.day_files import DayFile
@@ -29,7 +30,7 @@ from hub.delivery.keys import public_form
 from hub.delivery.releases import Told
 from hub.delivery.replays import NOTICES_MAX, Wanted, page, span
 from hub.delivery.service import Delivery
-from hub.delivery.status import status_of
+from hub.delivery.status import status_of, why_not
 from hub.errors import HubError
 from hub.problems import BodyLimit, Problem, answer_with_problems
 
@@ -172,10 +173,15 @@ def _add_files(app: FastAPI, delivery: Delivery, reader: Who) -> None:
 
     @app.get(BASE + "/files")
     async def listed(
-        platform: Annotated[Platform, Depends(reader)], since: Annotated[date, Query(alias="from")] = date.min
+        platform: Annotated[Platform, Depends(reader)],
+        since: Annotated[date, Query(alias="from")] = date.min,
+        limit: Annotated[int, Query(ge=1, le=FILES_LISTED_MAX)] = FILES_LISTED_MAX,
     ) -> dict[str, Any]:
-        """Days that have a file, from one on; `received` of a day: whether its receipt is there."""
-        days = await files.days(since, FILES_LISTED_MAX)
+        """Days that have a file, from one on; `received` of a day: whether its receipt is there.
+
+        `next` is the `from` of the next request, null at the end.
+        """
+        days = await files.days(since, limit)
         return {
             "files": [
                 {
@@ -184,7 +190,8 @@ def _add_files(app: FastAPI, delivery: Delivery, reader: Who) -> None:
                     "received": _has(delivery, platform.id, {p: end for p, (_, end) in one.spans.items()}),
                 }
                 for one in days
-            ]
+            ],
+            "next": str(days[-1].day + timedelta(days=1)) if len(days) == limit else None,
         }
 
     async def made(day: date) -> DayFile:
@@ -211,22 +218,31 @@ def _add_files(app: FastAPI, delivery: Delivery, reader: Who) -> None:
         found = await made(day)
         if (await _body(request, 200)).strip().lower() != found.sha256.hex().encode():
             raise Problem(409, "OTHER_FILE", "this is not the file's SHA-256", "Fetch the file again, whole.")
-        await _confirm(delivery, platform.id, found)
+        await _confirm(delivery, platform, found)
         return {"day": str(found.day), "received": True}
 
 
-async def _confirm(delivery: Delivery, platform: str, found: DayFile) -> None:
-    def has() -> bool:
-        return _has(delivery, platform, {one.partition: one.last + 1 for one in found.spans})
+async def _confirm(delivery: Delivery, platform: Platform, found: DayFile) -> None:
+    def has(file: DayFile = found) -> bool:
+        return _has(delivery, platform.id, {one.partition: one.last + 1 for one in file.spans})
 
     if has():
         return
-    courier = delivery.couriers.get(platform)
-    if courier is None or not isinstance(courier.channel, FileChannel):
+    if kind_of(platform).kind != FILE:
         todo = "Ask the registrar for the channel `file`; else acknowledge what was received."
         raise Problem(409, "NOT_A_FILE_CHANNEL", "files are not this platform's channel", todo)
+    courier = delivery.couriers.get(platform.id)
+    if courier is None or not isinstance(courier.channel, FileChannel):
+        raise Problem(409, "NOT_DELIVERED_TO", "no receipt of this platform would count", why_not(delivery, platform))
     channel = courier.channel
-    if not await courier.until(lambda: channel.confirm(found.day, found.sha256) or has(), CONFIRM_S):
+
+    def confirmed() -> bool:
+        offered = channel.offered
+        if offered is not None and offered != found and has(offered):  # received otherwise: the next one's turn
+            channel.confirm(offered.day, offered.sha256)
+        return channel.confirm(found.day, found.sha256) or has()
+
+    if not await courier.until(confirmed, CONFIRM_S):
         first = "an earlier day" if channel.offered is None else channel.offered.day
         raise Problem(409, "NOT_IN_ORDER", f"the next file is that of {first}", "Fetch the days in their order.")
     if not await courier.until(has, CONFIRM_S):

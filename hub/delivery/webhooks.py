@@ -10,7 +10,8 @@ Headers `webhook-id`, `webhook-timestamp` (seconds) and `webhook-signature`: `v1
 The id names log, platform and positions; a repeat has the same id and the same body. Any 2xx, answered whole, is the
 receipt, and of notices the hub counts it as received. What the hub asks and tells this platform alone, reports first of
 all, comes as `inbox.message`, one a message, in its order; a receiver answers 2xx to a type it does not know. The
-answer's body is not looked at; redirects are not followed.
+answer's body is not looked at; redirects are not followed. Requests go to httpx's transport, not through its client:
+that would read a redirect's Location, and keep and send cookies, and a receiver would have a say in either.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import base64
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -104,7 +106,10 @@ def retry_after_s(value: str | None, now_s: float) -> float | None:
 
 
 class Post:
-    """What all webhook channels share: the hub's key, the bound on what is on its way, the trust in TLS, inboxes."""
+    """What all webhook channels share: the hub's key, bounds on what is on its way, the trust in TLS, inboxes, lookups.
+
+    Close it at the end.
+    """
 
     def __init__(
         self,
@@ -123,6 +128,12 @@ class Post:
         self.clock = clock
         self.gate = asyncio.Semaphore(settings.in_flight_max)
         self.slow_gate = asyncio.Semaphore(max(1, settings.in_flight_max // 2))
+        # Not asyncio's own few threads: names whose servers do not answer would take all of them from the others.
+        self.lookups = ThreadPoolExecutor(settings.lookups_max, "lookup")
+
+    def close(self) -> None:
+        """Begin no more lookups; those that hang are not waited for."""
+        self.lookups.shutdown(wait=False, cancel_futures=True)
 
 
 class WebhookChannel:
@@ -135,15 +146,15 @@ class WebhookChannel:
         self._releases = releases
         self._post = post
         settings = post.settings
-        # A client of its own: connections are kept by number, and one checked for another's name must not be used.
-        self._client = httpx.AsyncClient(
+        # One of its own: connections are kept by number, and one checked for another's name must not be used.
+        self._transport = httpx.AsyncHTTPTransport(
             verify=post.tls,
             trust_env=False,
-            follow_redirects=False,
-            timeout=httpx.Timeout(settings.answer_timeout_s, connect=settings.connect_timeout_s),
             limits=httpx.Limits(max_connections=settings.in_flight_per_receiver_max),
         )
+        self._timeout = httpx.Timeout(settings.answer_timeout_s, connect=settings.connect_timeout_s)
         self.slow = False
+        self._looking_up = asyncio.Lock()
         self._target: Target | None = None
         self._resolved_at_s = 0.0
 
@@ -154,12 +165,14 @@ class WebhookChannel:
             return await self._next_letter(place)
         if place.next >= self._releases.end(lane):
             return None
+        settings = self._post.settings
         if place.attempt_last >= place.next:
-            told = await self._whole(lane, place.next, place.attempt_last)
+            # As it was, unless bounds were lowered since, or it was another channel's.
+            through = min(place.attempt_last, place.next + settings.batch_notices_max - 1)
+            told = await self._whole(lane, place.next, through)
         else:
-            settings = self._post.settings
             told = await self._releases.read(lane, place.next, settings.batch_notices_max)
-            told = fitting(told, settings.batch_bytes_max)
+        told = fitting(told, settings.batch_bytes_max)
         if not told:
             return None
         first, last = told[0].offset, told[-1].offset
@@ -217,26 +230,31 @@ class WebhookChannel:
         target = await self._resolved()
         headers = signed_headers(self._post.signer, parcel.id, int(time.time()), parcel.body)
         headers |= {"host": target.host_header, "content-type": "application/json", "user-agent": "unbind-hub"}
-        async with self._client.stream(
-            "POST", target.url, content=parcel.body, headers=headers, extensions={"sni_hostname": target.name}
-        ) as answer:
+        extensions = {"sni_hostname": target.name, "timeout": self._timeout.as_dict()}
+        request = httpx.Request("POST", target.url, content=parcel.body, headers=headers, extensions=extensions)
+        answer = await self._transport.handle_async_request(request)
+        try:
             read_bytes = 0
             async for chunk in answer.aiter_raw():
                 read_bytes += len(chunk)
                 if read_bytes > self._post.settings.answer_bytes_max:
                     break
+        finally:
+            await answer.aclose()
         return judge(answer.status_code, answer.headers.get("retry-after"))
 
     async def _resolved(self) -> Target:
-        if self._target is None or time.monotonic() - self._resolved_at_s > RESOLVED_FOR_S:
-            private = self._post.settings.private_addresses
-            self._target = await resolve(parse(self._address, private=private), private=private)
-            self._resolved_at_s = time.monotonic()
-        return self._target
+        async with self._looking_up:  # once for all lanes
+            if self._target is None or time.monotonic() - self._resolved_at_s > RESOLVED_FOR_S:
+                private = self._post.settings.private_addresses
+                url = parse(self._address, private=private)
+                self._target = await resolve(url, private=private, lookups=self._post.lookups)
+                self._resolved_at_s = time.monotonic()
+            return self._target
 
     async def close(self) -> None:
         """Close its connections."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
 
 def judge(status: int, retry_after: str | None) -> Answer:

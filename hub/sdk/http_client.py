@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
 
 TOKEN_LIFE_S = 60
 TIMEOUT_S = 60.0
+DRAFT_S = 600.0
+"""Thousands of cases are looked up one by one, and a long log is read for the rest."""
+
 NONCE_BYTES = 16
+DAYS_LISTED = 400
 
 
 def token(signer: Signer, platform: str, method: str, target: str, now_s: int) -> str:
@@ -96,17 +101,29 @@ class HttpPlatform:
             yield from found["notices"]
             following = found["next"]
 
-    def days(self) -> list[dict[str, Any]]:
-        """Days that have a file, with `received`."""
-        found: list[dict[str, Any]] = self._ask("GET", "/files").json()["files"]
+    def days(self, limit: int = DAYS_LISTED) -> list[dict[str, Any]]:
+        """Days that have a file, with `received`; so many are asked for at once."""
+        found: list[dict[str, Any]] = []
+        following: str | None = ""
+        while following is not None:
+            wanted = {"limit": str(limit)} | ({"from": following} if following else {})
+            page = self._ask("GET", "/files", params=wanted).json()
+            found += page["files"]
+            following = page["next"]
         return found
 
     def fetch(self, day: str, folder: Path) -> Path:
         """A day's file, whole and signed by the hub, kept; then its receipt, which moves `received`.
 
+        Args:
+            day: as `days` names it.
+
         Raises:
             HubError: it is not what the hub signed.
+            PlatformError: no receipt of it counts; the file is kept.
+            ValueError: `day` is no date.
         """
+        date.fromisoformat(day)  # it becomes a file's name
         answer = self._ask("GET", f"/files/{day}")
         digest = sha256(answer.content).digest()
         try:
@@ -126,9 +143,17 @@ class HttpPlatform:
     def draft(self, rows: bytes, content_type: str = "text/csv") -> dict[str, Any]:
         """What rows (`case,outcome`) come to: an account to read, and acknowledgements to sign. Writes nothing."""
         found: dict[str, Any] = self._ask(
-            "POST", "/outcomes", content=rows, headers={"content-type": content_type}
+            "POST", "/outcomes", content=rows, headers={"content-type": content_type}, timeout=DRAFT_S
         ).json()
         return found
+
+    def drafted(self, found: dict[str, Any]) -> list[Acknowledgement]:
+        """What a draft would have this platform say, as it is signed: whoever shows it asks nobody's word for it.
+
+        Raises:
+            HubError: what is to be signed is no acknowledgement of this platform.
+        """
+        return [self._own(base64.b64decode(one["value"])) for one in found["acknowledgements"]]
 
     def send(self, drafted: dict[str, Any]) -> list[dict[str, Any]]:
         """Sign what was drafted and post it: now it is this platform's word.
@@ -141,13 +166,17 @@ class HttpPlatform:
 
     def acknowledge(self, value: bytes) -> dict[str, Any]:
         """Sign an acknowledgement's bytes and post it; where it was written."""
+        self._own(value)
+        return self._post_signed("/acknowledgements", ACKS, value)
+
+    def _own(self, value: bytes) -> Acknowledgement:
         try:
             ack = decode(value, Acknowledgement)
         except ContractError as wrong:
             raise HubError("this is no acknowledgement", todo="Sign nothing else; tell the hub's staff.") from wrong
         if ack.platform != self._platform:
             raise HubError("this speaks for another platform", todo="Sign nothing; tell the hub's staff.")
-        return self._post_signed("/acknowledgements", ACKS, value)
+        return ack
 
     def inbox(self, first: int = 0) -> dict[str, Any]:
         """What the hub asks and tells this platform alone, from an offset on, with `next`."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hub import contracts
-from hub.core.model import DAY_MS, Outcome, Report, ReportKind, Stage
+from hub.core.model import DAY_MS, Outcome, PlatformState, Report, ReportKind, Stage
 from hub.errors import PlatformError
 from hub.sdk.http_client import HttpPlatform
 from hub.sdk.reports import send_report
@@ -61,6 +61,7 @@ def test_days_are_fetched_in_order_and_their_receipts_move_received(
     with HttpPlatform(desk.url, "filer", past.signer("filer-1"), desk.where["public_key"]) as filer:
         wait_until("there is a courier", lambda: desk.status("filer")["state"] == "HEALTHY")
         assert [(one["day"], one["positions"]) for one in filer.days()] == [(day(ago), 30) for ago in DAYS]
+        assert filer.days(limit=1) == filer.days(), "a long list comes in pages"
         with pytest.raises(PlatformError, match=f"NOT_IN_ORDER: the next file is that of {day(5)}"):
             filer.fetch(day(2), tmp_path)
         assert desk.received("filer") == {}
@@ -105,6 +106,22 @@ def test_two_commands_are_a_small_platforms_whole_day(past: Scene, desk: Deliver
     assert coverage.resolved == 89
 
 
+def test_files_are_fetched_though_no_receipt_of_them_counts(past: Scene, desk: Delivering, tmp_path: Path) -> None:
+    """A suspended platform hears why, fetches every day all the same, and its people's reports with them."""
+    past.put_platforms(desk.platform("halted", "file", state=PlatformState.SUSPENDED))
+    key = tmp_path / "halted.pem"
+    past.signer("halted-1").save(key)
+    options = ["--url", desk.url, "--hub-id", past.hub.address.hub_id, "--hub-key", desk.where["public_key"]]
+    options += ["--platform", "halted", "--key", str(key), "--key-id", "halted-1"]
+    command = [sys.executable, "-m", "hub", "daily", "fetch", str(tmp_path / "days"), *options]
+    wait_until("it may fetch", lambda: desk.status("halted")["todo"] == "Nothing is sent while its state is SUSPENDED.")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    assert done.returncode != 0
+    assert done.stderr.count("NOT_DELIVERED_TO") == len(DAYS) + 1, "each day's, and the command's own end"
+    assert "Nothing is sent while its state is SUSPENDED." in done.stderr
+    assert len(list((tmp_path / "days").glob("*.csv"))) == len(DAYS)
+
+
 FREEZE = ("FROZEN", ("+8613500000001", True, False))
 UNBIND = ("UNBOUND", (None, True, True))
 UNDO = ("REINSTATED", ("+8613500000001", False, False))
@@ -114,8 +131,9 @@ UNDO = ("REINSTATED", ("+8613500000001", False, False))
 def users(folder: Path, rows: list[tuple[str, str, int]]) -> None:
     """The table that the page is about."""
     with sqlite3.connect(folder / "app.sqlite") as app:
-        app.execute("CREATE TABLE users (id TEXT PRIMARY KEY, phone TEXT, bound_at INTEGER, frozen TEXT, unbound TEXT)")
-        app.executemany("INSERT INTO users VALUES (?, ?, ?, NULL, NULL)", rows)
+        columns = "id TEXT PRIMARY KEY, phone TEXT, bound_at INTEGER, frozen TEXT, unbound TEXT, undone TEXT"
+        app.execute(f"CREATE TABLE users ({columns})")
+        app.executemany("INSERT INTO users VALUES (?, ?, ?, NULL, NULL, NULL)", rows)
 
 
 def user(folder: Path, account: str) -> tuple[str | None, bool, bool]:
@@ -153,22 +171,25 @@ def test_the_program_of_the_page_runs_on_days_that_are_over(past: Scene, desk: D
     assert "written at answers" in run(exported + answer, tmp_path)
     past.settle(contracts.ANSWERS)
     assert "Nothing new." in run(commands, tmp_path)
+    past.settle(contracts.ACKS)
+    assert {one.outcome: one.pairs for one in past.final_coverage(["panbox"])["panbox"].outcomes} == shown
 
 
 def test_the_program_of_the_page_knows_every_stage(tmp_path: Path) -> None:
-    """A day after the other: frozen, taken off, put back; and days it did before change nothing again."""
+    """A day after the other: frozen, taken off, put back; days done before change nothing, and are said again."""
     (tmp_path / "deeds.py").write_text(block(PAGE, "python"), encoding="utf-8")
     (tmp_path / "notices").mkdir()
     users(tmp_path, [("old", "+8613500000001", 5)])
-    stages = {"COOLING": FREEZE, "SCHEDULED": UNBIND, "RELEASED": None, "REASSIGNED": None, "WITHDRAWN": UNDO}
+    stages = {"COOLING": FREEZE, "SCHEDULED": UNBIND, "RELEASED": UNBIND, "REASSIGNED": UNBIND, "WITHDRAWN": UNDO}
     assert {*stages, "RESTORED"} == {str(one) for one in Stage} - {"UNKNOWN"}
     for day, (stage, came) in enumerate(stages.items()):
         row = f"case,stage,number,bound_before\n0-7,{stage},+8613500000001,9\n"
         (tmp_path / "notices" / f"2026-01-0{day}.csv").write_text(row, encoding="utf-8")
         run("python deeds.py", tmp_path)
         told = (tmp_path / "outcomes.csv").read_text(encoding="utf-8").splitlines()
-        assert told == ["case,outcome", *([] if came is None else [f"0-7,{came[0]}"]), "rest,NOT_BOUND"]
-        if came is not None:
-            assert user(tmp_path, "old") == came[1]
-    run("python deeds.py", tmp_path)
-    assert user(tmp_path, "old") == UNDO[1]
+        assert told == ["case,outcome", f"0-7,{came[0]}", "rest,NOT_BOUND"]
+        assert user(tmp_path, "old") == came[1]
+        (tmp_path / "outcomes.csv").unlink()  # what could not be sent is said again
+        run("python deeds.py", tmp_path)
+        assert (tmp_path / "outcomes.csv").read_text(encoding="utf-8").splitlines() == told
+        assert user(tmp_path, "old") == came[1]

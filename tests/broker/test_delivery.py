@@ -85,12 +85,13 @@ def test_an_acknowledgement_over_http_is_an_ordinary_one(scene: Scene, desk: Del
         assert found.headers == scene.signer("postal-1").headers(contracts.ACKS, encode(said))
         scene.settle(contracts.ACKS)
         first, second = sorted(cases.values())[1:3]
-        rows = f"case,outcome\n{first},UNBOUND\n{second},FROZEN,LOGIN_OFF RECOVERY_OFF\nrest,NOT_BOUND\n"
+        looked = "".join(f"received,{partition}-{last}\n" for partition, last in desk.full().items())
+        rows = f"case,outcome\n{first},UNBOUND\n{second},FROZEN,LOGIN_OFF RECOVERY_OFF\n{looked}rest,NOT_BOUND\n"
         drafted = postal.draft(rows.encode())
         assert drafted["account"]["cases_named"] == {"UNBOUND": 1, "FROZEN": 1}
         assert len(postal.send(drafted)) == 1
         scene.settle(contracts.ACKS)
-        assert postal.draft(b"rest,NOT_BOUND\n")["account"]["positions"] == {}, "everything was said"
+        assert postal.draft(f"{looked}rest,NOT_BOUND\n".encode())["account"]["positions"] == {}, "everything was said"
     coverage = scene.final_coverage(["postal"])["postal"]
     shown = {one.outcome: one.pairs for one in coverage.outcomes}
     assert shown == {Outcome.UNBOUND: 2, Outcome.FROZEN: 1, Outcome.NOT_BOUND: coverage.in_force - 3}

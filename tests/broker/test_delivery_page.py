@@ -77,7 +77,9 @@ def test_the_programs_of_the_page_run(scene: Scene, tmp_path: Path) -> None:
         report_id = report(scene, number)
         wait_until("the report is there", lambda: kept(tmp_path, "SELECT * FROM reports") != [])
         assert kept(tmp_path, "SELECT * FROM reports") == [(report_id, "DEBT_CALLS", number)]
-        rows = filled(block(PAGE, "csv"), {"7-120033": str(first), "7-120040": str(second)})
+        looked = "\n".join(f"received,{partition}-{last}" for partition, last in desk.full().items())
+        words = {"7-120033": str(first), "7-120040": str(second), "received,7-120100": looked}
+        rows = filled(block(PAGE, "csv"), words)
         (tmp_path / "outcomes.csv").write_text(rows, encoding="utf-8")
         words = {"https://delivery.hub.example": desk.url, "whpk_…": desk.where["public_key"]}
         words |= {"local-hub": scene.hub.address.hub_id, "outcomes.csv ": "outcomes.csv --yes "}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -21,7 +23,8 @@ from hub.clock import system_clock
 from hub.delivery.channels import INBOX, Channel
 from hub.delivery.day_files import DayFile, DayFiles
 from hub.delivery.files import FileChannel
-from hub.delivery.health import ReceiverState
+from hub.delivery.health import ReceiverState, Verdict
+from hub.delivery.journal import Journal, Place
 from hub.delivery.keys import public_form
 from hub.delivery.replays import ByPosition, page
 from hub.delivery.settings import DeliverySettings
@@ -43,7 +46,7 @@ from tests.delivery_desk import (
 )
 
 KEY = Signer.from_seed("delivery/hub", b"k" * 32, "h")
-GOOD = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
+GOOD = b"HTTP/1.1 204 No Content\r\nSet-Cookie: of=me; Path=/\r\nContent-Length: 0\r\n\r\n"
 NOW = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp() * 1_000)
 DAY_BEFORE = NOW - 86_400_000
 ENDLESS_BYTES = 64 * 1024
@@ -125,6 +128,7 @@ class WebReceiver:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         self.attempts += 1
+        assert "cookie" not in headers, "a receiver may have nothing kept and sent back"
         if self.manner == "hangs_up":
             return False
         body = await reader.readexactly(int(headers["content-length"]))
@@ -189,6 +193,8 @@ ANSWERS = {
     "gone": b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n",
     "redirects": b"HTTP/1.1 307 There\r\nLocation: http://127.0.0.1:TRAP/\r\nContent-Length: 0\r\n\r\n",
     "moves": b"HTTP/1.1 301 There\r\nLocation: http://127.0.0.1:TRAP/\r\nContent-Length: 0\r\n\r\n",
+    "mails": b"HTTP/1.1 302 There\r\nLocation: mailto:somebody\r\nContent-Length: 0\r\n\r\n",
+    "far_away": b"HTTP/1.1 308 There\r\nLocation: " + b"x" * 65_000 + b"\r\nContent-Length: 0\r\n\r\n",
     "half_answer": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
     "half_header": b"HTTP/1.1 200 OK\r\nContent-Le",
     "no_http": b"\x00\xff\x16garbage\r\n\r\n",
@@ -245,7 +251,8 @@ def _is_over(channel: FileChannel, offered: DayFile) -> bool:
 
 FILE_FAULTS = {"hangs_up", "half_answer"}
 BAD_FOR_ALL = ["away", "silent", "hangs_up", "half_answer"]
-BAD_FOR_WEB = ["drips", "refuses", "breaks", "busy", "redirects", "moves", "half_header", "no_http", "gone"]
+BAD_FOR_WEB = ["drips", "refuses", "breaks", "busy", "half_header", "no_http", "gone"]
+BAD_FOR_WEB += ["redirects", "moves", "mails", "far_away"]
 CHANNELS: dict[str, type[WebReceiver] | type[Fetcher]] = {"webhook": WebReceiver, "file": Fetcher}
 FAULTS = [(channel, fault) for channel in CHANNELS for fault in BAD_FOR_ALL] + [("webhook", one) for one in BAD_FOR_WEB]
 
@@ -428,6 +435,35 @@ async def test_an_attempt_cut_off_is_made_again_as_it_was(tmp_path: Path) -> Non
         assert max(Counter(receiver.got).values()) == 1, "a message of another range overlapped"
 
 
+async def test_an_attempt_of_another_channel_is_cut_to_what_a_message_holds(tmp_path: Path) -> None:
+    """A platform that changes from files to webhooks is not sent the day it was last offered as one message."""
+    async with receiving("webhook", tmp_path) as receiver:
+        journal = Journal(tmp_path, LOG.log_id)
+        journal.put("hooky", {0: Place(2, b"d" * 32, attempt_last=9)})
+        journal.close()
+        receipts = Receipts()
+        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts, {0: 1}):
+            await soon("all is received", lambda: receipts.through == receiver.releases.ends())
+        assert isinstance(receiver, WebReceiver)
+        lengths = [len(json.loads(body)["data"]["notices"]) for body in receiver.bodies.values()]
+        assert max(lengths) == quick_settings(tmp_path).batch_notices_max
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_where_the_hub_no_longer_has_it_it_is_told_after_all(channel: str, tmp_path: Path) -> None:
+    """A stolen key said that all was received: once it is revoked, what was passed over is told."""
+    async with receiving(channel, tmp_path) as receiver:
+        receipts, has = Receipts(), dict.fromkeys(range(LOG.partitions), 9)
+        async with carrying(tmp_path, receiver.channel, receiver.releases, receipts, has) as courier:
+            assert await courier.until(lambda: True, DEADLINE_S)
+            assert receiver.got == []
+            courier.hub_has({0: 3})
+            await soon("all is received", lambda: receipts.through == receiver.releases.ends())
+        wanted = {(p, offset) for p in range(LOG.partitions) for offset in range(4 if p == 0 else 0, 10)}
+        assert wanted <= set(receiver.got)
+        assert channel == "file" or set(receiver.got) == wanted, "what the hub still has is not told again"
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 async def test_where_the_hub_has_it_further_it_goes_on_there(channel: str, tmp_path: Path) -> None:
     """The hub's `received` is the cursor: what a platform acknowledged otherwise is not sent to it again."""
@@ -496,6 +532,39 @@ async def test_receivers_that_answer_slowly_hold_up_none_that_answer_at_once(tmp
         await soon("the good one has all", lambda: receipts.through == releases.ends())
         assert sum(one.at_once for one in slowly) == 2
         assert {one.at_once_most for one in slowly if one.at_once} == {1}
+
+
+async def test_names_that_hang_hold_up_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Receivers whose name servers do not answer take no thread that another receiver needs."""
+    let_go, system = threading.Event(), socket.getaddrinfo
+    hanging: list[str] = []
+
+    def looked_up(host: str, *asked: Any, **how: Any) -> Any:
+        if host.startswith("hangs"):
+            hanging.append(host)
+            let_go.wait(DEADLINE_S)
+        return system("127.0.0.1" if host.startswith("hangs") else host, *asked, **how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    async with receiving("webhook", tmp_path) as receiver:
+        assert isinstance(receiver, WebReceiver)
+        parcel = await receiver.channel.next_parcel(0, {})
+        assert parcel is not None
+        # More than asyncio has threads for names on any machine.
+        channels = [
+            WebhookChannel(
+                f"h{index}", f"https://hangs{index}.example/", receiver.releases, LOG.partitions, receiver.post
+            )
+            for index in range(40)
+        ]
+        waiting = [asyncio.create_task(one.hand_over(parcel)) for one in channels]
+        try:
+            await soon("they hang", lambda: len(hanging) == len(channels))
+            assert (await receiver.channel.hand_over(parcel)).verdict is Verdict.RECEIVED
+        finally:
+            let_go.set()
+            await asyncio.gather(*waiting)
+            receiver.post.close()
 
 
 async def test_what_is_in_its_inbox_comes_to_a_receiver_too_and_is_no_receipt(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -16,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core.model import DAY_MS, Key, Names, Platform, PlatformState
+from hub.contracts import encode, received_key
+from hub.core.model import DAY_MS, Key, Names, Platform, PlatformState, Received
 from hub.core.roster import Roster
 from hub.core.roster_life import receipt_key_id
 from hub.delivery.channels import Span
@@ -26,9 +28,11 @@ from hub.delivery.journal import Journal, Place
 from hub.delivery.keys import hub_key, public_form
 from hub.delivery.metrics import DeliveryMetrics
 from hub.delivery.receipts import Receipts
+from hub.delivery.service import ReceivedBook
 from hub.delivery.settings import DeliverySettings, Patience
 from hub.errors import UnbindError
 from hub.sdk.webhooks import public_key_of
+from hub.settings import WorkerSettings
 from hub.signing import Headers, Signer, signed_bytes
 from tests.delivery_desk import LOG, MemoryReleases, quick_settings
 
@@ -120,6 +124,34 @@ def test_files_that_were_dropped_are_made_again(tmp_path: Path) -> None:
         assert again.path.read_bytes() == data
 
     asyncio.run(run())
+
+
+def test_files_of_an_earlier_run_do_not_stay(tmp_path: Path) -> None:
+    """They hold numbers: a program that starts removes what it does not know, and makes what is asked for anew."""
+    releases = MemoryReleases()
+    releases.publish(1, begin_ms(DAY_ONE))
+    files, (before,) = made(releases, tmp_path)
+    data = before.path.read_bytes()
+    before.path.with_suffix(".tmp").write_bytes(b"cut off")
+    files.clear()
+    assert list((tmp_path / "files").iterdir()) == []
+    _, (after,) = made(releases, tmp_path)
+    assert after.path.read_bytes() == data
+
+
+def test_how_far_a_platform_received_may_become_less() -> None:
+    """Workers' tiles are taken together; what one takes back, as of a stolen key, counts no more."""
+    book = ReceivedBook(WorkerSettings("", Path(), "delivery"), LOG.partitions, asyncio.Event())
+
+    def hear(epoch: bytes, through: int | None) -> dict[int, int]:
+        value = None if through is None else encode(Received("hooky", 1, epoch, through))
+        book.handle(SimpleNamespace(key=received_key("hooky", 1, epoch), value=value))
+        return book.of("hooky")
+
+    one, other = b"a" * 16, b"b" * 16
+    assert (hear(one, 10), hear(other, 900), hear(one, 12)) == ({1: 10}, {1: 900}, {1: 900})
+    assert (hear(other, 11), hear(one, None), hear(other, None)) == ({1: 12}, {1: 11}, {})
+    assert book.fresh == {"hooky"}
 
 
 def test_the_journal_remembers_places_and_health(tmp_path: Path) -> None:

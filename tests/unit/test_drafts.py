@@ -11,7 +11,7 @@ from pyroaring import BitMap
 from hub.contracts import decode, encode
 from hub.core.coverage import read_outcomes
 from hub.core.model import SEGMENT, Acknowledgement, Action, Outcome, Source
-from hub.delivery.drafts import ROWS_MAX, Wish, account, draft, read_csv, read_json
+from hub.delivery.drafts import NO_REST, ROWS_MAX, Rest, Wish, account, draft, looked_at, read_csv, read_json
 from hub.problems import Problem
 from hub.sdk.accounts import Waiting
 
@@ -24,8 +24,9 @@ def received(**through: int) -> dict[int, Waiting]:
     return {int(name[1:]): Waiting(last, DIGEST, T0) for name, last in through.items()}
 
 
-def drafted(wish: Wish, waiting: dict[int, Waiting], before: Any = None) -> list[Acknowledgement]:
-    made = draft(wish, "panbox", LOG_ID, T0, waiting, before or {})
+def drafted(wish: Wish, waiting: dict[int, Waiting], before: Any = None, fetches: bool = True) -> list[Acknowledgement]:
+    rest = Rest(looked_at(wish, waiting, fetches=fetches), before or {}) if wish.rest else NO_REST
+    made = draft(wish, "panbox", LOG_ID, T0, waiting, rest)
     return [decode(encode(one), Acknowledgement) for one in made]
 
 
@@ -64,6 +65,18 @@ def test_the_rest_is_what_was_received_and_never_answered() -> None:
     assert said(drafted(read_csv("rest,NOT_BOUND"), received(p0=2), {(0, 0): BitMap([0, 1, 2])})) == {}
 
 
+def test_the_rest_reaches_no_further_than_the_platform_looked() -> None:
+    """What came while a platform worked its rows out is not called NOT_BOUND: it did not look at it."""
+    wish = read_csv("0-3,UNBOUND\nreceived,0-5\nrest,NOT_BOUND\n")
+    looked = {Source(0, offset) for offset in range(6)} - {Source(0, 3)}
+    assert said(drafted(wish, received(p0=9, p2=2), fetches=False))[Outcome.NOT_BOUND] == looked
+    of_files = said(drafted(wish, received(p0=9, p2=2)))[Outcome.NOT_BOUND]
+    assert of_files == looked | {Source(2, offset) for offset in range(3)}
+    with pytest.raises(Problem, match="how far you looked") as refused:
+        drafted(read_csv("0-3,UNBOUND\nrest,NOT_BOUND\n"), received(p0=9), fetches=False)
+    assert (refused.value.status, refused.value.reason) == (422, "REST_UNBOUNDED")
+
+
 def test_csv_and_json_say_the_same() -> None:
     """A backend may send whichever it has."""
     of_csv = read_csv("7-1,UNBOUND,LOGIN_OFF\nreceived,7-9\nrest,NOT_BOUND\n")
@@ -84,7 +97,7 @@ def test_actions_that_rows_do_not_share_are_left_out() -> None:
 def test_an_account_tells_what_is_about_to_be_signed() -> None:
     """A person reads how many positions each outcome names before signing."""
     wish = read_csv("0-3,UNBOUND\n0-4,UNBOUND\nrest,NOT_BOUND")
-    told = account(draft(wish, "panbox", LOG_ID, T0, received(p0=9), {}), wish)
+    told = account(drafted(wish, received(p0=9)), wish)
     assert told["in_words"] == "NOT_BOUND: 8 positions; UNBOUND: 2 positions"
     assert (told["cases_named"], told["received"]) == ({"UNBOUND": 2}, {"0": 9})
 

@@ -52,6 +52,7 @@ FORGED: dict[str, tuple[dict[str, str], bytes, float]] = {
     "replayed later": (GOOD, BODY, NOW_S + 301),
     "of the future": (GOOD, BODY, NOW_S - 301),
     "no time": (GOOD | {"webhook-timestamp": ""}, BODY, NOW_S),
+    "a time of thousands of digits": (GOOD | {"webhook-timestamp": "1" * 5_000}, BODY, NOW_S),
     "a time that is none": (GOOD | {"webhook-timestamp": "²"}, BODY, NOW_S),
     "no signature": ({name: value for name, value in GOOD.items() if name != "webhook-signature"}, BODY, NOW_S),
     "of another kind": (GOOD | {"webhook-signature": GOOD["webhook-signature"].replace("v1a", "v1")}, BODY, NOW_S),

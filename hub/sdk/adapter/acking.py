@@ -9,13 +9,14 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from pyroaring import BitMap
 
 from hub.contracts import LIMITS_BYTES
-from hub.core.coverage import SEGMENTS_MAX, pack
+from hub.core.coverage import SEGMENTS_MAX, pack, unpack
 from hub.core.model import (
     SEGMENT,
     Acknowledgement,
@@ -37,6 +38,21 @@ FRAME_BYTES = 1_024
 """Room for the header, the platform's id, the log's id and the time."""
 
 Actions = Mapping[Outcome, tuple[Action, ...]]
+
+
+def positions_said(acks: Iterable[Acknowledgement]) -> dict[str, int]:
+    """By outcome, how many positions acknowledgements name."""
+    counts: Counter[str] = Counter()
+    for ack in acks:
+        for one in ack.outcomes:
+            counts[str(one.outcome)] += sum(len(unpack(segment.bitmap)) for segment in one.cases)
+    return dict(counts)
+
+
+def in_words(acks: Sequence[Acknowledgement]) -> str:
+    """What acknowledgements say, for a person to read before they are signed."""
+    lines = [f"{outcome}: {count} positions" for outcome, count in sorted(positions_said(acks).items())]
+    return "; ".join(lines) or "received, and no outcome"
 
 
 def acknowledgements(outbox: Outbox, platform: str, sent_at: int, actions: Actions) -> list[Acknowledgement]:
