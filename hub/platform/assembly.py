@@ -66,10 +66,13 @@ def form_of(numbers: Numbers) -> NumberForm:
     """How the store writes numbers."""
     if numbers.keyed is not None:
         return Keyed(key_in(numbers.keyed))
-    forms: list[NumberForm] = [International(prefix) for prefix in numbers.international or ()]
-    if numbers.region is None:
-        return AnyOf(*forms)
-    return AnyOf(*forms, National(numbers.region)) if forms else usual_forms(numbers.region)
+    if numbers.region is not None and not numbers.international:
+        return usual_forms(numbers.region)
+    forms: list[NumberForm] = [International(prefix) for prefix in numbers.international or () if prefix]
+    forms += [] if numbers.region is None else [National(numbers.region)]
+    # Last: bare digits that are a number of the region are not to be read as a country code's.
+    forms += [International("")] if "" in (numbers.international or ()) else []
+    return AnyOf(*forms)
 
 
 def key_in(file: Path) -> bytes:

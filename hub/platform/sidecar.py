@@ -164,7 +164,7 @@ def _health(check: LoginCheck) -> Health:
     at = check.evidence().caught_up_at
     if at is None:
         return Health(status="never", behind_s=None, as_of=None)
-    behind_s = max(0.0, (check.settings.clock() - at) / 1_000)
+    behind_s = abs(check.settings.clock() - at) / 1_000  # ahead, by the adapter's clock, is no better
     return Health(
         status="ok" if behind_s <= check.settings.behind_max_s else "behind", behind_s=behind_s, as_of=_time(at)
     )

@@ -25,6 +25,7 @@ from hub.errors import PlatformError
 from hub.sdk.accounts import AccountStore
 from hub.sdk.adapter.acting import Rules, handle, wanted
 from hub.sdk.adapter.handling import carry_out
+from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.adapter.plans import Counts
 from hub.sdk.numbering import International
 from hub.sdk.stores import DryRun, MemoryStore, SqlStore, SqlTable
@@ -134,7 +135,7 @@ def test_a_batch_is_whole_or_not_at_all(harness: Harness) -> None:
     assert harness.see() == frozen
     if isinstance(harness, InHttp):
         service = harness.served.service
-        assert (service.asked, service.deeds) == (["0-0/1/FREEZE"] * 2, [("1", "FREEZE")])
+        assert (service.asked, service.deeds) == (["0-0/0/1/FREEZE"] * 2, [("1", "FREEZE")])
 
 
 def _crash_at_the_end(store: AccountStore, log: Log) -> None:
@@ -178,6 +179,38 @@ def test_a_restart_goes_on_where_the_store_is(harness: Harness) -> None:
     assert harness.open().outbox() == (waiting.log_id, {}, {})
 
 
+def test_a_store_that_has_gone_back_is_not_gone_on_with(harness: Harness) -> None:
+    """A replica that lost what was committed would have it passed over, and a login check told that all was heard."""
+    harness.bind("1", written(harness), OLD)
+    log = Log()
+    log.add(Stage.COOLING, number=OTHER)
+    hear(harness.open(), log)
+    committed = {0: 1}
+    beat(harness.open(), NOW, [0], committed)
+    log.add(Stage.COOLING)
+    carry_out(harness.open(), log.notices, Rules(by_ending), NOW, committed)
+    before = harness.see()
+    log.add(Stage.SCHEDULED, 1)
+    with pytest.raises(PlatformError, match="0-2 was committed, and now ends at 2"):
+        carry_out(harness.open(), log.notices, Rules(by_ending), NOW, {0: 3})
+    with pytest.raises(PlatformError, match="gone back"):
+        beat(harness.open(), NOW, [0], {0: 3})
+    assert (harness.see(), harness.open().progress().places[0].next_offset) == (before, 2)
+
+
+def test_a_number_bound_again_during_a_case_is_unbound_again(harness: Harness) -> None:
+    """What was undone between two stages of a case, as by a support desk, is done at the next one too."""
+    harness.bind("1", written(harness), OLD)
+    store, log = harness.open(), Log()
+    for stage, opened_at in ((Stage.REASSIGNED, None), (Stage.WITHDRAWN, 0), (Stage.COOLING, None)):
+        log.add(stage, opened_at)
+    for stage in (Stage.SCHEDULED, Stage.RELEASED):
+        log.add(stage, 2)
+        assert hear(store, log).counts.unbound > 0
+        assert harness.see()["1"].number is None
+        harness.bind("1", written(harness), OLD)
+
+
 def test_a_freeze_passes_from_case_to_case(harness: Harness) -> None:
     """Over restarts, the freeze an earlier case left is the next one's to lift, back to before both."""
     harness.bind("1", written(harness), None)
@@ -206,6 +239,25 @@ def test_an_account_bound_elsewhere_is_left_alone(harness: Harness) -> None:
     log.add(Stage.WITHDRAWN, 0)
     hear(store, log)
     assert harness.see() == {"1": Seen(written(harness, OTHER), frozen=False)}
+
+
+def test_an_account_that_moved_while_frozen_gets_its_newer_number_back(harness: Harness) -> None:
+    """Frozen under one number, bound to another since, unbound from that by its case: it is never given the first."""
+    harness.bind("1", written(harness), OLD)
+    store, log = harness.open(), Log()
+    log.add(Stage.COOLING)
+    hear(store, log)
+    moved = written(harness, OTHER)
+    harness.bind("1", moved, OLD)
+    log.add(Stage.COOLING, number=OTHER)
+    log.add(Stage.RELEASED, 0)
+    log.add(Stage.SCHEDULED, 1, number=OTHER)
+    hear(store, log)
+    assert harness.see()["1"].number is None
+    log.add(Stage.RESTORED, 1, number=OTHER)
+    hear(store, log)
+    assert harness.see()["1"].number == moved
+    assert answers(store, log)[Source(0, 0)] == {Outcome.FROZEN, Outcome.UNBOUND}
 
 
 def test_an_account_deleted_while_frozen_counts_as_unbound(harness: Harness) -> None:

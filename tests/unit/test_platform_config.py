@@ -191,6 +191,9 @@ def test_numbers_are_written_as_the_file_says(tmp_path: Path) -> None:
     """A region alone means its usual forms; a key file means keyed digests."""
     assert "138 0013 8000" in form_of(Numbers("CN")).written("+8613800138000")
     assert form_of(Numbers(international=("00",))).written("+8613800138000") == ["008613800138000"]
+    bare = form_of(Numbers("CN", international=("+", "")))
+    assert bare.read("13122345678") == "+8613122345678", "not a number of +1 312 234 5678"
+    assert bare.read("8613122345678") == bare.read("+8613122345678") == "+8613122345678"
     (tmp_path / "key").write_bytes(b"a key of 16 byte")
     assert len(form_of(Numbers(keyed=tmp_path / "key")).written("+8613800138000")[0]) == 64
 

@@ -76,6 +76,7 @@ class PlatformAdapter:
         self._rules = self.settings.rules(act)
         self._retry_look_at_s = 0.0
         self._gone: set[Source] = set()
+        self._committed: dict[int, int] = {}
         self._signer = signer
         self._address = address
         self._listening = listening
@@ -132,6 +133,7 @@ class PlatformAdapter:
         progress = await self._in_store(self._store.progress)
         self.places = {one: progress.places[one].next_offset if one in progress.places else 0 for one in partitions}
         self.done = dict(self.places)
+        self._committed = {one: place.next_offset for one, place in progress.places.items()}
         self._deaf.clear()
 
     async def _step(self, wire: Wire) -> None:
@@ -151,7 +153,8 @@ class PlatformAdapter:
 
     async def _carry_out(self, batch: list[HeardNotice]) -> Plan:
         now_ms = system_clock() if self.settings.clock == "world" else self.settings.clock()
-        plan = await self._in_store(lambda: carry_out(self._store, batch, self._rules, now_ms))
+        plan = await self._in_store(lambda: carry_out(self._store, batch, self._rules, now_ms, self._committed))
+        self._committed |= {one: place.next_offset for one, place in plan.changes.places.items()}
         self.counts.add(plan.counts)
         self.unbound_in_day = plan.unbound_in_day or self.unbound_in_day
         return plan
@@ -164,8 +167,9 @@ class PlatformAdapter:
         due = await self._in_store(lambda: self._store.due(now_ms, most))
         wanted = {one.position for one in due} - self._gone
         if wanted:
-            batch = [self._heard_again(record) for record in await wire.reread(sorted(wanted))]
-            self._note_gone(wanted - {heard.position for heard in batch})
+            found = await wire.reread(sorted(wanted))
+            batch = [self._heard_again(record) for record in found.records]
+            self._note_gone(found.gone)
             if batch:
                 await self._carry_out(batch)
                 await self._acknowledge(wire)
@@ -186,14 +190,8 @@ class PlatformAdapter:
     async def _answer(self, wire: Wire, ledger: Ledger) -> None:
         """Look again where a report asks for it, and go through test cases."""
         answering = Answering(
-            self.platform_id,
-            self._signer,
-            self._store,
-            self._rules,
-            self.counts,
-            self._in_store,
-            self._acknowledge,
-            self.settings.dry_run,
+            *(self.platform_id, self._signer, self._store, self._rules, self.counts),
+            *(self._in_store, self._acknowledge, self.settings.dry_run),
         )
         blown = await answering.step(wire, ledger, self.done)
         if blown is not None:
@@ -208,7 +206,7 @@ class PlatformAdapter:
         asked_at = clock()
         ends = await wire.ends(self.places)
         if all(min(self.places[one], self._until.get(one, end)) >= end for one, end in ends.items()):
-            await self._in_store(lambda: beat(self._store, asked_at, self.places))
+            await self._in_store(lambda: beat(self._store, asked_at, self.places, self._committed))
         self._beat_at_s = time.monotonic() + self.settings.heartbeat_s
 
     def _at_ends(self) -> bool:

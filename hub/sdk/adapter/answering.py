@@ -48,17 +48,20 @@ class Answering(NamedTuple):
         """
         for request in [] if self.dry_run else list(ledger.requests.values()):
             if done.get(request.case.partition, 0) > request.case.offset:
-                blown = await self._look_again(wire, request)
+                answered, blown = await self._look_again(wire, request)
                 if blown is not None:
                     return blown
-                ledger.done(request.report_id)
+                if answered:
+                    ledger.done(request.report_id)
         for trial in fresh_trials(ledger.trials, system_clock()):
             await self._try_out(wire, trial)
             ledger.done(trial.trial_id)
         return None
 
-    async def _look_again(self, wire: Wire, request: ReportRequest) -> Blown | None:
-        for record in await wire.reread([request.case]):
+    async def _look_again(self, wire: Wire, request: ReportRequest) -> tuple[bool, Blown | None]:
+        """Answer a report; whether that is done with, and where the fuse stopped it."""
+        found = await wire.reread([request.case])
+        for record in found.records:
             value = record.value or b""
             place = Source(record.partition, record.offset)
             opener = HeardNotice(place, decode(value, ReleaseNotice), hashlib.sha256(value).digest())
@@ -66,13 +69,13 @@ class Answering(NamedTuple):
             self.counts.add(looked.plan.counts)
             await self.acknowledge(wire)
             if looked.plan.blown is not None or looked.outcome is None:
-                return looked.plan.blown
+                return True, looked.plan.blown
             await self._say(
                 wire, ReportAnswer(request.report_id, self.platform_id, looked.outcome, answered_at=system_clock())
             )
-            return None
-        log.error("%s %s: not there; a report about it cannot be answered", RELEASES, request.case)
-        return None
+        if found.gone:
+            log.error("%s %s: not there; a report about it cannot be answered", RELEASES, request.case)
+        return bool(found.records or found.gone), None
 
     async def _try_out(self, wire: Wire, trial: Trial) -> None:
         steps = [await self._in_store(partial(try_out, self.store, trial, stage, self.rules)) for stage in TRIAL_STAGES]

@@ -11,13 +11,16 @@ from collections.abc import Callable, Mapping
 
 from hub.core.model import ReleaseNotice, Source, Stage, Trial, TrialStep
 from hub.errors import PlatformError
-from hub.sdk.accounts import AccountStore, Batch, Done, HeardNotice, Known, Wanted
+from hub.sdk.accounts import AccountStore, Batch, Done, HeardNotice, Known, Place, Wanted
 from hub.sdk.adapter.acting import Act, Plan, Rules, handle, wanted
 from hub.sdk.adapter.again import Looked, look_again, trial_step, wanted_again, wanted_for
 from hub.sdk.asking import AccountsRefused, AskKey, Deed
 
 ROUNDS_MAX = 20
 """Each round but the last learns of at least one more refusal; stores tell all they have at once, so two will do."""
+
+
+NOTHING_COMMITTED: Mapping[int, int] = {}
 
 
 class _Refused(Exception):
@@ -28,17 +31,47 @@ class _Refused(Exception):
         self.answers = answers
 
 
-def carry_out(store: AccountStore, batch: Batch, rules: Rules, now_ms: int = 0) -> Plan:
+def carry_out(
+    store: AccountStore, batch: Batch, rules: Rules, now_ms: int = 0, committed: Mapping[int, int] = NOTHING_COMMITTED
+) -> Plan:
     """Handle a batch; when this returns it is committed, up to where the fuse stopped it (`Plan.blown`).
 
     Args:
         now_ms: by the platform's clock; see `hub.sdk.adapter.acting.handle`.
+        committed: as for `check_not_gone_back`.
 
     Raises:
-        PlatformError: as `hub.sdk.adapter.acting.handle`; nothing of the batch was committed.
+        PlatformError: as `hub.sdk.adapter.acting.handle`, or the store has gone back; nothing of the batch was
+            committed.
     """
     steady = rules._replace(act=_remembered(rules.act))
-    return _carry_out(store, wanted(batch), lambda known, refused: handle(batch, known, steady, now_ms, refused))
+
+    def decide(known: Known, refused: Mapping[AskKey, Done]) -> Plan:
+        check_not_gone_back(known.places, committed)
+        return handle(batch, known, steady, now_ms, refused)
+
+    return _carry_out(store, wanted(batch), decide)
+
+
+def check_not_gone_back(places: Mapping[int, Place], committed: Mapping[int, int]) -> None:
+    """Refuse a store that knows less than was committed to it: a replica that was behind took over, or a backup did.
+
+    What it lost is read again from where it is, by an adapter that starts anew; going on would pass it over.
+
+    Args:
+        committed: by partition, the next offset as of the last commit.
+
+    Raises:
+        PlatformError: it has gone back.
+    """
+    for partition, offset in committed.items():
+        found = places.get(partition, Place()).next_offset
+        if found < offset:
+            raise PlatformError(
+                f"the store has gone back: releases {partition}-{offset - 1} was committed, and now ends at {found}",
+                todo="Start the adapter again: it reads on where the store is. A database that fails over should lose "
+                "nothing it has committed.",
+            )
 
 
 def look(store: AccountStore, opener: HeardNotice, report: str, rules: Rules) -> Looked:

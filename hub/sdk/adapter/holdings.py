@@ -16,6 +16,9 @@ from hub.sdk.ledger import TouchLedger
 ANSWER_ORDER = (Outcome.FAILED, Outcome.DECLINED, Outcome.FROZEN, Outcome.UNBOUND)
 """Several accounts answer together: the first of these that any of them has."""
 
+LEFT_BOUND = (Outcome.FAILED, Outcome.DECLINED, Outcome.FROZEN)
+"""Answers of an account that kept its number; FROZEN also where another case has the freeze by now."""
+
 
 def deed_for(notice: ReleaseNotice, account: Account, freeze_at: Set[Stage]) -> Deed:
     """What a notice asks for an account of the old owner: rule 3 of `hub.sdk.adapter.acting`."""
@@ -83,8 +86,7 @@ class Holdings:
         return [
             touch
             for name, touch in sorted(self._ledger.of(case).items())
-            if name not in present
-            and (touch.held is Held.FREEZE or touch.outcome in (Outcome.FAILED, Outcome.DECLINED))
+            if name not in present and (touch.held is Held.FREEZE or touch.outcome in LEFT_BOUND)
         ]
 
     def still_frozen(self, touch: Touch) -> bool:

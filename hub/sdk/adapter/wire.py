@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -28,6 +28,13 @@ T = TypeVar("T")
 
 REREAD_MS = 5_000
 """How long one record may take to be read again; one that does not come is tried at its next time."""
+
+
+class Reread(NamedTuple):
+    """What came of reading again. What is neither did not come in time, and may the next time."""
+
+    records: list[Record]
+    gone: set[Source]
 
 
 class Wire:
@@ -60,9 +67,9 @@ class Wire:
         )
         return [_record(raw) for batch in fetched.values() for raw in batch]
 
-    async def reread(self, positions: Iterable[Source]) -> list[Record]:
-        """The records at single positions, as far as they are still there; the place in the log stays as it is."""
-        found: list[Record] = []
+    async def reread(self, positions: Iterable[Source]) -> Reread:
+        """The records at single positions; the place in the log stays as it is."""
+        found = Reread([], set())
         async with AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **self._common) as reader:
             for position in positions:
                 tp = TopicPartition(RELEASES, position.partition)
@@ -72,8 +79,13 @@ class Wire:
                 try:
                     fetched = (await self.retried("read again", fetch)).get(tp, [])
                 except OffsetOutOfRangeError:
+                    found.gone.add(position)
                     continue
-                found += [_record(raw) for raw in fetched if raw.offset == position.offset]
+                for raw in fetched:  # one at most; a later one, if it is not there any more
+                    if raw.offset == position.offset:
+                        found.records.append(_record(raw))
+                    else:
+                        found.gone.add(position)
         return found
 
     async def ends(self, partitions: Iterable[int]) -> dict[int, int]:

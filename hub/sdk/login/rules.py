@@ -10,10 +10,11 @@ Rules of the answer, the first that fits:
 3. `bound_since` strictly before a case's `bound_before`, the case in force: yes. Released, handed over, or any case
    but the last: REISSUED. Cooling or scheduled: GIVEN_UP. This is said however far the adapter is behind.
 4. `bound_since` in the future: unknown, it cannot be what it says.
-5. `bound_since` after a `bound_before`, but before the next owner had the number: unknown, nobody held it then.
+5. `bound_since` after a `bound_before`, but before the next owner had the number, as far as was heard: unknown,
+   nobody held it then.
 6. A number that no operator who tells the hub serves: unknown.
 7. `bound_since` before the evidence of the number's partition begins: unknown.
-8. The adapter not at the end of the log lately, or by its clock at a time that has not come: unknown.
+8. The adapter not at the end of the log lately, or by its clock as far ahead as it may be behind: unknown.
 9. Otherwise: no.
 
 No is thus said only where everything since `bound_since` was heard, up to a moment ago. What an operator has not yet
@@ -25,6 +26,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from hub.core.lifecycle import LIVE
 from hub.core.model import HOUR_MS, Stage
 from hub.sdk.last_cases import LastCase
 from hub.sdk.login.words import Advice, Answer, Operation, Reason, Recycled, Signals
@@ -72,7 +74,7 @@ def answer(bound_since: int | None, known: Knowledge, now_ms: int, behind_max_ms
         return say(Reason.BEFORE_EVIDENCE)
     if known.since is None or known.caught_up_at is None:
         return say(Reason.ADAPTER_BEHIND)
-    if not -FUTURE_MS <= now_ms - known.caught_up_at <= behind_max_ms:
+    if abs(now_ms - known.caught_up_at) > behind_max_ms:
         return say(Reason.ADAPTER_BEHIND)
     return say(Reason.SAME_OWNER)
 
@@ -88,11 +90,12 @@ def _against(bound_since: int | None, last: LastCase | None) -> Stage | None:
 
 
 def _between_owners(bound_since: int, last: LastCase | None) -> bool:
-    """Whether nobody had the number then, by a case whose end is known; later than its `bound_before` is given."""
+    """Whether nobody had the number then, as far as was heard; later than its `bound_before` is given."""
     if last is None:
         return False
-    untils = (last.earlier_until, last.free_until if last.in_force else None)
-    return any(until is not None and bound_since < until for until in untils)
+    if last.stage in LIVE or (last.in_force and last.free_until is not None and bound_since < last.free_until):
+        return True
+    return last.earlier_until is not None and bound_since < last.earlier_until
 
 
 class Standing(StrEnum):

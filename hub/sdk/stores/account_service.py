@@ -19,6 +19,7 @@ from hub.sdk.accounts import ELSEWHERE, Account, Done, Readability
 from hub.sdk.asking import Ask, AskKey
 from hub.sdk.stores.bulk import chunks
 from hub.sdk.stores.deeds import log_answer
+from hub.sdk.stores.raw import sane
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -84,7 +85,7 @@ class AccountService:
             listed = _field(answer, "answers", lambda one: isinstance(one, list))
             said = dict(_answer(one) for one in listed)
             for ask in share:
-                answers[ask.key] = said.get(_key(ask.key), Done.FAILED)
+                answers[ask.key] = said.get(_key(ask), Done.FAILED)
                 log_answer(log, ask, answers[ask.key])
         return answers
 
@@ -153,7 +154,8 @@ def _account(one: Any) -> Account:
     bound_at = _field(one, "bound_at", lambda given: given is None or isinstance(given, int))
     state = one.get("state") or ""
     readable = number is None or is_e164(number)
-    return Account(name, number if readable else ELSEWHERE, bound_at, str(state))
+    known_at = None if bound_at is None else sane(bound_at)
+    return Account(name, number if readable else ELSEWHERE, known_at, str(state))
 
 
 def _answer(one: Any) -> tuple[str, Done]:
@@ -161,13 +163,16 @@ def _answer(one: Any) -> tuple[str, Done]:
     return key, Done(_field(one, "done", lambda given: given in set(Done)))
 
 
-def _key(key: AskKey) -> str:
-    return "/".join((str(key.case), key.account_id, key.deed, *([key.report] if key.report else [])))
+def _key(ask: Ask) -> str:
+    """The notice is in it: what a later stage asks for again, because it was undone meanwhile, is done again."""
+    key = ask.key
+    named = (str(key.case), str(ask.position.offset), key.account_id, key.deed, *([key.report] if key.report else []))
+    return "/".join(named)
 
 
 def _as_json(ask: Ask) -> dict[str, Any]:
     return {
-        "key": _key(ask.key),
+        "key": _key(ask),
         "case": str(ask.key.case),
         "account_id": ask.key.account_id,
         "deed": ask.key.deed.value,

@@ -71,8 +71,8 @@ class Bulk:
             values = [{f"the_{name}": row[name] for name in names} for row in rows]
             self.connection.execute(delete(table).where(same), values)
 
-    def update(self, shape: Update, kinds: Mapping[str, TypeEngine[Any]], rows: list[Row]) -> None:
-        """Change rows.
+    def update(self, shape: Update, kinds: Mapping[str, TypeEngine[Any]], rows: list[Row]) -> int:
+        """Change rows; how many there were to change.
 
         Args:
             rows: the values of `by`, `still` and `sets` as `key`, `was` and `to_<column>`.
@@ -83,10 +83,14 @@ class Bulk:
         query = query.values({c[name]: bindparam(f"to_{name}") for name in shape.sets})
         nulls = [{name: value for name, value in row.items() if name != "was"} for row in rows if row["was"] is None]
         others = [row for row in rows if row["was"] is not None]
-        if nulls:
-            self.connection.execute(query.where(c[shape.still].is_(None)), nulls)
-        if others:
-            self.connection.execute(query.where(c[shape.still] == bindparam("was")), others)
+        return self._changed(query.where(c[shape.still].is_(None)), nulls) + self._changed(
+            query.where(c[shape.still] == bindparam("was")), others
+        )
+
+    def _changed(self, query: Any, rows: list[Row]) -> int:
+        if rows and self.connection.dialect.supports_sane_multi_rowcount:
+            return self.connection.execute(query, rows).rowcount
+        return sum(self.connection.execute(query, row).rowcount for row in rows)
 
 
 class PostgresBulk(Bulk):
@@ -123,24 +127,30 @@ class PostgresBulk(Bulk):
             f"DELETE FROM {self._name(table)} AS mine USING {listed} WHERE ({mine}) = ({theirs})", names, rows
         )
 
-    def update(self, shape: Update, kinds: Mapping[str, TypeEngine[Any]], rows: list[Row]) -> None:
+    def update(self, shape: Update, kinds: Mapping[str, TypeEngine[Any]], rows: list[Row]) -> int:
         """As `Bulk.update`: one statement, unless a column's type has no array this knows of."""
         wanted = {"key": kinds[shape.by], "was": kinds[shape.still]}
         wanted |= {f"to_{name}": kinds[name] for name in shape.sets}
         if any(self._array_type(kind) is None for kind in wanted.values()):
-            super().update(shape, kinds, rows)
-            return
+            return super().update(shape, kinds, rows)
         sets = ", ".join(f"{self._quoted(name)} = theirs.{self._quoted(f'to_{name}')}" for name in shape.sets)
         listed = f"{self._arrays(wanted)} AS theirs({', '.join(map(self._quoted, wanted))})"
         by, still = self._quoted(shape.by), self._quoted(shape.still)
         same = f"mine.{by} = theirs.key AND mine.{still} IS NOT DISTINCT FROM theirs.was"
-        self._execute(f"UPDATE {self._name(shape.table)} AS mine SET {sets} FROM {listed} WHERE {same}", wanted, rows)
+        changing = f"UPDATE {self._name(shape.table)} AS mine SET {sets} FROM {listed} WHERE {same}"
+        return self._execute(changing, wanted, rows)
 
-    def _execute(self, statement: str, names: Iterable[str], rows: list[Row]) -> None:
-        """Run a statement over rows, their columns as arrays `:p0`, `:p1`, … in the order of the names."""
+    def _execute(self, statement: str, names: Iterable[str], rows: list[Row]) -> int:
+        """Run a statement over rows, their columns as arrays `:p0`, `:p1`, … in the order of the names.
+
+        Returns:
+            How many rows it was about.
+        """
+        count = 0
         for chunk in chunks(rows, ARRAY_CHUNK):
             columns = {f"p{place}": [row[name] for row in chunk] for place, name in enumerate(names)}
-            self.connection.execute(text(statement), columns)
+            count += self.connection.execute(text(statement), columns).rowcount
+        return count
 
     def _arrays(self, kinds: Mapping[str, TypeEngine[Any]]) -> str:
         listed = (f"CAST(:p{place} AS {self._array_type(kind)})" for place, kind in enumerate(kinds.values()))

@@ -210,6 +210,8 @@ class MemoryStore:
     def _left(self, effect: Effect) -> MemoryAccount | None:
         now = self._accounts.get(effect.account_id)
         number, bound_at, frozen = json.loads(effect.snapshot)
+        if self._form.read(number) != effect.number and number not in self._form.written(effect.number):
+            number, bound_at = self._form.written(effect.number)[0], effect.bound_at  # it had moved to this one
         if now is None:
             return None
         if effect.binding is Binding.UNBOUND:

@@ -6,14 +6,16 @@ import base64
 import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
-NUMBER_MAX = 10**15
-"""Times as numbers lie between 0, which stores write for "unknown", and this: beyond it no unit makes sense."""
+SANE_MS = range(631_152_000_000, 4_102_444_800_000)
+"""1990 to 2100: what lies outside is no age of a mobile number's binding, but a value that stands for "unknown", or
+read in another unit than it was written in."""
 
 
 def keep(values: Any) -> str:
@@ -58,7 +60,9 @@ def _untagged(found: dict[str, Any]) -> Any:
 
 
 def time_ms(value: Any, unit_ms: int, zone: ZoneInfo) -> int | None:
-    """UTC milliseconds of a column's value, None if it has none or cannot be read: then its age is unknown.
+    """UTC milliseconds of a column's value; None if it has none, cannot be read or lies outside `SANE_MS`.
+
+    Then its age is unknown, and the account is frozen at most.
 
     Args:
         value: a datetime or date, ISO 8601 text, or a number (also as text) of `unit_ms` since 1970.
@@ -70,13 +74,18 @@ def time_ms(value: Any, unit_ms: int, zone: ZoneInfo) -> int | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float | Decimal):
-        return int(value * unit_ms) if 0 < value < NUMBER_MAX else None
+        return sane(int(value * unit_ms)) if isfinite(value) else None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - gets its zone below
     if not isinstance(value, datetime):
         return None
     at = value if value.tzinfo is not None else value.replace(tzinfo=zone)
-    return (at - EPOCH) // MILLISECOND
+    return sane((at - EPOCH) // MILLISECOND)
+
+
+def sane(at_ms: int) -> int | None:
+    """A time, if it can be one."""
+    return at_ms if at_ms in SANE_MS else None
 
 
 def _of_text(text: str) -> datetime | Decimal | None:

@@ -178,7 +178,12 @@ class SqlSession:
         """Run the platform's own SQL on each account; what it raises is undone and counts as FAILED."""
         self.asked += asks
         calls = self._accounts.layout.calls
-        answers = {ask.key: self._call(calls[ask.key.deed], ask) for ask in asks if ask.key.deed in calls}
+        if not calls:
+            return {}
+        called = [ask for ask in asks if ask.key.deed in calls]
+        answers = {ask.key: self._call(calls[ask.key.deed], ask) for ask in called}
+        # Read once more: what they changed is theirs, and no reason to take the account for another's by now.
+        self._keep(self._accounts.with_ids(self._connection, {self._accounts.id_of(ask.snapshot) for ask in called}))
         return {key: done for key, done in answers.items() if done is not Done.DONE}
 
     def _call(self, statement: str, ask: Ask) -> Done:

@@ -18,6 +18,7 @@ from hub.errors import PlatformError
 from hub.sdk.accounts import ELSEWHERE, Account, Effect, Readability
 from hub.sdk.stores import raw
 from hub.sdk.stores.bulk import CHUNK, Update, bulk_for
+from hub.sdk.stores.faults import Refused
 from hub.sdk.stores.sql_table import SqlTable
 
 __all__ = ["SqlAccounts", "SqlTable"]
@@ -106,11 +107,14 @@ class SqlAccounts:
 
         Args:
             rows: by account id, as they were read in this transaction.
+
+        Raises:
+            Refused: the database left some as they were.
         """
         layout, alike = self.layout, dict[tuple[str, ...], list[dict[str, Any]]]()
         for effect in effects:
             row = rows[effect.account_id]
-            after = layout.after(effect.binding, row, raw.restore(effect.snapshot))
+            after = layout.after(effect.binding, row, self._before(effect, row))
             columns = tuple(name for name in sorted(after) if after[name] != row[name])
             values = {f"to_{name}": after[name] for name in columns}
             values |= {"key": row[layout.account_id], "was": row[layout.number]}
@@ -118,7 +122,19 @@ class SqlAccounts:
         for columns, all_values in alike.items():
             if columns:
                 shape = Update(self._table, layout.account_id, layout.number, columns)
-                bulk_for(connection).update(shape, self._types, all_values)
+                changed = bulk_for(connection).update(shape, self._types, all_values)
+                if changed < len(all_values):  # a trigger or a policy that lets changes pass without making them
+                    raise Refused(f"{len(all_values) - changed} of {len(all_values)} rows were not changed")
+
+    def _before(self, effect: Effect, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The account's snapshot; of an account that had moved to the effect's number, with that number."""
+        before: dict[str, Any] = raw.restore(effect.snapshot)
+        number, written = self.layout.number, self.written([effect.number])
+        if self.read(str(before[number]), written) == effect.number:
+            return before
+        text = next(iter(written))
+        theirs = {name: row[name] for name in self.layout.also_clear}
+        return {**before, **theirs, number: int(text) if self._whole_numbers else text}
 
     def readability(self, connection: Connection) -> Readability:
         """Read the bound numbers, of a large table those of its first and last accounts."""

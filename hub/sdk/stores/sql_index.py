@@ -174,11 +174,12 @@ class SqlIndex:
         with self._reading.connect() as connection:
             if self._key is None and not inspect(connection).has_table(tables.state.name):
                 return Evidence()
-            if not self._find_key(connection):
+            state = connection.execute(select(tables.state)).one_or_none()
+            if state is None:
                 return Evidence()
-            caught_up_at = connection.execute(select(tables.state.c.caught_up_at)).scalar_one()
+            self._take_key(state)  # each time: an adapter given fresh tables has another
             since = connection.execute(select(tables.evidence)).all()
-        return Evidence(caught_up_at, {row.partition: row.since for row in since})
+        return Evidence(state.caught_up_at, {row.partition: row.since for row in since})
 
     # The key
 
@@ -194,6 +195,12 @@ class SqlIndex:
         row = connection.execute(select(self.tables.state)).one_or_none()
         if row is None:
             return False
+        self._take_key(row)
+        return True
+
+    def _take_key(self, row: Any) -> None:
+        if self._key is not None and _digest(self._key, PROOF_OF) == bytes(row.proof):
+            return
         key = self._given if self._given is not None else row.number_key
         if key is None or _digest(bytes(key), PROOF_OF) != bytes(row.proof):
             raise PlatformError(
@@ -201,7 +208,6 @@ class SqlIndex:
                 todo="Give the adapter and the login check the key it was begun with.",
             )
         self._key = bytes(key)
-        return True
 
 
 def _digest(key: bytes, what: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -78,17 +79,34 @@ class SqlTable:
         return row[self.number] in (None, "", self.number_without(row))
 
     def after(self, binding: Binding, row: Mapping[str, Any], before: Mapping[str, Any]) -> Values:
-        """What columns of a row are to hold; those not named stay.
+        """What columns of a row are to hold; those not named stay. What is undone is what still is as it was left.
 
         Args:
             before: the row as it was before the first case froze or unbound it.
         """
         freeze = dict(self.freeze_sets) if self.frozen is None else {self.frozen: self.frozen_value, **self.freeze_sets}
-        thawed = {name: before[name] for name in freeze}
+        thawed = {name: before[name] for name, wrote in freeze.items() if not is_other(row[name], wrote)}
+        cleared = {**dict.fromkeys(self.also_clear), **self.unbind_sets}
         if binding is Binding.UNBOUND:
-            cleared = dict.fromkeys(self.also_clear)
-            return {**thawed, self.number: self.number_without(row), **cleared, **self.unbind_sets}
-        left = freeze if binding is Binding.FROZEN else thawed
-        if binding is not Binding.THAWED and self.is_unbound(row):
-            return {**before, **left}
-        return left
+            return {**thawed, self.number: self.number_without(row), **cleared}
+        if binding is Binding.THAWED or not self.is_unbound(row):
+            return freeze if binding is Binding.FROZEN else thawed
+        returned = {name: before[name] for name, wrote in cleared.items() if not is_other(row[name], wrote)}
+        if self.bound_at is not None and row[self.bound_at] is None:
+            returned[self.bound_at] = before[self.bound_at]
+        # Unbinding lifted the freeze: one that stands now is the platform's own.
+        return {**returned, self.number: before[self.number], **(freeze if binding is Binding.FROZEN else {})}
+
+
+def is_other(found: object, wrote: object) -> bool:
+    """Whether a column surely holds something else than was written: the platform has set it since.
+
+    Drivers give some values back in another form; of what cannot be compared nothing is said.
+    """
+    if found is None or wrote is None:
+        return found is not wrote
+    if isinstance(found, str) and isinstance(wrote, str):
+        return found.rstrip(" ") != wrote.rstrip(" ")
+    if isinstance(found, int | float | Decimal) and isinstance(wrote, int | float | Decimal):
+        return found != wrote
+    return False
