@@ -19,6 +19,7 @@ from hub.sdk.accounts import AccountStore
 from hub.sdk.adapter.adapter import PlatformAdapter
 from hub.sdk.adapter.wire import connected
 from hub.sdk.config import PlatformConfig, SqlConfig
+from hub.sdk.stores import SqlStore
 from hub.sdk.stores.faults import told
 from hub.settings import HubAddress
 
@@ -95,6 +96,10 @@ def _store(config: PlatformConfig) -> Iterator[tuple[Finding, AccountStore | Non
     elif found.unreadable:
         todo = "Nothing will be found by these; mend the rows."
         yield Finding(Verdict.CARE, f"{found.unreadable} of {found.rows} numbers cannot be read", todo), None
+    if isinstance(store, SqlStore) and (ages := store.ages()).unreadable:
+        what = f"{ages.unreadable} of {ages.rows} ages lie outside 1990 to 2100, or cannot be read"
+        todo = "Say bound_at.unit, s or ms, as they are written. An account of unknown age is frozen, never unbound."
+        yield Finding(Verdict.CARE, what, todo), None
     if isinstance(config.store, SqlConfig):
         with told():
             yield _index(engine_of(config.store), config.store), None

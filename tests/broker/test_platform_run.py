@@ -267,6 +267,10 @@ async def test_a_check_says_what_is_wrong(scene: Scene) -> None:
     assert code == 1
     assert "no column fone" in words
     assert "3 notices in 3 partitions" in words
+    (scene.folder / "check.log").unlink()
+    config.write_text(scene.config().read_text().replace("unit: ms", "unit: s"))
+    _, words = _check(scene, config)
+    assert "3 of 3 ages lie outside 1990 to 2100" in words
 
 
 def _free_port() -> int:

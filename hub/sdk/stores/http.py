@@ -51,6 +51,7 @@ def http_store(service: ServiceSettings, records: Path, index_key: bytes | None 
     """
     if not records.exists():
         os.close(os.open(records, os.O_CREAT | os.O_WRONLY, 0o600))
+    records.chmod(0o600)  # a login check that came first made it as others do
     engine = create_engine(
         f"sqlite:///{records}", poolclass=NullPool, connect_args={"timeout": 30}, hide_parameters=True
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from hub.errors import PlatformError
 from hub.sdk.accounts import (
     Binding,
     Changes,
@@ -83,6 +84,11 @@ class SqlStore:
         """Read the bound numbers once and count those that cannot be read."""
         with self._connected() as connection:
             return self._accounts.readability(connection)
+
+    def ages(self) -> Readability:
+        """Read the ages of some accounts and count those that are none: out of all time, or in no known form."""
+        with self._connected() as connection:
+            return self._accounts.ages(connection)
 
     def progress(self) -> Progress:
         """How far each partition was heard."""
@@ -171,8 +177,14 @@ class SqlSession:
         )
 
     def _keep(self, rows: Iterable[dict[str, Any]]) -> None:
-        layout = self._accounts.layout
-        self._rows |= {layout.name_of(row[layout.account_id]): row for row in rows}
+        layout, found = self._accounts.layout, list(rows)
+        named = {layout.name_of(row[layout.account_id]): row for row in found}
+        if len(named) < len(found):
+            raise PlatformError(
+                f"two rows of table {layout.name} have one {layout.account_id}",
+                todo="Name a column in the settings that is unique: a row is one account with one number.",
+            )
+        self._rows |= named
 
     def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
         """Run the platform's own SQL on each account; what it raises is undone and counts as FAILED."""

@@ -150,6 +150,16 @@ class SqlAccounts:
         half = layout.scan_rows_max // 2
         return self._count(connection, [bound.order_by(key).limit(half), bound.order_by(key.desc()).limit(half)])
 
+    def ages(self, connection: Connection) -> Readability:
+        """Read the ages of some rows; of how many there are, how many are none."""
+        layout = self.layout
+        if layout.bound_at is None:
+            return Readability(0, 0)
+        at = self._table.c[layout.bound_at]
+        found = connection.execute(select(at).where(at.is_not(None)).limit(layout.scan_rows_max)).scalars().all()
+        known = [raw.time_ms(one, layout.bound_at_unit_ms, layout.zone) for one in found]
+        return Readability(len(known), sum(one is None for one in known))
+
     def _count(self, connection: Connection, queries: Iterable[Select[Any]]) -> Readability:
         texts = self._texts(connection, queries)
         readable = [self.layout.form.readable(text) for text in texts]
