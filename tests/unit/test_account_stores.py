@@ -184,8 +184,9 @@ def test_a_store_that_has_gone_back_is_not_gone_on_with(harness: Harness) -> Non
     harness.bind("1", written(harness), OLD)
     log = Log()
     log.add(Stage.COOLING, number=OTHER)
+    log.add(Stage.COOLING, number=OTHER, partition=2)
     hear(harness.open(), log)
-    committed = {0: 1}
+    committed = {0: 1, 2: 1}
     beat(harness.open(), NOW, [0], committed)
     log.add(Stage.COOLING)
     carry_out(harness.open(), log.notices, Rules(by_ending), NOW, committed)

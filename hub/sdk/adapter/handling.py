@@ -44,13 +44,13 @@ def carry_out(
         PlatformError: as `hub.sdk.adapter.acting.handle`, or the store has gone back; nothing of the batch was
             committed.
     """
-    steady = rules._replace(act=_remembered(rules.act))
+    steady, asked = rules._replace(act=_remembered(rules.act)), wanted(batch)
 
     def decide(known: Known, refused: Mapping[AskKey, Done]) -> Plan:
-        check_not_gone_back(known.places, committed)
+        check_not_gone_back(known.places, {one: committed[one] for one in asked.partitions if one in committed})
         return handle(batch, known, steady, now_ms, refused)
 
-    return _carry_out(store, wanted(batch), decide)
+    return _carry_out(store, asked, decide)
 
 
 def check_not_gone_back(places: Mapping[int, Place], committed: Mapping[int, int]) -> None:
