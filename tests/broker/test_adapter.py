@@ -35,6 +35,7 @@ from hub.sdk.accounts import AccountStore
 from hub.sdk.adapter.acting import Rules
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.settings import always_done
+from hub.sdk.adapter.wire import connected
 from hub.sdk.asking import RetryPlan
 from hub.settings import HubAddress
 from hub.signing import Signer, read_seal, signature_holds
@@ -293,6 +294,45 @@ async def test_an_sql_store_is_used_from_the_adapters_own_thread(wires: Wires, t
     with engine.begin() as connection:
         assert connection.execute(text("SELECT number FROM users")).all() == [(None,)]
     assert store.outbox().waiting == {}
+
+
+async def test_a_store_that_goes_back_meanwhile_ends_the_adapter(wires: Wires, tmp_path: Path) -> None:
+    """As a replica that was behind takes over: started anew, it handles what was lost, and skips nothing."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'shop.db'}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE users (account_id TEXT, number TEXT, bound_at INTEGER)"))
+        connection.execute(text("INSERT INTO users VALUES ('a', :number, :at)"), {"number": NUMBER, "at": OLD // 1_000})
+    store, log = SqlStore(engine, SqlTable("users", International())), two_cases()
+    running = adapter(wires, store)
+    following = asyncio.create_task(running.run(asyncio.Event()))
+    await wires.put(log)
+    async with asyncio.timeout(DEADLINE_S):
+        while running.acks == 0 or running.counts.notices < len(log.notices):
+            await asyncio.sleep(0.02)
+    with engine.begin() as connection:
+        for table in ("progress", "stages"):
+            connection.execute(text(f'DELETE FROM unbind_hub_{table} WHERE "partition" = 0'))
+        connection.execute(text("UPDATE users SET number = :number"), {"number": NUMBER})
+    log.add(Stage.RELEASED, 0)
+    await wires.raw(0, encode(log.notices[-1].notice))
+    with pytest.raises(PlatformError, match="gone back: releases 0-1 was committed, and now ends at 0"):
+        await asyncio.wait_for(following, DEADLINE_S)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT number FROM users")).all() == [(NUMBER,)]
+    again = adapter(wires, store)
+    await again.run_until({0: 3})
+    assert again.counts.notices == 3
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT number FROM users")).all() == [(None,)]
+
+
+async def test_reading_again_tells_what_is_gone(wires: Wires) -> None:
+    """Beyond what the log holds a record is gone for good; one that is there comes; the rest may come another time."""
+    await wires.put(two_cases())
+    async with connected(wires.address, "shop", QUICK) as wire:
+        found = await wire.reread([Source(0, 1), Source(0, 1_000), Source(2, 0)])
+    assert [(one.partition, one.offset) for one in found.records] == [(0, 1), (2, 0)]
+    assert found.gone == {Source(0, 1_000)}
 
 
 async def test_what_is_no_message_of_the_hub_is_passed_over(wires: Wires, caplog: pytest.LogCaptureFixture) -> None:

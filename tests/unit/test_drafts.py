@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,12 +13,18 @@ from hub.contracts import decode, encode
 from hub.core.coverage import read_outcomes
 from hub.core.model import SEGMENT, Acknowledgement, Action, Outcome, Source
 from hub.delivery.drafts import NO_REST, ROWS_MAX, Rest, Wish, account, draft, looked_at, read_csv, read_json
+from hub.delivery.keys import public_form
+from hub.errors import HubError
 from hub.problems import Problem
 from hub.sdk.accounts import Waiting
+from hub.sdk.adapter.acking import in_words
+from hub.sdk.http_client import HttpPlatform
+from hub.signing import Signer
 
 LOG_ID = b"l" * 16
 DIGEST = b"d" * 32
 T0 = 1_790_000_000_000
+KEY = Signer.from_seed("panbox-1", b"k" * 32, "h")
 
 
 def received(**through: int) -> dict[int, Waiting]:
@@ -100,6 +107,18 @@ def test_an_account_tells_what_is_about_to_be_signed() -> None:
     told = account(drafted(wish, received(p0=9)), wish)
     assert told["in_words"] == "NOT_BOUND: 8 positions; UNBOUND: 2 positions"
     assert (told["cases_named"], told["received"]) == ({"UNBOUND": 2}, {"0": 9})
+
+
+def test_what_is_shown_is_read_from_what_is_signed() -> None:
+    """Whoever signs sees what the bytes say, not what was said about them; and nothing of another platform."""
+    (ack,) = drafted(read_csv("0-3,UNBOUND"), received(p0=9))
+    value = base64.b64encode(encode(ack)).decode()
+    found = {"account": {"in_words": "received, and no outcome"}, "acknowledgements": [{"value": value}]}
+    with HttpPlatform("http://127.0.0.1:1", "panbox", KEY, public_form(KEY.public)) as hub:
+        assert in_words(hub.drafted(found)) == "UNBOUND: 1 positions"
+    other = HttpPlatform("http://127.0.0.1:1", "other", KEY, public_form(KEY.public))
+    with other, pytest.raises(HubError, match="another platform"):
+        other.drafted(found)
 
 
 def test_what_is_too_much_for_one_acknowledgement_is_several() -> None:
