@@ -129,6 +129,8 @@ class SqlAccounts:
     def _before(self, effect: Effect, row: Mapping[str, Any]) -> dict[str, Any]:
         """The account's snapshot; of an account that had moved to the effect's number, with that number."""
         before: dict[str, Any] = raw.restore(effect.snapshot)
+        if not self.layout.is_unbound(row):  # its number stays
+            return before
         number, written = self.layout.number, self.written([effect.number])
         if self.read(str(before[number]), written) == effect.number:
             return before
