@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from hub.clock import system_clock
 from hub.contracts import ACKS, MARKER, RELEASES, decode, encode, partition_of
@@ -110,6 +110,15 @@ async def wires(kafka: EmbeddedKafka) -> AsyncIterator[Wires]:
 
 def shop() -> MemoryStore:
     return MemoryStore([("a", NUMBER, OLD), ("b", OTHER, OLD)])
+
+
+def shop_database(folder: Path) -> Engine:
+    """A table of SQLite with one account."""
+    engine = create_engine(f"sqlite:///{folder / 'shop.db'}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE users (account_id TEXT, number TEXT, bound_at INTEGER)"))
+        connection.execute(text("INSERT INTO users VALUES ('a', :number, :at)"), {"number": NUMBER, "at": OLD // 1_000})
+    return engine
 
 
 def adapter(wires: Wires, store: AccountStore, settings: AdapterSettings = QUICK, **hooks: Any) -> PlatformAdapter:
@@ -285,10 +294,7 @@ async def test_the_login_check_trusts_an_adapter_that_hears_everything(wires: Wi
 
 async def test_an_sql_store_is_used_from_the_adapters_own_thread(wires: Wires, tmp_path: Path) -> None:
     """A table of SQLite is frozen and unbound in while the broker is read."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'shop.db'}")
-    with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE users (account_id TEXT, number TEXT, bound_at INTEGER)"))
-        connection.execute(text("INSERT INTO users VALUES ('a', :number, :at)"), {"number": NUMBER, "at": OLD // 1_000})
+    engine = shop_database(tmp_path)
     store = SqlStore(engine, SqlTable("users", International()))
     ends = await wires.put(two_cases())
     await adapter(wires, store).run_until(ends)
@@ -299,10 +305,7 @@ async def test_an_sql_store_is_used_from_the_adapters_own_thread(wires: Wires, t
 
 async def test_a_store_that_goes_back_meanwhile_ends_the_adapter(wires: Wires, tmp_path: Path) -> None:
     """As a replica that was behind takes over: started anew, it handles what was lost, and skips nothing."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'shop.db'}")
-    with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE users (account_id TEXT, number TEXT, bound_at INTEGER)"))
-        connection.execute(text("INSERT INTO users VALUES ('a', :number, :at)"), {"number": NUMBER, "at": OLD // 1_000})
+    engine = shop_database(tmp_path)
     store, log = SqlStore(engine, SqlTable("users", International())), two_cases()
     replica = sqlite3.connect(":memory:", check_same_thread=False)
     with sqlite3.connect(tmp_path / "shop.db") as primary:

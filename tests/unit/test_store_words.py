@@ -27,6 +27,7 @@ from tests.unit.store_harnesses import HARNESSES, Harness, InHttp, Seen
 
 CASE = Source(0, 0)
 MODE = ", mode INT DEFAULT 5"
+USERS = SqlTable("users", International(), account_id="id", number="phone", bound_at="at", bound_at_unit_ms=1)
 URLS: dict[str, Callable[[Path], str]] = {
     "sqlite": lambda folder: f"sqlite:///{folder / 'app.db'}",
     "postgres": lambda _: databases.postgres_url(),
@@ -60,8 +61,7 @@ def users(engine: Engine, *rows: tuple[str, str], more: str = "", **layout: Any)
     run(engine, TABLE.format(more))
     for name, number in rows:
         run(engine, "INSERT INTO users (id, phone, at) VALUES (:id, :phone, :at)", id=name, phone=number, at=OLD)
-    table = SqlTable("users", International(), account_id="id", number="phone", bound_at="at", bound_at_unit_ms=1)
-    return SqlStore(engine, _with(table, frozen="locked", **layout))
+    return SqlStore(engine, _with(USERS, frozen="locked", **layout))
 
 
 def _with(table: SqlTable, **layout: Any) -> SqlTable:
@@ -375,8 +375,7 @@ def test_a_table_of_bindings_is_refused(engine: Engine) -> None:
     run(engine, "CREATE TABLE bindings (id VARCHAR(20), phone VARCHAR(20), at BIGINT)")
     for number in (NUMBER, OTHER):
         run(engine, "INSERT INTO bindings VALUES ('1', :phone, :at)", phone=number, at=OLD)
-    table = SqlTable("bindings", International(), account_id="id", number="phone", bound_at="at", bound_at_unit_ms=1)
-    store, log = SqlStore(engine, table), Log()
+    store, log = SqlStore(engine, _with(USERS, name="bindings")), Log()
     log.add(Stage.COOLING)
     log.add(Stage.COOLING, number=OTHER)
     with pytest.raises(PlatformError, match="two rows of table bindings have one id"):
@@ -394,8 +393,7 @@ def test_a_login_check_notices_fresh_tables(engine: Engine) -> None:
     assert reading.last_case(NUMBER) is not None
     for name in [one for one in inspect(engine).get_table_names() if one.startswith(PREFIX)]:
         run(engine, f"DROP TABLE {name}")
-    table = SqlTable("users", International(), account_id="id", number="phone", bound_at="at", bound_at_unit_ms=1)
-    hear(SqlStore(engine, _with(table, frozen="locked")), log, always_done)
+    hear(SqlStore(engine, _with(USERS, frozen="locked")), log, always_done)
     assert reading.evidence().since
     assert reading.last_case(NUMBER) is not None
 
