@@ -53,6 +53,14 @@ def day(ago: int) -> str:
     return str(datetime.fromtimestamp((BEGUN_MS - ago * DAY_MS) / 1_000, UTC).date())
 
 
+def as_platform(name: str, past: Scene, desk: Delivering, folder: Path) -> list[str]:
+    """The options of `daily` that say who calls, its key among them."""
+    key = folder / f"{name}.pem"
+    past.signer(f"{name}-1").save(key)
+    options = ["--url", desk.url, "--hub-id", past.hub.address.hub_id, "--hub-key", desk.where["public_key"]]
+    return [*options, "--platform", name, "--key", str(key), "--key-id", f"{name}-1"]
+
+
 def test_days_are_fetched_in_order_and_their_receipts_move_received(
     past: Scene, desk: Delivering, tmp_path: Path
 ) -> None:
@@ -82,10 +90,7 @@ def test_days_are_fetched_in_order_and_their_receipts_move_received(
 def test_two_commands_are_a_small_platforms_whole_day(past: Scene, desk: Delivering, tmp_path: Path) -> None:
     """`daily fetch` brings the files, `daily send` an outcomes file: its gaps close by its own signature."""
     past.put_platforms(desk.platform("shoplet", "file"))
-    key = tmp_path / "shoplet.pem"
-    past.signer("shoplet-1").save(key)
-    options = ["--url", desk.url, "--hub-id", past.hub.address.hub_id, "--hub-key", desk.where["public_key"]]
-    options += ["--platform", "shoplet", "--key", str(key), "--key-id", "shoplet-1"]
+    options = as_platform("shoplet", past, desk, tmp_path)
 
     def daily(*words: str) -> str:
         command = [sys.executable, "-m", "hub", "daily", *words, *options]
@@ -109,10 +114,7 @@ def test_two_commands_are_a_small_platforms_whole_day(past: Scene, desk: Deliver
 def test_files_are_fetched_though_no_receipt_of_them_counts(past: Scene, desk: Delivering, tmp_path: Path) -> None:
     """A suspended platform hears why, fetches every day all the same, and its people's reports with them."""
     past.put_platforms(desk.platform("halted", "file", state=PlatformState.SUSPENDED))
-    key = tmp_path / "halted.pem"
-    past.signer("halted-1").save(key)
-    options = ["--url", desk.url, "--hub-id", past.hub.address.hub_id, "--hub-key", desk.where["public_key"]]
-    options += ["--platform", "halted", "--key", str(key), "--key-id", "halted-1"]
+    options = as_platform("halted", past, desk, tmp_path)
     command = [sys.executable, "-m", "hub", "daily", "fetch", str(tmp_path / "days"), *options]
     wait_until("it may fetch", lambda: desk.status("halted")["todo"] == "Nothing is sent while its state is SUSPENDED.")
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
