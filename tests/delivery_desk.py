@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from hub.clock import system_clock
-from hub.contracts import encode
 from hub.core.model import DAY_MS, HubLog, ReleaseNotice, Source, Stage, Subject
 from hub.delivery.channels import Channel, Span
 from hub.delivery.courier import Courier, Office
@@ -20,6 +19,7 @@ from hub.delivery.journal import Journal
 from hub.delivery.metrics import DeliveryMetrics
 from hub.delivery.releases import Told, tell
 from hub.delivery.settings import DeliverySettings, Patience
+from hub.wire.contracts import encode
 
 LOG = HubLog(b"l" * 16, "h", 3, "record", 0)
 POLL_S = 0.005

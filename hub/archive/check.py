@@ -16,8 +16,7 @@ from aiokafka import TopicPartition
 from sqlalchemy import Connection, Engine, and_, select, text
 from sqlalchemy.engine import Row as Found
 
-from hub import contracts
-from hub.archive.casefold import CaseFold, Noticed
+from hub.archive.case_rows import CaseFold, Noticed
 from hub.archive.keys import Keyring
 from hub.archive.makers import RECEIPTS
 from hub.archive.packing import unpack
@@ -27,8 +26,9 @@ from hub.archive.shred import shred
 from hub.archive.tables import TABLES
 from hub.core.model import Record, Source
 from hub.errors import HubError
+from hub.kafka.spans import log_spans, read_span
 from hub.settings import WorkerSettings
-from hub.stream.log import log_spans, read_span
+from hub.wire import contracts
 
 OF_TOPIC: dict[str, tuple[str, ...]] = {
     contracts.EVENTS: ("events", "operator_reports"),

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from hub import contracts
 from hub.archive.makers import RECEIPTS
 from hub.archive.metrics import ArchiveMetrics
 from hub.archive.settings import ArchiveSettings
 from hub.archive.store import Away, Moved, Store, Tp
 from hub.core.model import HubLog, Record
 from hub.errors import HubError
+from hub.kafka.clients import POLL_MS, new_consumer, started, to_record
 from hub.settings import WorkerSettings
-from hub.stream.log import POLL_MS, new_consumer, started, to_record
+from hub.wire import contracts
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from hub.archive.rest import out_of
 from hub.archive.rows import MessageRow
 from hub.core.model import Source
 from hub.errors import HubError
-from hub.signing import signed_bytes
+from hub.wire.signing import signed_bytes
 
 MESSAGE = text("SELECT * FROM messages WHERE topic = :topic AND part = :part AND log_offset = :log_offset")
 

@@ -20,8 +20,8 @@ from hub.archive.metrics import ArchiveMetrics
 from hub.archive.settings import ArchiveSettings
 from hub.archive.store import Store
 from hub.core.model import HubLog
-from hub.stream.log import read_hub_log
-from hub.stream.runner import collect_seldom
+from hub.kafka.newest import read_hub_log
+from hub.kafka.running import collect_seldom
 from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)

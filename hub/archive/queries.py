@@ -32,24 +32,14 @@ from hub.archive.answers import (
     RefusalFound,
     RefusalsFound,
 )
-from hub.archive.asking import PREPARED_AT, READING, Asking, next_page, page
 from hub.archive.blocks import BLOCK
 from hub.archive.database import open_engine
 from hub.archive.keys import Keyring
+from hub.archive.reading import PREPARED_AT, READING, Asking, next_page, page
 from hub.archive.rest import number_place
 from hub.archive.settings import SCHEMA
 from hub.clock import system_clock
-from hub.core.model import (
-    DAY_MS,
-    Breach,
-    ClearanceAnswer,
-    LookupKind,
-    Outcome,
-    Refusal,
-    Role,
-    Source,
-    Stage,
-)
+from hub.core.model import DAY_MS, Breach, ClearanceAnswer, LookupKind, Outcome, Refusal, Role, Source, Stage
 
 CASES_MAX = 100
 """Cases of one number in an answer: several lifetimes of it."""

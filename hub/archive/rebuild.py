@@ -18,7 +18,6 @@ from dataclasses import replace
 
 from sqlalchemy import Engine, text
 
-from hub import contracts
 from hub.archive.database import migrate, open_engine
 from hub.archive.follower import ArchiveFollower, worker_settings
 from hub.archive.keys import Keyring, read_keys
@@ -31,7 +30,8 @@ from hub.archive.rows import MessageRow
 from hub.archive.settings import ArchiveSettings
 from hub.archive.store import Store
 from hub.core.model import Record
-from hub.stream.log import read_hub_log
+from hub.kafka.newest import read_hub_log
+from hub.wire import contracts
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ Rules:
 2. One that decodes becomes rows of the tables its kind belongs to as well; one that does not is marked, and is all
    the same.
 3. Rows of a message depend on that message alone. Only notices need more, the fold of `releases`: see
-   `hub.archive.casefold`.
+   `hub.archive.case_rows`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-from hub import contracts
 from hub.archive.makers import MAKERS, RECEIPTS
 from hub.archive.packing import pack
 from hub.archive.rows import MessageRow, Row, plain_text
-from hub.contracts import KINDS, decode
 from hub.core.model import Record, Refusal, ReleaseNotice
 from hub.errors import ContractError
+from hub.wire import contracts
+from hub.wire.contracts import KINDS, decode
 
 log = logging.getLogger(__name__)
 

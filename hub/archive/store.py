@@ -17,9 +17,8 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from hub import contracts
 from hub.archive import months
-from hub.archive.casefold import CaseFold, Noticed
+from hub.archive.case_rows import CaseFold, Noticed
 from hub.archive.database import away
 from hub.archive.keys import Keyring
 from hub.archive.rest import at_rest, by_table, column_types
@@ -28,6 +27,7 @@ from hub.archive.shred import Shredded, shred, unreadable
 from hub.clock import system_clock
 from hub.core.model import HubLog, Record, Refusal
 from hub.errors import HubError
+from hub.wire import contracts
 
 log = logging.getLogger(__name__)
 

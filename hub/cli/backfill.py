@@ -16,11 +16,11 @@ from hub.cli import operator
 from hub.cli.look import AsJson, Servers
 from hub.clock import system_clock
 from hub.errors import OperatorError
-from hub.roster_desk import find_hub
 from hub.sdk.operators import backfill as cleaning
 from hub.sdk.operators.publisher import OperatorPublisher, PublisherSettings
 from hub.settings import PARTITIONS_DEFAULT, HubAddress
-from hub.signing import Signer
+from hub.staff.roster import find_hub
+from hub.wire.signing import Signer
 
 
 @operator.app.command("backfill")

@@ -31,7 +31,7 @@ def _daily() -> None:
 
 def _connected(url: str, hub_id: str, hub_key: str, platform: str, key: Path, key_id: str) -> HttpPlatform:
     from hub.sdk.http_client import HttpPlatform
-    from hub.signing import Signer
+    from hub.wire.signing import Signer
 
     return HttpPlatform(url, platform, Signer.load(key, key_id, hub_id), hub_key)
 

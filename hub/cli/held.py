@@ -14,9 +14,9 @@ from hub.cli.look import AsJson, Servers
 from hub.cli.look import _print as print_rows
 from hub.core.model import HeldVerdict
 from hub.errors import HubError
-from hub.held_desk import Choice, judge, summary, waiting
-from hub.roster_desk import find_hub
 from hub.sdk.times import iso_time, time_ms
+from hub.staff.held import Choice, judge, summary, waiting
+from hub.staff.roster import find_hub
 
 OperatorId = Annotated[str, typer.Argument(help="Whose held events.")]
 By = Annotated[str, typer.Option(help="Name of the person who decides; kept for ever.")]

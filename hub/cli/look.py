@@ -38,7 +38,7 @@ def _cell(value: Any) -> str:
 
 def coverage(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
     """Every platform's coverage, with its denominator."""
-    from hub.local import look
+    from hub.staff import look
 
     _print(asyncio.run(look.coverage(bootstrap_servers)), "Coverage", as_json=as_json)
 
@@ -50,7 +50,7 @@ def gaps(
     as_json: AsJson = False,
 ) -> None:
     """Gaps by platform and class; unconnected platforms by the stale bindings expected behind them."""
-    from hub.local import blind_spots, look
+    from hub.staff import blind_spots, look
 
     if unconnected:
         found = asyncio.run(blind_spots.blind_spots(bootstrap_servers))
@@ -66,7 +66,7 @@ def reports(
     as_json: AsJson = False,
 ) -> None:
     """What people reported, who was asked, and what they answered or that they are silent. Never the number."""
-    from hub.local import blind_spots
+    from hub.staff import blind_spots
 
     _print(asyncio.run(blind_spots.reports(bootstrap_servers, platform)), "Reports", as_json=as_json)
 
@@ -77,7 +77,7 @@ def rejected(
     as_json: AsJson = False,
 ) -> None:
     """Refused messages: where they lie, why, and what to do. Never their content."""
-    from hub.local import look
+    from hub.staff import look
 
     _print(asyncio.run(look.rejected(bootstrap_servers, last)), "Rejected", as_json=as_json)
 
@@ -88,7 +88,7 @@ def case(
     as_json: AsJson = False,
 ) -> None:
     """A number's cases: stage, dates, days to reissue; every platform's answer or gap, deadline, and guide."""
-    from hub.local import look
+    from hub.staff import look
 
     found = asyncio.run(look.cases(bootstrap_servers, number))
     if as_json:

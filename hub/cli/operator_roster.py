@@ -22,9 +22,9 @@ from hub.cli.roster import (
     UnsafeSince,
     add_new,
     at,
-    at_desk,
     change_record,
     clock_ms,
+    in_roster,
     known,
     new_key,
     rotation,
@@ -32,10 +32,10 @@ from hub.cli.roster import (
 )
 from hub.core.model import Names, Operator
 from hub.errors import HubError
-from hub.registrar import registrar
-from hub.roster_desk import find_hub, roster_desk
 from hub.sdk.roster_records import read_record, record_of, to_json
 from hub.sdk.times import iso_time
+from hub.staff.registrar import registrar
+from hub.staff.roster import find_hub, roster_editor
 
 
 @operator.app.command("rotate-key")
@@ -103,8 +103,8 @@ async def _add_operator(servers: str, record: Operator) -> Operator:
     # Before the record: who is on the roster may be written to.
     async with registrar(address) as made:
         await made.make_receipts([record.id], hub_log)
-    async with roster_desk(address) as desk:
-        return await desk.change(Operator, record.id, change)
+    async with roster_editor(address) as editor:
+        return await editor.change(Operator, record.id, change)
 
 
 @operator.app.command("set")
@@ -127,7 +127,7 @@ def operator_set(
 @operator.app.command("list")
 def operator_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
     """Every operator on the roster."""
-    roster = at_desk(bootstrap_servers, lambda desk: desk.read())
+    roster = in_roster(bootstrap_servers, lambda editor: editor.read())
     rows = [
         {
             "operator": one.id,
@@ -147,7 +147,7 @@ def operator_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
 @operator.app.command("show")
 def operator_show(operator_id: Id, bootstrap_servers: Servers, as_json: AsJson = False) -> None:
     """An operator's whole record."""
-    roster = at_desk(bootstrap_servers, lambda desk: desk.read())
+    roster = in_roster(bootstrap_servers, lambda editor: editor.read())
     show(known(roster.operators.get(operator_id), "operator", operator_id), as_json=as_json)
 
 

@@ -18,9 +18,9 @@ from hub.errors import PlatformError
 from hub.whole_files import write_json
 
 if TYPE_CHECKING:
+    from hub.platform.config import PlatformConfig
     from hub.platform.joining import Answers
     from hub.sdk.adapter.adapter import PlatformAdapter
-    from hub.sdk.config import PlatformConfig
 
 Config = Annotated[Path, typer.Option("--config", help="The platform's file, platform.yaml.")]
 
@@ -39,7 +39,7 @@ def read_file(path: Path) -> PlatformConfig:
     Raises:
         PlatformError: it is not there, or does not say what it should.
     """
-    from hub.sdk.config import read_config
+    from hub.platform.config import read_config
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -142,9 +142,9 @@ class _Asking:
 
 def _write(answers: Answers, folder: Path) -> None:
     from hub.clock import system_clock
+    from hub.platform.config import read_config
     from hub.platform.joining import config_text, roster_record
-    from hub.sdk.config import read_config
-    from hub.signing import Signer
+    from hub.wire.signing import Signer
 
     config, key = folder / "platform.yaml", folder / f"{answers.platform}.pem"
     for one in (config, key):

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.behaviour import standings
 from hub.cli import platform
 from hub.cli.look import AsJson, Servers
 from hub.cli.look import _print as print_rows
@@ -22,9 +21,9 @@ from hub.cli.roster import (
     Public,
     UnsafeSince,
     add_new,
-    at_desk,
     change_record,
     clock_ms,
+    in_roster,
     known,
     new_key,
     rotation,
@@ -34,11 +33,12 @@ from hub.core.model import Names, Platform, PlatformState
 from hub.core.roster import Roster
 from hub.core.roster_life import add_delivery_key, change_state, edit, enter, state_since
 from hub.core.standing import Standing
-from hub.registrar import registrar
-from hub.roster_desk import find_hub, roster_desk
 from hub.sdk.roster_records import read_record, record_of, to_json
 from hub.sdk.times import iso_time
 from hub.sdk.webhooks import public_key_of
+from hub.staff.behaviour import standings
+from hub.staff.registrar import registrar
+from hub.staff.roster import find_hub, roster_editor
 
 Zh = Annotated[str | None, typer.Option(help="Name in Chinese.")]
 En = Annotated[str | None, typer.Option(help="Name in English.")]
@@ -94,7 +94,7 @@ def platform_add(
     made = enter(record_of(whole, Platform), clock_ms(), note)
     change = add_new(made)
     asyncio.run(_make_inbox(bootstrap_servers, made))  # first: whoever reads of it may be asked something at once
-    show(at_desk(bootstrap_servers, lambda desk: desk.change(Platform, made.id, change)), as_json=as_json)
+    show(in_roster(bootstrap_servers, lambda editor: editor.change(Platform, made.id, change)), as_json=as_json)
 
 
 @platform.app.command("set")
@@ -178,8 +178,8 @@ def platform_show(platform_id: Id, bootstrap_servers: Servers, as_json: AsJson =
 
 async def _with_standings(servers: str) -> tuple[Roster, dict[str, Standing | None]]:
     address, hub_log = await find_hub(servers)
-    async with roster_desk(address) as desk:
-        roster = await desk.read()
+    async with roster_editor(address) as editor:
+        roster = await editor.read()
     return roster, await standings(servers, hub_log, roster.platforms)
 
 

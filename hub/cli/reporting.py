@@ -15,7 +15,7 @@ from hub.clock import system_clock
 from hub.core.model import REFUSAL_TODO, Decision, Report, ReportKind, ReportReceipt
 from hub.sdk.reports import send_report
 from hub.settings import PARTITIONS_DEFAULT, HubAddress
-from hub.signing import Signer
+from hub.wire.signing import Signer
 
 REFUSED = 1
 

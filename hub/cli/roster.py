@@ -22,9 +22,9 @@ from hub.core.numbers import without_numbers
 from hub.core.roster import Roster
 from hub.core.roster_life import rotate
 from hub.errors import HubError
-from hub.roster_desk import RosterDesk, find_hub, roster_desk
 from hub.sdk.roster_records import check_key, to_json
 from hub.sdk.times import iso_time, time_ms
+from hub.staff.roster import RosterEditor, find_hub, roster_editor
 
 T = TypeVar("T")
 
@@ -54,13 +54,13 @@ def at(text: str) -> int:
         raise HubError("a time cannot be read", todo="Write ISO 8601 with a zone: 2026-01-31T08:00:00Z.") from wrong
 
 
-def at_desk(servers: str, work: Callable[[RosterDesk], Awaitable[T]]) -> T:
-    """Do something at the desk of the hub at an address."""
+def in_roster(servers: str, work: Callable[[RosterEditor], Awaitable[T]]) -> T:
+    """Do something with the roster of the hub at an address."""
 
     async def run() -> T:
         address, _ = await find_hub(servers)
-        async with roster_desk(address) as desk:
-            return await work(desk)
+        async with roster_editor(address) as editor:
+            return await work(editor)
 
     return asyncio.run(run())
 
@@ -93,7 +93,7 @@ def change_record(servers: str, kind: Any, record_id: str, change: Callable[[Any
     def checked(found: Any, _roster: Roster) -> Any:
         return change(known(found, kind.__name__.lower(), record_id))
 
-    changed = at_desk(servers, lambda desk: desk.change(kind, record_id, checked))
+    changed = in_roster(servers, lambda editor: editor.change(kind, record_id, checked))
     show(changed, as_json=as_json)
     return changed
 

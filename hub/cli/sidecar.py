@@ -60,7 +60,7 @@ def check_server(
 
 
 def _served(given: Sequence[str]) -> dict[str, int]:
-    from hub.sdk.config_settings import ALL, is_prefix
+    from hub.platform.config_settings import ALL, is_prefix
     from hub.sdk.login.check import EVERYBODY
     from hub.sdk.times import time_ms
 

@@ -23,7 +23,7 @@ def token(
 ) -> None:
     """Print a token for the API and the dashboard, signed with the key in the web's data dir."""
     from hub.clock import system_clock
-    from hub.roster_desk import find_hub
+    from hub.staff.roster import find_hub
     from hub.web.access.tokens import KEY_FILE, LocalIssuer
 
     if role.upper() not in Role.__members__:

@@ -41,11 +41,11 @@ def run(
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once it serves.")] = None,
 ) -> None:
     """Serve until told to stop."""
+    from hub.clearance.policy import read_policy
     from hub.core.model import ClearancePolicy
     from hub.web.access.limits import LimitSettings, read_limits
     from hub.web.program import run_web
     from hub.web.settings import WebSettings
-    from hub.web.standings.policy import read_policy
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("aiokafka", "httpx"):

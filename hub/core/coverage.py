@@ -12,14 +12,7 @@ from typing import NamedTuple
 
 from pyroaring import BitMap
 
-from hub.core.model import (
-    SEGMENT,
-    Acknowledgement,
-    BitmapSegment,
-    Outcome,
-    Refusal,
-    Said,
-)
+from hub.core.model import SEGMENT, Acknowledgement, BitmapSegment, Outcome, Refusal, Said
 from hub.core.roaring import is_segment
 
 SEGMENTS_MAX = 1_024

@@ -5,7 +5,7 @@ decode (UNDECODABLE), signature (BAD_SIGNATURE), signer is `operator` (WRONG_OPE
 partition (WRONG_PARTITION), `event_id` seen (duplicate, or EVENT_ID_REUSED), range (NOT_YOUR_RANGE), fields
 (MISSING_FIELD), times (BAD_TIME), whose case (NOT_YOUR_CASE), what is withdrawn (UNKNOWN_EVENT), the lifecycle
 table (OUT_OF_ORDER), order in time (TIME_REVERSED). Decoding and checking signatures happen before, in
-`hub.opening`; everything else is here. An event behind a held one of its number is held before its case is looked
+`hub.wire.checking`; everything else is here. An event behind a held one of its number is held before its case is looked
 at, and one over a limit after all checks (`hub.core.held`); a dropped one is refused first of all (DROPPED).
 
 The receipt of NOT_YOUR_CASE says OUT_OF_ORDER (`RECEIPTED_AS`): that the number is between two owners elsewhere

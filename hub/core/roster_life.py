@@ -1,4 +1,4 @@
-"""The life of a roster record: what may be done to it, as values. Who writes it is elsewhere (`hub.roster_desk`).
+"""The life of a roster record: what may be done to it, as values. Who writes it is elsewhere (`hub.staff.roster`).
 
 Rules:
 1. A platform's state follows another only as `MAY_FOLLOW` says. Each change, of its state or of what else its record

@@ -22,7 +22,7 @@ from hub.core.model import HubLog
 from hub.delivery.channels import Span
 from hub.delivery.releases import Releases, Told
 from hub.delivery.settings import DeliverySettings
-from hub.signing import Signer, signed_bytes
+from hub.wire.signing import Signer, signed_bytes
 
 DAY_MS = 86_400_000
 READ_NOTICES = 500

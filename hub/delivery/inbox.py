@@ -13,13 +13,14 @@ from typing import Any, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from hub.contracts import decode, inbox_topic
 from hub.core.model import AcceptedAnswer, Record, ReportRequest, Trial, TrialResult, Unheard
 from hub.delivery.releases import base64_of, json_of
 from hub.errors import ContractError
+from hub.kafka.clients import new_consumer
+from hub.kafka.spans import read_span
 from hub.settings import WorkerSettings
-from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER
-from hub.stream.log import new_consumer, read_span
+from hub.wire.contracts import decode, inbox_topic
+from hub.wire.signing import KEY_ID_HEADER, SIGNATURE_HEADER
 
 KEPT_MAX = 100
 """Messages of one inbox in memory: what is read at once for a receiver that is behind."""

@@ -12,18 +12,18 @@ from typing import Any, Literal
 from aiokafka import TopicPartition
 from pydantic import BaseModel, Field
 
-from hub import contracts
 from hub.clock import system_clock
-from hub.contracts import encode, inbox_topic
 from hub.core.model import Outcome, Refusal, ReportAnswer
-from hub.delivery.effects import signed_record, write
+from hub.delivery.acknowledgements import signed_record, write
 from hub.delivery.inbox import shown
 from hub.delivery.releases import base64_of
 from hub.delivery.service import Delivery
-from hub.opening import Opener
+from hub.kafka.spans import log_spans, read_span
 from hub.problems import Problem, refused
-from hub.signing import signed_bytes
-from hub.stream.log import log_spans, read_span
+from hub.wire import contracts
+from hub.wire.checking import Opener
+from hub.wire.contracts import encode, inbox_topic
+from hub.wire.signing import signed_bytes
 
 MESSAGES_MAX = 200
 ANSWER_BYTES_MAX = 64 * 1024

@@ -6,7 +6,7 @@ import base64
 
 from hub.core.model import RECEIPTS_ONLY
 from hub.delivery.settings import DeliverySettings
-from hub.signing import Signer
+from hub.wire.signing import Signer
 
 FILE_NAME = "delivery.pem"
 PUBLIC_PREFIX = "whpk_"

@@ -14,11 +14,11 @@ from typing import Protocol
 from aiokafka.errors import KafkaError
 
 from hub.clock import system_clock
-from hub.contracts import encode
 from hub.core.model import RECEIPTS_ONLY, Acknowledgement, Key, Platform, ReceivedThrough
 from hub.core.roster import Roster
 from hub.delivery.channels import Span
-from hub.signing import Headers, Signer
+from hub.wire.contracts import encode
+from hub.wire.signing import Headers, Signer
 
 log = logging.getLogger(__name__)
 

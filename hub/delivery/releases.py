@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from hub import contracts
-from hub.contracts import decode
 from hub.core.model import ReleaseNotice
 from hub.errors import ContractError, HubError
+from hub.kafka.clients import POLL_MS, new_consumer
+from hub.kafka.follower import Follower
 from hub.settings import WorkerSettings
-from hub.stream.followers import Follower
-from hub.stream.log import POLL_MS, new_consumer
+from hub.wire import contracts
+from hub.wire.contracts import decode
 
 RING_NOTICES = 2_000
 """Newest notices kept of each partition."""

@@ -7,14 +7,15 @@ import asyncio
 from aiokafka import TopicPartition
 from pyroaring import BitMap
 
-from hub import contracts
-from hub.contracts import decode, partition_of
 from hub.core.coverage import unpack
 from hub.core.model import Received, Tile
 from hub.errors import ContractError
+from hub.kafka.clients import administering, committed_to
+from hub.kafka.spans import log_spans, read_span
 from hub.problems import Problem
 from hub.settings import WorkerSettings
-from hub.stream.log import administering, committed_to, log_spans, read_span
+from hub.wire import contracts
+from hub.wire.contracts import decode, partition_of
 
 PATIENCE_S = 10.0
 

@@ -19,9 +19,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub import contracts
 from hub.clock import system_clock
-from hub.contracts import decode, partition_of, says_received
 from hub.core.channel import FILE, WEBHOOK, kind_of
 from hub.core.model import RECEIPTS_ONLY, HubLog, PlatformState, Received
 from hub.delivery.channels import Channel
@@ -37,10 +35,14 @@ from hub.delivery.releases import KafkaReleases
 from hub.delivery.settings import DeliverySettings
 from hub.delivery.webhooks import Post, WebhookChannel
 from hub.errors import ContractError
+from hub.folds.roster import RosterFollower
+from hub.kafka.clients import new_consumer, new_producer, started
+from hub.kafka.follower import Follower
+from hub.kafka.newest import read_hub_log
 from hub.settings import WorkerSettings
-from hub.signing import Headers, Signer
-from hub.stream.followers import Follower, RosterFollower
-from hub.stream.log import new_consumer, new_producer, read_hub_log, started
+from hub.wire import contracts
+from hub.wire.contracts import decode, partition_of, says_received
+from hub.wire.signing import Headers, Signer
 
 log = logging.getLogger(__name__)
 

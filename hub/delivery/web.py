@@ -17,13 +17,12 @@ from fastapi.responses import FileResponse
 
 from hub import problems
 from hub.clock import system_clock
-from hub.contracts import LIMITS_BYTES
 from hub.core.channel import FILE, kind_of
 from hub.core.model import Acknowledgement, Platform, PlatformState
+from hub.delivery.acknowledgements import Effects
 from hub.delivery.auth import Door
 from hub.delivery.day_files import DayFile
 from hub.delivery.drafts import Wish, read_csv, read_json
-from hub.delivery.effects import Effects
 from hub.delivery.files import FileChannel
 from hub.delivery.inboxes import ANSWER_BYTES_MAX, MESSAGES_MAX, Answer, InboxDesk
 from hub.delivery.keys import public_form
@@ -33,6 +32,7 @@ from hub.delivery.service import Delivery
 from hub.delivery.status import status_of, why_not
 from hub.errors import HubError
 from hub.problems import BodyLimit, Problem, answer_with_problems
+from hub.wire.contracts import LIMITS_BYTES
 
 DRAFT_BYTES_MAX = 1024 * 1024
 FILES_LISTED_MAX = 400

@@ -36,7 +36,7 @@ from hub.delivery.inbox import Inboxes, Letter
 from hub.delivery.journal import Place
 from hub.delivery.releases import Releases, Told
 from hub.delivery.settings import DeliverySettings
-from hub.signing import Signer
+from hub.wire.signing import Signer
 
 GONE = 410
 RESOLVED_FOR_S = 30.0

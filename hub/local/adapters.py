@@ -21,13 +21,13 @@ from hub.sdk.accounts import Done
 from hub.sdk.adapter.acting import Act
 from hub.sdk.adapter.adapter import PlatformAdapter
 from hub.sdk.adapter.settings import AdapterSettings, Listen, Listening
-from hub.sdk.asking import Deed
+from hub.sdk.deeds import Deed
 from hub.sdk.numbering import International
 from hub.sdk.roster_files import Behaviour
 from hub.sdk.stores.sql import SqlStore, SqlTable
 from hub.settings import HubAddress
-from hub.signing import Signer
 from hub.whole_files import written_whole
+from hub.wire.signing import Signer
 
 ENDS_FILE = "ends.json"
 POLL_S = 0.1

@@ -2,7 +2,7 @@
 
 One operator is held to ask for clearances, and asks for most; people report what is still bound, and platforms answer
 some of it; one platform is late again and again, one falls silent, one joins and works its backlog off. Everything goes
-the way it goes in earnest: signed messages in topics, the registrar's desk, the API. Times are the world's.
+the way it goes in earnest: signed messages in topics, the roster's editor, the API. Times are the world's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from hub.contracts import ANSWERS, RELEASES, encode, partition_of
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
@@ -33,10 +32,11 @@ from hub.core.model import (
 )
 from hub.core.roster_life import change_state
 from hub.errors import UnbindError
+from hub.kafka.clients import new_producer, started
 from hub.local.world import Happening
-from hub.roster_desk import roster_desk
 from hub.sdk.reports import send_report
-from hub.stream.log import new_producer, started
+from hub.staff.roster import roster_editor
+from hub.wire.contracts import ANSWERS, RELEASES, encode, partition_of
 
 if TYPE_CHECKING:
     from hub.local.replay import Replay
@@ -84,8 +84,8 @@ class Living:
         """Wait for the first stretch to end, then let everything happen, for ever."""
         if self.token is not None:
             await self._until(self._turn_ms - HELD_DAYS * DAY_MS)
-            async with roster_desk(self._run.hub.address) as desk:
-                await desk.change(Operator, ASKING, _required)
+            async with roster_editor(self._run.hub.address) as editor:
+                await editor.change(Operator, ASKING, _required)
         await self._until(self._turn_ms)
         goings: list[Coroutine[Any, Any, None]] = [self._late(), self._silent(), self._joining(), self._people()]
         if self.token is not None:
@@ -140,8 +140,8 @@ class Living:
         """From known to connected, and its backlog."""
         for state, note in ((PlatformState.ONBOARDING, "signed up"), (PlatformState.CONNECTED, "test case seen")):
             await self._pause(LATE_S)
-            async with roster_desk(self._run.hub.address) as desk:
-                await desk.change(Platform, JOINING, partial(self._to_state, state, note))
+            async with roster_editor(self._run.hub.address) as editor:
+                await editor.change(Platform, JOINING, partial(self._to_state, state, note))
         self._run.start_adapters(f"adapters-{JOINING}", [JOINING])
 
     def _to_state(self, state: PlatformState, note: str, found: Platform | None, _roster: object) -> Platform:

@@ -15,8 +15,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from hub import contracts
-from hub.contracts import partition_of
 from hub.core.model import Coverage, NumberEvent
 from hub.errors import HubError
 from hub.local.adapters import ENDS_FILE
@@ -28,9 +26,11 @@ from hub.local.watch import Watch, platform_report
 from hub.local.world import Happening, World, read_world
 from hub.local.world_keys import HUB_ID, keys_of, public_keys
 from hub.recount import Difference, recount
-from hub.registrar import Registrar, registrar
 from hub.sdk.operators.publisher import OperatorPublisher, PublisherSettings
+from hub.staff.registrar import Registrar, registrar
 from hub.whole_files import write_json
+from hub.wire import contracts
+from hub.wire.contracts import partition_of
 
 log = logging.getLogger(__name__)
 

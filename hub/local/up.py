@@ -10,12 +10,13 @@ from pathlib import Path
 
 from hub.core.model import HubLog
 from hub.errors import HubError
+from hub.kafka.clients import GROUP
+from hub.kafka.newest import read_hub_log
 from hub.local.beside import Beside, Programs
 from hub.local.children import Supervised
 from hub.local.kafka import EmbeddedKafka
-from hub.registrar import registrar
 from hub.settings import PARTITIONS_DEFAULT, HubAddress, WorkerSettings
-from hub.stream.log import GROUP, read_hub_log
+from hub.staff.registrar import registrar
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,6 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from hub import contracts
-from hub.contracts import decode, receipts_topic
 from hub.core.breaches import OperatorBook
 from hub.core.memory import MemoryCases
 from hub.core.model import (
@@ -26,8 +24,10 @@ from hub.core.model import (
     ReportReceipt,
     Source,
 )
+from hub.kafka.follower import Follower
 from hub.settings import HubAddress, WorkerSettings
-from hub.stream.followers import Follower
+from hub.wire import contracts
+from hub.wire.contracts import decode, receipts_topic
 
 
 class Watch(Follower):

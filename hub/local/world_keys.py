@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hub.core.model import Key
-from hub.signing import Signer
+from hub.wire.signing import Signer
 
 HUB_ID = "world"
 

@@ -14,14 +14,14 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from hub.errors import PlatformError
+from hub.platform.config import HttpConfig, Numbers, PlatformConfig, SqlConfig
 from hub.sdk.accounts import AccountStore
 from hub.sdk.adapter.adapter import PlatformAdapter
-from hub.sdk.asking import Deed
-from hub.sdk.config import HttpConfig, Numbers, PlatformConfig, SqlConfig
+from hub.sdk.deeds import Deed
 from hub.sdk.numbering import AnyOf, International, Keyed, National, NumberForm, usual_forms
 from hub.sdk.stores.sql import SqlStore, SqlTable
 from hub.settings import HubAddress
-from hub.signing import Signer
+from hub.wire.signing import Signer
 
 SSL = {"ssl_cafile": "cafile", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile", "ssl_password": "password"}
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"} | dict.fromkeys(

@@ -11,17 +11,17 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from sqlalchemy import Engine, inspect
 
-from hub.contracts import ACKS, RELEASES
 from hub.errors import UnbindError
 from hub.platform.assembly import address_of, engine_of, signer_of, store_of
+from hub.platform.config import PlatformConfig, SqlConfig
 from hub.platform.progress import summary
 from hub.sdk.accounts import AccountStore
 from hub.sdk.adapter.adapter import PlatformAdapter
 from hub.sdk.adapter.wire import connected
-from hub.sdk.config import PlatformConfig, SqlConfig
 from hub.sdk.stores import SqlStore
 from hub.sdk.stores.faults import told
 from hub.settings import HubAddress
+from hub.wire.contracts import ACKS, RELEASES
 
 OTHERS_MAY_READ = 0o077
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlalchemy import create_engine
 
 from hub.platform.assembly import engine_of, form_of, key_in
-from hub.sdk.config import HttpConfig, PlatformConfig
+from hub.platform.config import HttpConfig, PlatformConfig
 from hub.sdk.login.check import LoginCheck, LoginCheckSettings
 from hub.sdk.stores.sql_index import PREFIX
 

@@ -10,12 +10,12 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.contracts import ACKS, COVERAGE, HUB, LOOKUPS, OPERATORS, PLATFORMS, RELEASES, REPORTED
 from hub.core.model import Record
 from hub.errors import HubError
-from hub.header_names import tolerate_header_names
+from hub.kafka.header_names import tolerate_header_names
 from hub.recount.check import Difference, Logs, about_hub, compare
 from hub.recount.clearance import Recounted, find_lookup, recount_lookup
+from hub.wire.contracts import ACKS, COVERAGE, HUB, LOOKUPS, OPERATORS, PLATFORMS, RELEASES, REPORTED
 
 SILENCE_MAX_S = 30.0
 """Without a record for this long before the end of a log, the cluster is at fault."""

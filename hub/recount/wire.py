@@ -14,7 +14,7 @@ from typing import Any
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
-from hub.contracts import schemas_dir
+from hub.wire.contracts import schemas_dir
 
 MARKER = b"\xc3\x01"
 HEADER_BYTES = 10

@@ -7,7 +7,7 @@ in (`hub.sdk.numbering`).
 from hub.sdk.accounts import AccountStore, Done
 from hub.sdk.adapter.adapter import PlatformAdapter
 from hub.sdk.adapter.settings import AdapterSettings, Listening
-from hub.sdk.asking import Deed
+from hub.sdk.deeds import Deed
 from hub.sdk.numbering import AnyOf, International, Keyed, National, NumberForm, usual_forms
 from hub.sdk.stores import MemoryStore, SqlStore, SqlTable
 

@@ -21,7 +21,7 @@ from hub.core.model import Outcome, ReleaseNotice, Source
 from hub.sdk.last_cases import NONE, LastCase
 
 if TYPE_CHECKING:
-    from hub.sdk.asking import Ask, AskKey, Retry
+    from hub.sdk.deeds import Ask, AskKey, Retry
 
 ELSEWHERE = "elsewhere"
 """In place of an account's number: bound, but to none of the numbers asked for."""
@@ -32,7 +32,7 @@ class Done(StrEnum):
 
     DONE = "DONE"
     FAILED = "FAILED"
-    """It did not work; it is tried again after a while (`hub.sdk.asking.Retry`), and at the case's next stage."""
+    """It did not work; it is tried again after a while (`hub.sdk.deeds.Retry`), and at the case's next stage."""
 
     DECLINED = "DECLINED"
     """It is not done, on a stated legal basis; asked again at the next stage."""

@@ -20,11 +20,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.clock import system_clock
-from hub.contracts import ACKS, ANSWERS, decode, encode
 from hub.core.model import Acknowledgement, Outcome, ReportAnswer
 from hub.errors import ContractError, HubError, PlatformError
 from hub.sdk.webhooks import public_key_of
-from hub.signing import Signer, signed_bytes
+from hub.wire.contracts import ACKS, ANSWERS, decode, encode
+from hub.wire.signing import Signer, signed_bytes
 
 if TYPE_CHECKING:
     import httpx

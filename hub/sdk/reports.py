@@ -9,11 +9,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.contracts import REPORTS, decode, encode, partition_of, receipts_topic
 from hub.core.model import Report, ReportReceipt
 from hub.errors import ContractError, HubError, OperatorError
 from hub.settings import HubAddress
-from hub.signing import Signer
+from hub.wire.contracts import REPORTS, decode, encode, partition_of, receipts_topic
+from hub.wire.signing import Signer
 
 POLL_MS = 250
 

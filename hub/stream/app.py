@@ -20,26 +20,30 @@ from wsgiref.simple_server import WSGIServer
 import faust
 from prometheus_client import start_http_server
 
-from hub import contracts
 from hub.core.model import Operator
 from hub.errors import HubError
-from hub.header_names import tolerate_header_names
-from hub.metrics import Metrics
-from hub.opening import Opener
+from hub.folds.case_store import CaseStore
+from hub.folds.cases import CaseFollower
+from hub.folds.held_store import HeldFollower, HeldStore
+from hub.folds.hub_key import open_signer
+from hub.folds.reported import ReportedFollower
+from hub.folds.roster import RosterFollower
+from hub.kafka.clients import GROUP, administering, new_consumer, new_producer, started
+from hub.kafka.header_names import tolerate_header_names
+from hub.kafka.newest import read_hub_log
+from hub.kafka.running import collect_seldom, guarded
 from hub.settings import WorkerSettings
 from hub.stream import transport
-from hub.stream.case_store import CaseStore
 from hub.stream.context import Context, Inboxes
 from hub.stream.coverage import CoverageWorker
-from hub.stream.desk import AnswersWorker, ReportsWorker
-from hub.stream.followers import CaseFollower, ReportedFollower, RosterFollower
-from hub.stream.held_store import HeldFollower, HeldStore
-from hub.stream.hub_key import open_signer
 from hub.stream.intake import IntakeWorker
-from hub.stream.log import GROUP, administering, new_consumer, new_producer, read_hub_log, started
+from hub.stream.metrics import Metrics
 from hub.stream.read_back import ReadBack
-from hub.stream.runner import Chunk, Stage, collect_seldom, guarded
+from hub.stream.reports_stage import AnswersWorker, ReportsWorker
+from hub.stream.runner import Chunk, Stage
 from hub.whole_files import write_json
+from hub.wire import contracts
+from hub.wire.checking import Opener
 
 log = logging.getLogger(__name__)
 

@@ -12,18 +12,20 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from hub import contracts
-from hub.contracts import encode, inbox_topic
 from hub.core.model import HubLog, Platform, Record, Refusal, Rejected, Source, Unheard
 from hub.core.roster import Roster
-from hub.metrics import Metrics
-from hub.opening import Opener
+from hub.folds.case_store import CaseStore
+from hub.folds.cases import CaseFollower
+from hub.folds.held_store import HeldFollower
+from hub.folds.reported import ReportedFollower
+from hub.folds.roster import RosterFollower
 from hub.settings import WorkerSettings
-from hub.signing import Signer
-from hub.stream.case_store import CaseStore
-from hub.stream.followers import CaseFollower, ReportedFollower, RosterFollower
-from hub.stream.held_store import HeldFollower
+from hub.stream.metrics import Metrics
 from hub.stream.read_back import ReadBack
+from hub.wire import contracts
+from hub.wire.checking import Opener
+from hub.wire.contracts import encode, inbox_topic
+from hub.wire.signing import Signer
 
 T = TypeVar("T")
 

@@ -23,20 +23,21 @@ from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 
-from hub import contracts
-from hub.contracts import decode, received_key
 from hub.core.acks import apply, is_beyond_log
 from hub.core.figures import PlatformBook, SegmentKey
 from hub.core.intake import rejected
 from hub.core.model import Platform, Received, Record, Refusal, Tile
 from hub.errors import ContractError
-from hub.metrics import Metrics
-from hub.opening import OpenedAck
+from hub.kafka.clients import committed_offsets
+from hub.kafka.spans import log_spans, read_span
 from hub.stream.context import Context
-from hub.stream.log import committed_offsets, log_spans, read_span
+from hub.stream.metrics import Metrics
 from hub.stream.refolding import Refolding
 from hub.stream.runner import Chunk
 from hub.stream.shelf import Shelf
+from hub.wire import contracts
+from hub.wire.checking import OpenedAck
+from hub.wire.contracts import decode, received_key
 
 log = logging.getLogger(__name__)
 

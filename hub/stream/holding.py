@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from hub import contracts
-from hub.contracts import receipts_topic
 from hub.core.held import named_source
 from hub.core.intake import Arrival, opens_case
 from hub.core.model import Decision, HeldDecided, HeldEvent, NumberEvent, PortedNotice, Record, Source
 from hub.core.numbers import in_ranges
 from hub.core.roster_life import range_holder
-from hub.opening import wants_newer_roster
 from hub.stream.context import Context
+from hub.wire import contracts
+from hub.wire.checking import wants_newer_roster
+from hub.wire.contracts import receipts_topic
 
 
 class Holding:

@@ -19,14 +19,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from hub import contracts
-from hub.contracts import receipts_topic
 from hub.core.held import has_limit
 from hub.core.intake import Addressed, Arrival, Plan, acceptance, decide, holding, rejected, shown_by
 from hub.core.model import Decision, Record, Refusal
 from hub.stream.context import Context
 from hub.stream.holding import Holding
 from hub.stream.runner import Chunk
+from hub.wire import contracts
+from hub.wire.contracts import receipts_topic
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,13 @@ from collections import defaultdict
 
 from aiokafka import TopicPartition
 
-from hub.contracts import decode, receipts_topic
 from hub.core.model import HOUR_MS, Receipt, Record
 from hub.errors import ContractError
+from hub.folds.roster import RosterFollower
+from hub.kafka.clients import new_consumer, started
+from hub.kafka.spans import log_spans, read_span
 from hub.settings import WorkerSettings
-from hub.stream.followers import RosterFollower
-from hub.stream.log import log_spans, new_consumer, read_span, started
+from hub.wire.contracts import decode, receipts_topic
 
 SLACK_MS = HOUR_MS
 """How much earlier than its source's record time a receipt may be stamped: clock skew between brokers."""

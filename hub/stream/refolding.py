@@ -1,4 +1,4 @@
-"""The books of one partition of `acks`, kept to what the roster's keys say (`hub.stream.judging`).
+"""The books of one partition of `acks`, kept to what the roster's keys say (`hub.folds.judging`).
 
 A platform is settled if its book was judged by the keys its roster record has; it is published only then. If other keys
 change what counts, its acknowledgements are folded again into a fresh book, while the partition goes on being served.
@@ -14,15 +14,15 @@ from contextlib import aclosing
 
 from aiokafka import TopicPartition
 
-from hub import contracts
 from hub.core.figures import PlatformBook
 from hub.core.model import Key, Platform, Record, Refusal
 from hub.core.roster import NEVER, keys_changed
-from hub.opening import OpenedAck
-from hub.signing import read_seal
+from hub.folds.judging import acks_of, any_signed
 from hub.stream.context import Context
-from hub.stream.judging import acks_of, any_signed
 from hub.stream.shelf import Shelf
+from hub.wire import contracts
+from hub.wire.checking import OpenedAck
+from hub.wire.signing import read_seal
 
 log = logging.getLogger(__name__)
 

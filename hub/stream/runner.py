@@ -11,38 +11,18 @@ it fails (broker, disk), the process ends at once without committing: a restart 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import os
-from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, NoReturn, Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 from hub.core.model import Record
+from hub.kafka.running import guarded
 
 log = logging.getLogger(__name__)
-
-EXIT_FAILED = 70
-"""BSD's EX_SOFTWARE: a supervisor starts the worker again."""
-
 CANCEL_AGAIN_S = 0.2
 """How long a task that was cancelled has to end before it is cancelled again."""
-
-GC_THRESHOLDS = (50_000, 20, 20)
-"""A chunk, or an answer, is thousands of tuples that die together. Python's 700 would look through all of them, again
-and again through the state beside them, for cycles that are not there."""
-
 CHUNKS_WAITING_MAX = 4
 """Chunks a partition may have waiting; beyond it the agent waits, and so does the consumer."""
-
-
-def collect_seldom() -> None:
-    """Have the garbage collector come seldom, and never look through what is there by now.
-
-    For a program that begins to serve, and again when its state is read: to look through that would stop it for as
-    long as a second.
-    """
-    gc.set_threshold(*GC_THRESHOLDS)
-    gc.freeze()
 
 
 class Chunk(NamedTuple):
@@ -68,27 +48,6 @@ class StageWorker(Protocol):
 
     async def background(self) -> None:
         """Whatever goes on beside; runs from `prepare` until the partition is gone."""
-
-
-def die(what: str, error: BaseException) -> NoReturn:
-    """End the process without committing anything."""
-    log.critical("%s failed; this worker ends without committing", what, exc_info=error)
-    logging.shutdown()
-    os._exit(EXIT_FAILED)
-
-
-def guarded(what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Run something that must not fail: if it does, the process ends."""
-
-    async def run() -> None:
-        try:
-            await work
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001  (the one place that must see everything)
-            die(what, error)
-
-    return asyncio.create_task(run(), name=what)
 
 
 class Stage:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 
-from hub import contracts
-from hub.contracts import partition_of
 from hub.core.figures import PlatformBook, SegmentKey
 from hub.core.model import AsOf, Coverage, GapClass
 from hub.stream.context import Context
+from hub.wire import contracts
+from hub.wire.contracts import partition_of
 
 PAUSE_TO_WORK = 3
 """Publishing rests this many times as long as it took: with much to publish it is late rather than all there is."""

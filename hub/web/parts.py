@@ -1,4 +1,4 @@
-"""What every route has at hand: the read model, the desk, the archive, the door, and where messages go."""
+"""What every route has at hand: the read model, clearance, the archive, the door, and where messages go."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaProducer
 
+from hub.clearance.answering import Answerer
 from hub.core.model import HubLog
 from hub.web.access.auth import Doorman
 from hub.web.access.limits import Limits, Strangers
@@ -14,7 +15,6 @@ from hub.web.board.following import LiveBoard
 from hub.web.history import Archive
 from hub.web.metrics import WebMetrics
 from hub.web.settings import WebSettings
-from hub.web.standings.clearance_desk import ClearanceDesk
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Parts:
     settings: WebSettings
     hub_log: HubLog
     live: LiveBoard
-    desk: ClearanceDesk
+    answerer: Answerer
     archive: Archive
     doorman: Doorman
     limits: Limits

@@ -11,10 +11,13 @@ from contextlib import asynccontextmanager, suppress
 
 from prometheus_client import start_http_server
 
+from hub.clearance.answering import open_answerer
+from hub.clearance.effects import PairEffects
 from hub.delivery.program import listen, server_of
+from hub.kafka.clients import new_producer, started
+from hub.kafka.newest import read_hub_log
+from hub.kafka.running import collect_seldom
 from hub.settings import WorkerSettings
-from hub.stream.log import new_producer, read_hub_log, started
-from hub.stream.runner import collect_seldom
 from hub.web.access.auth import AuthSettings, Doorman, read_auth
 from hub.web.access.limits import Limits, Strangers
 from hub.web.access.tokens import KEY_FILE, LocalIssuer
@@ -24,8 +27,6 @@ from hub.web.history import Archive
 from hub.web.metrics import WebMetrics
 from hub.web.parts import Parts
 from hub.web.settings import WebSettings
-from hub.web.standings.clearance_desk import open_desk
-from hub.web.standings.effects import StandingEffects
 from hub.whole_files import write_json
 
 log = logging.getLogger(__name__)
@@ -42,16 +43,16 @@ async def open_parts(settings: WebSettings) -> AsyncIterator[Parts]:
     auth = AuthSettings() if settings.auth_file is None else read_auth(settings.auth_file)
     archive = Archive(settings.dsn, settings.key_file)
     async with (
-        open_desk(reading, hub_log, settings.policy, metrics.registry, settings.clearance_wait_s) as desk,
+        open_answerer(reading, hub_log, settings.policy, metrics.registry, settings.clearance_wait_s) as answerer,
         started(new_producer(reading)) as producer,
     ):
-        standings = desk.standings
-        live = LiveBoard(reading, hub_log, StandingEffects(standings), {"standings": standings.followers})
+        pairs = answerer.pairs
+        live = LiveBoard(reading, hub_log, PairEffects(pairs), {"standings": pairs.followers})
         await live.start()
         following = asyncio.create_task(live.run(), name="board")
         doorman = Doorman(auth, issuer)
         limits, strangers = Limits(settings.limits), Strangers(settings.limits)
-        parts = Parts(settings, hub_log, live, desk, archive, doorman, limits, strangers, producer, metrics)
+        parts = Parts(settings, hub_log, live, answerer, archive, doorman, limits, strangers, producer, metrics)
         following.add_done_callback(lambda _: parts.stopping.set())
         try:
             yield parts

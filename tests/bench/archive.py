@@ -28,7 +28,6 @@ from hub.archive.queries import History
 from hub.archive.settings import SCHEMA, ArchiveSettings
 from hub.archive.shred import shred
 from hub.archive.store import Store
-from hub.contracts import encode
 from hub.core.coverage import split_positions
 from hub.core.model import (
     Acknowledgement,
@@ -46,8 +45,9 @@ from hub.core.model import (
     Stage,
     Subject,
 )
+from hub.kafka.running import collect_seldom
 from hub.local.postgres import EmbeddedPostgres
-from hub.stream.runner import collect_seldom
+from hub.wire.contracts import encode
 from tests.bench import messages
 from tests.bench.archive_fill import BLOCK_FIRST, NOW, PARTS, RELEASED_EVERY, SMALL_ACK, fill, number_at
 from tests.bench.machine import HUB_CORE, on_core

@@ -20,11 +20,11 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from sqlalchemy import create_engine, text
 
-from hub.contracts import ACKS, RELEASES, encode, partition_of
 from hub.core.model import DAY_MS, ReleaseNotice, Source, Stage, Subject
 from hub.local.children import Child
 from hub.local.kafka import EmbeddedKafka
-from hub.signing import Signer
+from hub.wire.contracts import ACKS, RELEASES, encode, partition_of
+from hub.wire.signing import Signer
 from tests import databases
 
 log = logging.getLogger("tests.bench")

@@ -21,6 +21,10 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 from pyroaring import BitMap
 
+from hub.clearance.answering import Answerer, open_answerer
+from hub.clearance.effects import PairEffects
+from hub.clearance.pair_state import PairState, PairStore
+from hub.clearance.pairs import PairsNow
 from hub.core.model import (
     DAY_MS,
     SEGMENT,
@@ -42,19 +46,15 @@ from hub.core.model import AsOf as CoverageAsOf
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
 from hub.core.universe import Universe
+from hub.folds.case_store import CaseStore
+from hub.kafka.running import collect_seldom
 from hub.settings import WorkerSettings
-from hub.stream.case_store import CaseStore
-from hub.stream.runner import collect_seldom
 from hub.web.board.board import Board
 from hub.web.board.platform_pages import heatmap, overview
 from hub.web.board.platform_pages import platforms as platforms_page
-from hub.web.board.sight import Gauges, Sight
+from hub.web.board.snapshot import Gauges, Sight
 from hub.web.board.stages import StageBook
 from hub.web.shapes import AsOf
-from hub.web.standings.clearance_desk import ClearanceDesk, open_desk
-from hub.web.standings.effects import StandingEffects
-from hub.web.standings.standings import Standings
-from hub.web.standings.state import StandingState, StandingStore
 from tests.bench import messages
 from tests.bench.machine import resident_bytes
 from tests.bench.rig import PARTITIONS, rig
@@ -80,8 +80,8 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
         await asyncio.to_thread(_fill, settings.data_dir / "standings", one.log, cases, platforms)
         filled_s = time.monotonic() - began
         began = time.monotonic()
-        async with open_desk(settings, one.log, ClearancePolicy(), CollectorRegistry()) as desk:
-            assert await desk.standings.reach(600.0), "the desk does not get to the ends"
+        async with open_answerer(settings, one.log, ClearancePolicy(), CollectorRegistry()) as desk:
+            assert await desk.pairs.reach(600.0), "the desk does not get to the ends"
             opened_s = time.monotonic() - began
             collect_seldom()  # as the program does
             found = {
@@ -92,7 +92,7 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
                 "open_s": opened_s,
                 "operator": await _ask(desk, cases, one.size(*QUESTIONS), messages.OPERATOR, Role.OPERATOR),
                 "one_number": await _ask(desk, cases, one.size(*QUESTIONS), messages.OPERATOR, Role.OPERATOR, count=1),
-                "pages": _pages(desk.standings, one.size(*QUESTIONS), cases),
+                "pages": _pages(desk.pairs, one.size(*QUESTIONS), cases),
                 "resident_bytes": resident_bytes(os.getpid()),
             }
     log.info("%s", found)
@@ -100,7 +100,7 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
 
 
 async def _ask(
-    desk: ClearanceDesk, cases: int, questions: int, asked_by: str, role: Role, *, count: int = NUMBERS
+    desk: Answerer, cases: int, questions: int, asked_by: str, role: Role, *, count: int = NUMBERS
 ) -> dict[str, Any]:
     rng = random.Random(questions)
     took: list[float] = []
@@ -116,7 +116,7 @@ async def _ask(
     return {"questions": questions, "p50_ms": float(p50), "p99_ms": float(p99), "answers": answers}
 
 
-def _pages(standings: Standings, questions: int, cases: int) -> dict[str, Any]:
+def _pages(standings: PairsNow, questions: int, cases: int) -> dict[str, Any]:
     """Pages of the board, with their JSON, and a case at every platform: what the API adds to these is the request.
 
     The board's own topics are filled in memory: one coverage record a platform, summed from its gaps in the standings.
@@ -126,7 +126,7 @@ def _pages(standings: Standings, questions: int, cases: int) -> dict[str, Any]:
     now_ms = standings.roster.now_ms()
     board.coverage = {one.id: _coverage(one, cases, now_ms) for one in standings.platforms}
     as_of = AsOf(now_ms=now_ms, read_at=now_ms)
-    sight = Sight(board, StageBook(whole=False), StandingEffects(standings), Gauges(), as_of)
+    sight = Sight(board, StageBook(whole=False), PairEffects(standings), Gauges(), as_of)
     places = random.Random(1)
 
     def case() -> None:
@@ -183,10 +183,10 @@ def _fill(folder: Path, hub_log: HubLog, cases: int, platforms: int) -> None:
         notice = _notice(index, at_ms, position, hub_log)
         store.add(notice._replace(stage=Stage.RELEASED, opened_at=opened.offset), position, None, recorded_at=at_ms)
     store.close()
-    state = StandingState(Universe(), Roster(), Disputes())
+    state = PairState(Universe(), Roster(), Disputes())
     for rank in range(platforms):
         _say(state, rank, cases // PARTITIONS)
-    tiles = StandingStore(folder / "acks", hub_log.log_id)
+    tiles = PairStore(folder / "acks", hub_log.log_id)
     tiles.save(state, ())
     tiles.close()
 
@@ -204,7 +204,7 @@ def _notice(index: int, at_ms: int, position: Source, hub_log: HubLog) -> Releas
     )
 
 
-def _say(state: StandingState, rank: int, each: int) -> None:
+def _say(state: PairState, rank: int, each: int) -> None:
     """What the platform of a rank said of everything: of what it binds 60 % UNBOUND, 30 % FROZEN, 10 % nothing."""
     chance, platform = np.random.default_rng(rank), messages.platform_id(rank)
     book = state.book(platform)

@@ -13,7 +13,7 @@ from hub.core.model import Key, Names, Platform, PlatformState
 from hub.core.roster_life import receipt_key_id
 from hub.errors import HubError
 from hub.local.children import Supervised
-from hub.registrar import registrar
+from hub.staff.registrar import registrar
 from tests.bench.machine import HUB_CORE, TICKS_PER_S, cpu_seconds, on_core
 from tests.bench.rig import Rig, fill_releases, rig
 

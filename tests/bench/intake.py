@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hub.contracts import receipts_topic
+from hub.wire.contracts import receipts_topic
 from tests.bench import messages
 from tests.bench.rig import PARTITIONS, rig
 

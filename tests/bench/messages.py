@@ -1,6 +1,6 @@
 """What the benchmarks send, made fast: one encoded message of each shape, then bytes of the same length spliced in.
 
-The first message of every shape is compared with what `hub.contracts.encode` gives for the same value.
+The first message of every shape is compared with what `hub.wire.contracts.encode` gives for the same value.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from pyroaring import BitMap
 
-from hub.contracts import encode, partition_of
 from hub.core.coverage import pack
 from hub.core.model import (
     DAY_MS,
@@ -35,7 +34,8 @@ from hub.core.model import (
     Stage,
     Subject,
 )
-from hub.signing import KEY_ID_HEADER, SIGNATURE_BYTES, SIGNATURE_HEADER, Signer
+from hub.wire.contracts import encode, partition_of
+from hub.wire.signing import KEY_ID_HEADER, SIGNATURE_BYTES, SIGNATURE_HEADER, Signer
 
 OPERATOR = "bench-operator"
 RANGE = "+86135"

@@ -14,9 +14,9 @@ from typing import Any
 import faust
 from pyroaring import BitMap
 
-from hub.contracts import decode
 from hub.core.coverage import unpack_checked
 from hub.core.model import Acknowledgement
+from hub.wire.contracts import decode
 
 
 def make_app(servers: str, data_dir: str, topic: str) -> faust.App:

@@ -17,11 +17,11 @@ from confluent_kafka import Producer
 
 from hub.core.model import HubLog
 from hub.errors import HubError
+from hub.kafka.clients import GROUP
 from hub.local.kafka import EmbeddedKafka
 from hub.local.up import LocalHub
-from hub.registrar import registrar
 from hub.settings import HubAddress, WorkerSettings
-from hub.stream.log import GROUP
+from hub.staff.registrar import registrar
 from tests.bench import messages
 from tests.bench.machine import HUB_CORE, TICKS_PER_S, cpu_seconds, on_core
 from tests.bench.messages import Message

@@ -21,11 +21,11 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pyroaring import BitMap
 
-from hub import contracts
-from hub.contracts import decode, encode, partition_of, received_key
 from hub.core.coverage import pack
 from hub.core.model import SEGMENT, Coverage, Outcome, Received, Said, Tile
 from hub.stream.coverage import tile_key
+from hub.wire import contracts
+from hub.wire.contracts import decode, encode, partition_of, received_key
 from tests.bench import latency, messages
 from tests.bench.machine import resident_bytes
 from tests.bench.messages import Message

@@ -9,8 +9,8 @@ import itertools
 import random
 from collections.abc import Iterator
 
-from hub import contracts
 from hub.core.model import EventType, Outcome, Source
+from hub.wire import contracts
 from tests.broker.ledger import Ledger
 from tests.broker.scene import Message, Scene, event, mobile_numbers
 

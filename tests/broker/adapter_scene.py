@@ -14,7 +14,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from sqlalchemy import NullPool, create_engine, text
 
-from hub.contracts import ACKS, RELEASES, decode, encode
 from hub.core.lifecycle import MOVES
 from hub.core.model import Acknowledgement, Stage
 from hub.local.children import Child
@@ -24,7 +23,8 @@ from hub.sdk.adapter.acting import Rules
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.settings import always_done
 from hub.sdk.stores import MemoryStore
-from hub.signing import Signer
+from hub.wire.contracts import ACKS, RELEASES, decode, encode
+from hub.wire.signing import Signer
 from tests import databases
 from tests.account_service import TOKEN, Served, Service, ServiceAccount
 from tests.unit.acting_scene import NEW, NOW, OLD, Log, Said, openers, said_in

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry
 
+from hub.clearance.answering import Answerer, open_answerer
 from hub.core.model import ClearancePolicy, Role
 from hub.recount import Recounted, recount_clearance
 from hub.settings import WorkerSettings
 from hub.web import shapes
-from hub.web.standings.clearance_desk import ClearanceDesk, open_desk
 from tests.broker.scene import Scene
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ WAIT_S = 60.0
 class Asking:
     """A desk that a test asks from outside its loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, desk: ClearanceDesk, registry: CollectorRegistry) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, desk: Answerer, registry: CollectorRegistry) -> None:
         self._loop = loop
         self.desk = desk
         self.registry = registry
@@ -36,7 +36,7 @@ class Asking:
         """Run something in the desk's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_S)
 
-    def look(self, read: Callable[[ClearanceDesk], T]) -> T:
+    def look(self, read: Callable[[Answerer], T]) -> T:
         """Read something of the desk between two of its awaits."""
 
         async def reading() -> T:
@@ -54,11 +54,11 @@ def asking(scene: Scene, folder: Path, policy: ClearancePolicy | None = None) ->
     """A desk on the scene's hub, its state in a folder."""
     settings = WorkerSettings(scene.hub.address.bootstrap_servers, folder, "web-1")
     loop, stop, opened = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    found: list[ClearanceDesk | BaseException] = []
+    found: list[Answerer | BaseException] = []
     registry = CollectorRegistry()
 
     async def serve() -> None:
-        async with open_desk(settings, scene.hub_log, policy or ClearancePolicy(), registry, WAIT_S) as desk:
+        async with open_answerer(settings, scene.hub_log, policy or ClearancePolicy(), registry, WAIT_S) as desk:
             found.append(desk)
             opened.set()
             await stop.wait()

@@ -9,8 +9,8 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from hub.contracts import decode
 from hub.core.model import SEGMENT, Coverage, GapClass, Outcome, PlatformState, Received, Record, Source, Tile
+from hub.wire.contracts import decode
 
 Said = dict[tuple[str, int, Outcome], set[int]]
 FIRST_SHOWN = (Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.NOT_BOUND, Outcome.FAILED)

@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from hub import contracts
 from hub.archive.keys import Keyring
-from hub.contracts import receipts_topic
 from hub.core.model import Record
 from hub.recount.bitmaps import offsets_in
 from hub.recount.cases import fold
 from hub.recount.wire import read
+from hub.wire import contracts
+from hub.wire.contracts import receipts_topic
 from tests.broker.scene import Scene
 
 Rows = set[tuple[Any, ...]]

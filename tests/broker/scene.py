@@ -22,8 +22,6 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from hub import contracts
-from hub.contracts import decode, encode, partition_of, receipts_topic
 from hub.core.coverage import split_positions
 from hub.core.model import (
     DAY_MS,
@@ -48,10 +46,12 @@ from hub.core.model import (
     ReportReceipt,
     Source,
 )
+from hub.kafka.clients import GROUP
 from hub.local.up import LocalHub
-from hub.registrar import registrar
-from hub.signing import Headers, Signer
-from hub.stream.log import GROUP
+from hub.staff.registrar import registrar
+from hub.wire import contracts
+from hub.wire.contracts import decode, encode, partition_of, receipts_topic
+from hub.wire.signing import Headers, Signer
 
 POLL_S = 0.02
 DEADLINE_S = 60.0

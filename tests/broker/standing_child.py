@@ -9,9 +9,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from hub.roster_desk import find_hub
+from hub.clearance.pairs import following_pairs
 from hub.settings import WorkerSettings
-from hub.web.standings.standings import open_standings
+from hub.staff.roster import find_hub
 
 MERGING = "merging"
 POLL_S = 0.05
@@ -20,7 +20,7 @@ POLL_S = 0.05
 async def follow(servers: str, folder: Path) -> None:
     """Follow until killed."""
     _, hub_log = await find_hub(servers)
-    async with open_standings(WorkerSettings(servers, folder, "web-1"), hub_log) as standings:
+    async with following_pairs(WorkerSettings(servers, folder, "web-1"), hub_log) as standings:
         while not any(standings.acks.saved):
             await asyncio.sleep(POLL_S)
         print(MERGING, flush=True)  # noqa: T201  (its console is what the test looks at)

@@ -17,7 +17,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from sqlalchemy import Engine, create_engine, text
 
 from hub.clock import system_clock
-from hub.contracts import ACKS, MARKER, RELEASES, decode, encode, partition_of
 from hub.core.model import Acknowledgement, Outcome, Source, Stage
 from hub.errors import FuseBlown, HubError, PlatformError, StoreUnreadable
 from hub.local.kafka import EmbeddedKafka
@@ -37,9 +36,10 @@ from hub.sdk.adapter.acting import Rules
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.settings import always_done
 from hub.sdk.adapter.wire import connected
-from hub.sdk.asking import RetryPlan
+from hub.sdk.deeds import RetryPlan
 from hub.settings import HubAddress
-from hub.signing import Signer, read_seal, signature_holds
+from hub.wire.contracts import ACKS, MARKER, RELEASES, decode, encode, partition_of
+from hub.wire.signing import Signer, read_seal, signature_holds
 from tests.unit.acting_scene import NOW, NUMBER, OLD, OTHER, Log, openers, said_in
 
 pytestmark = pytest.mark.broker

@@ -12,22 +12,23 @@ from typing import Any
 
 import pytest
 
+from hub.clearance.effects import PairEffects
+from hub.clearance.pairs import PairsNow, following_pairs
 from hub.core.model import DAY_MS, Outcome, Stage
+from hub.kafka.clients import reader_settings
+from hub.kafka.newest import read_hub_log
 from hub.local.replay import Replay
 from hub.local.up import LocalHub
 from hub.local.worlds import make_world
 from hub.recount.check import Truth
 from hub.recount.reading import read_logs
 from hub.settings import WorkerSettings
-from hub.stream.log import read_hub_log, reader_settings
 from hub.web.board.blind_spots import blind_spots
 from hub.web.board.following import LiveBoard
 from hub.web.board.operator_pages import operators, pipeline
 from hub.web.board.platform_pages import DAYS_MAX, heatmap, overview, platform, platforms
-from hub.web.board.sight import Sight
+from hub.web.board.snapshot import Sight
 from hub.web.shapes import Pairs
-from hub.web.standings.effects import StandingEffects
-from hub.web.standings.standings import Standings, open_standings
 from tests.broker.scene import Scene, mobile_numbers
 
 pytestmark = pytest.mark.broker
@@ -38,10 +39,10 @@ MOMENTARY = {"as_of", "followers", "topics", "coverage_age_ms"}
 
 
 @asynccontextmanager
-async def live_board(servers: str, standings: Standings | None = None) -> AsyncIterator[LiveBoard]:
+async def live_board(servers: str, standings: PairsNow | None = None) -> AsyncIterator[LiveBoard]:
     """A board that has read everything there is; with effects if somebody folds them."""
     settings = reader_settings(servers)
-    effects = None if standings is None else StandingEffects(standings)
+    effects = None if standings is None else PairEffects(standings)
     live = LiveBoard(settings, await read_hub_log(settings), effects)
     await live.start()
     running = asyncio.create_task(live.run())
@@ -85,10 +86,10 @@ def of_truth(figures: Any) -> Pairs:
 
 
 @asynccontextmanager
-async def standing(servers: str, folder: Path) -> AsyncIterator[Standings]:
-    """Standings that have folded everything there is."""
+async def standing(servers: str, folder: Path) -> AsyncIterator[PairsNow]:
+    """Every pair, once it has folded everything there is."""
     settings = WorkerSettings(servers, folder, "web-1")
-    async with open_standings(settings, await read_hub_log(settings)) as standings:
+    async with following_pairs(settings, await read_hub_log(settings)) as standings:
         assert await standings.reach(CAUGHT_UP_S)
         yield standings
 

@@ -11,9 +11,7 @@ import pytest
 from prometheus_client import generate_latest
 from typer.testing import CliRunner
 
-from hub import contracts
 from hub.cli import app
-from hub.contracts import decode
 from hub.core.model import (
     DAY_MS,
     Breach,
@@ -31,6 +29,8 @@ from hub.core.model import (
     Role,
     Source,
 )
+from hub.wire import contracts
+from hub.wire.contracts import decode
 from tests.broker.asking import Asking, asking, recounted
 from tests.broker.scene import Feeder, Scene, event, mobile_numbers, now_ms, wait_until
 from tests.broker.test_reports import answer, report, tell

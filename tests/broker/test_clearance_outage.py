@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from hub import contracts
-from hub.contracts import decode
 from hub.core.model import Lookup
 from hub.errors import HubError
 from hub.local.kafka import EmbeddedKafka
+from hub.wire import contracts
+from hub.wire.contracts import decode
 from tests.broker import scene as scenes
 from tests.broker.asking import asking
 from tests.broker.scene import mobile_numbers, wait_until

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hub import contracts
-from hub.contracts import encode
 from hub.core.model import DAY_MS, EventType, NumberEvent, Outcome
+from hub.wire import contracts
+from hub.wire.contracts import encode
 from tests.broker import scene as scenes
 from tests.broker.asking import asking
 from tests.broker.scene import Message, Scene, event, mobile_numbers, now_ms, wait_until

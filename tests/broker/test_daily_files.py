@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from hub import contracts
 from hub.core.model import DAY_MS, Outcome, PlatformState, Report, ReportKind, Stage
 from hub.errors import PlatformError
 from hub.sdk.http_client import HttpPlatform
 from hub.sdk.reports import send_report
+from hub.wire import contracts
 from tests.broker import scene as scenes
 from tests.broker.delivering import Delivering, delivering, publish_past
 from tests.broker.readme_pages import block, filled, run

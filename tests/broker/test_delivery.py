@@ -16,8 +16,6 @@ from typing import Any
 import httpx
 import pytest
 
-from hub import contracts
-from hub.contracts import encode
 from hub.core.model import (
     REFUSAL_TODO,
     EventType,
@@ -33,6 +31,8 @@ from hub.core.model import (
 from hub.errors import PlatformError
 from hub.sdk.http_client import HttpPlatform, token
 from hub.sdk.reports import send_report
+from hub.wire import contracts
+from hub.wire.contracts import encode
 from tests.broker.delivering import Delivering, delivering
 from tests.broker.scene import Scene, event, mobile_numbers, now_ms, wait_until
 from tests.receiver import Receiver

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hub import contracts
 from hub.core.model import EventType
 from hub.local.kafka import EmbeddedKafka
+from hub.wire import contracts
 from tests.broker import scene as scenes
 from tests.broker.delivering import Delivering, delivering
 from tests.broker.scene import event, mobile_numbers, wait_until

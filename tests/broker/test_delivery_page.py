@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from hub import contracts
 from hub.core.model import GapClass, Outcome, Report, ReportKind
-from hub.local import blind_spots
 from hub.local.children import Child
 from hub.local.machine import free_port
 from hub.sdk.reports import send_report
+from hub.staff import blind_spots
+from hub.wire import contracts
 from tests.broker.delivering import delivering
 from tests.broker.readme_pages import block, filled, run
 from tests.broker.scene import DEADLINE_S, Scene, mobile_numbers, now_ms, wait_until

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from hub import contracts
-from hub.contracts import encode
 from hub.core.model import (
     DAY_MS,
     Acknowledgement,
@@ -24,7 +22,9 @@ from hub.core.model import (
     ReleaseReason,
     Source,
 )
-from hub.signing import Headers
+from hub.wire import contracts
+from hub.wire.contracts import encode
+from hub.wire.signing import Headers
 from tests.broker.ledger import Ledger, differences
 from tests.broker.scene import NO_DIGEST, Message, Scene, event, mobile_numbers, now_ms
 

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from hub import contracts
 from hub.core.model import Refusal
 from hub.recount import recount
+from hub.wire import contracts
 from tests.broker.scene import Scene, mobile_numbers, now_ms
 from tests.unit.test_header_names import spoilt
 

@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-from hub import contracts
-from hub.contracts import decode, encode, receipts_topic
 from hub.core.breaches import OperatorBook
 from hub.core.held import HELD_SOURCE_HEADER
 from hub.core.memory import MemoryCases
@@ -35,9 +33,11 @@ from hub.core.model import (
     Refusal,
     Source,
 )
-from hub.registrar import registrar
 from hub.sdk.operators.publisher import OperatorPublisher, PublisherSettings
 from hub.sdk.times import iso_time
+from hub.staff.registrar import registrar
+from hub.wire import contracts
+from hub.wire.contracts import decode, encode, receipts_topic
 from tests.broker import scene as scenes
 from tests.broker import verdicts
 from tests.broker.killing import Killer, kill, spoilt

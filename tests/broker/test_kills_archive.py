@@ -18,12 +18,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
 
-from hub import contracts
 from hub.archive.keys import read_keys
 from hub.archive.rebuild import rebuild
 from hub.archive.rows import ROWS
 from hub.archive.settings import SCHEMA
-from hub.contracts import encode
 from hub.core.model import (
     ClearanceAnswer,
     EventType,
@@ -37,6 +35,8 @@ from hub.core.model import (
     Role,
 )
 from hub.local.postgres import EmbeddedPostgres
+from hub.wire import contracts
+from hub.wire.contracts import encode
 from tests.archive_dump import dump, numbers_in, written
 from tests.broker import scene as scenes
 from tests.broker.archiving import Archiving, archiving

@@ -17,24 +17,14 @@ from typing import NamedTuple
 
 import pytest
 
-from hub import contracts
-from hub.contracts import decode
 from hub.core.model import DAY_MS, Acknowledgement, EventType
 from hub.errors import UnbindError
 from hub.sdk.http_client import HttpPlatform
+from hub.wire import contracts
+from hub.wire.contracts import decode
 from tests.broker import scene as scenes
 from tests.broker.delivering import Delivering, delivering, publish_past
-from tests.broker.scene import (
-    DEADLINE_S,
-    Message,
-    Scene,
-    event,
-    mobile_numbers,
-    now_ms,
-    random_delay,
-    say,
-    wait_until,
-)
+from tests.broker.scene import DEADLINE_S, Message, Scene, event, mobile_numbers, now_ms, random_delay, say, wait_until
 from tests.receiver import OK, Receiver
 
 pytestmark = pytest.mark.broker

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hub import contracts
+from hub.wire import contracts
 from tests.broker import scene as scenes
 from tests.broker import verdicts
 from tests.broker.killing import Killer

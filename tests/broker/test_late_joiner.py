@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from hub.behaviour import behaviours
 from hub.cli import app
 from hub.core.model import EventType, GapClass, Outcome, Platform, PlatformState, Source
 from hub.core.standing import Behaviour, Standing, StandingSettings, standing
-from hub.roster_desk import find_hub, roster_desk
+from hub.staff.behaviour import behaviours
+from hub.staff.roster import find_hub, roster_editor
 from tests.broker.scene import Scene, event, mobile_numbers, now_ms, wait_until
 from tests.broker.test_held import send
 from tests.broker.test_roster_commands import run
@@ -31,7 +31,7 @@ def seen(scene: Scene, platform_id: str) -> tuple[Platform, Behaviour]:
 
     async def look() -> tuple[Platform, Behaviour]:
         address, hub_log = await find_hub(scene.hub.address.bootstrap_servers)
-        async with roster_desk(address) as desk:
+        async with roster_editor(address) as desk:
             roster = await desk.read()
         found = await behaviours(address.bootstrap_servers, hub_log)
         return roster.platforms[platform_id], found[platform_id]

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hub import contracts
-from hub.contracts import decode, encode
 from hub.core.model import (
     Acknowledgement,
     Action,
@@ -23,7 +21,9 @@ from hub.core.model import (
     Source,
 )
 from hub.errors import ContractError
-from hub.signing import Signer
+from hub.wire import contracts
+from hub.wire.contracts import decode, encode
+from hub.wire.signing import Signer
 from tests.broker.killing import kill
 from tests.broker.scene import Message, Scene, event, mobile_numbers, now_ms
 

@@ -20,17 +20,18 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from hub import contracts
 from hub.archive.keys import read_keys
 from hub.archive.queries import History
-from hub.contracts import decode, topics
 from hub.core.model import HOUR_MS, Rejected, Report, ReportKind, Role
 from hub.core.numbers import is_e164
+from hub.kafka.clients import reader_settings
+from hub.kafka.newest import newest
 from hub.local.beside import Beside
 from hub.local.replay import Replay
 from hub.local.worlds import make_world
 from hub.sdk.reports import send_report
-from hub.stream.log import newest, reader_settings
+from hub.wire import contracts
+from hub.wire.contracts import decode, topics
 from tests.archive_dump import written
 from tests.broker.scene import Follow
 from tests.broker.silence import Searcher

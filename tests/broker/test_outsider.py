@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from hub import contracts
 from hub.core.model import DAY_MS, Coverage, EventType, NumberEvent, Outcome
 from hub.local.children import Child
+from hub.wire import contracts
 from tests.broker import outsider_platform
 from tests.broker.scene import Scene, event, mobile_numbers, now_ms, wait_until
 

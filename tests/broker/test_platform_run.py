@@ -18,7 +18,6 @@ import pytest
 from confluent_kafka import Producer
 
 from hub.cli.platform import read_file
-from hub.contracts import RELEASES, encode
 from hub.core.model import Action, Outcome, Source, Stage
 from hub.errors import PlatformError
 from hub.local.children import Child
@@ -26,6 +25,7 @@ from hub.local.kafka import EmbeddedKafka
 from hub.platform.login import login_check_of
 from hub.platform.metrics import METRICS
 from hub.sdk.login.check import LoginCheckSettings, Reason
+from hub.wire.contracts import RELEASES, encode
 from tests.broker.adapter_scene import PARTITIONS, InDatabase, Row, Wires, start, write_config
 from tests.broker.scene import wait_until
 from tests.unit.acting_scene import NEW, NUMBER, OLD, OTHER, Log, openers, said_in

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from hub import contracts
 from hub.core.model import Decision, EventType, Outcome, Refusal
-from hub.stream.runner import EXIT_FAILED
+from hub.kafka.running import EXIT_FAILED
+from hub.wire import contracts
 from tests.broker import scene as scenes
 from tests.broker.killing import spoilt
 from tests.broker.ledger import Ledger, differences

@@ -16,16 +16,16 @@ from typing import NamedTuple
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from hub.contracts import decode, partition_of, receipts_topic
 from hub.core.breaches import DailyReport, OperatorBook, mismatched_days
 from hub.core.model import DAY_MS, Decision, EventType, Key, Names, NumberEvent, Operator, Receipt, Refusal
 from hub.errors import HubError, OperatorError
 from hub.local.kafka import EmbeddedKafka
 from hub.local.up import LocalHub
-from hub.registrar import registrar
 from hub.sdk.operators.publisher import OperatorPublisher, PublisherSettings
 from hub.settings import HubAddress
-from hub.signing import Signer
+from hub.staff.registrar import registrar
+from hub.wire.contracts import decode, partition_of, receipts_topic
+from hub.wire.signing import Signer
 
 pytestmark = pytest.mark.broker
 

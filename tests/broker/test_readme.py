@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.core.lifecycle import diagram
-from hub.local import look
 from hub.local.up import LocalHub
-from hub.signing import Signer
+from hub.staff import look
+from hub.wire.signing import Signer
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 DEADLINE_S = 60

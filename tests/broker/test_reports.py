@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from hub import contracts
 from hub.cli import app
-from hub.contracts import decode, encode, inbox_topic, receipts_topic
 from hub.core.gaps import TIER_LIMIT_MS
 from hub.core.model import (
     AcceptedAnswer,
@@ -39,9 +37,11 @@ from hub.core.model import (
 )
 from hub.errors import ContractError
 from hub.recount import recount
-from hub.registrar import registrar
 from hub.sdk.reports import send_report
-from hub.signing import read_seal, signature_is_by
+from hub.staff.registrar import registrar
+from hub.wire import contracts
+from hub.wire.contracts import decode, encode, inbox_topic, receipts_topic
+from hub.wire.signing import read_seal, signature_is_by
 from tests.broker.killing import kill
 from tests.broker.scene import Message, Scene, now_ms, running, wait_until
 

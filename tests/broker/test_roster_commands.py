@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from hub import contracts
 from hub.cli import app
-from hub.contracts import decode, receipts_topic
 from hub.core.model import Platform, PlatformState
 from hub.core.roster import Roster
 from hub.core.roster_life import change_state
 from hub.delivery.keys import public_form
 from hub.errors import HubError
-from hub.roster_desk import roster_desk
+from hub.staff.roster import roster_editor
+from hub.wire import contracts
+from hub.wire.contracts import decode, receipts_topic
 from tests.broker.scene import Scene, mobile_numbers, now_ms
 
 pytestmark = pytest.mark.broker
@@ -163,11 +163,11 @@ def test_two_registrars_at_once_lose_no_change(scene: Scene) -> None:
     first = iter([True])
 
     async def ours() -> tuple[Platform, int]:
-        async with roster_desk(address) as desk:
+        async with roster_editor(address) as desk:
             return await desk.change(Platform, "shared", change), desk.interrupted
 
     async def theirs() -> None:
-        async with roster_desk(address) as desk:
+        async with roster_editor(address) as desk:
             await desk.change(Platform, "shared", lambda found, _: guided(found))
 
     def change(found: Platform | None, _: Roster) -> Platform:
@@ -209,7 +209,7 @@ def test_a_change_that_no_longer_fits_is_refused_and_the_others_stands(scene: Sc
                 other.join()
             return change_state(found, state, now_ms(), None)
 
-        async with roster_desk(address) as desk:
+        async with roster_editor(address) as desk:
             return await desk.change(Platform, "torn", change)
 
     with pytest.raises(HubError, match="its change stands and yours was not made"):

@@ -1,4 +1,4 @@
-"""Standings under kill -9: however often it dies, it knows what a fresh fold of the logs knows, and coverage says."""
+"""PairsNow under kill -9: however often it dies, it knows what a fresh fold of the logs knows, and coverage says."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from hub.clearance.pair_state import PairStore
+from hub.clearance.pairs import PairsNow, following_pairs
 from hub.core.model import DAY_MS, Outcome, Positions
 from hub.local.children import Child
 from hub.settings import WorkerSettings
-from hub.web.standings.standings import Standings, open_standings
-from hub.web.standings.state import StandingStore
 from tests.broker import scene as scenes
 from tests.broker import standing_child
 from tests.broker.acking_crowd import Crowd
@@ -31,7 +31,7 @@ LIFE_S = 4.0
 KILLS = [pytest.param(6, 4_000, id="short"), pytest.param(50, 40_000, id="full", marks=[pytest.mark.soak])]
 
 
-def known(standings: Standings) -> dict[str, Any]:
+def known(standings: PairsNow) -> dict[str, Any]:
     """Everything that is kept of the acks, as plain values."""
     state = standings.state
     return {
@@ -49,7 +49,7 @@ def known(standings: Standings) -> dict[str, Any]:
 async def read_to_end(scene: Scene, folder: Path) -> tuple[Positions, dict[str, Any], dict[str, tuple[int, int]]]:
     """What a follower over a folder knows at the ends of the logs; and per platform what its cohorts add up to."""
     settings = WorkerSettings(scene.hub.address.bootstrap_servers, folder, "web-1")
-    async with open_standings(settings, scene.hub_log) as standings:
+    async with following_pairs(settings, scene.hub_log) as standings:
         assert await standings.reach(REACH_S)
         assert set((await standings.behind()).values()) == {0}
         days = [now_ms() // DAY_MS - day for day in range(3)]
@@ -84,7 +84,7 @@ def test_killed_at_any_moment_it_knows_what_a_fresh_fold_knows(tmp_path: Path, k
             # Every other one dies while it merges and writes, the rest at any moment of their start.
             live_and_die(command, tmp_path / f"child-{number}.log", rng, merges=number % 2 == 1)
         feeder.done()
-        store = StandingStore(folder / "standings" / "acks", scene.hub_log.log_id)
+        store = PairStore(folder / "standings" / "acks", scene.hub_log.log_id)
         read_before = sum(store.places(scene.hub_log.partitions).values())
         store.close()
         assert read_before > 0, "no life was long enough to write anything"

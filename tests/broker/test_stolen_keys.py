@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hub import contracts
 from hub.core.model import ClearancePolicy, Outcome, Refusal, Role, Source
 from hub.recount import recount
+from hub.wire import contracts
 from tests.broker.asking import asking, recounted
 from tests.broker.killing import kill
 from tests.broker.scene import Scene, mobile_numbers, now_ms, wait_until

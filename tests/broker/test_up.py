@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from hub import contracts
 from hub.core.model import HubLog
+from hub.kafka.newest import read_hub_log
 from hub.local.children import Child
 from hub.local.kafka import EmbeddedKafka
 from hub.local.up import LocalHub
 from hub.settings import WorkerSettings
-from hub.stream.log import read_hub_log
+from hub.wire import contracts
 from tests.broker.scene import Scene, mobile_numbers, wait_until
 
 pytestmark = pytest.mark.broker

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hub import contracts
 from hub.core.model import Decision
 from hub.local.children import Child
+from hub.wire import contracts
 from tests.broker import ledger, verdicts
 from tests.broker import scene as scenes
 from tests.broker.acking_crowd import Crowd

@@ -6,9 +6,9 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from hub import contracts
-from hub.contracts import encode
 from hub.core.model import HOUR_MS, EventType, NumberEvent, OperatorReport, ReleaseReason, Reminder
+from hub.wire import contracts
+from hub.wire.contracts import encode
 from tests.broker.scene import Message, Scene, event, mobile_numbers, now_ms
 
 OPERATORS = {"north": "+86135", "south": "+86136"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple
 
-from hub import contracts
 from hub.core.memory import MemoryCases
 from hub.core.model import Decision, Receipt, Rejected, Source
 from hub.core.roster import Roster
-from hub.opening import Opener
 from hub.sdk.operators.rehearsal import Rehearsal
+from hub.wire import contracts
+from hub.wire.checking import Opener
 from tests.broker.scene import Scene
 
 

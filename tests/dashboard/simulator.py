@@ -18,7 +18,6 @@ import uvicorn
 from fastapi import Depends, FastAPI, Header, Request
 from fastapi.responses import StreamingResponse
 
-from hub.contracts import COVERAGE
 from hub.core.model import Role
 from hub.local.machine import free_port
 from hub.problems import Problem, answer, answer_with_problems
@@ -29,6 +28,7 @@ from hub.web.access.who import WHO
 from hub.web.board.board import PAGES
 from hub.web.routes.pages import mount_dashboard
 from hub.web.routes.routing import table
+from hub.wire.contracts import COVERAGE
 from tests.dashboard import answers
 from tests.dashboard.world import DAYS_MAX, World, now_ms
 

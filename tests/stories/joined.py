@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 
-from hub import contracts
 from hub.sdk import AdapterSettings, PlatformAdapter, SqlStore
 from hub.sdk.adapter.settings import Listen, always_act
+from hub.wire import contracts
 from tests.broker.scene import Scene, wait_until
 from tests.stories.app import LAYOUT
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from hub import contracts
 from hub.core.model import Outcome
 from hub.sdk.adapter.settings import Listening, always_act
 from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
+from hub.wire import contracts
 from tests.broker import scene as scenes
 from tests.broker.scene import Scene, mobile_numbers, now_ms, say
 from tests.stories.app import DriveApp, serving

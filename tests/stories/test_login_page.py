@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import create_engine
 
 from hub.clock import system_clock
-from hub.contracts import partition_of
 from hub.core.model import Stage
 from hub.platform.sidecar import web
 from hub.sdk.adapter.heartbeat import beat
@@ -21,6 +20,7 @@ from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
 from hub.sdk.numbering import usual_forms
 from hub.sdk.stores import SqlStore, SqlTable
 from hub.settings import PARTITIONS_DEFAULT
+from hub.wire.contracts import partition_of
 from tests.stories.app import serving
 from tests.unit.acting_scene import Log, hear
 

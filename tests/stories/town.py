@@ -16,7 +16,6 @@ from sqlalchemy import create_engine
 from typer.testing import CliRunner
 
 from hub.cli import app as commands
-from hub.contracts import ACKS, EVENTS, decode
 from hub.core.model import (
     DAY_MS,
     Acknowledgement,
@@ -40,6 +39,7 @@ from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
 from hub.sdk.reports import send_report
 from hub.sdk.stores import SqlStore
 from hub.sdk.times import iso_time
+from hub.wire.contracts import ACKS, EVENTS, decode
 from tests.broker import scene as scenes
 from tests.broker.scene import Scene, event, now_ms, wait_until
 from tests.stories.app import LAYOUT, DriveApp, serving

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any
 
-from hub.contracts import encode
 from hub.core.coverage import read_outcomes
 from hub.core.model import DAY_MS, SEGMENT, Acknowledgement, Outcome, ReleaseNotice, Source, Stage, Subject
 from hub.sdk.accounts import AccountStore, Done, HeardNotice
 from hub.sdk.adapter.acking import acknowledgements
 from hub.sdk.adapter.acting import Act, Plan, Rules
 from hub.sdk.adapter.handling import carry_out
-from hub.sdk.asking import Deed
+from hub.sdk.deeds import Deed
+from hub.wire.contracts import encode
 
 LOG_ID = bytes(range(16))
 NOW = 20_000 * DAY_MS

@@ -11,7 +11,6 @@ from hub.archive.database import migrate, open_engine
 from hub.archive.keys import Keyring
 from hub.archive.settings import SCHEMA
 from hub.archive.store import Store
-from hub.contracts import encode
 from hub.core.coverage import split_positions
 from hub.core.model import (
     DAY_MS,
@@ -30,6 +29,7 @@ from hub.core.model import (
     Stage,
     Subject,
 )
+from hub.wire.contracts import encode
 from tests.databases import postgres_url
 
 PARTITIONS = 4

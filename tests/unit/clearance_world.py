@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from hub.contracts import ACKS, HUB, OPERATORS, PLATFORMS, RELEASES, REPORTED, encode, partition_of
 from hub.core.acks import SKEW_MS
 from hub.core.coverage import split_positions
 from hub.core.lifecycle import MOVES
@@ -39,7 +38,8 @@ from hub.core.model import (
 )
 from hub.core.roster_life import rotate
 from hub.recount import Logs
-from hub.signing import Signer
+from hub.wire.contracts import ACKS, HUB, OPERATORS, PLATFORMS, RELEASES, REPORTED, encode, partition_of
+from hub.wire.signing import Signer
 
 PARTITIONS = 2
 LOG_ID = b"l" * 16

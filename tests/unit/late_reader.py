@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub.contracts import ACKS, OPERATORS, PLATFORMS, RELEASES, REPORTED, decode, encode, partition_of
+from hub.clearance.answering import rule
+from hub.clearance.pair_state import PairState
 from hub.core.acks import JUDGED_AFTER_MS
 from hub.core.cases import Case
 from hub.core.memory import MemoryCases
@@ -31,12 +32,11 @@ from hub.core.pairs import PairNow
 from hub.core.reports import Disputes
 from hub.core.roster import Roster, keys_changed
 from hub.core.universe import Universe
-from hub.opening import OpenedAck, Opener
 from hub.recount.check import Truth
 from hub.recount.clearance import Recounted, recount_lookup
 from hub.recount.wire import read
-from hub.web.standings.clearance_desk import rule
-from hub.web.standings.state import StandingState
+from hub.wire.checking import OpenedAck, Opener
+from hub.wire.contracts import ACKS, OPERATORS, PLATFORMS, RELEASES, REPORTED, decode, encode, partition_of
 from tests.unit.clearance_world import LOG_ID, NUMBERS, PARTITIONS, World
 
 
@@ -50,7 +50,7 @@ class LateReader:
         self.places = {(topic, number): 0 for topic, logs in world.logs.items() for number in range(len(logs))}
         self.roster, self.universe, self.cases = Roster(), Universe(), MemoryCases()
         self._folded = Disputes()
-        self.state = StandingState(self.universe, self.roster, self._folded if disputes is None else disputes)
+        self.state = PairState(self.universe, self.roster, self._folded if disputes is None else disputes)
         self._opener = Opener("h", LOG_ID, PARTITIONS)
 
     def read_on(self, topic: str, number: int, count: int) -> None:
@@ -120,7 +120,7 @@ class LateReader:
             read = self._world.logs[ACKS][home][: self.places[ACKS, home]]
             changed = keys_changed(self.state.book(platform.id).judged_by, platform.keys)
             if any(one.record_time >= since for one in read for since in changed.values()):
-                fresh = StandingState(self.universe, self.roster, self.state.disputes)
+                fresh = PairState(self.universe, self.roster, self.state.disputes)
                 again = self._opener.acks([one for one in read if one.key == platform.id.encode()], self.roster)
                 if any(self._is_early(opened) for opened in again):
                     continue

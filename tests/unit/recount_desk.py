@@ -8,7 +8,6 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from hub.contracts import ACKS, HUB, PLATFORMS, RELEASES, encode, partition_of
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
@@ -30,7 +29,8 @@ from hub.core.model import (
     Subject,
 )
 from hub.recount import Logs, compute
-from hub.signing import Signer
+from hub.wire.contracts import ACKS, HUB, PLATFORMS, RELEASES, encode, partition_of
+from hub.wire.signing import Signer
 
 PARTITIONS = 3
 LOG_ID = b"l" * 16

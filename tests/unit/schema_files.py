@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 import avro.io
 import avro.schema
 
-from hub import contracts
+from hub.wire import contracts
 
 
 def json_of(value: Any) -> Any:

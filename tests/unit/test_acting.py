@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from pyroaring import BitMap
 
-from hub.contracts import encode
 from hub.core.coverage import SEGMENTS_MAX
 from hub.core.model import DAY_MS, HOUR_MS, SEGMENT, Action, Outcome, ReleaseNotice, Source, Stage, Subject
 from hub.errors import PlatformError
@@ -14,8 +13,9 @@ from hub.sdk.adapter.acking import acknowledgements
 from hub.sdk.adapter.acting import REFUSED, Rules
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.settings import always_done
-from hub.sdk.asking import Deed
+from hub.sdk.deeds import Deed
 from hub.sdk.stores.memory import MemoryAccount, MemoryStore
+from hub.wire.contracts import encode
 from tests.unit.acting_scene import (
     LOG_ID,
     NEW,

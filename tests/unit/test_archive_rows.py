@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from hub import contracts
 from hub.archive.blocks import BLOCK, effects_of
 from hub.archive.check import OF_TOPIC
 from hub.archive.follower import FOLLOWED, batches, followed
@@ -20,9 +19,10 @@ from hub.archive.packing import pack, unpack
 from hub.archive.rows import ROWS, MessageRow, plain_text
 from hub.archive.shred import shred
 from hub.archive.tables import SMALL, TABLES
-from hub.contracts import KINDS, encode
 from hub.core.coverage import Addition
 from hub.core.model import DAY_MS, SEGMENT, HubLog, Outcome, Record
+from hub.wire import contracts
+from hub.wire.contracts import KINDS, encode
 from tests.archive_dump import written
 from tests.unit.schema_files import value_of
 

@@ -20,11 +20,11 @@ BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
         "import hub.sdk, hub.sdk.adapter.adapter, hub.sdk.stores",
         "import hub.sdk.operators.publisher, hub.sdk.operators.importer, hub.sdk.operators.rehearsal",
         "import hub.sdk.login.check; from hub.cli import app; app(['platform', 'check-server', '--help'])",
-        "import hub.registrar, hub.signing, hub.contracts",
+        "import hub.staff.registrar, hub.wire.signing, hub.wire.contracts",
         "from hub.cli import app; app(['--help'])",
         "from hub.cli import app; app(['operator', 'check', '--help'])",
         "from hub.cli import app; app(['platform', 'run', '--help'])",
-        "import hub.sdk.config, hub.sdk.stores.http, hub.platform.assembly, hub.platform.joining",
+        "import hub.platform.config, hub.sdk.stores.http, hub.platform.assembly, hub.platform.joining",
     ],
 )
 def test_the_base_install_needs_no_extra(program: str) -> None:

@@ -7,15 +7,7 @@ import random
 
 import pytest
 
-from hub.core.blindspots import (
-    SPREAD_ASSUMED,
-    Answered,
-    Sureness,
-    Unanswered,
-    _gamma_quantile,
-    _shape_of,
-    rank,
-)
+from hub.core.blindspots import SPREAD_ASSUMED, Answered, Sureness, Unanswered, _gamma_quantile, _shape_of, rank
 
 ALIKE = [Answered(users * 1_000_000, 10_000, users * 20) for users in (5, 10, 20, 40, 80)]
 """Connected platforms with exactly two stale bindings per thousand cases and million users."""

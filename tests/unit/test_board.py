@@ -13,9 +13,7 @@ import pytest
 from aiokafka import TopicPartition
 from pyroaring import BitMap
 
-from hub import contracts
 from hub.archive.answers import Place
-from hub.contracts import encode, receipts_topic
 from hub.core.coverage import pack
 from hub.core.model import (
     DAY_MS,
@@ -61,8 +59,10 @@ from hub.web.board.effects import NoEffects
 from hub.web.board.following import LiveBoard
 from hub.web.board.operator_pages import daily_breaches, operators, pipeline
 from hub.web.board.platform_pages import overview, platform, platforms
-from hub.web.board.sight import Gauges, Sight
+from hub.web.board.snapshot import Gauges, Sight
 from hub.web.board.stages import StageBook
+from hub.wire import contracts
+from hub.wire.contracts import encode, receipts_topic
 from tests.archive_dump import written
 
 NOW = 20_000 * DAY_MS + 10 * HOUR_MS

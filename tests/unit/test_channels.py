@@ -31,7 +31,7 @@ from hub.delivery.settings import DeliverySettings
 from hub.delivery.webhooks import Post, WebhookChannel
 from hub.local.machine import free_port
 from hub.sdk.webhooks import check_webhook
-from hub.signing import Signer
+from hub.wire.signing import Signer
 from tests.delivery_desk import (
     DEADLINE_S,
     LOG,

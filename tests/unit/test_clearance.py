@@ -9,7 +9,6 @@ from typing import Any
 import jwt
 import pytest
 
-from hub.clearance_ids import audience, read_clearance, sign_clearance
 from hub.core.breaches import Clearance, of_clearance
 from hub.core.cases import Case
 from hub.core.clearance import (
@@ -47,7 +46,8 @@ from hub.core.model import (
     Stage,
     UnconnectedRule,
 )
-from hub.signing import Signer
+from hub.wire.clearance_ids import audience, read_clearance, sign_clearance
+from hub.wire.signing import Signer
 
 NOW_MS = 1_760_000_000_000
 NUMBER = "+8613400000001"

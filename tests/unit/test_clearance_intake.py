@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.clearance_ids import Clearance, sign_clearance
-from hub.contracts import EVENTS, encode, partition_of
+from hub.clearance.policy import read_policy
 from hub.core.intake import Arrival
 from hub.core.model import (
     DAY_MS,
@@ -30,10 +29,11 @@ from hub.core.model import (
 )
 from hub.core.roster import Roster
 from hub.errors import HubError
-from hub.opening import Opener, wants_newer_roster
-from hub.signing import Signer
-from hub.stream.case_store import CaseStore
-from hub.web.standings.policy import read_policy
+from hub.folds.case_store import CaseStore
+from hub.wire.checking import Opener, wants_newer_roster
+from hub.wire.clearance_ids import Clearance, sign_clearance
+from hub.wire.contracts import EVENTS, encode, partition_of
+from hub.wire.signing import Signer
 from tests.unit.test_held import LAKE, NOW, C, Desk, N, R, _event
 
 WEB = Signer.from_seed("hub/web-1/abcd", b"w" * 32, "h")

@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 
-from hub.contracts import OPERATORS, RELEASES, encode
 from hub.core.model import ClearanceAnswer, ClearancePolicy, LookedUp, Lookup, LookupKind, Role, UnconnectedRule
 from hub.core.reports import Disputes
 from hub.recount import OtherAnswer, recount_lookup
 from hub.recount.wire import read
+from hub.wire.contracts import OPERATORS, RELEASES, encode
 from tests.unit.clearance_world import NUMBERS, World
 from tests.unit.late_reader import LateReader, ask, misheard
 

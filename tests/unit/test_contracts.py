@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import pytest
 
-from hub import contracts
-from hub.contracts import KINDS, released, schemas_dir, topics
+from hub.wire import contracts
+from hub.wire.contracts import KINDS, released, schemas_dir, topics
 from tests.unit.schema_files import examples, json_of
 
 FORMS = [(kind, form) for kind in KINDS for form in released(kind)]

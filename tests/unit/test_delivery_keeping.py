@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.contracts import encode, received_key
 from hub.core.model import DAY_MS, Key, Names, Platform, PlatformState, Received
 from hub.core.roster import Roster
 from hub.core.roster_life import receipt_key_id
@@ -33,7 +32,8 @@ from hub.delivery.settings import DeliverySettings, Patience
 from hub.errors import UnbindError
 from hub.sdk.webhooks import public_key_of
 from hub.settings import WorkerSettings
-from hub.signing import Headers, Signer, signed_bytes
+from hub.wire.contracts import encode, received_key
+from hub.wire.signing import Headers, Signer, signed_bytes
 from tests.delivery_desk import LOG, MemoryReleases, quick_settings
 
 KEY = Signer.from_seed("delivery/hub", b"k" * 32, "h")

@@ -15,7 +15,7 @@ from hub.delivery import auth
 from hub.delivery.auth import Door
 from hub.problems import Problem
 from hub.sdk.http_client import token
-from hub.signing import Signer
+from hub.wire.signing import Signer
 
 NOW_S = 1_800_000_000
 TARGET = "/v1/platforms/hooky/notices?partition=3"

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pyroaring import BitMap
 
-from hub.contracts import decode, encode
 from hub.core.coverage import read_outcomes
 from hub.core.model import SEGMENT, Acknowledgement, Action, Outcome, Source
 from hub.delivery.drafts import NO_REST, ROWS_MAX, Rest, Wish, account, draft, looked_at, read_csv, read_json
@@ -19,7 +18,8 @@ from hub.problems import Problem
 from hub.sdk.accounts import Waiting
 from hub.sdk.adapter.acking import in_words
 from hub.sdk.http_client import HttpPlatform
-from hub.signing import Signer
+from hub.wire.contracts import decode, encode
+from hub.wire.signing import Signer
 
 LOG_ID = b"l" * 16
 DIGEST = b"d" * 32

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-import hub.canonical
-from hub import contracts
-from hub.contracts import KINDS, decode, encode, released
+import hub.wire.canonical
 from hub.core import model
 from hub.errors import ContractError
+from hub.wire import contracts
+from hub.wire.contracts import KINDS, decode, encode, released
 from tests.unit.schema_files import Example, Outsider, bad_bytes, examples, json_of, value_of
 
 GOOD = list(examples("good"))
@@ -49,7 +49,7 @@ def test_a_bad_example_is_refused_for_the_rule_it_breaks(example: Example) -> No
 
 def test_every_rule_of_the_decoder_has_a_bad_example() -> None:
     """No rule is without a message that shows what it is for."""
-    sources = Path(hub.canonical.__file__).read_text(encoding="utf-8")
+    sources = Path(hub.wire.canonical.__file__).read_text(encoding="utf-8")
     rules = set(re.findall(r"Malformed\(['\"](.+?)['\"]\)", sources))
     assert len(rules) == 12
     assert rules <= {example.content["breaks"] for example in BAD}

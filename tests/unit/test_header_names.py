@@ -9,7 +9,7 @@ import pytest
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from hub.header_names import TolerantBatch
+from hub.kafka.header_names import TolerantBatch
 
 CRC_AT, COVERED_FROM = 17, 21  # of a record batch of version 2 (Kafka protocol, "Record Batch")
 GOOD, BAD = b"name", b"\xff\xfe\xfd\xfc"

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.contracts import encode, partition_of
 from hub.core import numbers
 from hub.core.breaches import OperatorBook
 from hub.core.held import HELD_SOURCE_HEADER, HeldBook, kept_headers, named_source
@@ -34,6 +33,7 @@ from hub.core.model import (
     Source,
 )
 from hub.sdk.operators.rehearsal import Rehearsal
+from hub.wire.contracts import encode, partition_of
 
 HOME = 3
 NOW = 1_780_000_000_000

@@ -7,7 +7,7 @@ import pytest
 from hub.core.held import HeldRow
 from hub.core.model import HeldEvent, HeldVerdict, HeldWhy, Source
 from hub.errors import HubError
-from hub.held_desk import Waiting, choose, summary
+from hub.staff.held import Waiting, choose, summary
 
 DROPPED, RELEASED = HeldVerdict.DROPPED, HeldVerdict.RELEASED
 

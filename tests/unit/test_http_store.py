@@ -16,12 +16,12 @@ from openapi_spec_validator import validate
 from hub.core.model import Outcome, Source, Stage
 from hub.errors import PlatformError, StoreAway
 from hub.platform.assembly import store_of
+from hub.platform.config import read_config
 from hub.platform.login import login_check_of
 from hub.sdk.adapter.acting import Rules, handle, wanted
 from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.adapter.settings import always_done
-from hub.sdk.asking import Deed
-from hub.sdk.config import read_config
+from hub.sdk.deeds import Deed
 from hub.sdk.login.check import LoginCheckSettings, Reason
 from hub.sdk.numbering import usual_forms
 from hub.sdk.stores.account_service import AccountService, ServiceSettings

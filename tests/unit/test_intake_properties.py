@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.contracts import partition_of
 from hub.core import breaches, intake, numbers
 from hub.core.breaches import OperatorBook
 from hub.core.held import HeldCopy
@@ -37,6 +36,7 @@ from hub.core.model import (
     Stage,
 )
 from hub.sdk.operators.rehearsal import REHEARSED_LOG, Heard, Rehearsal
+from hub.wire.contracts import partition_of
 
 HOME = 3
 NOW = 1_780_000_000_000

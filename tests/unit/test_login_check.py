@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from hub.contracts import partition_of
 from hub.core.model import DAY_MS, Stage
 from hub.sdk.accounts import AccountStore
 from hub.sdk.adapter.heartbeat import beat
@@ -17,6 +16,7 @@ from hub.sdk.last_cases import Index
 from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings, Verdict
 from hub.sdk.login.words import Advice, Operation, Reason, Recycled, Signals
 from hub.sdk.numbering import usual_forms
+from hub.wire.contracts import partition_of
 from tests.unit.acting_scene import NEW, NOW, NUMBER, OLD, OTHER, Log, hear
 from tests.unit.store_harnesses import HARNESSES, Harness, InSql
 

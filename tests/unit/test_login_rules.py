@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hub.core.model import DAY_MS, HOUR_MS, Source, Stage
 from hub.sdk.last_cases import LastCase
-from hub.sdk.login.rules import ADVICE, Knowledge, Standing, advise, answer, may_begin_anew, standing
+from hub.sdk.login.rules import ADVICE, Knowledge, Relation, advise, answer, may_begin_anew, relation_of
 from hub.sdk.login.words import RECYCLED, Advice, Answer, Operation, Reason, Recycled, Signals
 
 NOW = 20_000 * DAY_MS
@@ -165,38 +165,38 @@ def test_a_binding_of_a_time_when_nobody_held_the_number(days: int, reason: Reas
 SIGNALS = (Signals(), Signals(new_place=True), Signals(new_device=True), Signals(True, True))
 LETTERS = {"p": Advice.PROCEED, "s": Advice.STEP_UP, "n": Advice.TREAT_AS_NEW_USER}
 EXPECTED = {  # by operation: signals none, place, device, both
-    Standing.TRUSTED: "log_in:pppp recover:ppps change_key_fact:ppss pay:ppps",
-    Standing.UNCERTAIN: "log_in:ppss recover:psss change_key_fact:ssss pay:psss",
-    Standing.DOUBTED: "log_in:ssss recover:ssss change_key_fact:ssss pay:ssss",
-    Standing.GIVEN_UP: "log_in:ssss recover:ssss change_key_fact:ssss pay:ssss",
-    Standing.REISSUED: "log_in:ssnn recover:ssnn change_key_fact:ssss pay:ssss",
+    Relation.TRUSTED: "log_in:pppp recover:ppps change_key_fact:ppss pay:ppps",
+    Relation.UNCERTAIN: "log_in:ppss recover:psss change_key_fact:ssss pay:psss",
+    Relation.DOUBTED: "log_in:ssss recover:ssss change_key_fact:ssss pay:ssss",
+    Relation.GIVEN_UP: "log_in:ssss recover:ssss change_key_fact:ssss pay:ssss",
+    Relation.REISSUED: "log_in:ssnn recover:ssnn change_key_fact:ssss pay:ssss",
 }
 ANSWERS = {
-    Standing.TRUSTED: [Answer(Reason.SAME_OWNER)],
-    Standing.UNCERTAIN: [Answer(one) for one in Reason if RECYCLED[one] is UNKNOWN],
-    Standing.DOUBTED: [Answer(Reason.AGE_UNKNOWN, stage) for stage in Stage],
-    Standing.GIVEN_UP: [Answer(Reason.GIVEN_UP, Stage.COOLING), Answer(Reason.GIVEN_UP, Stage.SCHEDULED)],
-    Standing.REISSUED: [Answer(Reason.REISSUED, Stage.RELEASED), Answer(Reason.REISSUED, Stage.REASSIGNED)],
+    Relation.TRUSTED: [Answer(Reason.SAME_OWNER)],
+    Relation.UNCERTAIN: [Answer(one) for one in Reason if RECYCLED[one] is UNKNOWN],
+    Relation.DOUBTED: [Answer(Reason.AGE_UNKNOWN, stage) for stage in Stage],
+    Relation.GIVEN_UP: [Answer(Reason.GIVEN_UP, Stage.COOLING), Answer(Reason.GIVEN_UP, Stage.SCHEDULED)],
+    Relation.REISSUED: [Answer(Reason.REISSUED, Stage.RELEASED), Answer(Reason.REISSUED, Stage.REASSIGNED)],
 }
 
 
-@pytest.mark.parametrize("how", list(Standing))
-def test_every_advice(how: Standing) -> None:
-    """For every standing, operation and set of signals there is one advice, and it is this one."""
+@pytest.mark.parametrize("how", list(Relation))
+def test_every_advice(how: Relation) -> None:
+    """For every relation_of, operation and set of signals there is one advice, and it is this one."""
     for word in EXPECTED[how].split():
         operation, _, letters = word.partition(":")
         for of, (signals, letter) in product(ANSWERS[how], zip(SIGNALS, letters, strict=True)):
-            assert standing(of) is how
+            assert relation_of(of) is how
             assert advise(Operation(operation), signals, of) is LETTERS[letter], (of, operation, signals)
 
 
 def test_the_table_is_total() -> None:
-    """Every standing knows every operation with all four sets of signals, and every reason has its answer."""
-    assert set(ADVICE) == set(Standing)
+    """Every relation_of knows every operation with all four sets of signals, and every reason has its answer."""
+    assert set(ADVICE) == set(Relation)
     assert all(set(rows) == set(Operation) for rows in ADVICE.values())
     assert all(len(row) == len(SIGNALS) for rows in ADVICE.values() for row in rows.values())
     assert set(RECYCLED) == set(Reason)
-    assert {standing(Answer(reason)) for reason in Reason} == set(Standing) - {Standing.DOUBTED}
+    assert {relation_of(Answer(reason)) for reason in Reason} == set(Relation) - {Relation.DOUBTED}
 
 
 def test_more_signals_never_ask_for_less() -> None:
@@ -211,16 +211,16 @@ def test_who_is_never_bothered_and_who_never_gets_in() -> None:
     """Ordinary logins go on; a number that is not its old owner's never opens their account by itself."""
     for operation in Operation:
         assert advise(operation, Signals(), Answer(Reason.SAME_OWNER)) is Advice.PROCEED
-        for how, signals in product((Standing.DOUBTED, Standing.GIVEN_UP, Standing.REISSUED), SIGNALS):
+        for how, signals in product((Relation.DOUBTED, Relation.GIVEN_UP, Relation.REISSUED), SIGNALS):
             assert advise(operation, signals, ANSWERS[how][0]) is not Advice.PROCEED
     for signals in SIGNALS:
         assert advise(Operation.LOG_IN, signals, Answer(Reason.SAME_OWNER)) is Advice.PROCEED
-    for how, operation, signals in product((Standing.DOUBTED, Standing.GIVEN_UP), Operation, SIGNALS):
+    for how, operation, signals in product((Relation.DOUBTED, Relation.GIVEN_UP), Operation, SIGNALS):
         assert advise(operation, signals, ANSWERS[how][0]) is Advice.STEP_UP
 
 
 def test_who_may_begin_anew() -> None:
     """Whoever is asked and has no proof is not turned away; but nobody takes a number that may be restored."""
-    allowed = {how for how in Standing for of in ANSWERS[how] if may_begin_anew(of)}
-    assert allowed == {Standing.UNCERTAIN, Standing.DOUBTED, Standing.REISSUED}
-    assert not any(may_begin_anew(of) for of in ANSWERS[Standing.GIVEN_UP] + ANSWERS[Standing.TRUSTED])
+    allowed = {how for how in Relation for of in ANSWERS[how] if may_begin_anew(of)}
+    assert allowed == {Relation.UNCERTAIN, Relation.DOUBTED, Relation.REISSUED}
+    assert not any(may_begin_anew(of) for of in ANSWERS[Relation.GIVEN_UP] + ANSWERS[Relation.TRUSTED])

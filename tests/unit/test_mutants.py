@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from hub.contracts import HEADER_BYTES, KINDS, decode, encode, released, to_avro
 from hub.errors import ContractError
+from hub.wire.contracts import HEADER_BYTES, KINDS, decode, encode, released, to_avro
 from tests.unit import bitmap_mutants
 from tests.unit.schema_files import Outsider, examples, value_of
 

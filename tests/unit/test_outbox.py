@@ -10,7 +10,7 @@ import pytest
 from hub.core.model import Decision, Receipt, Refusal, Source
 from hub.errors import OperatorError
 from hub.sdk.operators.outbox import IN_MEMORY, Entry, Outbox
-from hub.signing import Signer
+from hub.wire.signing import Signer
 
 HUB = "test-hub"
 HEADERS = Signer.from_seed("lake-1", bytes(32), HUB).headers("events", b"value")

@@ -17,9 +17,9 @@ from hub.cli import app
 from hub.core.model import Action, Outcome, Platform, PlatformState, Stage
 from hub.errors import PlatformError
 from hub.platform.assembly import address_of, engine_of, form_of, store_of
-from hub.sdk.asking import Deed
-from hub.sdk.config import HttpConfig, Numbers, Secret, SqlConfig, read_config
-from hub.signing import Signer
+from hub.platform.config import HttpConfig, Numbers, Secret, SqlConfig, read_config
+from hub.sdk.deeds import Deed
+from hub.wire.signing import Signer
 
 SMALLEST = """
 platform: panbox

@@ -16,7 +16,7 @@ from hub.platform.progress import Pace, show_progress
 from hub.sdk.adapter.adapter import PlatformAdapter
 from hub.sdk.stores import MemoryStore
 from hub.settings import HubAddress
-from hub.signing import Signer
+from hub.wire.signing import Signer
 
 
 def test_the_time_left_follows_the_last_half_minute() -> None:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import pytest
 
-from hub.contracts import encode
 from hub.core.model import Clock, Decision, EventType, PortedNotice, Receipt, Source
 from hub.sdk.operators.receipting import ReceiptReader
+from hub.wire.contracts import encode
 
 
 class Raw(NamedTuple):

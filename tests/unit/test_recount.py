@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 import hub.recount
-from hub.contracts import COVERAGE, REPORTED, encode
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
@@ -28,15 +27,8 @@ from hub.core.model import (
 )
 from hub.recount import compare, compute
 from hub.recount.check import Truth
-from tests.unit.recount_desk import (
-    BANK,
-    T0,
-    Desk,
-    ack_of,
-    platform_of,
-    record_of,
-    ten_cases,
-)
+from hub.wire.contracts import COVERAGE, REPORTED, encode
+from tests.unit.recount_desk import BANK, T0, Desk, ack_of, platform_of, record_of, ten_cases
 
 
 @pytest.fixture
@@ -298,5 +290,5 @@ def test_the_recount_is_other_code() -> None:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hub"):
                 imported.add(node.module)
     own = {name for name in imported if name and name.startswith("hub.recount")}
-    assert imported - own == {"hub.core.model", "hub.contracts", "hub.errors", "hub.header_names"}
+    assert imported - own == {"hub.core.model", "hub.wire.contracts", "hub.errors", "hub.kafka.header_names"}
     assert Truth.__module__ in own

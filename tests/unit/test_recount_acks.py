@@ -9,23 +9,13 @@ import pytest
 from fastavro import schemaless_writer
 from pyroaring import BitMap
 
-from hub.contracts import ACKS, encode, partition_of, released, to_avro
-from hub.core.model import (
-    DAY_MS,
-    HOUR_MS,
-    Action,
-    BitmapSegment,
-    Key,
-    Outcome,
-    OutcomeSet,
-    ReceivedThrough,
-    Stage,
-)
+from hub.core.model import DAY_MS, HOUR_MS, Action, BitmapSegment, Key, Outcome, OutcomeSet, ReceivedThrough, Stage
 from hub.recount import compute
 from hub.recount.acks import Refused, hear
 from hub.recount.bitmaps import offsets_in
 from hub.recount.check import Truth
-from hub.signing import Signer
+from hub.wire.contracts import ACKS, encode, partition_of, released, to_avro
+from hub.wire.signing import Signer
 from tests.unit.recount_desk import (
     BANK,
     DIGEST,

@@ -14,7 +14,7 @@ from hub.cli.roster import new_key
 from hub.core.model import Key, Names, Operator, Platform, PlatformState, StateChange
 from hub.errors import HubError
 from hub.sdk.roster_records import read_record, record_of, to_json
-from hub.signing import Signer
+from hub.wire.signing import Signer
 
 KEY = Key("drive-1", bytes(range(32)), 7)
 DRIVE = Platform(

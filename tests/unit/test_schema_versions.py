@@ -10,8 +10,8 @@ import avro.schema
 import pytest
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 
-from hub.canonical import reader
-from hub.contracts import KINDS, released, schemas_dir
+from hub.wire.canonical import reader
+from hub.wire.contracts import KINDS, released, schemas_dir
 
 FORMS = [(kind, form) for kind in KINDS for form in released(kind)]
 

@@ -18,7 +18,7 @@ from hub.core.model import Decision, Receipt, Source
 from hub.errors import HubError
 from hub.sdk.operators.outbox import IN_MEMORY, Outbox
 from hub.sdk.operators.sending import NO_ENTRY, PublisherSettings, Retries, Sender
-from hub.signing import Signer
+from hub.wire.signing import Signer
 
 PARTITIONS = 2
 HEADERS = Signer.from_seed("lake-1", bytes(32), "test-hub").headers("events", b"value")

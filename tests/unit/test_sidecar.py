@@ -16,7 +16,6 @@ import httpx
 import pytest
 
 from hub.clock import system_clock
-from hub.contracts import partition_of
 from hub.core.model import DAY_MS, Stage
 from hub.local.machine import free_port
 from hub.platform.sidecar import BATCH_MAX, web
@@ -24,6 +23,7 @@ from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
 from hub.sdk.stores import MemoryStore
 from hub.sdk.times import iso_time
+from hub.wire.contracts import partition_of
 from tests.stories.app import serving
 from tests.unit.acting_scene import NOW, NUMBER, OLD, OTHER, Log, hear
 from tests.unit.store_harnesses import InSql

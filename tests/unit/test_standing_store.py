@@ -8,20 +8,20 @@ import numpy as np
 from pyroaring import BitMap
 from rocksdict import Options, Rdict
 
+from hub.clearance.pair_state import PairState, PairStore
 from hub.core.model import Key, Names, Outcome, Platform, PlatformState
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
 from hub.core.universe import Universe
-from hub.web.standings.state import StandingState, StandingStore
 
 LOG_ID = b"l" * 16
 KEY = Key("bank-1", b"p" * 32, 5, None, 9)
 BANK = Platform("bank", Names("银行", "Bank"), "bank", 1, PlatformState.CONNECTED, keys=(KEY,))
 
 
-def state_of(platform: str, outcome: Outcome, *segments: int) -> StandingState:
+def state_of(platform: str, outcome: Outcome, *segments: int) -> PairState:
     """A state in which a platform said something of the first case of some segments."""
-    state = StandingState(Universe(), Roster(), Disputes())
+    state = PairState(Universe(), Roster(), Disputes())
     for segment in segments:
         state.book(platform).tile((0, segment)).add(outcome, BitMap([1]))
         state.dirty_tiles.add((platform, (0, segment)))
@@ -32,9 +32,9 @@ def state_of(platform: str, outcome: Outcome, *segments: int) -> StandingState:
     return state
 
 
-def kept(store: StandingStore) -> dict[str, object]:
+def kept(store: PairStore) -> dict[str, object]:
     """What a new state is loaded with, of every platform."""
-    state = StandingState(Universe(), Roster(), Disputes())
+    state = PairState(Universe(), Roster(), Disputes())
     store.load(state)
     books = {
         name: ({key: tile.packed() for key, tile in book.tiles.items()}, book.received, book.judged_by)
@@ -45,7 +45,7 @@ def kept(store: StandingStore) -> dict[str, object]:
 
 def test_a_book_that_was_folded_anew_replaces_what_is_kept_of_it(tmp_path: Path) -> None:
     """Nothing is left of what no longer counts, another platform's is not touched, and the keys are kept with it."""
-    store = StandingStore(tmp_path, LOG_ID)
+    store = PairStore(tmp_path, LOG_ID)
     state = state_of("bank", Outcome.UNBOUND, 0, 1)
     store.save(state, [])
     store.save(state_of("banker", Outcome.FROZEN, 1), [])
@@ -75,6 +75,6 @@ def test_what_is_kept_in_an_older_form_is_folded_again(tmp_path: Path) -> None:
     older = Rdict(str(tmp_path), options)
     older[b"l"], older[b"o" + bytes(4)] = LOG_ID, (3).to_bytes(8, "big")
     older.close()
-    store = StandingStore(tmp_path, LOG_ID)
+    store = PairStore(tmp_path, LOG_ID)
     assert store.places(1) == {0: 0}
     store.close()

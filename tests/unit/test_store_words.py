@@ -17,7 +17,7 @@ from hub.sdk.accounts import AccountStore, Done, HeardNotice
 from hub.sdk.adapter.acting import Plan, Rules
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.settings import always_done
-from hub.sdk.asking import Deed, RetryPlan
+from hub.sdk.deeds import Deed, RetryPlan
 from hub.sdk.numbering import International
 from hub.sdk.stores import DryRun, MemoryStore, SqlStore, SqlTable
 from hub.sdk.stores.sql_index import PREFIX, SqlIndex

@@ -10,9 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from hub import contracts
 from hub.archive.answers import CaseHistory, Happened
-from hub.contracts import encode
 from hub.core import clearance
 from hub.core.cases import Case
 from hub.core.cohorts import BUCKETS, EDGES_HOURS, Took, took
@@ -47,10 +45,12 @@ from hub.web.access.who import STAFF
 from hub.web.board.blind_spots import blind_spots
 from hub.web.board.board import Board
 from hub.web.board.platform_pages import overview, platforms
-from hub.web.board.sight import Gauges, Sight
+from hub.web.board.snapshot import Gauges, Sight
 from hub.web.board.stages import StageBook
 from hub.web.routes.case_pages import case_page, facts_of
-from hub.web.routes.history import standing
+from hub.web.routes.history import progress_of
+from hub.wire import contracts
+from hub.wire.contracts import encode
 
 NOW = 20_000 * DAY_MS
 AS_OF = AsOf((10,), 0, 5, 2, NOW)
@@ -243,7 +243,7 @@ def test_a_case_does_not_tell_what_a_platform_said_before_it_went(said: list[Out
     pages = [seen.case(case_page(history, pairs, Stage.RELEASED, NOW), NORTH) for pairs in (spoke, mute)]
     assert pages[0] == pages[1]
     assert pages[0].status == "cleared"
-    assert standing(spoke) == standing(mute) == {"status": "cleared", "unconnected": 4}
+    assert progress_of(spoke) == progress_of(mute) == {"status": "cleared", "unconnected": 4}
     assert pages[0].unconnected == [one.id for one in clearance.unconnected(ROSTER, [CASE])]
     assert pages[0].unconnected == ["was_bank", "was_shop", "gym", "new"]
 

@@ -11,7 +11,6 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
 from hub.clock import system_clock
-from hub.contracts import ACKS, RELEASES, encode
 from hub.core.acks import JUDGED_AFTER_MS
 from hub.core.held import HeldBook
 from hub.core.model import (
@@ -25,10 +24,11 @@ from hub.core.model import (
     Stage,
     Subject,
 )
-from hub.opening import OpenedAck
+from hub.folds.case_store import CaseStore
+from hub.folds.cases import CaseFollower
 from hub.settings import WorkerSettings
-from hub.stream.case_store import CaseStore
-from hub.stream.followers import CaseFollower
+from hub.wire.checking import OpenedAck
+from hub.wire.contracts import ACKS, RELEASES, encode
 
 LOG_ID = b"l" * 16
 LONG_S = JUDGED_AFTER_MS / 1_000

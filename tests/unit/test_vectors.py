@@ -11,11 +11,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pyroaring import BitMap
 
-from hub import contracts
-from hub.contracts import KINDS, decode, encode, schemas_dir
 from hub.core import model
 from hub.core.coverage import unpack_checked
-from hub.signing import read_seal, signature_holds, signed_bytes
+from hub.wire import contracts
+from hub.wire.contracts import KINDS, decode, encode, schemas_dir
+from hub.wire.signing import read_seal, signature_holds, signed_bytes
 from tests.unit.schema_files import json_of, value_of, vectors
 
 

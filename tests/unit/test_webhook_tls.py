@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from hub.delivery.channels import Parcel
 from hub.delivery.health import Verdict
 from hub.delivery.webhooks import Post, WebhookChannel
-from hub.signing import Signer
+from hub.wire.signing import Signer
 from tests.delivery_desk import LOG, MemoryInboxes, MemoryReleases, quick_settings
 
 KEY = Signer.from_seed("delivery/hub", b"k" * 32, "h")

@@ -9,7 +9,6 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.contracts import encode
 from hub.core.model import ReleaseNotice
 from hub.delivery import addresses
 from hub.delivery.addresses import BadAddress, is_public, parse, resolve
@@ -19,7 +18,8 @@ from hub.delivery.releases import tell
 from hub.delivery.webhooks import body_of, fitting, judge, retry_after_s, signed_headers, webhook_id
 from hub.errors import HubError, PlatformError
 from hub.sdk.webhooks import check_webhook
-from hub.signing import Signer
+from hub.wire.contracts import encode
+from hub.wire.signing import Signer
 from tests.unit.schema_files import examples, value_of
 
 KEY = Signer.from_seed("delivery/hub", b"k" * 32, "h")

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hub.contracts import encode
 from hub.core.intake import Arrival
 from hub.core.model import Outcome, ReleaseNotice, Source
 from hub.sdk.accounts import Done, HeardNotice
 from hub.sdk.adapter.acting import Act, Rules
 from hub.sdk.adapter.handling import carry_out
-from hub.sdk.asking import Deed
+from hub.sdk.deeds import Deed
 from hub.sdk.operators.importer import ImportedEvent, importer_for
 from hub.sdk.operators.rehearsal import Rehearsal
 from hub.sdk.roster_files import read_operators
 from hub.sdk.stores import MemoryStore
+from hub.wire.contracts import encode
 from tests.oracle.world_files import World, read_world
 from tests.oracle.world_oracle import Intake
 from tests.oracle.world_platforms import Actor

@@ -13,10 +13,10 @@ from typing import Any
 
 import httpx
 
-from hub import contracts
 from hub.core.model import DAY_MS, EventType, Outcome, PlatformState, Role, Source
 from hub.local.children import Supervised
 from hub.web.access.tokens import KEY_FILE, LocalIssuer
+from hub.wire import contracts
 from tests.broker import scene as scenes
 from tests.broker.archiving import Archiving
 from tests.broker.scene import Scene, event, mobile_numbers, now_ms, wait_until

@@ -12,8 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from hub import contracts
-from hub.contracts import decode
 from hub.core.model import (
     DAY_MS,
     ClearanceAnswer,
@@ -26,6 +24,8 @@ from hub.core.model import (
     ReleaseReason,
     Role,
 )
+from hub.wire import contracts
+from hub.wire.contracts import decode
 from tests.broker.asking import recounted
 from tests.broker.scene import event, mobile_numbers, now_ms, wait_until
 from tests.web.running import NORTH, SOUTH, SUBJECTS, Web

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hub import contracts
 from hub.core.model import EventType, Outcome, PlatformState, Role
+from hub.wire import contracts
 from tests.broker.scene import event, mobile_numbers, wait_until
 from tests.web.running import NORTH, SOUTH, Web
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hub import contracts
-from hub.contracts import decode
 from hub.core.model import NumberEvent, OperatorReport, Outcome, Role, Source
+from hub.wire import contracts
+from hub.wire.contracts import decode
 from tests.broker.scene import mobile_numbers, wait_until
 from tests.web.running import SOUTH, Web
 

@@ -4,7 +4,7 @@ Rules:
 1. Every acknowledgement carries `received` of the whole outbox, so each is valid by itself: no bit lies beyond it.
 2. NOT_BOUND is never said of a case that another outcome is said of: together they are a dispute.
 3. At most 1,024 segments an acknowledgement (`hub.core.coverage.SEGMENTS_MAX`) and, with room for its frame, 256 KiB
-   (`hub.contracts.LIMITS_BYTES`): what is more is sent in several.
+   (`hub.wire.contracts.LIMITS_BYTES`): what is more is sent in several.
 """
 
 from __future__ import annotations
@@ -15,18 +15,10 @@ from itertools import groupby
 
 from pyroaring import BitMap
 
-from hub.contracts import LIMITS_BYTES
 from hub.core.coverage import SEGMENTS_MAX, pack, unpack
-from hub.core.model import (
-    SEGMENT,
-    Acknowledgement,
-    Action,
-    BitmapSegment,
-    Outcome,
-    OutcomeSet,
-    ReceivedThrough,
-)
+from hub.core.model import SEGMENT, Acknowledgement, Action, BitmapSegment, Outcome, OutcomeSet, ReceivedThrough
 from hub.sdk.accounts import Outbox, SaidKey
+from hub.wire.contracts import LIMITS_BYTES
 
 RECEIVED_BYTES = 48
 """At most, of one `received` entry: a partition and an offset as varints, 32 bytes of digest, room to spare."""

@@ -35,7 +35,7 @@ from hub.sdk.adapter.casebook import Sayings, Stages
 from hub.sdk.adapter.holdings import Holdings, deed_for
 from hub.sdk.adapter.plans import FUSE_HOURS, Act, Blown, Counts, Plan, Rules, hour_of, wanted
 from hub.sdk.adapter.retrying import Retries
-from hub.sdk.asking import Ask, AskKey, Deed
+from hub.sdk.deeds import Ask, AskKey, Deed
 from hub.sdk.last_cases import LastCases
 
 __all__ = ["Act", "Blown", "Counts", "Plan", "Rules", "handle", "wanted"]

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from hub.clock import system_clock
-from hub.contracts import ACKS, MARKER, decode, encode
 from hub.core.model import Record, ReleaseNotice, Source
 from hub.errors import ContractError, FuseBlown, PlatformError, StoreAway, StoreUnreadable
 from hub.sdk.accounts import AccountStore, HeardNotice
@@ -29,7 +28,8 @@ from hub.sdk.adapter.settings import AdapterSettings, Listen, Listening, always_
 from hub.sdk.adapter.wire import Wire, connected
 from hub.sdk.stores.dry_run import DryRun
 from hub.settings import HubAddress
-from hub.signing import Signer
+from hub.wire.contracts import ACKS, MARKER, decode, encode
+from hub.wire.signing import Signer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from hub.core.model import SEGMENT, Outcome, ReleaseNotice, Source, Stage, Trial
 from hub.sdk.accounts import Done, HeardNotice, Held, Known, Waiting, Wanted
 from hub.sdk.adapter.acting import Plan, Rules, Work
 from hub.sdk.adapter.plans import FUSE_HOURS, Blown, hour_of
-from hub.sdk.asking import AskKey
+from hub.sdk.deeds import AskKey
 
 TRIAL_PARTITION = 2**31 - 1
 """Where the positions of test cases lie: no `releases` has so many partitions."""

@@ -13,7 +13,6 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from hub.clock import system_clock
-from hub.contracts import ANSWERS, RELEASES, decode, encode
 from hub.core.model import ReleaseNotice, ReportAnswer, ReportRequest, Source, Trial, TrialResult
 from hub.sdk.accounts import AccountStore, HeardNotice
 from hub.sdk.adapter.again import TRIAL_STAGES
@@ -21,7 +20,8 @@ from hub.sdk.adapter.handling import look, try_out
 from hub.sdk.adapter.inbox import Ledger, fresh_trials
 from hub.sdk.adapter.plans import Blown, Counts, Rules
 from hub.sdk.adapter.wire import Wire
-from hub.signing import Signer
+from hub.wire.contracts import ANSWERS, RELEASES, decode, encode
+from hub.wire.signing import Signer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

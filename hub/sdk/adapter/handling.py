@@ -14,7 +14,7 @@ from hub.errors import PlatformError
 from hub.sdk.accounts import AccountStore, Batch, Done, HeardNotice, Known, Place, Wanted
 from hub.sdk.adapter.acting import Act, Plan, Rules, handle, wanted
 from hub.sdk.adapter.again import Looked, look_again, trial_step, wanted_again, wanted_for
-from hub.sdk.asking import AccountsRefused, AskKey, Deed
+from hub.sdk.deeds import AccountsRefused, AskKey, Deed
 
 ROUNDS_MAX = 20
 """Each round but the last learns of at least one more refusal; stores tell all they have at once, so two will do."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Set
 
 from hub.core.model import Outcome, ReleaseNotice, Source, Stage
 from hub.sdk.accounts import Account, Binding, Effect, Held, Touch
-from hub.sdk.asking import Deed
+from hub.sdk.deeds import Deed
 from hub.sdk.ledger import TouchLedger
 
 ANSWER_ORDER = (Outcome.FAILED, Outcome.DECLINED, Outcome.FROZEN, Outcome.UNBOUND)

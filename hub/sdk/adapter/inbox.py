@@ -17,20 +17,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.contracts import HUB, decode, inbox_topic
-from hub.core.model import (
-    MINUTE_MS,
-    AcceptedAnswer,
-    HubKey,
-    Key,
-    ReportRequest,
-    Trial,
-    TrialResult,
-    Unheard,
-)
+from hub.core.model import MINUTE_MS, AcceptedAnswer, HubKey, Key, ReportRequest, Trial, TrialResult, Unheard
 from hub.errors import ContractError, HubError
 from hub.settings import HubAddress
-from hub.signing import Signer, read_seal, signature_is_by
+from hub.wire.contracts import HUB, decode, inbox_topic
+from hub.wire.signing import Signer, read_seal, signature_is_by
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hub.core.model import DAY_MS, HOUR_MS, SEGMENT, ReleaseNotice, Source, Stage
 from hub.sdk.accounts import Batch, Changes, Done, Wanted
-from hub.sdk.asking import Ask, Deed, RetryPlan
+from hub.sdk.deeds import Ask, Deed, RetryPlan
 
 FUSE_HOURS = DAY_MS // HOUR_MS
 

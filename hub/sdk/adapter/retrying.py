@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hub.core.model import Source
-from hub.sdk.asking import Retry, RetryPlan
+from hub.sdk.deeds import Retry, RetryPlan
 
 
 class Retries:

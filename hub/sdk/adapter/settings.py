@@ -11,7 +11,7 @@ from hub.clock import system_clock
 from hub.core.model import Action, Outcome, ReleaseNotice, Stage
 from hub.sdk.accounts import Done
 from hub.sdk.adapter.plans import Act, Rules
-from hub.sdk.asking import Deed, RetryPlan
+from hub.sdk.deeds import Deed, RetryPlan
 
 
 class Listening(StrEnum):

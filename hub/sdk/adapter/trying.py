@@ -10,13 +10,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from hub.clock import system_clock
-from hub.contracts import ANSWERS, encode, partition_of
 from hub.core.model import REFUSAL_TODO, Source, Subject, Trial, TrialResult
 from hub.core.numbers import is_e164
 from hub.errors import HubError, PlatformError
 from hub.sdk.adapter.inbox import Inbox, Ledger, following
 from hub.settings import HubAddress
-from hub.signing import Signer
+from hub.wire.contracts import ANSWERS, encode, partition_of
+from hub.wire.signing import Signer
 
 LOOK_S = 0.05
 TIMEOUT_S = 60.0

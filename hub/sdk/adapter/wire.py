@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, TypeVar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from hub.contracts import RELEASES, partition_of
 from hub.core.model import Record, Source
 from hub.errors import HubError, PlatformError
 from hub.sdk.adapter.settings import AdapterSettings
 from hub.settings import HubAddress
-from hub.signing import Headers
+from hub.wire.contracts import RELEASES, partition_of
+from hub.wire.signing import Headers
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

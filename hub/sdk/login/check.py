@@ -14,13 +14,13 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from hub.clock import system_clock
-from hub.contracts import partition_of
 from hub.core.numbers import is_e164
 from hub.sdk.last_cases import Evidence, Index
 from hub.sdk.login.rules import Knowledge, advise, answer, may_begin_anew
 from hub.sdk.login.words import EVERYBODY, Advice, Answer, Operation, Reason, Recycled, Signals
 from hub.sdk.numbering import NumberForm
 from hub.sdk.stores.sql_index import PREFIX, SqlIndex
+from hub.wire.contracts import partition_of
 
 __all__ = [
     "EVERYBODY",

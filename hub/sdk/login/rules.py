@@ -98,8 +98,8 @@ def _between_owners(bound_since: int, last: LastCase | None) -> bool:
     return last.earlier_until is not None and bound_since < last.earlier_until
 
 
-class Standing(StrEnum):
-    """How an account stands to the person with its number: what the advice depends on."""
+class Relation(StrEnum):
+    """How an account relates to the person with its number: what the advice depends on."""
 
     TRUSTED = "trusted"
     """No: the number is still its user's."""
@@ -119,11 +119,11 @@ class Standing(StrEnum):
 
 P, S, N = Advice.PROCEED, Advice.STEP_UP, Advice.TREAT_AS_NEW_USER
 
-ADVICE: dict[Standing, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] = {
+ADVICE: dict[Relation, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] = {
     # Signals:                      none, new place, new device, both
     # Ordinary people, nearly all of them nearly always: nobody is bothered at the login, whatever phone they bought.
     # What cannot be undone asks for more where everything is new, because an operator may tell a day late.
-    Standing.TRUSTED: {
+    Relation.TRUSTED: {
         Operation.LOG_IN: (P, P, P, P),
         Operation.RECOVER: (P, P, P, S),
         Operation.CHANGE_KEY_FACT: (P, P, S, S),
@@ -132,7 +132,7 @@ ADVICE: dict[Standing, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] =
     # No evidence either way, which is most accounts in a hub's first years, and everybody while an adapter is down.
     # The device they always use is itself a proof; a new one with the number alone is what a stranger has. Changing
     # what the account is known by would shut the owner out for good, so it always asks.
-    Standing.UNCERTAIN: {
+    Relation.UNCERTAIN: {
         Operation.LOG_IN: (P, P, S, S),
         Operation.RECOVER: (P, S, S, S),
         Operation.CHANGE_KEY_FACT: (S, S, S, S),
@@ -140,7 +140,7 @@ ADVICE: dict[Standing, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] =
     },
     # It may be the new owner's own account, so nobody is made a new user by force; it may be the old owner's, so the
     # number opens nothing. The adapter has frozen it and says so in the platform's name: no signal overrides that.
-    Standing.DOUBTED: {
+    Relation.DOUBTED: {
         Operation.LOG_IN: (S, S, S, S),
         Operation.RECOVER: (S, S, S, S),
         Operation.CHANGE_KEY_FACT: (S, S, S, S),
@@ -149,7 +149,7 @@ ADVICE: dict[Standing, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] =
     # The number is out of service: whoever reads a code is the owner, back before word of it came, or somebody who
     # should not be able to. The owner proves it otherwise and goes on; taking the number off the account would be to
     # undo what the operator may restore tomorrow; and letting the number in would make FROZEN a lie.
-    Standing.GIVEN_UP: {
+    Relation.GIVEN_UP: {
         Operation.LOG_IN: (S, S, S, S),
         Operation.RECOVER: (S, S, S, S),
         Operation.CHANGE_KEY_FACT: (S, S, S, S),
@@ -159,7 +159,7 @@ ADVICE: dict[Standing, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] =
     # they get an account of their own, at once and without a question they could not answer. On the account's own
     # device it may be the owner after all, who got the number back: they are asked, and not shut out. Whoever is in
     # already and pays or changes is asked: nobody's session is turned into a new user's in the middle of a payment.
-    Standing.REISSUED: {
+    Relation.REISSUED: {
         Operation.LOG_IN: (S, S, N, N),
         Operation.RECOVER: (S, S, N, N),
         Operation.CHANGE_KEY_FACT: (S, S, S, S),
@@ -169,25 +169,25 @@ ADVICE: dict[Standing, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] =
 """The whole of it. A platform that knows nothing of devices gives `new_device`: better asked once too often."""
 
 
-def standing(of: Answer) -> Standing:
+def relation_of(of: Answer) -> Relation:
     """How an account stands, from the answer about it."""
     if of.recycled is Recycled.NO:
-        return Standing.TRUSTED
+        return Relation.TRUSTED
     if of.recycled is Recycled.YES:
-        return Standing.GIVEN_UP if of.reason is Reason.GIVEN_UP else Standing.REISSUED
-    return Standing.UNCERTAIN if of.stage is None else Standing.DOUBTED
+        return Relation.GIVEN_UP if of.reason is Reason.GIVEN_UP else Relation.REISSUED
+    return Relation.UNCERTAIN if of.stage is None else Relation.DOUBTED
 
 
-MAY_BEGIN_ANEW = frozenset({Standing.UNCERTAIN, Standing.DOUBTED, Standing.REISSUED})
+MAY_BEGIN_ANEW = frozenset({Relation.UNCERTAIN, Relation.DOUBTED, Relation.REISSUED})
 """Where whoever has no other proof may begin a new account with the number. Not where the account is theirs, and not
 while its owner may still have the number restored: it is to be found as it was."""
 
 
 def may_begin_anew(of: Answer) -> bool:
     """Whether a person who is asked for another proof and has none may begin a new account with the number."""
-    return standing(of) in MAY_BEGIN_ANEW
+    return relation_of(of) in MAY_BEGIN_ANEW
 
 
 def advise(operation: Operation, signals: Signals, of: Answer) -> Advice:
     """What to do about the person who has just shown that the number is in their hands."""
-    return ADVICE[standing(of)][operation][signals.new_place + 2 * signals.new_device]
+    return ADVICE[relation_of(of)][operation][signals.new_place + 2 * signals.new_device]

@@ -25,10 +25,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from hub.contracts import decode, encode
 from hub.core.model import Decision, Receipt, Refusal, Source
 from hub.errors import OperatorError
-from hub.signing import KEY_ID_HEADER, SIGNATURE_HEADER, Headers, read_seal
+from hub.wire.contracts import decode, encode
+from hub.wire.signing import KEY_ID_HEADER, SIGNATURE_HEADER, Headers, read_seal
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS owner (operator TEXT, hub_id TEXT, partitions INTEGER, next_receipt INTEGER);

@@ -35,14 +35,14 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.contracts import EVENTS, encode, partition_of, receipts_topic
 from hub.core.model import Decision, NumberEvent, OperatorReport, Receipt, Refusal, Source
 from hub.errors import ContractError, HubError, OperatorError
 from hub.sdk.operators.outbox import Entry, Outbox
 from hub.sdk.operators.receipting import OnPorted, ReceiptReader
 from hub.sdk.operators.sending import NO_ENTRY, PublisherSettings, Retries, Sender, kafka_producer
 from hub.settings import HubAddress
-from hub.signing import Signer
+from hub.wire.contracts import EVENTS, encode, partition_of, receipts_topic
+from hub.wire.signing import Signer
 
 __all__ = ["OperatorPublisher", "PublisherSettings"]
 

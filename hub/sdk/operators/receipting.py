@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hub.contracts import decode
 from hub.core.model import Decision, PortedNotice, Receipt, ReportReceipt
 from hub.errors import ContractError
+from hub.wire.contracts import decode
 
 OnPorted = Callable[[PortedNotice], None]
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from hub.contracts import EVENTS, encode, partition_of
 from hub.core import breaches, intake
 from hub.core.held import HeldBook
 from hub.core.intake import Accepted, Arrival
@@ -36,6 +35,7 @@ from hub.core.numbers import in_ranges
 from hub.errors import ContractError, OperatorError
 from hub.sdk.operators.importer import ImportedEvent, Row, UnreadableRow
 from hub.settings import PARTITIONS_DEFAULT
+from hub.wire.contracts import EVENTS, encode, partition_of
 
 K = TypeVar("K", Refusal, Breach, HeldWhy)
 

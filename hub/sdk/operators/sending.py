@@ -27,10 +27,10 @@ from aiokafka.errors import (
     UnsupportedVersionError,
 )
 
-from hub.contracts import EVENTS
 from hub.errors import HubError
 from hub.sdk.operators.outbox import Entry, Outbox
 from hub.settings import HubAddress
+from hub.wire.contracts import EVENTS
 
 NO_ENTRY = -1
 """In place of an outbox number: a report, which is made anew rather than kept."""

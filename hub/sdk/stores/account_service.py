@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from hub.core.numbers import is_e164
 from hub.errors import PlatformError, StoreAway
 from hub.sdk.accounts import ELSEWHERE, Account, Done, Readability
-from hub.sdk.asking import Ask, AskKey
+from hub.sdk.deeds import Ask, AskKey
 from hub.sdk.stores.bulk import chunks
 from hub.sdk.stores.deeds import log_answer
 from hub.sdk.stores.raw import sane

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 
 from hub.sdk.accounts import Done
-from hub.sdk.asking import Ask
+from hub.sdk.deeds import Ask
 
 TELLING_DIGITS = 7
 """An account id with this many of a number's last digits is as good as the number, and no log names it."""

@@ -23,7 +23,7 @@ from hub.sdk.accounts import (
     Readability,
     Wanted,
 )
-from hub.sdk.asking import Ask, AskKey, Retry
+from hub.sdk.deeds import Ask, AskKey, Retry
 from hub.sdk.stores.scratch import Scratch
 
 

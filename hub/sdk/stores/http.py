@@ -20,19 +20,8 @@ from sqlalchemy import Connection, Engine, create_engine, delete, select, update
 from sqlalchemy.pool import NullPool
 
 from hub.core.model import Source
-from hub.sdk.accounts import (
-    Account,
-    Binding,
-    Changes,
-    Done,
-    Known,
-    Outbox,
-    Place,
-    Progress,
-    Readability,
-    Wanted,
-)
-from hub.sdk.asking import Ask, AskKey, Retry
+from hub.sdk.accounts import Account, Binding, Changes, Done, Known, Outbox, Place, Progress, Readability, Wanted
+from hub.sdk.deeds import Ask, AskKey, Retry
 from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.stores.account_service import AccountService, ServiceSettings
 from hub.sdk.stores.bulk import Row, bulk_for

@@ -30,7 +30,7 @@ from hub.sdk.accounts import (
     Waiting,
     Wanted,
 )
-from hub.sdk.asking import Ask, AskKey, Retry
+from hub.sdk.deeds import Ask, AskKey, Retry
 from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.ledger import TouchLedger
 from hub.sdk.numbering import International, NumberForm

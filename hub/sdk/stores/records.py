@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, select
 from hub.core.coverage import pack, unpack
 from hub.core.model import Outcome, Source
 from hub.sdk.accounts import Changes, Held, Outbox, Place, Progress, SaidKey, Touch, Waiting
-from hub.sdk.asking import Retry
+from hub.sdk.deeds import Retry
 from hub.sdk.stores.bulk import Row, bulk_for
 from hub.sdk.stores.tables import Tables
 

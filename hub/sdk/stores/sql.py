@@ -14,18 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect, text
 
 from hub.errors import PlatformError
-from hub.sdk.accounts import (
-    Binding,
-    Changes,
-    Done,
-    Effect,
-    Known,
-    Outbox,
-    Progress,
-    Readability,
-    Wanted,
-)
-from hub.sdk.asking import AccountsRefused, Ask, AskKey, Retry
+from hub.sdk.accounts import Binding, Changes, Done, Effect, Known, Outbox, Progress, Readability, Wanted
+from hub.sdk.deeds import AccountsRefused, Ask, AskKey, Retry
 from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.stores.bulk import bulk_for
 from hub.sdk.stores.deeds import log_done

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.sdk.accounts import Binding
-from hub.sdk.asking import Deed
+from hub.sdk.deeds import Deed
 from hub.sdk.numbering import NumberForm
 
 Values = dict[str, Any]

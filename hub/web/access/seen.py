@@ -29,8 +29,8 @@ from hub.core.model import REFUSAL_TODO, Refusal, Role
 from hub.web import shapes
 from hub.web.access.auth import Caller
 from hub.web.access.who import STAFF
-from hub.web.board.sight import Sight
-from hub.web.tens import ten, tens
+from hub.web.board.snapshot import Sight
+from hub.web.rounding import ten, tens
 
 SMALL = 10
 """Counts below it, and above nought, are small cells."""

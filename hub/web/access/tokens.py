@@ -9,7 +9,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.core.model import Role
-from hub.signing import Signer
+from hub.wire.signing import Signer
 
 KEY_FILE = "issuer.pem"
 NAME = "issuer"

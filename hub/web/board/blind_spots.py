@@ -13,9 +13,9 @@ from hub.core.model import Coverage, GapClass, GapCount, Outcome, OutcomeCount, 
 from hub.core.numbers import without_numbers
 from hub.core.reports import reported_numbers, unknown_name
 from hub.web.board.platform_pages import guide, name
-from hub.web.board.sight import Sight
+from hub.web.board.snapshot import Sight
+from hub.web.rounding import ten, tens
 from hub.web.shapes import BlindSpot, BlindSpots, Name
-from hub.web.tens import ten, tens
 
 NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT}
 BOUND = {Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.FAILED, Outcome.REINSTATED}

@@ -15,8 +15,6 @@ from typing import Any, NamedTuple
 
 from pyroaring import BitMap
 
-from hub import contracts
-from hub.contracts import decode, says_received
 from hub.core.breaches import OperatorBook
 from hub.core.model import (
     DAY_MS,
@@ -45,6 +43,8 @@ from hub.core.reports import Disputes
 from hub.core.roster import Roster
 from hub.core.standing import Behaviour
 from hub.errors import ContractError
+from hub.wire import contracts
+from hub.wire.contracts import decode, says_received
 
 RECEIPTS_PREFIX = contracts.receipts_topic("")
 DAYS_KEPT = 3

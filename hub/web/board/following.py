@@ -16,19 +16,19 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub import contracts
-from hub.contracts import decode, receipts_topic
 from hub.core.model import DAY_MS, HubLog, ReleaseNotice, Source
 from hub.errors import ContractError
+from hub.kafka.clients import to_record
+from hub.kafka.follower import Follower
 from hub.settings import WorkerSettings
-from hub.stream.followers import Follower
-from hub.stream.log import to_record
 from hub.web.board.board import Board
 from hub.web.board.effects import Effects, NoEffects
 from hub.web.board.gauging import PAUSE_S, Gauge, Reading
-from hub.web.board.sight import Sight
+from hub.web.board.snapshot import Sight
 from hub.web.board.stages import StageBook
 from hub.web.shapes import AsOf
+from hub.wire import contracts
+from hub.wire.contracts import decode, receipts_topic
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,12 @@ from typing import Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from hub import contracts
 from hub.core.model import DAY_MS, Coverage, HubLog, PlatformState
+from hub.kafka.clients import administering, committed_offsets, new_consumer, started
+from hub.kafka.spans import RecordTimes
 from hub.settings import WorkerSettings
-from hub.stream.log import RecordTimes, administering, committed_offsets, new_consumer, started
-from hub.web.board.sight import Gauges, Lag
+from hub.web.board.snapshot import Gauges, Lag
+from hub.wire import contracts
 
 PAUSE_S = 2.0
 MINUTE_S = 60.0
@@ -36,7 +37,7 @@ Ends = Mapping[TopicPartition, int]
 
 
 class Reading(Protocol):
-    """Anything that follows logs: `hub.stream.followers.Follower` does."""
+    """Anything that follows logs: `hub.kafka.follower.Follower` does."""
 
     places: dict[TopicPartition, int]
 

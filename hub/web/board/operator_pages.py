@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.core.breaches import REPORT_GRACE_MS, OperatorBook, mismatched_days, silent_days
 from hub.core.model import DAY_MS, Breach, Decision, Operator
 from hub.web.board.platform_pages import day_name
-from hub.web.board.sight import Sight
+from hub.web.board.snapshot import Sight
 from hub.web.shapes import BreachRow, FollowerRow, Name, OperatorRow, Operators, Pipeline, TopicRow
 
 DAILY_BREACHES_MAX = 1_000

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from hub.core.model import DAY_MS, Coverage, GapClass, Outcome, Platform, PlatformState, Stage
 from hub.core.outliers import BoundRate, outliers
 from hub.core.standing import Standing
-from hub.web.board.sight import Sight
+from hub.web.board.snapshot import Sight
 from hub.web.board.stages import OPENED
 from hub.web.shapes import (
     Guide,

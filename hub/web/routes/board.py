@@ -14,7 +14,7 @@ from hub.web.access import seen
 from hub.web.access.auth import Caller
 from hub.web.board import blind_spots, operator_pages, platform_pages
 from hub.web.board.archive_rows import archive_rows
-from hub.web.board.sight import Sight
+from hub.web.board.snapshot import Sight
 from hub.web.routes.routing import TABLE, Asker, Routes, table
 
 Days = Annotated[int, Query(ge=1, le=platform_pages.DAYS_MAX)]

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import Path, Request
 
-from hub import contracts
 from hub.archive.answers import LookupFound
 from hub.core.model import REFUSAL_TODO, Role, Source
 from hub.core.pairs import PairNow
@@ -19,6 +18,7 @@ from hub.web.board import operator_pages
 from hub.web.routes.case_pages import unconnected, word_of
 from hub.web.routes.numbers import record_search
 from hub.web.routes.routing import TABLE, Asker, Before, Limit, Routes, table
+from hub.wire import contracts
 
 WRITTEN: dict[Role, tuple[str, ...]] = {
     Role.OPERATOR: (contracts.EVENTS, contracts.REPORTS),
@@ -105,7 +105,7 @@ def _add_breaches(routes: Routes) -> None:
 
 
 def _add_clean_ups(routes: Routes) -> None:
-    live, archive, standings = routes.parts.live, routes.parts.archive, routes.parts.desk.standings
+    live, archive, pairs = routes.parts.live, routes.parts.archive, routes.parts.answerer.pairs
 
     @routes.get("/v1/clean-ups")
     async def clean_ups(asker: Asker, before: Before = None, limit: Limit = 100) -> shapes.CleanUps:
@@ -113,15 +113,15 @@ def _add_clean_ups(routes: Routes) -> None:
         found = await archive.ask(lambda history: history.clean_ups(asker.subject, before=before, limit=limit))
         rows = [
             shapes.CleanUp(
-                case=str(one.case), asked_at=one.asked_at, stage=one.stage, **standing(standings.pairs(one.case))
+                case=str(one.case), asked_at=one.asked_at, stage=one.stage, **progress_of(pairs.pairs(one.case))
             )
             for one in found.clean_ups
         ]
         return shapes.CleanUps(as_of=live.as_of(), clean_ups=rows, next=found.next)
 
 
-def standing(pairs: list[PairNow]) -> dict[str, Any]:
-    """How a case stands, as its operator may know: one word over the connected platforms, and how many are not."""
+def progress_of(pairs: list[PairNow]) -> dict[str, Any]:
+    """How far a case is, as its operator may know: one word over the connected platforms, and how many are not."""
     return {"status": word_of(pairs), "unconnected": len(unconnected(pairs))}
 
 

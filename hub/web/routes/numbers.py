@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 from fastapi import Path
 
 from hub.archive.answers import CaseFacts, CaseHistory
+from hub.clearance.answering import policy_shape
 from hub.core.lifecycle import UNDONE
 from hub.core.model import DAY_MS, ClearanceAnswer, LookedUp, Lookup, LookupKind, Positions, Role, Source, Stage
 from hub.core.numbers import in_ranges, is_e164
@@ -26,7 +27,6 @@ from hub.web.parts import Parts
 from hub.web.routes import notices
 from hub.web.routes.case_pages import CLEARED, PENDING, REFUSED, case_page, facts_of, word_of
 from hub.web.routes.routing import Asker, Routes
-from hub.web.standings.clearance_desk import policy_shape
 
 RECORDED = {CLEARED: ClearanceAnswer.CLEAR, PENDING: ClearanceAnswer.BLOCKED, REFUSED: ClearanceAnswer.BLOCKED}
 """What stands in the record of a question for the word of a case."""
@@ -86,7 +86,7 @@ def _add_clearance(routes: Routes) -> None:
     @routes.get("/v1/clearance/policy")
     async def policy() -> shapes.Policy:
         """By what clearances are decided."""
-        return policy_shape(parts.desk.policy)
+        return policy_shape(parts.answerer.policy)
 
     @routes.post("/v1/clearance")
     async def clearance(question: shapes.ClearanceQuestion, asker: Asker) -> shapes.Clearance:
@@ -94,7 +94,7 @@ def _add_clearance(routes: Routes) -> None:
         for one in question.numbers:
             _check(one)
         _take(parts, asker, LookupKind.CLEARANCE, len(question.numbers))
-        return await parts.desk.answer(question.numbers, asker.subject, asker.role)
+        return await parts.answerer.answer(question.numbers, asker.subject, asker.role)
 
 
 def _add_notices(routes: Routes) -> None:
@@ -107,7 +107,7 @@ def _add_notices(routes: Routes) -> None:
     @routes.post("/v1/notices/before-cancelling")
     async def before_cancelling() -> shapes.PersonalNotice:
         """What to unbind, and how, before a number is given up (解绑指引). Needs no number."""
-        return told(notices.before_cancelling(parts.desk.standings.platforms))
+        return told(notices.before_cancelling(parts.answerer.pairs.platforms))
 
     @routes.post("/v1/notices/after-cancelling")
     async def after_cancelling(question: shapes.NumberQuestion, asker: Asker) -> shapes.PersonalNotice:
@@ -130,12 +130,12 @@ async def look_up(parts: Parts, number: str, asker: Caller, kind: LookupKind) ->
     """
     _check(number)
     _take(parts, asker, kind, 1)
-    reached = await parts.desk.standings.reach(parts.settings.reach_s)
+    reached = await parts.answerer.pairs.reach(parts.settings.reach_s)
     if not reached and kind is not LookupKind.CASE:
         raise Problem(503, "BEHIND", "the hub is behind its logs", "Ask again in a minute.", retry_after_s=30)
     theirs = partial(_may_see, parts, number, asker)
     visible = await _kept(parts, number, theirs)
-    last = parts.desk.standings.case_of(number)
+    last = parts.answerer.pairs.case_of(number)
     fresh = None if last is None else facts_of(last)
     if fresh is not None and theirs(fresh) and all(one.case.position != fresh.position for one in visible):
         visible = [CaseHistory(fresh, (), ()), *visible]  # the archive is not that far yet
@@ -145,7 +145,7 @@ async def look_up(parts: Parts, number: str, asker: Caller, kind: LookupKind) ->
 async def look_at(parts: Parts, position: Source, asker: Caller) -> Found:
     """The case of a position, if it is the asker's; the question is durable before it is answered."""
     _take(parts, asker, LookupKind.CASE, 1)
-    reached = await parts.desk.standings.reach(parts.settings.reach_s)
+    reached = await parts.answerer.pairs.reach(parts.settings.reach_s)
     history = await parts.archive.ask(lambda archive: archive.case(position))
     place = None if history is None else history.case.position
     number = NO_NUMBER if place is None else await parts.archive.ask(lambda archive: archive.number_at(place))
@@ -157,8 +157,8 @@ async def _told(
     parts: Parts, number: str, visible: Sequence[CaseHistory], asker: Caller, kind: LookupKind, *, reached: bool
 ) -> Found:
     """What is told, and recorded before; between the positions and the last pair nothing is awaited."""
-    standings = parts.desk.standings
-    positions = standings.positions()
+    pairs = parts.answerer.pairs
+    positions = pairs.positions()
     cases = [_stands(parts, one) for one in visible]
     if kind is LookupKind.NEW_OWNER:  # who had it before is who last gave it up for good
         cases = [one for one in cases if one.stage not in UNDONE] or cases
@@ -175,7 +175,7 @@ async def record_search(parts: Parts, number: str, asker: Caller) -> None:
     _check(number)
     _take(parts, asker, LookupKind.CASE, 1)
     asked = (LookedUp(number, None, None),)
-    await _record(parts, asker, LookupKind.CASE, asked, parts.desk.standings.positions())
+    await _record(parts, asker, LookupKind.CASE, asked, parts.answerer.pairs.positions())
 
 
 async def _record(
@@ -183,7 +183,7 @@ async def _record(
 ) -> str:
     lookup_id = uuid.uuid4().bytes
     who = (lookup_id, kind, asker.subject, asker.role, positions.now_ms)
-    await parts.desk.write(Lookup(*who, asked, None, positions))
+    await parts.answerer.write(Lookup(*who, asked, None, positions))
     return lookup_id.hex()
 
 
@@ -195,14 +195,14 @@ def looked_up(number: str, cases: Sequence[Told]) -> tuple[LookedUp, ...]:
 
 
 def _stands(parts: Parts, history: CaseHistory) -> Told:
-    standings, position = parts.desk.standings, history.case.position
-    now = standings.case_at(position)
-    return Told(history, history.case.stage if now is None else now.stage, standings.pairs(position))
+    pairs, position = parts.answerer.pairs, history.case.position
+    now = pairs.case_at(position)
+    return Told(history, history.case.stage if now is None else now.stage, pairs.pairs(position))
 
 
 def _may_see(parts: Parts, number: str, asker: Caller, case: CaseFacts) -> bool:
     """The staff sees every case; an operator its own, and those of numbers in its ranges."""
-    operator = parts.desk.standings.operator(asker.subject) if asker.role is Role.OPERATOR else None
+    operator = parts.answerer.pairs.operator(asker.subject) if asker.role is Role.OPERATOR else None
     in_range = operator is not None and in_ranges(number, operator.ranges)
     return asker.role in STAFF or in_range or case.operator == asker.subject
 

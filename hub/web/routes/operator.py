@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request
 
-from hub import contracts
 from hub.problems import Problem
 from hub.web import shapes
 from hub.web.routes import sending
 from hub.web.routes.routing import Asker, Routes
+from hub.wire import contracts
 
 OFFSET_MAX = 2**62
 AVRO_BODY: dict[str, Any] = {

@@ -12,9 +12,9 @@ from hub.core.roster import Roster
 from hub.core.roster_life import change_state
 from hub.errors import HubError
 from hub.problems import Problem
-from hub.registrar import registrar
-from hub.roster_desk import roster_desk
 from hub.settings import HubAddress
+from hub.staff.registrar import registrar
+from hub.staff.roster import roster_editor
 from hub.web import shapes
 from hub.web.board.platform_pages import guide, name
 from hub.web.routes.routing import Asker, Routes
@@ -54,8 +54,8 @@ def add_roster(routes: Routes) -> None:
         settings = parts.settings
         address = HubAddress(settings.bootstrap_servers, hub_log.hub_id, hub_log.partitions, settings.security)
         try:
-            async with roster_desk(address) as desk:
-                changed = await desk.change(Platform, platform_id, change)
+            async with roster_editor(address) as editor:
+                changed = await editor.change(Platform, platform_id, change)
         except HubError as wrong:
             raise Problem(409, "DOES_NOT_FOLLOW", wrong.message, wrong.todo) from None
         async with registrar(address) as made:

@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub import contracts
-from hub.contracts import LIMITS_BYTES, SMALL_BYTES, decode, encode, partition_of, receipts_topic
 from hub.core.model import (
     REFUSAL_TODO,
     NumberEvent,
@@ -30,15 +28,17 @@ from hub.core.model import (
     ReportReceipt,
 )
 from hub.errors import ContractError
-from hub.opening import Opener
+from hub.kafka.spans import log_spans, read_span
 from hub.problems import Problem, refused
 from hub.sdk.operators import backfill
 from hub.sdk.operators.event_fields import Unreadable, event_of, time_of
 from hub.settings import WorkerSettings
-from hub.signing import signed_bytes
-from hub.stream.log import log_spans, read_span
 from hub.web import shapes
 from hub.web.parts import Parts
+from hub.wire import contracts
+from hub.wire.checking import Opener
+from hub.wire.contracts import LIMITS_BYTES, SMALL_BYTES, decode, encode, partition_of, receipts_topic
+from hub.wire.signing import signed_bytes
 
 BODY_BYTES_MAX = max(LIMITS_BYTES.get(NumberEvent, SMALL_BYTES), LIMITS_BYTES.get(Report, SMALL_BYTES))
 RECEIPTS_MAX = 1_000
@@ -84,7 +84,7 @@ async def send(parts: Parts, operator: str, topic: str, message: Sealed) -> shap
     key = _key_of(topic, message.value)
     partition = partition_of(key, hub_log.partitions)
     record = Record(topic, partition, 0, now_ms, key, message.value, headers)
-    await parts.desk.standings.roster.caught_up()
+    await parts.answerer.pairs.roster.caught_up()
     _check(parts, topic, record, operator)
     try:
         placed = await parts.producer.send_and_wait(
@@ -107,7 +107,7 @@ def _key_of(topic: str, value: bytes) -> bytes:
 
 def _check(parts: Parts, topic: str, record: Record, operator: str) -> None:
     """The cheap rules: whose it is, and whether it is signed."""
-    hub_log, roster = parts.hub_log, parts.desk.standings.roster.roster
+    hub_log, roster = parts.hub_log, parts.answerer.pairs.roster.roster
     opener = Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions)
     opened = opener.events([record], roster)[0] if topic == contracts.EVENTS else opener.reports([record], roster)[0]
     content: Any = opened.content
@@ -151,7 +151,7 @@ def draft_clean_ups(parts: Parts, operator: str, content: bytes) -> shapes.Clean
         lines = content.decode("utf-8-sig").splitlines(keepends=True)
     except UnicodeDecodeError:
         raise Problem(422, "BAD_REQUEST", "not UTF-8", "Write the file in UTF-8.") from None
-    known = parts.desk.standings.operator(operator)
+    known = parts.answerer.pairs.operator(operator)
     if known is None:
         raise Problem(404, "NO_OPERATOR", "not on the roster", "Ask the registrar to add the operator.")
     now_ms, drafts = parts.live.now_ms(), []

@@ -1,0 +1,252 @@
+"""Clearance: numbers in, answers out, each with its signed id, and a record of the question in `lookups`.
+
+An answer is given once its record is durable. It is decided on the logs as they were when the question came, or later,
+and on all that operators had sent of these numbers by then: what could not be read to there, or was not decided by the
+hub, in time is UNKNOWN (BEHIND). Between reading the positions and the last decision
+nothing is awaited, so that the same question at those positions has the same answers (`recount --clearance`).
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from prometheus_client import CollectorRegistry
+
+from hub.clearance.lookups import Lookups
+from hub.clearance.metrics import ClearanceMetrics, show_for_ever
+from hub.clearance.pairs import PairsNow, following_pairs
+from hub.core.cases import Case
+from hub.core.clearance import (
+    Decided,
+    OpenPair,
+    Reason,
+    Seen,
+    decide,
+    may_block,
+    may_see,
+    seen_by,
+    unconnected,
+    unknown,
+)
+from hub.core.model import (
+    ClearancePolicy,
+    HubLog,
+    LookedUp,
+    Lookup,
+    LookupKind,
+    Operator,
+    Platform,
+    Positions,
+    Role,
+    Source,
+)
+from hub.core.numbers import NUMBER_MAX
+from hub.core.pairs import PairNow
+from hub.errors import HubError, OperatorError
+from hub.folds.hub_key import open_signer
+from hub.kafka.clients import new_producer, started
+from hub.kafka.running import guarded
+from hub.settings import WorkerSettings
+from hub.web import shapes
+from hub.web.settings import WebSettings
+from hub.wire.clearance_ids import Clearance, audience, sign_clearance
+from hub.wire.signing import Signer
+
+NUMBERS_MAX = 1_000
+MAY_ASK = frozenset({Role.OPERATOR, Role.REGISTRAR, Role.AUDITOR})
+
+WriteLookup = Callable[[Lookup], Awaitable[None]]
+"""Writes a record to topic `lookups` and returns once it is durable."""
+
+
+class Ruling(NamedTuple):
+    """What is decided at one place in the logs: positions, an answer for each number, and the unconnected."""
+
+    positions: Positions
+    decided: list[Decided]
+    unconnected: list[Platform]
+
+
+class Known(Protocol):
+    """What a decision rests on: the logs, folded to `positions`."""
+
+    def positions(self) -> Positions:
+        """The places in the logs that everything known now rests on."""
+
+    def operator(self, operator_id: str) -> Operator | None:
+        """An operator's roster record."""
+
+    @property
+    def platforms(self) -> list[Platform]:
+        """Every platform on the roster."""
+
+    def case_of(self, number: str) -> Case | None:
+        """The last case of a number."""
+
+    def open_pairs(
+        self, cases: Iterable[Case], platforms: Iterable[Platform], now_ms: int
+    ) -> dict[Source, list[PairNow]]:
+        """The gaps of some cases at some platforms, by case."""
+
+
+def rule(
+    pairs: Known,
+    numbers: Sequence[str],
+    asked_by: str,
+    role: Role,
+    policy: ClearancePolicy,
+) -> Ruling:
+    """Decide on numbers at the place where the followers are; awaits nothing."""
+    positions = pairs.positions()
+    now_ms = positions.now_ms
+    operator = pairs.operator(asked_by) if role is Role.OPERATOR else None
+    found = {number: pairs.case_of(number) for number in numbers}
+    visible: dict[str, Case] = {
+        number: case for number, case in found.items() if case and may_see(number, case, role, operator)
+    }
+    platforms = pairs.platforms
+    gaps = pairs.open_pairs(visible.values(), [one for one in platforms if may_block(one, policy)], now_ms)
+
+    def one(number: str) -> Decided:
+        case = visible.get(number)
+        if case is None:
+            return unknown(Reason.NO_CASE if found[number] is None else Reason.NOT_YOURS, policy, now_ms)
+        open_here = [OpenPair(pair.platform, pair.gap) for pair in gaps.get(case.position, []) if pair.gap]
+        return decide(case, open_here, policy, now_ms)
+
+    return Ruling(positions, [one(number) for number in numbers], unconnected(platforms, visible.values()))
+
+
+@dataclass
+class Answerer:
+    """Answers questions about numbers.
+
+    `signer`: a key whose public half is in topic `hub`.
+    """
+
+    pairs: PairsNow
+    signer: Signer
+    write: WriteLookup
+    policy: ClearancePolicy = field(default_factory=ClearancePolicy)
+    wait_s: float = WebSettings.clearance_wait_s
+    """How long a question waits for the followers to read what was there when it came."""
+
+    metrics: ClearanceMetrics | None = None
+
+    async def answer(self, numbers: Sequence[str], asked_by: str, role: Role) -> shapes.Clearance:
+        """Decide on up to 1,000 numbers.
+
+        Args:
+            numbers: in E.164, answered in this order.
+            asked_by: the operator's id, or whoever else asks.
+            role: as whom; operator, registrar or auditor.
+
+        Raises:
+            OperatorError: too many numbers, none, or one that cannot be a number.
+            HubError: the role may not ask, or the question cannot be recorded; nothing is answered then.
+        """
+        if not 1 <= len(numbers) <= NUMBERS_MAX:
+            raise OperatorError(f"{len(numbers)} numbers", todo=f"Ask for 1 to {NUMBERS_MAX} numbers at a time.")
+        if any(len(one) > NUMBER_MAX or not one.startswith("+") for one in numbers):
+            raise OperatorError("not every number is in E.164 form", todo="Write numbers as +8613…, without spaces.")
+        if role not in MAY_ASK:
+            raise HubError(f"a {role.lower()} may not ask for clearances", todo="Ask as an operator.")
+        began = time.monotonic()
+        reached = await self.pairs.reach(self.wait_s, numbers)
+        ruling = rule(self.pairs, numbers, asked_by, role, self.policy)
+        behind = not (reached and self.pairs.settled)
+        if behind:
+            now_ms = ruling.positions.now_ms
+            ruling = Ruling(ruling.positions, [unknown(Reason.BEHIND, self.policy, now_ms) for _ in numbers], [])
+        lookup_id = uuid.uuid4().bytes
+        await self._record(lookup_id, numbers, asked_by, role, ruling, behind=behind)
+        seen = [seen_by(one, role) for one in ruling.decided]
+        if self.metrics is not None:
+            self.metrics.answered([one.answer for one in seen], time.monotonic() - began)
+        return shapes.Clearance(
+            lookup_id=lookup_id.hex(),
+            asked_at=ruling.positions.now_ms,
+            policy=policy_shape(self.policy),
+            positions=_positions(ruling.positions),
+            answers=[self._cleared(one, asked_by, role, ruling.positions.now_ms) for one in seen],
+            unconnected=[_unconnected(one) for one in ruling.unconnected],
+        )
+
+    async def _record(
+        self, lookup_id: bytes, numbers: Sequence[str], asked_by: str, role: Role, ruling: Ruling, *, behind: bool
+    ) -> None:
+        looked_up = tuple(
+            LookedUp(number, one.case, one.answer) for number, one in zip(numbers, ruling.decided, strict=True)
+        )
+        at_ms = ruling.positions.now_ms
+        rests_on = None if behind else ruling.positions
+        await self.write(
+            Lookup(lookup_id, LookupKind.CLEARANCE, asked_by, role, at_ms, looked_up, self.policy, rests_on)
+        )
+
+    def _cleared(self, seen: Seen, asked_by: str, role: Role, now_ms: int) -> shapes.Cleared:
+        case = None if seen.case is None else str(seen.case)
+        clearance = Clearance(audience(asked_by, role), case, seen.answer, now_ms, seen.valid_until)
+        return shapes.Cleared(
+            answer=seen.answer,
+            clearance_id=sign_clearance(self.signer, clearance),
+            case=case,
+            reasons=[str(one) for one in seen.reasons],
+            blockers=[
+                shapes.Blocker(status=str(one.status), platform=one.platform, tier=one.tier, gap=one.gap)
+                for one in seen.blocks
+            ],
+            days_to_reissue=seen.days_to_reissue,
+            valid_until=seen.valid_until,
+        )
+
+
+@asynccontextmanager
+async def open_answerer(
+    settings: WorkerSettings,
+    hub_log: HubLog,
+    policy: ClearancePolicy,
+    registry: CollectorRegistry | None = None,
+    wait_s: float = WebSettings.clearance_wait_s,
+) -> AsyncIterator[Answerer]:
+    """What answers, over pairs of its own, with a key of its own in topic `hub`; ready once both are.
+
+    `registry`: where its metrics are declared; `wait_s`: see `Answerer`.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with started(new_producer(settings)) as producer, following_pairs(settings, hub_log) as pairs:
+        signer = await open_signer(settings, hub_log, producer)
+        metrics = ClearanceMetrics(CollectorRegistry() if registry is None else registry)
+        lag = guarded("clearance lag", show_for_ever(pairs, metrics))
+        try:
+            write = Lookups(producer, hub_log.partitions).write
+            yield Answerer(pairs, signer, write, policy, wait_s, metrics)
+        finally:
+            lag.cancel()
+
+
+def policy_shape(policy: ClearancePolicy) -> shapes.Policy:
+    """A policy as the API says it."""
+    return shapes.Policy(**{**policy._asdict(), "blocking_tiers": list(policy.blocking_tiers)})
+
+
+def _positions(positions: Positions) -> shapes.LogPositions:
+    plain = positions._asdict()
+    return shapes.LogPositions(**{**plain, "releases": list(positions.releases), "acks": list(positions.acks)})
+
+
+def _unconnected(platform: Platform) -> shapes.Unconnected:
+    guide = shapes.Guide(url=platform.guide_url, steps=list(platform.guide_steps), contact=platform.contact)
+    return shapes.Unconnected(
+        platform=platform.id,
+        name=shapes.Name(zh=platform.name.zh, en=platform.name.en),
+        tier=platform.tier,
+        state=platform.state,
+        must_connect=platform.must_connect,
+        guide=guide,
+    )

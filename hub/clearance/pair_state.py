@@ -1,0 +1,230 @@
+"""What `PairsNow` knows, folded in memory and kept in RocksDB beside the process.
+
+`PairState` is the fold: every platform's tiles, how far it received, and its cohorts' first effects, merged with
+the code of the coverage stage. Each book says by which keys its acknowledgements were judged: it is settled if those
+are the roster's. `PairStore` is its durable copy: what a run of acks changed and the offsets they
+end at are written together, so a kill at any moment leaves a state that is true at some offset, and acks beyond it are
+merged once, also in the counts that do not only grow by OR. Losing the directory costs a fold from the start.
+
+Rows: `t` platform NUL partition segment -> tile; `r` platform NUL partition -> through; `h` platform NUL day -> first
+effects by bucket; `k` platform -> keys it is judged by; `o` partition -> next offset of `acks`; `l` -> log id and form.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from rocksdict import Options, Rdict, WriteBatch
+
+from hub.core.acks import apply, is_beyond_log
+from hub.core.cases import Case
+from hub.core.cohorts import BUCKETS, Cohorts
+from hub.core.coverage import pack, unpack
+from hub.core.figures import PlatformBook, SegmentKey
+from hub.core.model import Key, Outcome, Platform, Source
+from hub.core.pairs import CaseNow, PairNow, open_pairs
+from hub.core.reports import Disputes
+from hub.core.roster import Roster
+from hub.core.universe import Universe
+from hub.wire.checking import OpenedAck
+
+_TWO = struct.Struct(">II")
+_ONE = struct.Struct(">I")
+_SAID = struct.Struct(">BI")
+_PLACE = struct.Struct(">Q")
+OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
+FORM = b"2"
+"""Of the rows; what was written in another one is folded again."""
+
+
+class PairState:
+    """Every pair of a case and a platform, at one place in the logs."""
+
+    def __init__(self, universe: Universe, roster: Roster, disputes: Disputes) -> None:
+        self.universe = universe
+        self.roster = roster
+        self.disputes = disputes
+        self.books: dict[str, PlatformBook] = {}
+        self.cohorts = Cohorts()
+        self.dirty_tiles: set[tuple[str, SegmentKey]] = set()
+        self.dirty_received: set[tuple[str, int]] = set()
+        self.dirty_hours: set[tuple[str, int]] = set()
+        self.dirty_keys: set[str] = set()
+        self.replaced: set[str] = set()
+
+    def book(self, platform_id: str) -> PlatformBook:
+        """The book of a platform; made if new."""
+        book = self.books.get(platform_id)
+        if book is None:
+            book = self.books[platform_id] = PlatformBook(platform_id, None, self.disputes)
+        return book
+
+    def current(self) -> list[PlatformBook]:
+        """A book for every platform on the roster, with its newest record."""
+        found = []
+        for platform in self.roster.platforms.values():
+            book = self.book(platform.id)
+            book.platform = platform
+            found.append(book)
+        return found
+
+    def current_of(self, platform: Platform) -> PlatformBook:
+        """The book of one platform of the roster."""
+        book = self.book(platform.id)
+        book.platform = platform
+        return book
+
+    def open_pairs(
+        self, cases: Iterable[Case], platforms: Iterable[Platform], now_ms: int
+    ) -> dict[Source, list[PairNow]]:
+        """The gaps of some cases at some platforms of the roster, by case."""
+        found: dict[Source, list[PairNow]] = {}
+        books = [self.current_of(one) for one in platforms]
+        asked = [CaseNow(one.position, one.stage, one.published_at, one.reissue_not_before) for one in cases]
+        for position, pair in open_pairs(books, asked, now_ms):
+            found.setdefault(position, []).append(pair)
+        return found
+
+    def merge(self, opened: OpenedAck) -> bool:
+        """Merge one opened acknowledgement; whether it counts. `universe` holds all that the log holds now."""
+        ack = opened.ack
+        if ack is None or opened.refusal is not None:
+            return False
+        if is_beyond_log(ack, opened.record.record_time, self.universe):
+            return False
+        book = self.book(ack.platform)
+        additions = opened.additions
+        self.dirty_hours |= self.cohorts.first_effects(book, additions, self.universe, opened.record.record_time)
+        tiles, received = apply(book, ack, additions)
+        self.dirty_tiles |= {(ack.platform, key) for key in tiles}
+        self.dirty_received |= {(ack.platform, partition) for partition in received}
+        return True
+
+    def unsettled(self) -> list[Platform]:
+        """Platforms whose book was judged by other keys than the roster has."""
+        return [one for one in self.roster.platforms.values() if self.book(one.id).judged_by != one.keys]
+
+    def settle(self, platform: Platform) -> None:
+        """Say that a platform's book is what its keys say."""
+        self.book(platform.id).judged_by = platform.keys
+        self.dirty_keys.add(platform.id)
+
+    def replace(self, platform: Platform, fresh: PairState) -> None:
+        """Put what was folded anew by a platform's keys in place of its book."""
+        name = platform.id
+        self.books[name] = fresh.book(name)
+        self.cohorts.forget(name)
+        self.cohorts.hours |= fresh.cohorts.hours
+        self.dirty_tiles = {one for one in self.dirty_tiles if one[0] != name} | fresh.dirty_tiles
+        self.dirty_received = {one for one in self.dirty_received if one[0] != name} | fresh.dirty_received
+        self.dirty_hours = {one for one in self.dirty_hours if one[0] != name} | fresh.dirty_hours
+        self.replaced.add(name)
+        self.settle(platform)
+
+
+class PairStore:
+    """The durable copy. Not for several threads."""
+
+    def __init__(self, path: Path, log_id: bytes) -> None:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        self._db = Rdict(str(path), options)
+        if self._db.get(b"l") not in (None, log_id + FORM):
+            for key in list(self._db.keys()):
+                del self._db[key]
+        self._db[b"l"] = log_id + FORM
+
+    def places(self, partitions: int) -> dict[int, int]:
+        """The next offset of each partition of `acks` to be merged."""
+        rows = {one: self._db.get(b"o" + _ONE.pack(one)) for one in range(partitions)}
+        return {one: 0 if row is None else int(_PLACE.unpack(row)[0]) for one, row in rows.items()}
+
+    def load(self, state: PairState) -> None:
+        """Put everything that is kept into a new state."""
+        for key, value in self._rows(b"t"):
+            platform, numbers = _split(key)
+            partition, segment = _TWO.unpack(numbers)
+            tile = state.book(platform).tile((partition, segment))
+            for outcome, bits in _unpack_tile(value):
+                tile.add(outcome, unpack(bits))
+            state.book(platform).touch((partition, segment))
+        for key, value in self._rows(b"r"):
+            platform, numbers = _split(key)
+            state.book(platform).receive(_ONE.unpack(numbers)[0], _PLACE.unpack(value)[0])
+        for key, value in self._rows(b"h"):
+            platform, numbers = _split(key)
+            state.cohorts.hours[platform, _ONE.unpack(numbers)[0]] = np.frombuffer(value, dtype="<u4").astype(np.uint32)
+        for key, value in self._rows(b"k"):
+            state.book(key.decode()).judged_by = tuple(_unpack_keys(value))
+
+    def save(self, state: PairState, places: Iterable[tuple[int, int]]) -> None:
+        """Write what changed since the last time, and how far it is merged: all of it or nothing."""
+        batch = WriteBatch(raw_mode=True)
+        for platform in state.replaced:
+            for kind in (b"t", b"r", b"h"):
+                for rest, _ in self._rows(kind + platform.encode() + b"\0"):
+                    batch.delete(kind + platform.encode() + b"\0" + rest)
+        for platform in state.dirty_keys:
+            batch.put(b"k" + platform.encode(), _pack_keys(state.book(platform).judged_by))
+        for platform, key in state.dirty_tiles:
+            said = state.book(platform).tile(key).said
+            row = b"".join(_pack_said(outcome, pack(bits)) for outcome, bits in said.items())
+            batch.put(b"t" + platform.encode() + b"\0" + _TWO.pack(*key), row)
+        for platform, partition in state.dirty_received:
+            through = state.book(platform).received[partition]
+            batch.put(b"r" + platform.encode() + b"\0" + _ONE.pack(partition), _PLACE.pack(through))
+        for platform, day in state.dirty_hours:
+            hours = state.cohorts.hours[platform, day].astype("<u4").tobytes()
+            batch.put(b"h" + platform.encode() + b"\0" + _ONE.pack(day), hours)
+        for partition, place in places:
+            batch.put(b"o" + _ONE.pack(partition), _PLACE.pack(place))
+        self._db.write(batch)
+        state.dirty_tiles.clear()
+        state.dirty_received.clear()
+        state.dirty_hours.clear()
+        state.dirty_keys.clear()
+        state.replaced.clear()
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        self._db.close()
+
+    def _rows(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for key, value in self._db.items(from_key=prefix):
+            if not key.startswith(prefix):
+                return
+            yield key[len(prefix) :], value
+
+
+def _split(key: bytes) -> tuple[str, bytes]:
+    platform, _, numbers = key.partition(b"\0")
+    return platform.decode(), numbers
+
+
+def _pack_keys(keys: tuple[Key, ...]) -> bytes:
+    return json.dumps([one._replace(public=one.public.hex()) for one in keys]).encode()  # type: ignore[arg-type]
+
+
+def _unpack_keys(row: bytes) -> Iterator[Key]:
+    for key_id, public, *times in json.loads(row):
+        yield Key(key_id, bytes.fromhex(public), *times)
+
+
+def _pack_said(outcome: Outcome, bits: bytes) -> bytes:
+    return _SAID.pack(OUTCOMES.index(outcome), len(bits)) + bits
+
+
+def _unpack_tile(row: bytes) -> Iterator[tuple[Outcome, bytes]]:
+    at = 0
+    while at < len(row):
+        code, size = _SAID.unpack_from(row, at)
+        at += _SAID.size
+        yield OUTCOMES[code], row[at : at + size]
+        at += size
+
+
+assert BUCKETS < 64, "a row of first effects stays small"

@@ -1,0 +1,98 @@
+"""Following `held`: the fold of held events, kept on disk beside the process.
+
+Each record is folded into a store of its own before the place behind it is written, and folding twice changes
+nothing: a kill at any moment leaves a state that is true at some offset. Losing the directory costs a fold from
+the start.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from aiokafka import TopicPartition
+from rocksdict import Options, Rdict
+
+from hub.core.held import HeldBook
+from hub.core.model import HeldDecided, HeldEvent, HeldRelease, NumberEvent, Source
+from hub.errors import ContractError
+from hub.kafka.follower import Follower
+from hub.settings import WorkerSettings
+from hub.wire import contracts
+from hub.wire.contracts import decode
+
+log = logging.getLogger(__name__)
+
+PLACE = b"o%d"
+LOG_ID = b"l"
+
+
+class HeldStore:
+    """The book of held events on disk, and how far each partition is folded into it."""
+
+    def __init__(self, path: Path, log_id: bytes) -> None:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        self._db = Rdict(str(path), options)
+        if self._db.get(LOG_ID) not in (None, log_id):
+            for key in list(self._db.keys()):
+                del self._db[key]
+        self._db[LOG_ID] = log_id
+        self.book = HeldBook(cast(Any, self._db))
+
+    def place(self, partition: int) -> int:
+        """The next offset of a partition of `held` to be folded."""
+        return int(self._db.get(PLACE % partition) or 0)
+
+    def moved(self, partition: int, place: int) -> None:
+        """Note how far a partition is folded."""
+        self._db[PLACE % partition] = str(place).encode()
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        self._db.close()
+
+
+class HeldFollower(Follower):
+    """Folds `held`.
+
+    Args:
+        counts: whether a notice of a source counts; then that source is not held.
+    """
+
+    fetch_wait_ms = 500
+    """Its topic is nearly always silent, and all of it is asked for at once: what comes still comes at once."""
+
+    def __init__(
+        self, settings: WorkerSettings, store: HeldStore, partitions: int, counts: Callable[[Source], bool]
+    ) -> None:
+        super().__init__(settings, [TopicPartition(contracts.HELD, one) for one in range(partitions)])
+        self.book = store.book
+        self._store = store
+        self._counts = counts
+        for tp in self.tps:
+            self.places[tp] = store.place(tp.partition)
+
+    def handle(self, raw: Any) -> None:
+        """Fold one record. One that cannot be read changes nothing."""
+        try:
+            self._fold(decode(raw.value, HeldEvent, HeldRelease, HeldDecided))
+        except ContractError as wrong:
+            log.error("held %d-%d: %s; ignored", raw.partition, raw.offset, wrong.message)
+        self._store.moved(raw.partition, raw.offset + 1)
+
+    def _fold(self, record: HeldEvent | HeldRelease | HeldDecided) -> None:
+        if isinstance(record, HeldRelease):
+            self.book.judge(record)
+        elif isinstance(record, HeldDecided):
+            self.book.settle(record)
+        else:
+            self.book.hold(record, decode(record.value, NumberEvent).number)
+            if self._counts(record.source):
+                self.book.void(record.source)
+
+    async def folded(self, partition: int, end: int) -> None:
+        """Wait until everything before an offset was folded."""
+        await self.reached({TopicPartition(contracts.HELD, partition): end})

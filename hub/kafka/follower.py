@@ -1,0 +1,83 @@
+"""What follows logs for ever: it reads by itself, keeps its own place, and says how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from hub.kafka.clients import FETCH_WAIT_MS, POLL_MS, POLL_RECORDS_MAX, new_consumer
+from hub.settings import WorkerSettings
+
+
+class Follower:
+    """A log follower: a consumer, a place in every partition, and a condition that says it moved."""
+
+    fetch_wait_ms = FETCH_WAIT_MS
+
+    def __init__(self, settings: WorkerSettings, tps: list[TopicPartition]) -> None:
+        self.tps = tps
+        self.places: dict[TopicPartition, int] = dict.fromkeys(tps, 0)
+        self._settings = settings
+        self._consumer: AIOKafkaConsumer | None = None
+        self._moved = asyncio.Condition()
+
+    async def start(self) -> None:
+        """Connect and go to the places."""
+        self._consumer = new_consumer(self._settings, self.fetch_wait_ms)
+        await self._consumer.start()
+        self._consumer.assign(self.tps)
+        for tp, place in self.places.items():
+            self._consumer.seek(tp, place)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def run(self) -> None:
+        """Follow for ever. Any error ends it; the runner decides what that means."""
+        assert self._consumer is not None, "start() comes first"
+        while True:
+            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
+            for tp, batch in fetched.items():
+                await self.take(batch)
+                self.places[tp] = batch[-1].offset + 1
+            if fetched:
+                await self.told()
+            await self.between()
+            await asyncio.sleep(0)
+
+    async def take(self, batch: list[Any]) -> None:
+        """Take in records of one partition, in order."""
+        for raw in batch:
+            self.handle(raw)
+
+    def handle(self, raw: Any) -> None:
+        """Take in one record."""
+        raise NotImplementedError
+
+    async def between(self) -> None:
+        """Whatever there is to do between two batches."""
+
+    async def told(self) -> None:
+        """Wake whoever waits for a place."""
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def end_offsets(self) -> dict[TopicPartition, int]:
+        """Where the logs end now."""
+        assert self._consumer is not None, "start() comes first"
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self.tps)
+        return ends
+
+    async def reached(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Wait until everything before these offsets was handled."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: all(self.places[tp] >= end for tp, end in ends.items()))
+
+    async def caught_up(self) -> None:
+        """Wait until everything that is in the logs now was handled."""
+        await self.reached(await self.end_offsets())

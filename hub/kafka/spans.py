@@ -1,0 +1,91 @@
+"""Spans of logs: from a first offset to a last one, and when the records at some places were recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from hub.core.model import Record
+from hub.kafka.clients import POLL_MS, POLL_RECORDS_MAX, new_consumer, started, to_record
+from hub.settings import WorkerSettings
+
+RECORD_WAIT_MS = 5_000
+
+
+async def read_span(
+    settings: WorkerSettings, spans: Mapping[TopicPartition, tuple[int, int]]
+) -> AsyncGenerator[Sequence[Record], None]:
+    """Read each partition from a first offset up to, but without, a last one."""
+    left = {tp: end for tp, (first, end) in spans.items() if first < end}
+    if not left:
+        return
+    async with started(new_consumer(settings)) as consumer:
+        consumer.assign(list(left))
+        for tp in left:
+            consumer.seek(tp, spans[tp][0])
+        while left:
+            fetched = await consumer.getmany(*left, timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
+            for tp, batch in fetched.items():
+                yield [to_record(one) for one in batch if one.offset < left[tp]]
+            for tp in list(left):
+                if await consumer.position(tp) >= left[tp]:
+                    del left[tp]
+
+
+async def log_spans(settings: WorkerSettings, tps: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+    """First and next offset of each partition, as of now."""
+    wanted = list(tps)
+    async with started(new_consumer(settings)) as consumer:
+        consumer.assign(wanted)
+        first, end = await asyncio.gather(consumer.beginning_offsets(wanted), consumer.end_offsets(wanted))
+    return {tp: (first[tp], end[tp]) for tp in wanted}
+
+
+async def record_times(
+    settings: WorkerSettings, places: Iterable[tuple[TopicPartition, int]]
+) -> dict[tuple[TopicPartition, int], int]:
+    """When the records at some places were recorded; those that are not there are left out."""
+    wanted = set(places)
+    if not wanted:
+        return {}
+    async with started(RecordTimes(settings, sorted({tp for tp, _ in wanted}))) as times:
+        found: dict[tuple[TopicPartition, int], int] = await times.at(wanted)
+    return found
+
+
+class RecordTimes:
+    """Asks again and again when records at some places were recorded. Start it; stop it at the end."""
+
+    def __init__(self, settings: WorkerSettings, tps: Sequence[TopicPartition]) -> None:
+        self._tps = list(tps)
+        self._settings = settings
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Connect."""
+        self._consumer = new_consumer(self._settings)
+        await self._consumer.start()
+        self._consumer.assign(self._tps)  # once: aiokafka fails at the end if it is assigned anew without a group
+        self._consumer.pause(*self._tps)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def at(
+        self, places: Iterable[tuple[TopicPartition, int]], wait_ms: int = RECORD_WAIT_MS
+    ) -> dict[tuple[TopicPartition, int], int]:
+        """When the records at some places were recorded; those that do not come in time are left out."""
+        assert self._consumer is not None, "start() comes first"
+        times: dict[tuple[TopicPartition, int], int] = {}
+        for tp, offset in sorted(places):
+            self._consumer.seek(tp, offset)
+            self._consumer.resume(tp)
+            fetched = await self._consumer.getmany(tp, timeout_ms=wait_ms, max_records=1)
+            self._consumer.pause(tp)
+            for batch in fetched.values():
+                times[tp, offset] = int(batch[0].timestamp)
+        return times

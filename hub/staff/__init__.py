@@ -1,0 +1,1 @@
+"""What the hub's own people do: the roster, held events, and looking at what the logs say."""

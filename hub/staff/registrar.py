@@ -1,0 +1,199 @@
+"""The registrar's side: making a hub's topics, and writing the roster.
+
+Topics are made once, with the number of partitions and the clock they keep for ever; the `hub` topic says which.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from hub.clock import system_clock
+from hub.core.model import Clock, HubLog, Operator, Platform, PlatformState
+from hub.core.roster_life import check_keys
+from hub.errors import HubError
+from hub.kafka.clients import administering, new_producer, started
+from hub.settings import HubAddress
+from hub.staff.roster import roster_editor
+from hub.wire import contracts
+from hub.wire.contracts import TopicSpec, encode, inbox_topic, receipts_topic, topics
+
+YEAR_MS = 365 * 86_400_000
+MESSAGE_BYTES_MAX = 2 * 1024 * 1024
+RETENTION: dict[str, dict[str, str]] = {
+    "keep": {"cleanup.policy": "delete", "retention.ms": "-1"},
+    "1y": {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)},
+    "compact": {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2"},
+}
+RECEIPTS = receipts_topic("<operator>")
+INBOX = inbox_topic("<platform>")
+UNREACHED = {PlatformState.KNOWN_UNCONNECTED, PlatformState.EXEMPT, PlatformState.LEFT}
+"""Platforms that need no inbox made for them: nobody there would read it."""
+
+
+def is_one_of_many(name: str) -> bool:
+    """Whether a name in the contract stands for a topic each of operators or platforms."""
+    return "<" in name
+
+
+def _inboxes(platforms: Iterable[Platform]) -> list[str]:
+    return [inbox_topic(one.id) for one in platforms if one.state not in UNREACHED]
+
+
+def topic_config(spec: TopicSpec, clock: str) -> dict[str, str]:
+    """A topic's settings. In a replayed world records keep their producers' times."""
+    stamped = "CreateTime" if clock == "world" else "LogAppendTime"
+    # A world may lie in the future; the broker would refuse its times after an hour.
+    any_time = {"message.timestamp.after.max.ms": str(2**63 - 1)} if clock == "world" else {}
+    return {
+        **RETENTION[spec.retention],
+        **any_time,
+        "message.timestamp.type": stamped,
+        "max.message.bytes": str(MESSAGE_BYTES_MAX),
+    }
+
+
+def replicated(replication: int) -> dict[str, str]:
+    """What an acknowledged write survives: of three copies and more, two have to have it."""
+    return {"min.insync.replicas": "2"} if replication > 2 else {}
+
+
+def new_topic(spec: TopicSpec, name: str, address: HubAddress, clock: str, replication: int) -> NewTopic:
+    """What to ask the cluster for."""
+    count = address.partitions if spec.partitions == "N" else int(spec.partitions)
+    return NewTopic(name, count, replication, topic_configs=topic_config(spec, clock) | replicated(replication))
+
+
+class Registrar:
+    """Makes topics and writes the roster."""
+
+    def __init__(self, address: HubAddress, admin: AIOKafkaAdminClient, producer: AIOKafkaProducer) -> None:
+        self._address = address
+        self._admin = admin
+        self._producer = producer
+
+    async def make_topics(self, *, clock: str = "record", replication: int = 1) -> HubLog:
+        """Make every topic of a new hub, and say in `hub` what they are.
+
+        Raises:
+            HubError: the cluster refuses, or holds some of the topics already.
+        """
+        wanted = [
+            new_topic(spec, name, self._address, clock, replication)
+            for name, spec in topics().items()
+            if not is_one_of_many(name)
+        ]
+        await self._create(wanted, existing_is_error=True)
+        made = HubLog(
+            log_id=uuid.uuid4().bytes,
+            hub_id=self._address.hub_id,
+            partitions=self._address.partitions,
+            clock=clock,
+            made_at=system_clock(),
+        )
+        await self._producer.send_and_wait(contracts.HUB, encode(made), key=b"hub", partition=0)
+        return made
+
+    async def make_missing_topics(self, hub_log: HubLog) -> None:
+        """Make the topics that a hub made by an earlier version lacks, as safe as `events` is."""
+        there = set(await self._admin.list_topics())
+        replication = await self._replication()
+        wanted = [
+            new_topic(spec, name, self._address, hub_log.clock, replication)
+            for name, spec in topics().items()
+            if not is_one_of_many(name) and name not in there
+        ]
+        if wanted:
+            await self._create(wanted, existing_is_error=False)
+
+    async def _replication(self) -> int:
+        (described,) = await self._admin.describe_topics([contracts.EVENTS])
+        return min(len(one["replicas"]) for one in described["partitions"])
+
+    async def _create(self, wanted: list[NewTopic], *, existing_is_error: bool) -> None:
+        answer = await self._admin.create_topics(wanted, timeout_ms=60_000)
+        for topic, code, *_ in answer.topic_errors:
+            known = code == TopicAlreadyExistsError.errno
+            if code and (existing_is_error or not known):
+                raise HubError(
+                    f"topic {topic} cannot be made: {for_code(code).__name__}",
+                    todo="Use a cluster without a hub, or start on the one that is there.",
+                )
+
+    async def put_operators(
+        self, operators: Iterable[Operator], *, clock: str = "record", replication: int = 1
+    ) -> None:
+        """Write operators' newest records, and make the topics of their receipts.
+
+        Raises:
+            HubError: a key is somebody else's.
+        """
+        found = list(operators)
+        await self._check_keys(found)
+        await self._make_each(RECEIPTS, [receipts_topic(one.id) for one in found], clock, replication)
+        now_ms = system_clock()
+        for one in found:
+            # Without a date an operator owes reports from now on, not since 1970.
+            await self._put(contracts.OPERATORS, one.id, one if one.since else one._replace(since=now_ms))
+
+    async def put_platforms(
+        self, platforms: Iterable[Platform], *, clock: str = "record", replication: int = 1
+    ) -> None:
+        """Write platforms' newest records, and make the inboxes of those that are, or are to be, connected.
+
+        Raises:
+            HubError: a key is somebody else's.
+        """
+        found = list(platforms)
+        await self._check_keys(found)
+        await self._make_each(INBOX, _inboxes(found), clock, replication)
+        for one in found:
+            await self._put(contracts.PLATFORMS, one.id, one)
+
+    async def _check_keys(self, records: Sequence[Operator | Platform]) -> None:
+        """A key id or key in use is refused: compaction could make its second holder the first."""
+        if not any(one.keys for one in records):
+            return
+        async with roster_editor(self._address) as editor:
+            roster = await editor.read()
+        for one in records:
+            check_keys(one, roster)
+            if isinstance(one, Operator):
+                roster.put_operator(one)
+            else:
+                roster.put_platform(one)
+
+    async def make_receipts(self, operators: Sequence[str], hub_log: HubLog) -> None:
+        """Make the topics of operators' receipts, as safe as `events` is."""
+        names = [receipts_topic(one) for one in operators]
+        await self._make_each(RECEIPTS, names, hub_log.clock, await self._replication())
+
+    async def make_inboxes(self, platforms: Sequence[Platform], hub_log: HubLog) -> None:
+        """Make the inboxes of platforms that are, or are to be, connected; as safe as `events` is."""
+        if names := _inboxes(platforms):
+            await self._make_each(INBOX, names, hub_log.clock, await self._replication())
+
+    async def _make_each(self, kind: str, names: list[str], clock: str, replication: int) -> None:
+        wanted = [new_topic(topics()[kind], name, self._address, clock, replication) for name in names]
+        if wanted:
+            await self._create(wanted, existing_is_error=False)
+
+    async def put_clock(self, now_ms: int) -> None:
+        """Say what time it is in a replayed world."""
+        await self._put(contracts.CLOCK, "clock", Clock(now_ms))
+
+    async def _put(self, topic: str, key: str, value: tuple[Any, ...]) -> None:
+        await self._producer.send_and_wait(topic, encode(value), key=key.encode(), partition=0)
+
+
+@asynccontextmanager
+async def registrar(address: HubAddress) -> AsyncIterator[Registrar]:
+    """A registrar, connected."""
+    async with administering(address) as admin, started(new_producer(address, linger_ms=0)) as producer:
+        yield Registrar(address, admin, producer)
