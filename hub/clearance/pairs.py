@@ -173,7 +173,7 @@ async def following_pairs(settings: WorkerSettings, hub_log: HubLog) -> AsyncIte
     """PairsNow that follow the logs, and stop at the end. State is kept in `settings.data_dir`."""
     folder: Path = settings.data_dir / "standings"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds numbers
-    opener = Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions, settings.check_signatures)
+    opener = Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions)
     async with AsyncExitStack() as stack:
         cases_store = CaseStore(folder / "cases", hub_log.log_id, hub_log.partitions)
         stack.callback(cases_store.close)

@@ -96,7 +96,7 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
         yield Context(
             settings=settings,
             hub_log=hub_log,
-            opener=Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions, settings.check_signatures),
+            opener=Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions),
             roster=roster,
             store=store,
             cases=cases,

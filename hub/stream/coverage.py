@@ -136,8 +136,6 @@ class CoverageWorker:
             self._merge_or_set_aside(one, counted)
         self._shelf.next_ack = max(self._shelf.next_ack, chunk.end)  # a chunk may come once more
         self._unflushed.append((chunk.ack, chunk.records[-1].record_time))
-        if not context.settings.flush_durably:
-            chunk.ack()
         counted.show(context.metrics)
 
     async def _judge(self, records: Sequence[Record]) -> list[OpenedAck]:
