@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from hub.core.coverage import split_positions
 from hub.core.model import Acknowledgement, Coverage, Outcome, OutcomeSet, ReceivedThrough, ReleaseNotice
 from hub.wire.contracts import decode, encode, partition_of
 from tests.bench import messages
 from tests.bench.rig import PARTITIONS, Rig, fill_releases, rig
+from tests.segments import split_positions
 
 PLATFORMS = 100
 CASES = (12_000, 1_200)

@@ -11,7 +11,6 @@ from hub.archive.database import migrate, open_engine
 from hub.archive.keys import Keyring
 from hub.archive.settings import SCHEMA
 from hub.archive.store import Store
-from hub.core.coverage import split_positions
 from hub.core.model import (
     DAY_MS,
     Acknowledgement,
@@ -31,6 +30,7 @@ from hub.core.model import (
 )
 from hub.wire.contracts import encode
 from tests.databases import postgres_url
+from tests.segments import split_positions
 
 PARTITIONS = 4
 LOG = HubLog(b"l" * 16, "hub", PARTITIONS, "record", 0)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from hub.core.acks import SKEW_MS
-from hub.core.coverage import split_positions
 from hub.core.lifecycle import MOVES
 from hub.core.model import (
     DAY_MS,
@@ -40,6 +39,7 @@ from hub.core.roster_life import rotate
 from hub.recount import Logs
 from hub.wire.contracts import ACKS, HUB, OPERATORS, PLATFORMS, RELEASES, REPORTED, encode, partition_of
 from hub.wire.signing import Signer
+from tests.segments import split_positions
 
 PARTITIONS = 2
 LOG_ID = b"l" * 16

@@ -8,15 +8,19 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, event, text
 
 from hub.archive import sql
-from hub.archive.database import drift, migrate, open_engine
+from hub.archive.database import migrate, open_engine
 from hub.archive.keys import Keyring, new_key
+from hub.archive.months import PARTITION
 from hub.archive.queries import History
 from hub.archive.rebuild import take_over
 from hub.archive.settings import SCHEMA
 from hub.archive.store import Kept, Moved, Store
+from hub.archive.tables import metadata
 from hub.core.model import (
     DAY_MS,
     AcceptedReport,
@@ -65,6 +69,18 @@ def count_waiting(town: Town) -> int:
     with town.engine.connect() as connection:
         query = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
         return int(connection.execute(query).scalar_one())
+
+
+def drift(engine: Engine) -> list[Any]:
+    """Where the schema differs from what the program says it is; nothing is the good answer."""
+
+    def is_ours(_object: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
+        """Partitions are made as they are needed and follow their table."""
+        return kind != "table" or not PARTITION.search(name or "")
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": is_ours})
+        return list(compare_metadata(context, metadata))
 
 
 def test_the_migrations_make_the_tables_that_the_program_knows() -> None:

@@ -20,6 +20,7 @@ from hub.platform.assembly import address_of, engine_of, form_of, store_of
 from hub.platform.config import HttpConfig, Numbers, Secret, SqlConfig, read_config
 from hub.sdk.deeds import Deed
 from hub.wire.signing import Signer
+from hub.yaml_nodes import DEPTH_MAX
 
 SMALLEST = """
 platform: panbox
@@ -172,6 +173,20 @@ def test_what_is_wrong_is_named_with_its_line(change: tuple[str, str], said: str
     with pytest.raises(PlatformError, match=said) as wrong:
         read_config(SMALLEST.replace(*change))
     assert wrong.value.todo
+
+
+def nested(depth: int) -> str:
+    """A file with so many lists in one field; the file itself is one level more."""
+    return SMALLEST + f"more: {'[' * depth}{']' * depth}\n"
+
+
+@pytest.mark.parametrize("depth", [DEPTH_MAX, 100_000])
+def test_a_file_too_deep_to_read_is_refused_with_its_line(depth: int) -> None:
+    """A file one level too deep, or deep enough to end the reader's stack, is told as one mistake among others."""
+    with pytest.raises(PlatformError, match="line 11: more than 8 lists and fields are in one another"):
+        read_config(nested(depth))
+    with pytest.raises(PlatformError, match="has a field more that means nothing"):
+        read_config(nested(DEPTH_MAX - 1))
 
 
 def test_what_cannot_be_opened_says_so_without_the_password(tmp_path: Path) -> None:

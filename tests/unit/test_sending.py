@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from hub.core.model import Decision, Receipt, Source
 from hub.errors import HubError
-from hub.sdk.operators.outbox import IN_MEMORY, Outbox
+from hub.sdk.operators.outbox import Outbox
 from hub.sdk.operators.sending import NO_ENTRY, PublisherSettings, Retries, Sender
 from hub.wire.signing import Signer
 
 PARTITIONS = 2
 HEADERS = Signer.from_seed("lake-1", bytes(32), "test-hub").headers("events", b"value")
+IN_MEMORY = Path(":memory:")
 QUICK = PublisherSettings(IN_MEMORY, chunk_max=4, backoff_s=0.0, patience_s=5.0)
 
 OK, LOST, UNHEARD, PLACELESS, REFUSING, DOWN = "ok", "lost", "unheard", "placeless", "refusing", "down"
