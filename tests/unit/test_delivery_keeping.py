@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hub.core.model import DAY_MS, Key, Names, Platform, PlatformState, Received
 from hub.core.roster import Roster
 from hub.core.roster_life import receipt_key_id
+from hub.core.shelf import received_key
 from hub.delivery.channels import Span
 from hub.delivery.day_files import COLUMNS, DayFile, DayFiles, begin_ms
 from hub.delivery.health import Answer, Health, Verdict, judged
@@ -32,7 +33,7 @@ from hub.delivery.settings import DeliverySettings, Patience
 from hub.errors import UnbindError
 from hub.sdk.webhooks import public_key_of
 from hub.settings import WorkerSettings
-from hub.wire.contracts import encode, received_key
+from hub.wire.contracts import encode
 from hub.wire.signing import Headers, Signer, signed_bytes
 from tests.delivery_desk import LOG, MemoryReleases, quick_settings
 

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
 from hub.clock import system_clock
-from hub.core.acks import JUDGED_AFTER_MS
+from hub.core.acks import JUDGED_AFTER_MS, OpenedAck
 from hub.core.held import HeldBook
 from hub.core.model import (
     DAY_MS,
@@ -27,7 +27,6 @@ from hub.core.model import (
 from hub.folds.case_store import CaseStore
 from hub.folds.cases import CaseFollower
 from hub.settings import WorkerSettings
-from hub.wire.checking import OpenedAck
 from hub.wire.contracts import ACKS, RELEASES, encode
 
 LOG_ID = b"l" * 16
