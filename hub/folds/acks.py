@@ -3,8 +3,8 @@
 `AckFold` opens acknowledgements by the roster, read to its end where it matters, and keeps the books of `AckBooks`
 settled (`hub.core.books`). Validity is judged at a message's record time, and the roster may come to say otherwise of
 a time that has passed: a key is revoked from before it was known to be stolen, or is put on the roster later than it
-began to count. That platform's acknowledgements are then read from the log and merged again beside its book, which goes on
-being served but is not settled, and which the fresh book replaces in the end.
+began to count. That platform's acknowledgements are then read from the log and merged again beside its book. The
+book goes on being served meanwhile, is not settled, and is replaced by the fresh one in the end.
 """
 
 from __future__ import annotations

@@ -56,11 +56,8 @@ class Opener:
     hub_id: str
     log_id: bytes
     partitions: int
-    check_signatures: bool = True
 
     def _holds(self, public: bytes, signature: bytes, record: Record) -> bool:
-        if not self.check_signatures:
-            return True
         return signature_holds(public, signature, self.hub_id, record.topic, record.value or b"")
 
     def events(self, records: Sequence[Record], roster: Roster) -> list[Arrival]:
