@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from hub.core.model import REFUSAL_TODO, Refusal
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 MODULE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 60
 PAGE_CHARS_MAX = 160
