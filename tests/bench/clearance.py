@@ -22,7 +22,6 @@ from prometheus_client import CollectorRegistry
 from pyroaring import BitMap
 
 from hub.clearance.answering import Answerer, open_answerer
-from hub.clearance.effects import PairEffects
 from hub.clearance.pair_state import PairState, PairStore
 from hub.clearance.pairs import PairsNow
 from hub.core.model import (
@@ -50,6 +49,7 @@ from hub.folds.case_store import CaseStore
 from hub.kafka.running import collect_seldom
 from hub.settings import WorkerSettings
 from hub.web.board.board import Board
+from hub.web.board.cohorts import PairCohorts
 from hub.web.board.platform_pages import heatmap, overview
 from hub.web.board.platform_pages import platforms as platforms_page
 from hub.web.board.snapshot import Gauges, Sight
@@ -113,7 +113,7 @@ async def _ask(
         given = await answerer.answer(numbers, asked_by, role)
         took.append((time.perf_counter() - began) * 1_000)
         for one in given.answers:
-            answers[one.answer] = answers.get(one.answer, 0) + 1
+            answers[one.seen.answer] = answers.get(one.seen.answer, 0) + 1
     p50, p99 = np.percentile(took, [50, 99])
     return {"questions": questions, "p50_ms": float(p50), "p99_ms": float(p99), "answers": answers}
 
@@ -128,7 +128,7 @@ def _pages(standings: PairsNow, questions: int, cases: int) -> dict[str, Any]:
     now_ms = standings.roster.now_ms()
     board.coverage = {one.id: _coverage(one, cases, now_ms) for one in standings.platforms}
     as_of = AsOf(now_ms=now_ms, read_at=now_ms)
-    sight = Sight(board, StageBook(whole=False), PairEffects(standings), Gauges(), as_of)
+    sight = Sight(board, StageBook(whole=False), PairCohorts(standings), Gauges(), as_of)
     places = random.Random(1)
 
     def case() -> None:

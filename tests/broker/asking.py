@@ -16,6 +16,7 @@ from hub.core.model import ClearancePolicy, Role
 from hub.recount import Recounted, recount_clearance
 from hub.settings import WorkerSettings
 from hub.web import shapes
+from hub.web.routes.clearances import clearance_shape
 from tests.broker.scene import Scene
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class Asking:
 
     def ask(self, numbers: Sequence[str], asked_by: str = "north", role: Role = Role.OPERATOR) -> shapes.Clearance:
         """Ask for clearances."""
-        return self.do(self.answerer.answer(numbers, asked_by, role))
+        return clearance_shape(self.do(self.answerer.answer(numbers, asked_by, role)))
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from hub.clearance.policy import read_policy
 from hub.core.intake import Arrival
 from hub.core.model import (
     DAY_MS,
@@ -30,6 +29,7 @@ from hub.core.model import (
 from hub.core.roster import Roster
 from hub.errors import HubError
 from hub.folds.case_store import CaseStore
+from hub.web.policy import read_policy
 from hub.wire.checking import Opener, wants_newer_roster
 from hub.wire.clearance_ids import Clearance, sign_clearance
 from hub.wire.contracts import EVENTS, encode, partition_of

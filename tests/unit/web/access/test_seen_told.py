@@ -70,11 +70,11 @@ class Hours:
         """None."""
         return {}
 
-    def hours_to_effect(self, platform: str | None) -> Took | None:  # noqa: ARG002 - an `Effects`
+    def hours_to_effect(self, platform: str | None) -> Took | None:  # noqa: ARG002 - a `CohortFigures`
         """As given."""
         return self.found
 
-    def cells(self, platform: str, days: Sequence[str]) -> list[shapes.Cell | None]:  # noqa: ARG002 - an `Effects`
+    def cells(self, platform: str, days: Sequence[str]) -> list[shapes.Cell | None]:  # noqa: ARG002 - a `CohortFigures`
         """None."""
         return [None] * len(days)
 

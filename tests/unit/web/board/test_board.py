@@ -50,12 +50,13 @@ from hub.core.model import (
     Subject,
 )
 from hub.core.standing import Standing
+from hub.core.unconnected import ranked
 from hub.settings import WorkerSettings
 from hub.web import shapes
 from hub.web.board.archive_rows import archive_rows
-from hub.web.board.blind_spots import blind_spots, ranked
+from hub.web.board.blind_spots import blind_spots
 from hub.web.board.board import Board
-from hub.web.board.effects import NoEffects
+from hub.web.board.cohorts import NoCohorts
 from hub.web.board.following import LiveBoard
 from hub.web.board.operator_pages import daily_breaches, operators, pipeline
 from hub.web.board.platform_pages import overview, platform, platforms
@@ -183,7 +184,7 @@ def sight_of(*logs: Sequence[Record], gauges: Gauges | None = None) -> Sight:
         for one in log:
             board.take(one)
     as_of = shapes.AsOf(now_ms=NOW, read_at=NOW)
-    return Sight(board, StageBook(), NoEffects(), gauges or Gauges(waiting={"panbox": NOW - HOUR_MS}), as_of)
+    return Sight(board, StageBook(), NoCohorts(), gauges or Gauges(waiting={"panbox": NOW - HOUR_MS}), as_of)
 
 
 def pages(sight: Sight) -> list[dict[str, Any]]:

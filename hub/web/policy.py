@@ -37,7 +37,7 @@ def read_policy(path: Path) -> ClearancePolicy:
     Raises:
         HubError: the file cannot be read, or says something else; the message names the field.
     """
-    found = read_settings(path, _PolicyFile, "hub/clearance/policy.py")
+    found = read_settings(path, _PolicyFile, "hub/web/policy.py")
     if not TIERS.issuperset(found.blocking_tiers):
         raise HubError(f"{path.name}: blocking_tiers: there are tiers 1, 2 and 3", todo="List some of these.")
     return ClearancePolicy(

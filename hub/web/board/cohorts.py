@@ -1,10 +1,11 @@
-"""The board's cohort figures, taken from the pairs that this process folds."""
+"""Figures by platform and the day a case opened: how long effects take, and how a platform's days went."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
+from typing import Protocol
 
 import numpy as np
 
@@ -20,8 +21,40 @@ MEDIAN = 0.5
 EPOCH = date(1970, 1, 1)
 
 
-class PairEffects:
-    """`hub.web.board.effects.Effects` over pairs."""
+class CohortFigures(Protocol):
+    """Cohort figures by platform and the UTC day a case opened, and how cases stand."""
+
+    def stages(self) -> dict[Stage, int] | None:
+        """Cases by stage; None if nobody knows."""
+        ...
+
+    def hours_to_effect(self, platform: str | None) -> Took | None:
+        """How long it took from notices to their first effects, at one platform or at all; None if there is none."""
+        ...
+
+    def cells(self, platform: str, days: Sequence[str]) -> list[Cell | None]:
+        """One platform's cells, one a day; None where no case is in force."""
+        ...
+
+
+class NoCohorts:
+    """Nobody folds them: nothing is known, and said so."""
+
+    def stages(self) -> dict[Stage, int] | None:
+        """Not known."""
+        return None
+
+    def hours_to_effect(self, platform: str | None) -> Took | None:  # noqa: ARG002 - a `CohortFigures`
+        """Not known."""
+        return None
+
+    def cells(self, platform: str, days: Sequence[str]) -> list[Cell | None]:  # noqa: ARG002 - a `CohortFigures`
+        """Not known."""
+        return [None] * len(days)
+
+
+class PairCohorts:
+    """Cohort figures over the pairs that this process folds."""
 
     def __init__(self, pairs: PairsNow) -> None:
         self._pairs = pairs
