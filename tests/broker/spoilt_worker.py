@@ -19,8 +19,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError
 
 from hub.cli import run
-from hub.core import acks, numbers
-from hub.stream import app, coverage
+from hub.core import acks, books, numbers
+from hub.stream import app
 from hub.stream.coverage import CoverageWorker
 from hub.stream.runner import Chunk
 from hub.wire.checking import Opener
@@ -81,7 +81,7 @@ def spoil(fault: str) -> None:
             numbers.is_e164 = _raises(numbers.is_e164, lambda number: number == of, ZeroDivisionError)
         case "merge":
             real = acks.apply
-            coverage.apply = _raises(real, lambda _, ack, __: ack.platform == of, ZeroDivisionError)  # type: ignore[attr-defined]
+            books.apply = _raises(real, lambda _, ack, __: ack.platform == of, ZeroDivisionError)  # type: ignore[attr-defined]
         case "send":
             sends = AIOKafkaProducer.send
             AIOKafkaProducer.send = _raises(sends, lambda _self, topic: topic == of, KafkaTimeoutError)

@@ -24,7 +24,7 @@ from tests.broker.adapter_scene import (
     write_config,
 )
 from tests.broker.scene import DEADLINE_S, random_delay, say, wait_until
-from tests.unit.acting_scene import Log, openers, said_in
+from tests.unit.adapter_driver import Log, openers, said_in
 
 pytestmark = pytest.mark.broker
 

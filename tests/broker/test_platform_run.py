@@ -28,7 +28,7 @@ from hub.sdk.login.check import LoginCheckSettings, Reason
 from hub.wire.contracts import RELEASES, encode
 from tests.broker.adapter_scene import PARTITIONS, InDatabase, Row, Wires, start, write_config
 from tests.broker.scene import wait_until
-from tests.unit.acting_scene import NEW, NUMBER, OLD, OTHER, Log, openers, said_in
+from tests.unit.adapter_driver import NEW, NUMBER, OLD, OTHER, Log, openers, said_in
 
 pytestmark = pytest.mark.broker
 END_S = 30.0

@@ -163,12 +163,12 @@ def test_two_registrars_at_once_lose_no_change(scene: Scene) -> None:
     tries: list[Platform | None] = []
 
     async def ours() -> Platform:
-        async with roster_editor(address) as desk:
-            return await desk.change(Platform, "shared", change)
+        async with roster_editor(address) as editor:
+            return await editor.change(Platform, "shared", change)
 
     async def theirs() -> None:
-        async with roster_editor(address) as desk:
-            await desk.change(Platform, "shared", lambda found, _: guided(found))
+        async with roster_editor(address) as editor:
+            await editor.change(Platform, "shared", lambda found, _: guided(found))
 
     def change(found: Platform | None, _: Roster) -> Platform:
         assert found is not None
@@ -210,8 +210,8 @@ def test_a_change_that_no_longer_fits_is_refused_and_the_others_stands(scene: Sc
                 other.join()
             return change_state(found, state, now_ms(), None)
 
-        async with roster_editor(address) as desk:
-            return await desk.change(Platform, "torn", change)
+        async with roster_editor(address) as editor:
+            return await editor.change(Platform, "torn", change)
 
     with pytest.raises(HubError, match="its change stands and yours was not made"):
         asyncio.run(move(PlatformState.SUSPENDED, meddle=True))

@@ -22,7 +22,7 @@ from hub.sdk.stores import SqlStore, SqlTable
 from hub.settings import PARTITIONS_DEFAULT
 from hub.wire.contracts import partition_of
 from tests.stories.app import serving
-from tests.unit.acting_scene import Log, hear
+from tests.unit.adapter_driver import Log, hear
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER, OTHER = "+8613400001234", "+8613400001235"
