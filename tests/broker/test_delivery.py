@@ -213,10 +213,10 @@ def test_states_are_shown_and_nobodys_number_is(scene: Scene, desk: Delivering) 
     assert 'hub_delivery_state{platform="goner",state="SUSPENDED"} 1.0' in metrics
     assert f'hub_delivery_behind{{platform="goner"}} {float(own["behind"])}' in metrics
     command = [sys.executable, "-m", "hub", "delivery", "status", "--url", desk.staff_url, "--json"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    told = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=60).stdout
     assert next(one for one in json.loads(told) if one["platform"] == "goner")["state"] == "SUSPENDED"
     command = [sys.executable, "-m", "hub", "delivery", "key", "--data-dir", str(desk.folder)]
-    key = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    key = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=60).stdout.strip()
     assert key == desk.where["public_key"] == httpx.get(f"{desk.url}/v1/key", trust_env=False).json()["webhooks"]
     assert (desk.folder / "delivery.pem").stat().st_mode & 0o777 == 0o600
     for said in (metrics, told, desk.program.console.read_text(encoding="utf-8")):

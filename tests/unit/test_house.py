@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ NOT_IN_SDK = {"faust", "mode", "nacl", "numpy", "rocksdict", "prometheus_client"
 FAUST = {"faust", "mode"}
 REGISTERS = {"add_typer", "command", "callback"}
 """Calls a module may make for their effect while it is imported: they put a command into a typer app."""
+PROCESSES = {"run", "Popen", "check_output", "check_call"}
+MODE = re.compile(r"[rwxa][bt+]*")
 NO_NAMES = {"utils", "util", "helpers", "common", "misc"}
 REGISTRIES = [
     ".".join(parts)
@@ -174,6 +177,28 @@ def unspoken(source: str) -> list[str]:
     ]
 
 
+def left_to_the_locale(source: str) -> list[str]:
+    """Calls that read or write text as the machine's language says, since they name no encoding."""
+    return [ast.unparse(node) for node in ast.walk(ast.parse(source)) if _leaves_to_the_locale(node)]
+
+
+def _leaves_to_the_locale(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    named = {one.arg for one in node.keywords}
+    if name in PROCESSES:
+        return bool(named & {"text", "universal_newlines"})
+    if "encoding" in named:
+        return False
+    if name in {"read_text", "write_text"}:
+        return len(node.args) < (1 if name == "read_text" else 2)
+    words = [one.value for one in (*node.args, *(one.value for one in node.keywords)) if isinstance(one, ast.Constant)]
+    mode = next((one for one in words if isinstance(one, str) and MODE.fullmatch(one)), "")
+    of_a_path = isinstance(node.func, ast.Attribute)
+    return name in {"open", "fdopen"} and "b" not in mode and bool(mode or not of_a_path)
+
+
 # ---- The rules ----
 
 
@@ -252,7 +277,7 @@ def test_importing_the_whole_hub_starts_nothing() -> None:
     ended = subprocess.run(
         [sys.executable, "-B", "-c", WATCH, str(ROOT / "hub"), *names],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
         check=False,
         cwd=ROOT,
@@ -289,6 +314,12 @@ def test_every_test_says_what_it_proves(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert unspoken(source) == []
     assert not {one.name for one in imports(source)} & {"unittest.mock", "mock", "pytest_mock"}
+
+
+@pytest.mark.parametrize("path", HUB + TESTS)
+def test_every_text_names_its_encoding(path: Path) -> None:
+    """A file reads the same on every machine, whatever its language: `LC_ALL=C` and GBK change nothing."""
+    assert left_to_the_locale(path.read_text(encoding="utf-8")) == []
 
 
 def test_every_refusal_says_what_to_do_next() -> None:
@@ -332,4 +363,14 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert not_a_front_door("x = 1") == ["no docstring"]
     assert not_a_front_door("'words'\nx = 1\n__all__ = []\nimport a") == ["x = 1"]
     assert dict(functions("def f():\n" + "    x\n" * 60)) == {"f": 61}
+    for source in (
+        "p.read_text()",
+        "p.write_text(x)",
+        "open(p)",
+        "p.open('w')",
+        "run(c, text=True)",
+        "open(p, mode='r')",
+    ):
+        assert left_to_the_locale(source) != [], source
+    assert left_to_the_locale("p.read_text(encoding='utf-8')\np.open('rb')\nstore.open()\nrun(c, encoding='u')") == []
     assert unspoken("def test_a():\n    pass\ndef test_b():\n    'It is so.'") == ["test_a"]
