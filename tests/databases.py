@@ -79,7 +79,7 @@ def mariadb_port() -> int:
     binary += [f"--tmpdir={folder}", f"--lc-messages-dir={shared}", f"--character-sets-dir={shared / 'charsets'}"]
     binary += ["--skip-grant-tables", "--log-warnings=0"]
     names = ("mysql_system_tables.sql", "mysql_system_tables_data.sql")
-    tables = "".join((shared / name).read_text() for name in names)
+    tables = "".join((shared / name).read_text(encoding="utf-8") for name in names)
     first = f"create database if not exists mysql;\nuse mysql;\n{tables}"
     made = subprocess.run(
         [*binary, "--bootstrap"], input=first.encode(), capture_output=True, check=False, env=environment
@@ -111,7 +111,7 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int, folder: P
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         except OSError:
-            assert server.poll() is None, (folder / "server.log").read_text()[-2_000:]
+            assert server.poll() is None, (folder / "server.log").read_text(encoding="utf-8")[-2_000:]
             assert time.monotonic() < until, "MariaDB does not answer"
             time.sleep(POLL_S)
 

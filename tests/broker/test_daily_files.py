@@ -94,14 +94,18 @@ def test_two_commands_are_a_small_platforms_whole_day(past: Scene, delivery: Del
 
     def daily(*words: str) -> str:
         command = [sys.executable, "-m", "hub", "daily", *words, *options]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=DEADLINE_S).stdout
+        return subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=DEADLINE_S).stdout
 
     wait_until("there is a courier", lambda: delivery.status("shoplet")["state"] == "HEALTHY")
     assert daily("fetch", str(tmp_path / "days")).count("30 notices") == 3
     assert daily("fetch", str(tmp_path / "days")) == "Nothing new.\n"
-    found = [row for path in sorted((tmp_path / "days").glob("*.csv")) for row in csv.DictReader(path.open())]
+    found = [
+        row for path in sorted((tmp_path / "days").glob("*.csv")) for row in csv.DictReader(path.open(encoding="utf-8"))
+    ]
     assert len(found) == 90
-    (tmp_path / "done.csv").write_text(f"{found[0]['case']},UNBOUND\n{found[1]['case']},FROZEN\nrest,NOT_BOUND\n")
+    (tmp_path / "done.csv").write_text(
+        f"{found[0]['case']},UNBOUND\n{found[1]['case']},FROZEN\nrest,NOT_BOUND\n", encoding="utf-8"
+    )
     said = daily("send", str(tmp_path / "done.csv"), "--yes")
     assert "FROZEN: 1 positions; NOT_BOUND: 88 positions; UNBOUND: 1 positions" in said
     past.settle(contracts.ACKS)
@@ -119,7 +123,7 @@ def test_files_are_fetched_though_no_receipt_of_them_counts(past: Scene, deliver
     wait_until(
         "it may fetch", lambda: delivery.status("halted")["todo"] == "Nothing is sent while its state is SUSPENDED."
     )
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=DEADLINE_S)
     assert done.returncode != 0
     assert done.stderr.count("NOT_DELIVERED_TO") == len(DAYS) + 1, "each day's, and the command's own end"
     assert "Nothing is sent while its state is SUSPENDED." in done.stderr

@@ -138,7 +138,7 @@ def test_a_service_in_place_of_a_table(tmp_path: Path) -> None:
     assert (config.store.url, config.store.records) == ("https://accounts.internal/hub", tmp_path / "adapter.sqlite")
     with pytest.raises(PlatformError, match="token cannot be read"):
         config.store.token.reveal({})
-    (tmp_path / "token").write_text("abc\n")
+    (tmp_path / "token").write_text("abc\n", encoding="utf-8")
     assert config.store.token.reveal({}) == "abc"
 
 
@@ -219,9 +219,9 @@ def test_init_writes_a_file_that_reads_and_a_record_that_fits(tmp_path: Path) ->
     options = ["--platform", "panbox", "--name-zh", "盘盒", "--sector", "drive", "--frozen", "locked", "--yes"]
     ended = CliRunner().invoke(app, ["platform", "init", "--folder", str(tmp_path), *options])
     assert ended.exit_code == 0, ended.output
-    config = read_config((tmp_path / "platform.yaml").read_text(), folder=tmp_path)
+    config = read_config((tmp_path / "platform.yaml").read_text(encoding="utf-8"), folder=tmp_path)
     assert (config.settings.dry_run, config.key_file.stat().st_mode & 0o777) == (True, 0o600)
-    record = json.loads((tmp_path / "record.json").read_text())
+    record = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
     assert set(record) <= set(Platform._fields)
     assert (record["tier"], record["users_estimate"], config.settings.actions) == (1, None, {})
     signer = Signer.load(config.key_file, config.key_id, config.hub_id)
@@ -229,7 +229,9 @@ def test_init_writes_a_file_that_reads_and_a_record_that_fits(tmp_path: Path) ->
     assert (record["name"]["zh"], PlatformState(record["state"])) == ("盘盒", PlatformState.ONBOARDING)
     again = CliRunner().invoke(app, ["platform", "init", "--folder", str(tmp_path), *options])
     assert isinstance(again.exception, PlatformError)
-    assert yaml.safe_load((tmp_path / "platform.yaml").read_text())["store"]["sql"]["url"] == {"env": "DATABASE_URL"}
+    assert yaml.safe_load((tmp_path / "platform.yaml").read_text(encoding="utf-8"))["store"]["sql"]["url"] == {
+        "env": "DATABASE_URL"
+    }
 
 
 def test_init_asks_what_it_was_not_told(tmp_path: Path) -> None:
@@ -238,11 +240,11 @@ def test_init_asks_what_it_was_not_told(tmp_path: Path) -> None:
     said += "LOGIN_OFF, MARKETING_STOPPED\n"
     ended = CliRunner().invoke(app, ["platform", "init", "--folder", str(tmp_path)], input=said)
     assert ended.exit_code == 0, ended.output
-    config = read_config((tmp_path / "platform.yaml").read_text())
+    config = read_config((tmp_path / "platform.yaml").read_text(encoding="utf-8"))
     assert isinstance(config.store, SqlConfig)
     assert (config.platform, config.bootstrap_servers, config.store.table) == ("panbox", "10.0.0.1:9092", "members")
     assert config.store.columns == {"account_id": "uid", "number": "mobile", "bound_at": "since", "frozen": None}
-    record = json.loads((tmp_path / "record.json").read_text())
+    record = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
     assert (record["sector"], record["tier"], record["users_estimate"]) == ("bank", 1, 2_500_000)
     # Without a column for it the platform does nothing of its own about a frozen account, and signs for nothing.
     assert config.settings.actions == {Outcome.UNBOUND: (Action.LOGIN_OFF, Action.MARKETING_STOPPED)}
