@@ -1,4 +1,4 @@
-"""What the hub would refuse, said at once to whoever sends it over HTTP: the hub's own reason, and what to do about it."""
+"""What the hub would refuse, said at once to whoever sends it over HTTP: the hub's own reason, and what to do."""
 
 from __future__ import annotations
 

@@ -8,14 +8,12 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from hub.kafka.clients import FETCH_WAIT_MS, POLL_MS, POLL_RECORDS_MAX, new_consumer
+from hub.kafka.clients import POLL_MS, POLL_RECORDS_MAX, new_consumer
 from hub.settings import WorkerSettings
 
 
 class Follower:
     """A log follower: a consumer, a place in every partition, and a condition that says it moved."""
-
-    fetch_wait_ms = FETCH_WAIT_MS
 
     def __init__(self, settings: WorkerSettings, tps: list[TopicPartition]) -> None:
         self.tps = tps
@@ -28,7 +26,7 @@ class Follower:
 
     async def start(self) -> None:
         """Connect and go to the places."""
-        self._consumer = new_consumer(self._settings, self.fetch_wait_ms)
+        self._consumer = new_consumer(self._settings)
         await self._consumer.start()
         self._consumer.assign(self.tps)
         for tp, place in self.places.items():
