@@ -22,14 +22,14 @@ from hub.sdk.reports import send_report
 from hub.wire import contracts
 from tests.broker import scene as scenes
 from tests.broker.delivering import Delivering, delivering, publish_past
-from tests.broker.readme_pages import block, filled, run
 from tests.broker.scene import DEADLINE_S, Scene, mobile_numbers, now_ms, wait_until
+from tests.pages import block, filled, run
 
 pytestmark = pytest.mark.broker
 DAYS = (5, 4, 2)
 """So many days ago there were events; three days ago there were none."""
 BEGUN_MS = now_ms()
-PAGE = "A platform connects with a daily file"
+PAGE = "platform-file"
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_the_program_of_the_page_runs_on_days_that_are_over(past: Scene, deliver
     (tmp_path / "deeds.py").write_text(block(PAGE, "python"), encoding="utf-8")
     old, new = mobile_numbers(1, "+861350")[0], mobile_numbers(1, "+861351")[0]
     users(tmp_path, [("old", old, BEGUN_MS - 900 * DAY_MS), ("new", new, BEGUN_MS)])
-    exports = [one for one in block("A platform connects without Kafka", "sh", "daily").splitlines() if "export" in one]
+    exports = [one for one in block("platform-webhook", "sh", "daily").splitlines() if "export" in one]
     words = {"https://delivery.hub.example": delivery.url, "whpk_…": delivery.where["public_key"]}
     exported = filled("\n".join(exports), {**words, "local-hub": past.hub.address.hub_id}) + "\n"
     commands = exported + filled(block(PAGE, "sh"), {"outcomes.csv": "outcomes.csv --yes"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from hub.platform.config import HttpConfig, Numbers, Secret, SqlConfig, read_con
 from hub.sdk.deeds import Deed
 from hub.wire.signing import Signer
 from hub.yaml_nodes import DEPTH_MAX
-from tests.places import ROOT
+from tests.pages import blocks
 
 SMALLEST = """
 platform: panbox
@@ -102,11 +101,9 @@ def test_every_field_has_its_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert address_of(config).security == security
 
 
-def of_readme(heading: str, place: int) -> dict[str, Any]:
-    """A block of YAML of the README."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    found: dict[str, Any] = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", section, flags=re.DOTALL)[place])
+def shown(name: str, place: int) -> dict[str, Any]:
+    """A block of YAML of a page."""
+    found: dict[str, Any] = yaml.safe_load(blocks(name, "yaml")[place])
     return found
 
 
@@ -116,14 +113,14 @@ def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return below | above | {name: laid_over(below[name], above[name]) for name in both}
 
 
-def test_all_that_the_readme_says_a_file_may_say_is_read() -> None:
-    """The README's smallest file, all that may be in it besides, its service and its login check: each field is one."""
-    smallest, besides = (of_readme("A platform connects", place) for place in (0, 1))
+def test_all_that_the_pages_say_a_file_may_say_is_read() -> None:
+    """The smallest file shown, all that may be in it besides, its service and its login check: each field is one."""
+    smallest, besides = (shown("platform-sql", place) for place in (0, 1))
     whole = read_config(yaml.safe_dump(laid_over(smallest, besides)))
     assert (whole.settings.freeze_at, whole.settings.batch_max) == (frozenset({Stage.SCHEDULED}), 5_000)
     assert isinstance(whole.store, SqlConfig)
     assert whole.store.sets[Deed.FREEZE] == {"status": 7}
-    served = of_readme("A platform connects with a service of its own", 0) | of_readme("The login check", 0)
+    served = shown("platform-http", 0) | shown("login-check", 0)
     service = read_config(yaml.safe_dump(smallest | served))
     assert isinstance(service.store, HttpConfig)
     assert (service.store.timeout_ms, service.store.batch_max) == (10_000, 500)
