@@ -30,7 +30,7 @@ up: $(READY) ## a hub on this machine, until Ctrl-C
 	$(BIN)/unbind-hub up
 
 quick: $(READY) ## in a minute, what a change of code breaks most often: tests that need no server at all
-	$(BIN)/python -m pytest tests/unit tests/oracle $(wildcard tests/driver) -m "not broker and not database and not soak" -n 2 -p no:schemathesis
+	$(BIN)/python -m pytest tests/unit tests/oracle $(wildcard tests/driver) -m "not broker and not database and not long and not soak" -n 2 -p no:schemathesis
 
 test: $(READY) ## every test, long suites in their short form
 	$(BIN)/python -m pytest -m "not soak" -n 2
