@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,6 +21,8 @@ class Follower:
         self._settings = settings
         self._consumer: AIOKafkaConsumer | None = None
         self._moved = asyncio.Condition()
+        self.listeners: set[Callable[[], None]] = set()
+        """Whoever is called each time that records were handled."""
 
     async def start(self) -> None:
         """Connect and go to the places."""
@@ -61,7 +63,9 @@ class Follower:
         """Whatever there is to do between two batches."""
 
     async def told(self) -> None:
-        """Wake whoever waits for a place."""
+        """Wake whoever waits for a place, and call whoever listens."""
+        for listener in tuple(self.listeners):
+            listener()
         async with self._moved:
             self._moved.notify_all()
 

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from hub.core.coverage import split_positions
 from hub.core.model import Acknowledgement, Coverage, HubLog, Outcome, OutcomeSet, ReceivedThrough, ReleaseNotice
 from hub.settings import HubAddress
 from hub.wire.contracts import decode, encode, partition_of
 from tests.bench import messages
 from tests.bench.rig import PARTITIONS, fill_releases, rig
+from tests.segments import split_positions
 
 PLATFORMS = 100
 CASES = (12_000, 1_200)

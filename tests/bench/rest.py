@@ -96,7 +96,7 @@ def _family(pid: int) -> Iterator[int]:
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
-            children = (task / "children").read_text().split()
+            children = (task / "children").read_text(encoding="utf-8").split()
         except OSError:
             continue
         for child in children:
@@ -104,8 +104,8 @@ def _family(pid: int) -> Iterator[int]:
 
 
 def _process(pid: int) -> Process:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    lines = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    lines = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()[1:])
     kilobytes = {line[0]: int(line[1]) for line in lines}
     cpu_s = sum(map(int, fields[11:15])) / TICKS_PER_S
     return Process(cpu_s, kilobytes["Pss:"] / 1_024, kilobytes["Rss:"] / 1_024)
@@ -140,7 +140,7 @@ async def up(folder: Path, *, quick: bool) -> AsyncIterator[Running]:
             if time.monotonic() > deadline or program.returncode is not None:
                 raise HubError("the hub does not come up", todo=f"Look at {folder / 'up.log'} with --keep.")
             await asyncio.sleep(POLL_S)
-        servers = json.loads(ready.read_text())["bootstrap_servers"]
+        servers = json.loads(ready.read_text(encoding="utf-8"))["bootstrap_servers"]
         hub_log = await read_hub_log(WorkerSettings(servers, folder, "bench"))
         yield Running(folder, HubAddress(servers, hub_log.hub_id, hub_log.partitions), hub_log, program.pid, quick)
     finally:
