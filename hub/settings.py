@@ -57,10 +57,4 @@ class WorkerSettings:
     signature_threads: int = 2
     """Threads that check signatures; libsodium works outside the GIL."""
 
-    check_signatures: bool = True
-    """Off only in a benchmark, to show what the check costs."""
-
-    flush_durably: bool = True
-    """Off only in the test that shows the kill tests would notice."""
-
     security: dict[str, object] = field(default_factory=dict)

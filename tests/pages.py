@@ -42,7 +42,7 @@ def run(commands: str, folder: Path, **env: str) -> str:
     for word, real in (("unbind-hub ", f"{sys.executable} -m hub "), ("python deeds", f"{sys.executable} deeds")):
         commands = commands.replace(word, real)
     done = subprocess.run(
-        ["bash", "-ec", commands], cwd=folder, capture_output=True, text=True, timeout=RUN_S, check=False,
+        ["bash", "-ec", commands], cwd=folder, capture_output=True, encoding="utf-8", timeout=RUN_S, check=False,
         env=os.environ | env,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 from hub.clock import system_clock
 from hub.core.channel import FILE, WEBHOOK, kind_of
 from hub.core.model import RECEIPTS_ONLY, HubLog, PlatformState, Received
+from hub.core.shelf import says_received
 from hub.delivery.channels import Channel
 from hub.delivery.courier import Courier, Office
 from hub.delivery.day_files import DayFiles
@@ -41,7 +42,7 @@ from hub.kafka.follower import Follower
 from hub.kafka.newest import read_hub_log
 from hub.settings import WorkerSettings
 from hub.wire import contracts
-from hub.wire.contracts import decode, partition_of, says_received
+from hub.wire.contracts import decode, partition_of
 from hub.wire.signing import Headers, Signer
 
 log = logging.getLogger(__name__)

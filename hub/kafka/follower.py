@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from hub.kafka.clients import FETCH_WAIT_MS, POLL_MS, POLL_RECORDS_MAX, new_consumer
+from hub.kafka.clients import POLL_MS, POLL_RECORDS_MAX, new_consumer
 from hub.settings import WorkerSettings
 
 
 class Follower:
     """A log follower: a consumer, a place in every partition, and a condition that says it moved."""
-
-    fetch_wait_ms = FETCH_WAIT_MS
 
     def __init__(self, settings: WorkerSettings, tps: list[TopicPartition]) -> None:
         self.tps = tps
@@ -23,10 +21,12 @@ class Follower:
         self._settings = settings
         self._consumer: AIOKafkaConsumer | None = None
         self._moved = asyncio.Condition()
+        self.listeners: set[Callable[[], None]] = set()
+        """Whoever is called each time that records were handled."""
 
     async def start(self) -> None:
         """Connect and go to the places."""
-        self._consumer = new_consumer(self._settings, self.fetch_wait_ms)
+        self._consumer = new_consumer(self._settings)
         await self._consumer.start()
         self._consumer.assign(self.tps)
         for tp, place in self.places.items():
@@ -63,7 +63,9 @@ class Follower:
         """Whatever there is to do between two batches."""
 
     async def told(self) -> None:
-        """Wake whoever waits for a place."""
+        """Wake whoever waits for a place, and call whoever listens."""
+        for listener in tuple(self.listeners):
+            listener()
         async with self._moved:
             self._moved.notify_all()
 

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from hub.errors import HubError
+from hub.local.machine import todo_at
 
 log = logging.getLogger(__name__)
 
@@ -94,16 +95,25 @@ def run(
 
 
 class Supervised:
-    """A command of this package, kept running: when it ends by itself it is started again."""
+    """A command of this package, kept running: when it ends by itself it is started again.
+
+    Args:
+        program: what Python runs before the arguments; a test gives a program of its own in place of the package.
+    """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "hub"),
     ) -> None:
         self.name = name
         self._environment = None if environment is None else {**os.environ, **environment}
         self.console = folder / f"{name}.log"
         self.restarts = 0
-        self._command = [sys.executable, "-m", "hub", *arguments]
+        self._command = [sys.executable, *program, *arguments]
         self._stopping = threading.Event()
         self._child: Child | None = None
         self._lock = threading.Lock()
@@ -156,10 +166,13 @@ class Supervised:
     def last_words(self, lines: int = 15) -> str:
         """The end of what it printed."""
         try:
-            return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
+            return "\n".join(self.console.read_text(errors="replace", encoding="utf-8").splitlines()[-lines:])
         except OSError:
             return ""
 
     def failure(self) -> HubError:
         """What to raise when it does not do what it should."""
-        return HubError(f"{self.name} does not work:\n{self.last_words()}", todo=f"See {self.console}.")
+        return HubError(
+            f"{self.name} does not work:\n{self.last_words()}",
+            todo=todo_at(self.console.parent, f"See {self.console}."),
+        )

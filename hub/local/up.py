@@ -15,6 +15,7 @@ from hub.kafka.newest import read_hub_log
 from hub.local.beside import Beside, Programs
 from hub.local.children import Supervised
 from hub.local.kafka import EmbeddedKafka
+from hub.local.machine import require_space
 from hub.settings import PARTITIONS_DEFAULT, HubAddress, WorkerSettings
 from hub.staff.registrar import registrar
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 READY_DEADLINE_S = 90.0
 POLL_S = 0.1
+SPACE_MB = 300
+"""What a new hub writes before it serves, Kafka's and PostgreSQL's files above all, and some days of a small roster."""
 
 
 class LocalHub:
@@ -31,6 +34,7 @@ class LocalHub:
         data_dir: everything it keeps; a second start on it goes on where the first ended.
         bootstrap_servers: a cluster that is there; None for our own.
         clock: `record`, or `world` for a replay.
+        worker_program: what Python runs as a worker; a test gives a program of its own, with one part spoilt.
         beside: which programs run beside the workers.
     """
 
@@ -45,7 +49,7 @@ class LocalHub:
         partitions: int = PARTITIONS_DEFAULT,
         session_timeout_s: float = 10.0,
         fast_start: bool = True,
-        worker_options: tuple[str, ...] = (),
+        worker_program: tuple[str, ...] = ("-m", "hub"),
         replication: int = 1,
         beside: Beside | None = None,
     ) -> None:
@@ -57,7 +61,7 @@ class LocalHub:
         self._clock = clock
         self._partitions = partitions
         self._session_timeout_s = session_timeout_s
-        self._worker_options = worker_options
+        self._worker_program = worker_program
         self._count = workers
         self._replication = replication
         self.beside = Programs(self.data_dir, beside or Beside())
@@ -70,7 +74,12 @@ class LocalHub:
         return HubAddress(servers, self._hub_id, self._partitions)
 
     async def start(self) -> HubLog:
-        """Start what is not there yet, and wait until the workers serve."""
+        """Start what is not there yet, and wait until the workers serve.
+
+        Raises:
+            HubError: the disk is nearly full, or a program does not serve in time, with its last words.
+        """
+        require_space(self.data_dir, SPACE_MB)
         if self._kafka is not None:
             await asyncio.to_thread(self._kafka.start)
         hub_log = await self._topics()
@@ -101,10 +110,9 @@ class LocalHub:
             *("--instance-id", name),
             *("--session-timeout-s", str(self._session_timeout_s)),
             *("--ready-file", str(self._ready_file(name))),
-            *self._worker_options,
         ]
         self._ready_file(name).unlink(missing_ok=True)
-        worker = Supervised(name, arguments, self.data_dir)
+        worker = Supervised(name, arguments, self.data_dir, program=self._worker_program)
         worker.start()
         self.workers.append(worker)
         return worker

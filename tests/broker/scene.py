@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from hub.core.coverage import split_positions
 from hub.core.model import (
     DAY_MS,
     Acknowledgement,
@@ -52,6 +51,7 @@ from hub.staff.registrar import registrar
 from hub.wire import contracts
 from hub.wire.contracts import decode, encode, partition_of, receipts_topic
 from hub.wire.signing import Headers, Signer
+from tests.segments import split_positions
 
 POLL_S = 0.02
 DEADLINE_S = 60.0

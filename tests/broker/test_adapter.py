@@ -40,7 +40,7 @@ from hub.sdk.deeds import RetryPlan
 from hub.settings import HubAddress
 from hub.wire.contracts import ACKS, MARKER, RELEASES, decode, encode, partition_of
 from hub.wire.signing import Signer, read_seal, signature_holds
-from tests.unit.acting_scene import NOW, NUMBER, OLD, OTHER, Log, openers, said_in
+from tests.unit.adapter_driver import NOW, NUMBER, OLD, OTHER, Log, openers, said_in
 
 pytestmark = pytest.mark.broker
 

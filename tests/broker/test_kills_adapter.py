@@ -24,7 +24,7 @@ from tests.broker.adapter_scene import (
     write_config,
 )
 from tests.broker.scene import DEADLINE_S, random_delay, say, wait_until
-from tests.unit.acting_scene import Log, openers, said_in
+from tests.unit.adapter_driver import Log, openers, said_in
 
 pytestmark = pytest.mark.broker
 
@@ -106,7 +106,7 @@ class Trial:
 
     def _words(self) -> str:
         log = self.config.parent / "adapter.log"
-        return log.read_text(errors="replace")[-1_500:] if log.exists() else "it does not start"
+        return log.read_text(errors="replace", encoding="utf-8")[-1_500:] if log.exists() else "it does not start"
 
 
 def _through_kills(kind: str, kafka: EmbeddedKafka, folder: Path, kills: int, seed: int) -> None:

@@ -44,14 +44,14 @@ def test_what_a_stolen_key_signed_counts_no_more(scene: Scene, tmp_path: Path) -
     good, stolen = mobile_numbers(2, "+8613521")
     put_keys(scene, bank_1=None)
     cases = released(scene, [good, stolen])
-    with asking(scene, tmp_path / "web", ClearancePolicy()) as desk:
+    with asking(scene, tmp_path / "web", ClearancePolicy()) as answering:
         says(scene, "bank-1", cases[good], Outcome.NOT_BOUND)
         stolen_at = now_ms()
         says(scene, "bank-1", cases[stolen], Outcome.NOT_BOUND)
-        before = desk.ask([good, stolen], "li", Role.AUDITOR)
+        before = answering.ask([good, stolen], "li", Role.AUDITOR)
         assert [one.answer for one in before.answers] == ["CLEAR", "CLEAR"]
         put_keys(scene, bank_1=stolen_at, bank_2=None)
-        after = desk.ask([good, stolen], "li", Role.AUDITOR)
+        after = answering.ask([good, stolen], "li", Role.AUDITOR)
         assert [one.answer for one in after.answers] == ["CLEAR", "BLOCKED"]
         assert [recounted(scene, one).differences for one in (before, after)] == [[], []]
     wait_until("coverage takes it back", lambda: shown(scene) == {"NOT_BOUND": 1})

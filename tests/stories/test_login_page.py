@@ -22,7 +22,7 @@ from hub.settings import PARTITIONS_DEFAULT
 from hub.wire.contracts import partition_of
 from tests.pages import block
 from tests.stories.app import serving
-from tests.unit.acting_scene import Log, hear
+from tests.unit.adapter_driver import Log, hear
 
 NUMBER, OTHER = "+8613400001234", "+8613400001235"
 

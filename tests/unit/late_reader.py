@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.clearance.answering import rule
 from hub.clearance.pair_state import PairState
-from hub.core.acks import JUDGED_AFTER_MS
+from hub.core.acks import JUDGED_AFTER_MS, OpenedAck
 from hub.core.cases import Case
 from hub.core.memory import MemoryCases
 from hub.core.model import (
@@ -35,13 +35,13 @@ from hub.core.universe import Universe
 from hub.recount.check import Truth
 from hub.recount.clearance import Recounted, recount_lookup
 from hub.recount.wire import read
-from hub.wire.checking import OpenedAck, Opener
+from hub.wire.checking import Opener
 from hub.wire.contracts import ACKS, OPERATORS, PLATFORMS, RELEASES, REPORTED, decode, encode, partition_of
-from tests.unit.clearance_world import LOG_ID, NUMBERS, PARTITIONS, World
+from tests.unit.adversary_logs import LOG_ID, NUMBERS, PARTITIONS, World
 
 
 class LateReader:
-    """A follower of every log of a world, each read as far as a seed says; what it knows is `clearance_desk.Known`."""
+    """A follower of every log of a world, each read as far as a seed says: a `hub.clearance.answering.Known`."""
 
     patience_ms = JUDGED_AFTER_MS
 
