@@ -59,7 +59,7 @@ class Effects:
         record = signed_record(contracts.ACKS, platform, value, headers, self._delivery.hub_log.partitions)
         opened = self._open(record)
         if opened.refusal is Refusal.BAD_SIGNATURE:  # perhaps the key came onto the roster just now
-            await self._delivery.roster.caught_up()
+            await self._delivery.roster.caught_up_within(self._delivery.settings.reach_s)
             opened = self._open(record)
         if opened.ack is None:
             reason = opened.refusal or Refusal.HUB_FAULT
@@ -74,7 +74,7 @@ class Effects:
     async def _check_log(self, ack: Acknowledgement, now_ms: int) -> None:
         releases = self._delivery.releases
         if any(one.through >= releases.end(one.partition) for one in ack.received):
-            await releases.caught_up()
+            await releases.caught_up_within(self._delivery.settings.reach_s)
         for one in ack.received:
             told = await releases.read(one.partition, one.through, 1)
             notice = told[0].notice if told else None
