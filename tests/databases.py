@@ -1,7 +1,6 @@
 """Real databases for the tests: PostgreSQL out of a wheel, MariaDB out of Debian's packages, one of each a process.
 
-MariaDB's packages are fetched by `apt-get` once into a cache folder and unpacked there; nothing is installed. Where
-that cannot be done the tests fail: a store that was not tried is not known to work.
+MariaDB's packages are fetched by `apt-get` once and unpacked into a cache; see `debian.py`.
 """
 
 from __future__ import annotations
@@ -21,15 +20,12 @@ from sqlalchemy import create_engine, text
 
 from hub.local.machine import free_port
 from hub.local.postgres import EmbeddedPostgres
-from tests import debian
-from tests.debian import apt_get, once
+from tests.debian import Program, unpacked
 
-PACKAGES = ("mariadb-server-core", "libaio1", "liburing2")
-CACHE = debian.CACHE / "mariadb"
+MARIADB = Program("mariadb", ("mariadb-server-core",))
 START_S = 60.0
 STOP_S = 20.0
 POLL_S = 0.05
-UNPACK_S = 300
 _numbers = itertools.count()
 
 
@@ -70,16 +66,15 @@ def _run_alone(url: str, statement: str) -> None:
 @cache
 def mariadb_port() -> int:
     """The port of a running MariaDB; it ends with this process."""
-    root, folder = _mariadb_root(), Path(tempfile.mkdtemp(prefix="unbind-mariadb-"))
-    libraries = sorted({str(path.parent) for path in root.rglob("lib*.so*")})
-    environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
+    program, folder = unpacked(MARIADB), Path(tempfile.mkdtemp(prefix="unbind-mariadb-"))
+    root, environment = program.root, {**os.environ, "LD_LIBRARY_PATH": program.libraries}
     shared = root / "usr/share/mysql"
     (folder / "data").mkdir()
     binary = [str(root / "usr/sbin/mariadbd"), "--no-defaults", "--user=root", f"--datadir={folder / 'data'}"]
     binary += [f"--tmpdir={folder}", f"--lc-messages-dir={shared}", f"--character-sets-dir={shared / 'charsets'}"]
     binary += ["--skip-grant-tables", "--log-warnings=0"]
     names = ("mysql_system_tables.sql", "mysql_system_tables_data.sql")
-    tables = "".join((shared / name).read_text() for name in names)
+    tables = "".join((shared / name).read_text(encoding="utf-8") for name in names)
     first = f"create database if not exists mysql;\nuse mysql;\n{tables}"
     made = subprocess.run(
         [*binary, "--bootstrap"], input=first.encode(), capture_output=True, check=False, env=environment
@@ -111,21 +106,6 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int, folder: P
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         except OSError:
-            assert server.poll() is None, (folder / "server.log").read_text()[-2_000:]
+            assert server.poll() is None, (folder / "server.log").read_text(encoding="utf-8")[-2_000:]
             assert time.monotonic() < until, "MariaDB does not answer"
             time.sleep(POLL_S)
-
-
-def _mariadb_root() -> Path:
-    """Where MariaDB's packages are unpacked; fetched first if they are not there."""
-    root = CACHE / "root"
-    return once(lambda: root if root.exists() else None, lambda: _unpack(root))
-
-
-def _unpack(root: Path) -> None:
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fetch-", dir=CACHE) as scratch:
-        apt_get("download", packages=PACKAGES, as_root=False, folder=Path(scratch))
-        for package in Path(scratch).glob("*.deb"):
-            subprocess.run(["dpkg-deb", "-x", str(package), f"{scratch}/root"], check=True, timeout=UNPACK_S)
-        Path(scratch, "root").rename(root)

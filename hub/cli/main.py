@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -53,6 +54,9 @@ app.command()(token.token)
 app.add_typer(web.app, name="web", help="The API, clearance and the dashboard.")
 app.command(hidden=True)(replay.adapters)
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk, or of a user's share of it, with no room left."""
+
 
 @app.callback()
 def main() -> None:
@@ -72,4 +76,10 @@ def run() -> None:
         sys.exit(1)
     except UnbindError as error:
         typer.echo(str(error), err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = f", writing {error.filename}" if error.filename else ""
+        typer.echo(f"this machine's disk is full{where}\n  What to do: make room and start again", err=True)
         sys.exit(1)

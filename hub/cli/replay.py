@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 DataDir = Annotated[Path | None, typer.Option(help="Where to keep everything; else a folder that goes at the end.")]
+
+
+def _folder(given: Path | None) -> AbstractContextManager[Path]:
+    from hub.local.machine import scratch_folder
+
+    return scratch_folder() if given is None else nullcontext(given)
 
 
 def _quietly() -> None:
@@ -27,8 +33,8 @@ def replay(
 ) -> None:
     """Run a world through a real hub on the world's own clock, report at its end, and recount."""
     _quietly()
-    with tempfile.TemporaryDirectory(prefix="unbind-hub-") as scratch:
-        found, differences = asyncio.run(_replay(world_dir, data_dir or Path(scratch), workers))
+    with _folder(data_dir) as folder:
+        found, differences = asyncio.run(_replay(world_dir, folder, workers))
     report.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     typer.echo(f"{report}: {sum(found['cases'].values())} cases, {len(found['platforms'])} platforms")
     for difference in differences:
@@ -74,7 +80,7 @@ def demo(
     from hub.local.demo import Demo, summary
 
     _quietly()
-    with tempfile.TemporaryDirectory(prefix="unbind-hub-") as scratch:
-        made = Demo(data_dir or Path(scratch), duration, speed=speed, web=web, web_port=web_port)
+    with _folder(data_dir) as folder:
+        made = Demo(folder, duration, speed=speed, web=web, web_port=web_port)
         found = asyncio.run(made.run())
     typer.echo("\n" + summary(found))

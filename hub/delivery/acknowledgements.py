@@ -19,10 +19,11 @@ from hub.core.acks import SKEW_MS, OpenedAck
 from hub.core.channel import FILE, kind_of
 from hub.core.model import Acknowledgement, Record, Refusal, Source
 from hub.delivery.drafts import NO_REST, Rest, Wish, account, draft, looked_at
+from hub.delivery.refusals import refused
 from hub.delivery.releases import base64_of
 from hub.delivery.said import said_before
 from hub.delivery.service import Delivery
-from hub.problems import Problem, refused
+from hub.problems import Problem
 from hub.sdk.accounts import Waiting
 from hub.wire import contracts
 from hub.wire.checking import Opener

@@ -16,10 +16,11 @@ from hub.clock import system_clock
 from hub.core.model import Outcome, Refusal, ReportAnswer
 from hub.delivery.acknowledgements import signed_record, write
 from hub.delivery.inbox import shown
+from hub.delivery.refusals import refused
 from hub.delivery.releases import base64_of
 from hub.delivery.service import Delivery
 from hub.kafka.spans import log_spans, read_span
-from hub.problems import Problem, refused
+from hub.problems import Problem
 from hub.wire import contracts
 from hub.wire.checking import Opener
 from hub.wire.contracts import encode, inbox_topic

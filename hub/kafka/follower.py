@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-from hub.kafka.clients import FETCH_WAIT_MS, POLL_MS, POLL_RECORDS_MAX, new_consumer, stop_client
+from hub.kafka.clients import POLL_MS, POLL_RECORDS_MAX, new_consumer, stop_client
 from hub.settings import WorkerSettings
 
 
@@ -19,8 +19,6 @@ class Follower:
     It follows for ever, and brokers that are away are waited for: that is its use. Who waits for it as a program that
     starts waits likewise; who answers somebody waits with `caught_up_within`.
     """
-
-    fetch_wait_ms = FETCH_WAIT_MS
 
     def __init__(self, settings: WorkerSettings, tps: list[TopicPartition]) -> None:
         self.tps = tps
@@ -33,7 +31,7 @@ class Follower:
 
     async def start(self) -> None:
         """Connect and go to the places."""
-        self._consumer = new_consumer(self._settings, self.fetch_wait_ms)
+        self._consumer = new_consumer(self._settings)
         await self._consumer.start()
         self._consumer.assign(self.tps)
         for tp, place in self.places.items():

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from hub.errors import HubError
+from hub.local.machine import todo_at
 
 log = logging.getLogger(__name__)
 
@@ -165,10 +166,13 @@ class Supervised:
     def last_words(self, lines: int = 15) -> str:
         """The end of what it printed."""
         try:
-            return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
+            return "\n".join(self.console.read_text(errors="replace", encoding="utf-8").splitlines()[-lines:])
         except OSError:
             return ""
 
     def failure(self) -> HubError:
         """What to raise when it does not do what it should."""
-        return HubError(f"{self.name} does not work:\n{self.last_words()}", todo=f"See {self.console}.")
+        return HubError(
+            f"{self.name} does not work:\n{self.last_words()}",
+            todo=todo_at(self.console.parent, f"See {self.console}."),
+        )

@@ -34,7 +34,7 @@ from aiokafka.errors import KafkaError
 from hub.errors import HubError
 from hub.local.children import Child, run
 from hub.local.kafka_jars import KAFKA_VERSION, class_path, java, java_environment
-from hub.local.machine import HOST, POLL_S, free_port, is_free, locked, quoted
+from hub.local.machine import HOST, POLL_S, free_port, is_free, locked, quoted, todo_at
 
 __all__ = ["KAFKA_VERSION", "EmbeddedKafka"]
 
@@ -180,8 +180,8 @@ class EmbeddedKafka:
         # Native libraries are unpacked here at each start, and left behind by kill().
         shutil.rmtree(self._data_dir / "tmp", ignore_errors=True)
         (self._data_dir / "tmp").mkdir()
-        (self._data_dir / "log4j2.xml").write_text(_LOG4J)
-        (self._data_dir / "server.properties").write_text(self._settings())
+        (self._data_dir / "log4j2.xml").write_text(_LOG4J, encoding="utf-8")
+        (self._data_dir / "server.properties").write_text(self._settings(), encoding="utf-8")
 
     def _settings(self) -> str:
         """Kafka's settings for this start. Paths are relative to the data folder, which may move."""
@@ -246,7 +246,7 @@ class EmbeddedKafka:
         if (failure := run([*command, *tool], console, _FORMAT_DEADLINE_S, java_environment())) is not None:
             raise HubError(
                 f"the folder of the local Kafka could not be prepared: {failure}{self._last_words()}",
-                todo=f"see that {self._data_dir} can be written and has space, then start again",
+                todo=todo_at(self._data_dir, f"see that {self._data_dir} can be written to, then start again"),
             )
 
     def _wait_until_it_answers(self, child: Child) -> None:
@@ -261,7 +261,10 @@ class EmbeddedKafka:
                 continue
             raise HubError(
                 f"Kafka {failure}{self._last_words()}",
-                todo=f"read {_BROKER_LOG} and {_CONSOLE_LOG} in {self._data_dir}, or start with another folder",
+                todo=todo_at(
+                    self._data_dir,
+                    f"read {_BROKER_LOG} and {_CONSOLE_LOG} in {self._data_dir}, or start with another folder",
+                ),
             )
 
     def _last_words(self) -> str:

@@ -12,13 +12,18 @@ from pathlib import Path
 
 from hub.errors import HubError
 from hub.local.children import run
-from hub.local.machine import locked, quoted
+from hub.local.machine import cache_folder, home_folder, locked, quoted, todo_at
 
 KAFKA_VERSION = "4.3.0"
 # Kafka's POM brings no binding for slf4j, so without log4j-slf4j-impl it would log nothing at all. The "!"
 # keeps jgo from applying that POM's managed versions to the rest: they include kafka-clients 3.9.1.
 _ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!"
 _RESOLVE_DEADLINE_S = 600.0
+
+_TODO = (
+    "this machine must reach Maven Central once (network, proxy, disk space); then start again. "
+    "If it does and this stays, remove org/apache/kafka from the Maven cache (~/.m2/repository)"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +37,7 @@ for artifact in jgo.resolve(endpoint):
     if artifact.cached_path.exists() and not zipfile.is_zipfile(artifact.cached_path):
         artifact.cached_path.unlink()
 jars = jgo.build(endpoint, update=True).all_jars  # of both its folders, "jars" and "modules"
-with open(answer, "w") as file:
+with open(answer, "w", encoding="utf-8") as file:
     json.dump([str(jar) for jar in jars], file)
 """
 
@@ -48,9 +53,13 @@ def java() -> Path:
 
 
 def java_environment() -> dict[str, str]:
-    """Ours, less what would change Java's options behind our back."""
+    """Ours, less what would change Java's options behind our back; and Java reads names of files as UTF-8.
+
+    Under `LC_ALL=C` it would not find a jar in a folder with a Chinese name: nothing but the locale tells it how.
+    """
     dropped = {"CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}
-    return {name: value for name, value in os.environ.items() if name not in dropped}
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return {**kept, "LC_ALL": "C.UTF-8"}
 
 
 def class_path() -> list[str]:
@@ -59,8 +68,7 @@ def class_path() -> list[str]:
     Raises:
         HubError: they could not be fetched.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unbind-hub"
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = cache_folder()
     listing = cache / f"kafka-{KAFKA_VERSION}.json"
     if (jars := _listed(listing)) is not None:
         return jars
@@ -69,7 +77,7 @@ def class_path() -> list[str]:
             jars = _resolve(cache)
             sizes = {jar: Path(jar).stat().st_size for jar in jars}
             unfinished = listing.with_suffix(".new")
-            unfinished.write_text(json.dumps({"endpoint": _ENDPOINT, "jars": sizes}))
+            unfinished.write_text(json.dumps({"endpoint": _ENDPOINT, "jars": sizes}), encoding="utf-8")
             unfinished.replace(listing)
     return jars
 
@@ -77,7 +85,7 @@ def class_path() -> list[str]:
 def _listed(listing: Path) -> list[str] | None:
     """The jars that an earlier resolve left, if every one is still there as it was."""
     try:
-        content = json.loads(listing.read_text())
+        content = json.loads(listing.read_text(encoding="utf-8"))
         sizes: dict[str, int] = content["jars"]
         if content["endpoint"] == _ENDPOINT and all(Path(jar).stat().st_size == sizes[jar] for jar in sizes):
             return list(sizes)
@@ -91,15 +99,20 @@ def _resolve(cache: Path) -> list[str]:
     answer, console = cache / "kafka-resolved.json", cache / "kafka-resolve.log"
     answer.unlink(missing_ok=True)
     _log.info("fetching Kafka %s from Maven Central, about 45 MB, once", KAFKA_VERSION)
-    environment = {**os.environ, "JAVA_HOME": str(java().parents[1])}
+    environment = {**os.environ, "JAVA_HOME": str(java().parents[1]), "HOME": str(_home_of_jgo(cache))}
     command = [sys.executable, "-c", _RESOLVER, _ENDPOINT, str(answer)]
     failure = run(command, console, _RESOLVE_DEADLINE_S, environment)
-    jars: list[str] = json.loads(answer.read_text()) if failure is None else []
+    jars: list[str] = json.loads(answer.read_text(encoding="utf-8")) if failure is None else []
     broken = [jar for jar in jars if not zipfile.is_zipfile(jar)]
     if failure is not None or broken:
         raise HubError(
             f"Kafka's jars could not be fetched: {failure or f'broken: {broken}'}{quoted(console)}",
-            todo="this machine must reach Maven Central once (network, proxy, disk space); then start again. "
-            "If it does and this stays, remove org/apache/kafka from the Maven cache (~/.m2/repository)",
+            todo=todo_at(cache, _TODO),
         )
     return jars
+
+
+def _home_of_jgo(cache: Path) -> Path:
+    """Where jgo keeps the Maven cache: this user's home, or beside our own cache if there is none to write to."""
+    home = home_folder()
+    return home if home is not None and os.access(home, os.W_OK | os.X_OK) else cache

@@ -1,14 +1,18 @@
-"""Small parts of one machine: locks between processes, free ports, the last lines of a log."""
+"""Small parts of one machine: locks between processes, free ports, room on a disk, a cache, the last lines of a log."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import random
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from hub.errors import HubError
@@ -20,6 +24,13 @@ POLL_S = 0.05
 # connect to itself and hold the port.
 _PORTS = range(20_000, 32_768)
 _PORT_TRIES_MAX = 100
+_UNUSUAL_PORTS = range(1_024, _PORTS.start)
+"""Where to look when other programs hold the usual ones; below them only root may listen."""
+
+MB = 1024 * 1024
+_FULL_MB = 32
+"""A disk with less than this is called full: Kafka and PostgreSQL stop when a few MB are left, not at zero."""
+
 _QUOTED_LINES_MAX = 15
 _QUOTED_BYTES_MAX = 16_384
 
@@ -61,11 +72,101 @@ def is_free(port: int) -> bool:
 
 
 def free_port(*, but: int | None = None) -> int:
-    """A port that a server could listen at now."""
-    for port in random.sample(_PORTS, _PORT_TRIES_MAX):
+    """A port that a server could listen at now: a random one of the usual, else any that is free.
+
+    Raises:
+        HubError: every port is in use.
+    """
+    usual = random.sample(_PORTS, _PORT_TRIES_MAX)
+    for port in chain(usual, _PORTS, _UNUSUAL_PORTS):
         if port != but and is_free(port):
             return port
-    raise HubError(f"no free port on {HOST}", todo="end some of the servers on this machine")
+    raise HubError(
+        f"every port of {HOST} from {_UNUSUAL_PORTS.start} to {_PORTS.stop - 1} is in use",
+        todo="end some of the servers on this machine",
+    )
+
+
+def cache_folder() -> Path:
+    """Where this user keeps what was fetched once: the system's usual place, or one among the temporary files.
+
+    The second is for users without a home, or with one they may not write to, as services and containers have them.
+
+    Raises:
+        HubError: there is no such place.
+    """
+    tried = []
+    for folder in _caches():
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            tried.append(f"{folder}: {error.strerror}")
+            continue
+        whose = folder.stat().st_uid
+        is_anybodys = folder.parent == Path(tempfile.gettempdir())  # where another user may have made it first
+        if os.access(folder, os.W_OK | os.X_OK) and (whose == os.getuid() or not is_anybodys):
+            return folder
+        tried.append(f"{folder}: not this user's to write to")
+    raise HubError(
+        f"there is no folder to keep what is fetched ({'; '.join(tried)})",
+        todo="set XDG_CACHE_HOME to a folder that this user may write to",
+    )
+
+
+def _caches() -> Iterator[Path]:
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        yield Path(given, "unbind-hub")
+    if (home := home_folder()) is not None:
+        yield home / ".cache" / "unbind-hub"
+    yield Path(tempfile.gettempdir(), f"unbind-hub-cache-{os.getuid()}")
+
+
+def home_folder() -> Path | None:
+    """This user's home; None if nothing says where it is."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def require_space(folder: Path, needed_mb: int) -> None:
+    """Refuse to begin where the disk would be full soon.
+
+    Raises:
+        HubError: less than `needed_mb` MiB are free where `folder` is.
+    """
+    free_mb = shutil.disk_usage(folder).free // MB
+    if free_mb < needed_mb:
+        raise HubError(
+            f"the disk that holds {folder} has {free_mb} MB left, and a hub needs {needed_mb} MB to start",
+            todo="make room there, or name a folder on another disk with --data-dir (or TMPDIR)",
+        )
+
+
+def todo_at(folder: Path, otherwise: str) -> str:
+    """What to do about a program that failed while it kept its data in a folder: make room if the disk is full."""
+    free_mb = shutil.disk_usage(folder).free // MB
+    if free_mb < _FULL_MB:
+        return f"the disk that holds {folder} is full ({free_mb} MB left): make room there and start again"
+    return otherwise
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder that is removed at the end of the block.
+
+    Raises:
+        HubError: no folder for temporary files can be written to.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix="unbind-hub-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise HubError(
+            f"no temporary folder can be made: {error}",
+            todo="make room on the disk of /tmp, set TMPDIR to a folder on another disk, or use --data-dir",
+        ) from None
+    with made as folder:
+        yield Path(folder)
 
 
 def quoted(log: Path) -> str:

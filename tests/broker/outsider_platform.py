@@ -39,9 +39,9 @@ class Schema:
     """One schema and the ten bytes that go before its values."""
 
     def __init__(self, folder: Path, kind: str) -> None:
-        lock = json.loads((folder / "lock.json").read_text())
+        lock = json.loads((folder / "lock.json").read_text(encoding="utf-8"))
         self.header = b"\xc3\x01" + bytes.fromhex(lock[kind]["v1"]["fingerprint"])
-        self._schema = json.loads((folder / kind / "v1.avsc").read_text(), object_hook=_without_logical)
+        self._schema = json.loads((folder / kind / "v1.avsc").read_text(encoding="utf-8"), object_hook=_without_logical)
 
     def read(self, data: bytes) -> Value:
         """A value out of a message."""
@@ -186,7 +186,7 @@ def main() -> None:
     ask.add_argument("--schemas", required=True, type=Path)
     ask.add_argument("--accounts", required=True, type=Path)
     given = ask.parse_args()
-    with given.accounts.open(newline="") as rows:
+    with given.accounts.open(newline="", encoding="utf-8") as rows:
         accounts = Accounts([(row["number"], int(row["bound_at"])) for row in csv.DictReader(rows)])
     seed = bytes.fromhex(given.seed)
     platform = Platform(given.platform, given.key_id, seed, given.hub_id, given.schemas, accounts)

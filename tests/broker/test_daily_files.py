@@ -22,14 +22,14 @@ from hub.sdk.reports import send_report
 from hub.wire import contracts
 from tests.broker import scene as scenes
 from tests.broker.delivering import Delivering, delivering, publish_past
-from tests.broker.readme_pages import block, filled, run
 from tests.broker.scene import DEADLINE_S, Scene, mobile_numbers, now_ms, wait_until
+from tests.pages import block, filled, run
 
 pytestmark = pytest.mark.broker
 DAYS = (5, 4, 2)
 """So many days ago there were events; three days ago there were none."""
 BEGUN_MS = now_ms()
-PAGE = "A platform connects with a daily file"
+PAGE = "platform-file"
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +94,18 @@ def test_two_commands_are_a_small_platforms_whole_day(past: Scene, delivery: Del
 
     def daily(*words: str) -> str:
         command = [sys.executable, "-m", "hub", "daily", *words, *options]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=DEADLINE_S).stdout
+        return subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=DEADLINE_S).stdout
 
     wait_until("there is a courier", lambda: delivery.status("shoplet")["state"] == "HEALTHY")
     assert daily("fetch", str(tmp_path / "days")).count("30 notices") == 3
     assert daily("fetch", str(tmp_path / "days")) == "Nothing new.\n"
-    found = [row for path in sorted((tmp_path / "days").glob("*.csv")) for row in csv.DictReader(path.open())]
+    found = [
+        row for path in sorted((tmp_path / "days").glob("*.csv")) for row in csv.DictReader(path.open(encoding="utf-8"))
+    ]
     assert len(found) == 90
-    (tmp_path / "done.csv").write_text(f"{found[0]['case']},UNBOUND\n{found[1]['case']},FROZEN\nrest,NOT_BOUND\n")
+    (tmp_path / "done.csv").write_text(
+        f"{found[0]['case']},UNBOUND\n{found[1]['case']},FROZEN\nrest,NOT_BOUND\n", encoding="utf-8"
+    )
     said = daily("send", str(tmp_path / "done.csv"), "--yes")
     assert "FROZEN: 1 positions; NOT_BOUND: 88 positions; UNBOUND: 1 positions" in said
     past.settle(contracts.ACKS)
@@ -119,7 +123,7 @@ def test_files_are_fetched_though_no_receipt_of_them_counts(past: Scene, deliver
     wait_until(
         "it may fetch", lambda: delivery.status("halted")["todo"] == "Nothing is sent while its state is SUSPENDED."
     )
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=DEADLINE_S)
     assert done.returncode != 0
     assert done.stderr.count("NOT_DELIVERED_TO") == len(DAYS) + 1, "each day's, and the command's own end"
     assert "Nothing is sent while its state is SUSPENDED." in done.stderr
@@ -156,7 +160,7 @@ def test_the_program_of_the_page_runs_on_days_that_are_over(past: Scene, deliver
     (tmp_path / "deeds.py").write_text(block(PAGE, "python"), encoding="utf-8")
     old, new = mobile_numbers(1, "+861350")[0], mobile_numbers(1, "+861351")[0]
     users(tmp_path, [("old", old, BEGUN_MS - 900 * DAY_MS), ("new", new, BEGUN_MS)])
-    exports = [one for one in block("A platform connects without Kafka", "sh", "daily").splitlines() if "export" in one]
+    exports = [one for one in block("platform-webhook", "sh", "daily").splitlines() if "export" in one]
     words = {"https://delivery.hub.example": delivery.url, "whpk_…": delivery.where["public_key"]}
     exported = filled("\n".join(exports), {**words, "local-hub": past.hub.address.hub_id}) + "\n"
     commands = exported + filled(block(PAGE, "sh"), {"outcomes.csv": "outcomes.csv --yes"})

@@ -215,10 +215,10 @@ def test_states_are_shown_and_nobodys_number_is(scene: Scene, delivery: Deliveri
     assert 'hub_delivery_state{platform="goner",state="SUSPENDED"} 1.0' in metrics
     assert f'hub_delivery_behind{{platform="goner"}} {float(own["behind"])}' in metrics
     command = [sys.executable, "-m", "hub", "delivery", "status", "--url", delivery.staff_url, "--json"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    told = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=60).stdout
     assert next(one for one in json.loads(told) if one["platform"] == "goner")["state"] == "SUSPENDED"
     command = [sys.executable, "-m", "hub", "delivery", "key", "--data-dir", str(delivery.folder)]
-    key = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    key = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=60).stdout.strip()
     assert (
         key == delivery.where["public_key"] == httpx.get(f"{delivery.url}/v1/key", trust_env=False).json()["webhooks"]
     )

@@ -21,11 +21,11 @@ from hub.sdk.reports import send_report
 from hub.staff import blind_spots
 from hub.wire import contracts
 from tests.broker.delivering import delivering
-from tests.broker.readme_pages import block, filled, run
 from tests.broker.scene import DEADLINE_S, Scene, mobile_numbers, now_ms, wait_until
+from tests.pages import block, filled, run
 
 pytestmark = pytest.mark.broker
-PAGE = "A platform connects without Kafka"
+PAGE = "platform-webhook"
 
 
 def kept(folder: Path, query: str) -> list[Any]:

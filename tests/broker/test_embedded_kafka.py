@@ -164,7 +164,7 @@ def test_refuses_a_port_in_use(tmp_path: Path) -> None:
 def test_says_why_it_ended(tmp_path: Path) -> None:
     """A local broker that cannot start says so in the words of its own log, without Java's stack frames."""
     (tmp_path / "log").mkdir()
-    (tmp_path / "log" / "meta.properties").write_text("version=1\nnode.id=2\ncluster.id=another\n")
+    (tmp_path / "log" / "meta.properties").write_text("version=1\nnode.id=2\ncluster.id=another\n", encoding="utf-8")
     with pytest.raises(HubError, match="Kafka ended with 1 while starting") as refusal:
         EmbeddedKafka(tmp_path).start()
     assert "Stored node id 2 doesn't match previous node id 1" in refusal.value.message
@@ -187,7 +187,7 @@ def test_does_not_outlive_its_owner(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
     with owner:
         assert owner.stdout is not None

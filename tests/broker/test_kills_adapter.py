@@ -106,7 +106,7 @@ class Trial:
 
     def _words(self) -> str:
         log = self.config.parent / "adapter.log"
-        return log.read_text(errors="replace")[-1_500:] if log.exists() else "it does not start"
+        return log.read_text(errors="replace", encoding="utf-8")[-1_500:] if log.exists() else "it does not start"
 
 
 def _through_kills(kind: str, kafka: EmbeddedKafka, folder: Path, kills: int, seed: int) -> None:

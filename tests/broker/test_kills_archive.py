@@ -269,7 +269,7 @@ def command(archive: Archiving, *words: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         [sys.executable, "-m", "hub", "archive", *words, *where],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=COMMAND_S,
         check=False,
     )

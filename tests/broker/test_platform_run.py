@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import socket
 import sqlite3
@@ -28,6 +27,7 @@ from hub.sdk.login.check import LoginCheckSettings, Reason
 from hub.wire.contracts import RELEASES, encode
 from tests.broker.adapter_scene import PARTITIONS, InDatabase, Row, Wires, start, write_config
 from tests.broker.scene import wait_until
+from tests.pages import block
 from tests.unit.adapter_driver import NEW, NUMBER, OLD, OTHER, Log, openers, said_in
 
 pytestmark = pytest.mark.broker
@@ -53,13 +53,13 @@ class Scene(NamedTuple):
         return write_config(self.folder, self.wires.servers, self.platform, extra)
 
     def metrics(self) -> dict[str, float]:
-        url = json.loads((self.folder / "ready.json").read_text())["metrics_url"]
+        url = json.loads((self.folder / "ready.json").read_text(encoding="utf-8"))["metrics_url"]
         with urllib.request.urlopen(url, timeout=10) as answer:
             lines = answer.read().decode().splitlines()
         return {name: float(value) for name, value in (one.split() for one in lines if one[0] != "#")}
 
     def words(self) -> str:
-        return (self.folder / "adapter.log").read_text(errors="replace")
+        return (self.folder / "adapter.log").read_text(errors="replace", encoding="utf-8")
 
     def run(self, extra: str = ACTIONS) -> Child:
         child = start(self.config(extra), "--ready-file", str(self.folder / "ready.json"))
@@ -114,8 +114,10 @@ async def test_the_records_key_may_lie_elsewhere(scene: Scene) -> None:
     """With `index_key` the record is in the key of that file: the login check of the file reads it, another cannot."""
     (scene.folder / "record.key").write_bytes(b"32 bytes that are not in the db.")
     config = scene.config("metrics_port: 0\nlogin_check: {served: all}\n")
-    with_key = config.read_text().replace("    table: users", "    index_key: {file: record.key}\n    table: users")
-    config.write_text(with_key)
+    with_key = config.read_text(encoding="utf-8").replace(
+        "    table: users", "    index_key: {file: record.key}\n    table: users"
+    )
+    config.write_text(with_key, encoding="utf-8")
     child = start(config)
     wait_until("everything is handled", lambda: child.ended.is_set() or done(scene))
     assert child.end(signal.SIGTERM, END_S)
@@ -124,48 +126,42 @@ async def test_the_records_key_may_lie_elsewhere(scene: Scene) -> None:
     assert check.is_recycled(NUMBER, OLD).reason is Reason.GIVEN_UP
     code, words = _check(scene, config)
     assert code == 0, words
-    config.write_text(with_key.replace("    index_key: {file: record.key}\n", ""))
+    config.write_text(with_key.replace("    index_key: {file: record.key}\n", ""), encoding="utf-8")
     with pytest.raises(PlatformError, match="another key"):
         login_check_of(read_file(config), LoginCheckSettings()).is_recycled(NUMBER, OLD)
     code, words = _check(scene, config)
     assert (code, "another key" in words) == (1, True)
 
 
-class AsInReadme:
-    """The service of the README's page, as a process over a table of its own."""
+class AsOnPage:
+    """The service of the page, as a process over a table of its own."""
 
     def __init__(self, folder: Path) -> None:
-        readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-        page = readme.split("\n## A platform connects with a service of its own\n")[1].split("\n## ")[0]
-        ((program,), (self._yaml,)) = (re.findall(f"```{one}\n(.*?)```", page, re.DOTALL) for one in ("python", "yaml"))
+        program, self._yaml = (block("platform-http", one) for one in ("python", "yaml"))
         (folder / "service.py").write_text(program, encoding="utf-8")
         self._file, self._port = folder / "accounts.sqlite", _free_port()
         self.rows("CREATE TABLE users (id TEXT PRIMARY KEY, phone TEXT, bound_at INTEGER, frozen INTEGER DEFAULT 0)")
         words = ("-m", "uvicorn", "service:app", "--port", str(self._port))
         self.child = Child([sys.executable, *words], folder / "service.log")
         wait_until("the service is there", lambda: self.child.ended.is_set() or self._answers())
-        assert not self.child.ended.is_set(), (folder / "service.log").read_text()
+        assert not self.child.ended.is_set(), (folder / "service.log").read_text(encoding="utf-8")
 
     def _answers(self) -> bool:
         with socket.socket() as one:
             return one.connect_ex(("127.0.0.1", self._port)) == 0
 
     def store_yaml(self) -> str:
-        return (
-            str(self._yaml)
-            .split("store:")[1]
-            .replace("https://accounts.internal/hub", f"http://127.0.0.1:{self._port}")
-        )
+        return self._yaml.split("store:")[1].replace("https://accounts.internal/hub", f"http://127.0.0.1:{self._port}")
 
     def rows(self, statement: str, *values: object) -> list[Any]:
         with closing(sqlite3.connect(self._file)) as connection, connection:
             return connection.execute(statement, values).fetchall()
 
 
-async def test_the_readmes_service_is_a_whole_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The README's service freezes, unbinds and puts back under `platform run`; without its token it lets nobody in."""
+async def test_the_service_of_the_page_is_a_whole_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's service freezes, unbinds and puts back under `platform run`; without its token it lets nobody in."""
     monkeypatch.setenv("ACCOUNTS_TOKEN", "a token")
-    service = AsInReadme(scene.folder)
+    service = AsOnPage(scene.folder)
     try:
         for name, number in (("a", NUMBER), ("b", OTHER)):
             service.rows("INSERT INTO users (id, phone, bound_at) VALUES (?, ?, ?)", name, number, OLD)
@@ -224,7 +220,10 @@ async def test_a_dry_run_changes_nothing(scene: Scene) -> None:
 async def test_the_fuse_ends_the_program_with_a_sentence(scene: Scene) -> None:
     """Beyond its fuse the program ends with 1, says why and what to do, and shows no traceback."""
     config = scene.config("metrics_port: 0\n")
-    config.write_text(config.read_text().replace("fuse_unbinds_per_day: false", "fuse_unbinds_per_day: 0"))
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("fuse_unbinds_per_day: false", "fuse_unbinds_per_day: 0"),
+        encoding="utf-8",
+    )
     child = start(config)
     assert child.ended.wait(60)
     assert child.process.returncode == 1
@@ -238,7 +237,7 @@ def _check(scene: Scene, config: Path) -> tuple[int, str]:
         [sys.executable, "-m", "hub", "platform", "check", "--config", str(config)], scene.folder / "check.log"
     )
     assert child.ended.wait(120)
-    return child.process.returncode, (scene.folder / "check.log").read_text()
+    return child.process.returncode, (scene.folder / "check.log").read_text(encoding="utf-8")
 
 
 async def test_a_check_counts_what_would_match_and_changes_nothing(scene: Scene) -> None:
@@ -257,18 +256,22 @@ async def test_a_check_counts_what_would_match_and_changes_nothing(scene: Scene)
 async def test_a_check_says_what_is_wrong(scene: Scene) -> None:
     """What does not fit is listed, each with what to do, whatever else is fine; the check ends with 1."""
     config = scene.config()
-    config.write_text(config.read_text().replace(f"partitions: {PARTITIONS}", "partitions: 12"))
+    config.write_text(
+        config.read_text(encoding="utf-8").replace(f"partitions: {PARTITIONS}", "partitions: 12"), encoding="utf-8"
+    )
     code, words = _check(scene, config)
     assert code == 1
     assert "3 partitions, not 12" in words
     (scene.folder / "check.log").unlink()
-    config.write_text(scene.config().read_text().replace("number: phone", "number: fone"))
+    config.write_text(
+        scene.config().read_text(encoding="utf-8").replace("number: phone", "number: fone"), encoding="utf-8"
+    )
     code, words = _check(scene, config)
     assert code == 1
     assert "no column fone" in words
     assert "3 notices in 3 partitions" in words
     (scene.folder / "check.log").unlink()
-    config.write_text(scene.config().read_text().replace("unit: ms", "unit: s"))
+    config.write_text(scene.config().read_text(encoding="utf-8").replace("unit: ms", "unit: s"), encoding="utf-8")
     _, words = _check(scene, config)
     assert "3 of 3 ages lie outside 1990 to 2100" in words
 

@@ -168,7 +168,7 @@ def _kill_after(lines: int, address: HubAddress, outbox: Path, first: int) -> li
     root = Path(__file__).parents[2]
     said: list[int] = []
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}
+        command, stdout=subprocess.PIPE, encoding="utf-8", cwd=root, env=os.environ | {"PYTHONPATH": str(root)}
     ) as victim:
         assert victim.stdout is not None
         while len(said) < lines and (line := victim.stdout.readline()):

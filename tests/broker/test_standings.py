@@ -64,9 +64,13 @@ def live_and_die(command: list[str], console: Path, rng: random.Random, *, merge
     """One life of a follower, ended at a random moment by kill -9."""
     child = Child(command, console)
     if merges:
-        wait_until("it has written what it merged", lambda: standing_child.MERGING in console.read_text(), REACH_S)
+        wait_until(
+            "it has written what it merged",
+            lambda: standing_child.MERGING in console.read_text(encoding="utf-8"),
+            REACH_S,
+        )
     random_delay(rng, LIFE_S)
-    assert not child.ended.is_set(), console.read_text()
+    assert not child.ended.is_set(), console.read_text(encoding="utf-8")
     child.end(signal.SIGKILL, 20.0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -157,3 +158,29 @@ def unspoken(source: str) -> list[str]:
         and node.name.startswith("test_")
         and not (ast.get_docstring(node) or "").endswith(".")
     ]
+
+
+PROCESSES = {"run", "Popen", "check_output", "check_call"}
+MODE = re.compile(r"[rwxa][bt+]*")
+
+
+def left_to_the_locale(source: str) -> list[str]:
+    """Calls that read or write text as the machine's language says, since they name no encoding."""
+    return [ast.unparse(node) for node in ast.walk(ast.parse(source)) if _leaves_to_the_locale(node)]
+
+
+def _leaves_to_the_locale(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    named = {one.arg for one in node.keywords}
+    if name in PROCESSES:
+        return bool(named & {"text", "universal_newlines"})
+    if "encoding" in named:
+        return False
+    if name in {"read_text", "write_text"}:
+        return len(node.args) < (1 if name == "read_text" else 2)
+    words = [one.value for one in (*node.args, *(one.value for one in node.keywords)) if isinstance(one, ast.Constant)]
+    mode = next((one for one in words if isinstance(one, str) and MODE.fullmatch(one)), "")
+    of_a_path = isinstance(node.func, ast.Attribute)
+    return name in {"open", "fdopen"} and "b" not in mode and bool(mode or not of_a_path)

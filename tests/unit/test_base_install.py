@@ -29,7 +29,9 @@ BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
 )
 def test_the_base_install_needs_no_extra(program: str) -> None:
     """Operators and platforms install the SDK without faust, RocksDB, Java or a web server."""
-    ended = subprocess.run([sys.executable, "-c", f"{BASE}; {program}"], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{BASE}; {program}"], capture_output=True, encoding="utf-8", check=False
+    )
     assert ended.returncode == 0, ended.stderr
 
 

@@ -22,6 +22,7 @@ from tests.unit.sources import (
     functions,
     imports,
     imports_of,
+    left_to_the_locale,
     module_name,
     not_a_front_door,
     offenders,
@@ -149,7 +150,7 @@ def test_importing_the_whole_hub_starts_nothing() -> None:
     ended = subprocess.run(
         [sys.executable, "-B", "-c", WATCH, str(ROOT / "hub"), *names],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
         check=False,
         cwd=ROOT,
@@ -195,6 +196,11 @@ def test_every_test_says_what_it_proves() -> None:
     assert offenders(TESTS, lambda path: {one.name for one in imports_of(path)} & MOCKS) == {}
 
 
+def test_every_text_names_its_encoding() -> None:
+    """A file reads the same on every machine, whatever its language: `LC_ALL=C` and GBK change nothing."""
+    assert offenders([*HUB, *TESTS], lambda path: left_to_the_locale(said(path))) == {}
+
+
 def test_every_refusal_says_what_to_do_next() -> None:
     """Whoever is refused learns what to do, for every reason there is and no other."""
     assert set(REFUSAL_TODO) == set(Refusal)
@@ -236,4 +242,14 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert not_a_front_door("x = 1") == ["no docstring"]
     assert not_a_front_door("'words'\nx = 1\n__all__ = []\nimport a") == ["x = 1"]
     assert too_long("def f():\n" + "    x\n" * 60 + "def g():\n" + "    x\n" * 59) == {"f": 61}
+    for source in (
+        "p.read_text()",
+        "p.write_text(x)",
+        "open(p)",
+        "p.open('w')",
+        "run(c, text=True)",
+        "open(p, mode='r')",
+    ):
+        assert left_to_the_locale(source) != [], source
+    assert left_to_the_locale("p.read_text(encoding='utf-8')\np.open('rb')\nstore.open()\nrun(c, encoding='u')") == []
     assert unspoken("def test_a():\n    pass\ndef test_b():\n    'It is so.'") == ["test_a"]

@@ -27,9 +27,10 @@ from hub.core.model import (
     Report,
     ReportReceipt,
 )
+from hub.delivery.refusals import refused
 from hub.errors import ContractError
 from hub.kafka.spans import log_spans, read_span
-from hub.problems import Problem, refused
+from hub.problems import Problem
 from hub.sdk.operators import backfill
 from hub.sdk.operators.event_fields import Unreadable, event_of, time_of
 from hub.settings import WorkerSettings

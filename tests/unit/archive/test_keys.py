@@ -59,13 +59,13 @@ def test_the_key_file_is_its_owners_and_rotation_keeps_what_was(tmp_path: Path) 
 def test_a_spoilt_key_file_is_said_to_be_one(tmp_path: Path, content: str) -> None:
     """A file without usable keys stops the archive with what to do, and is not written over."""
     path = tmp_path / "archive.keys"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     path.chmod(0o600)
     with pytest.raises(HubError):
         read_keys(path)
     with pytest.raises(HubError):
         add_key(path)
-    assert path.read_text() == content
+    assert path.read_text(encoding="utf-8") == content
 
 
 def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:

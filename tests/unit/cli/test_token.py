@@ -15,7 +15,7 @@ from hub.web.access.tokens import KEY_FILE, LocalIssuer
 def token(folder: Path, role: str) -> subprocess.CompletedProcess[str]:
     words = ("token", "--role", role, "--subject", "ana", "--data-dir", str(folder), "--hub-id", "hub-1")
     return subprocess.run(
-        [sys.executable, "-m", "hub", *words], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "hub", *words], capture_output=True, encoding="utf-8", timeout=120, check=False
     )
 
 

@@ -127,9 +127,11 @@ def test_the_case_of_an_accepted_event_survives_a_restart(tmp_path: Path) -> Non
 def test_a_policy_file_says_what_it_says(tmp_path: Path) -> None:
     """What a file leaves out is the default; what it says counts."""
     path = tmp_path / "clearance.yaml"
-    path.write_text("")
+    path.write_text("", encoding="utf-8")
     assert read_policy(path) == ClearancePolicy()
-    path.write_text("blocking_tiers: [2, 1, 2]\nfrozen_blocks: true\nunconnected: BLOCKS\nvalid_hours: 1\n")
+    path.write_text(
+        "blocking_tiers: [2, 1, 2]\nfrozen_blocks: true\nunconnected: BLOCKS\nvalid_hours: 1\n", encoding="utf-8"
+    )
     assert read_policy(path) == ClearancePolicy((1, 2), True, True, UnconnectedRule.BLOCKS, HOUR_MS)
 
 
@@ -151,7 +153,7 @@ WRONG = {
 def test_a_policy_file_that_is_wrong(tmp_path: Path, text: str) -> None:
     """A policy that cannot be understood decides nothing: the file and the field are named."""
     path = tmp_path / "clearance.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(HubError, match=r"clearance\.yaml"):
         read_policy(path)
 

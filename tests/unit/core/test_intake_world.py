@@ -82,7 +82,7 @@ def _figures(result: Result, operator: str) -> dict[str, Any]:
 def test_operators_of_the_sample_world(batch_max: int) -> None:
     """Every operator of the sample world gets exactly the figures worked out for it, whatever the batches."""
     result = _drive(batch_max)
-    expected = json.loads((SAMPLES / "world-expected.json").read_text())["operators"]
+    expected = json.loads((SAMPLES / "world-expected.json").read_text(encoding="utf-8"))["operators"]
     for figures in expected.values():
         figures["breaches"].pop(Breach.SILENT, None)  # is about reports, which are not in the files
     assert {operator: _figures(result, operator) for operator in expected} == expected
@@ -91,5 +91,5 @@ def test_operators_of_the_sample_world(batch_max: int) -> None:
 def test_cases_of_the_sample_world() -> None:
     """Every case of the sample world ends at the stage worked out for it."""
     cases = _drive(500).rehearsal.known.cases.values()
-    expected = json.loads((SAMPLES / "world-expected.json").read_text())["cases"]
+    expected = json.loads((SAMPLES / "world-expected.json").read_text(encoding="utf-8"))["cases"]
     assert Counter(case.stage.lower() for case in cases) == expected

@@ -62,6 +62,18 @@ def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
         assert ask(server, "SELECT 1") == 1
 
 
+def test_it_runs_in_closed_folders_and_none_is_opened(tmp_path: Path) -> None:
+    """Its data may lie in a home of mode 0700, under names with spaces, Chinese letters and signs; modes stay."""
+    home = tmp_path / "home"
+    folder = home / "my hub, 北方 100%+#&"
+    folder.mkdir(parents=True)
+    home.chmod(0o700)
+    folder.chmod(0o700)
+    with EmbeddedPostgres(folder / "pg") as server:
+        assert ask(server, "SELECT 1") == 1
+    assert [one.stat().st_mode & 0o777 for one in (home, folder)] == [0o700, 0o700]
+
+
 OWNER = """
 import os, sys
 from pathlib import Path
@@ -84,7 +96,11 @@ def runs(pid: int) -> bool:
 def test_it_ends_with_its_owner(tmp_path: Path) -> None:
     """However its owner ends, the server ends as well, and its data can be opened again."""
     owner = subprocess.run(
-        [sys.executable, "-c", OWNER, str(tmp_path / "pg")], capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, "-c", OWNER, str(tmp_path / "pg")],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=90,
+        check=False,
     )
     pid = int(owner.stdout)
     until = time.monotonic() + GONE_S

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from hub.platform.config import HttpConfig, Numbers, Secret, SqlConfig, read_con
 from hub.sdk.deeds import Deed
 from hub.wire.signing import Signer
 from hub.yaml_nodes import DEPTH_MAX
-from tests.places import ROOT
+from tests.pages import blocks
 
 SMALLEST = """
 platform: panbox
@@ -102,11 +101,9 @@ def test_every_field_has_its_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert address_of(config).security == security
 
 
-def of_readme(heading: str, place: int) -> dict[str, Any]:
-    """A block of YAML of the README."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    found: dict[str, Any] = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", section, flags=re.DOTALL)[place])
+def shown(name: str, place: int) -> dict[str, Any]:
+    """A block of YAML of a page."""
+    found: dict[str, Any] = yaml.safe_load(blocks(name, "yaml")[place])
     return found
 
 
@@ -116,14 +113,14 @@ def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return below | above | {name: laid_over(below[name], above[name]) for name in both}
 
 
-def test_all_that_the_readme_says_a_file_may_say_is_read() -> None:
-    """The README's smallest file, all that may be in it besides, its service and its login check: each field is one."""
-    smallest, besides = (of_readme("A platform connects", place) for place in (0, 1))
+def test_all_that_the_pages_say_a_file_may_say_is_read() -> None:
+    """The smallest file shown, all that may be in it besides, its service and its login check: each field is one."""
+    smallest, besides = (shown("platform-sql", place) for place in (0, 1))
     whole = read_config(yaml.safe_dump(laid_over(smallest, besides)))
     assert (whole.settings.freeze_at, whole.settings.batch_max) == (frozenset({Stage.SCHEDULED}), 5_000)
     assert isinstance(whole.store, SqlConfig)
     assert whole.store.sets[Deed.FREEZE] == {"status": 7}
-    served = of_readme("A platform connects with a service of its own", 0) | of_readme("The login check", 0)
+    served = shown("platform-http", 0) | shown("login-check", 0)
     service = read_config(yaml.safe_dump(smallest | served))
     assert isinstance(service.store, HttpConfig)
     assert (service.store.timeout_ms, service.store.batch_max) == (10_000, 500)
@@ -138,7 +135,7 @@ def test_a_service_in_place_of_a_table(tmp_path: Path) -> None:
     assert (config.store.url, config.store.records) == ("https://accounts.internal/hub", tmp_path / "adapter.sqlite")
     with pytest.raises(PlatformError, match="token cannot be read"):
         config.store.token.reveal({})
-    (tmp_path / "token").write_text("abc\n")
+    (tmp_path / "token").write_text("abc\n", encoding="utf-8")
     assert config.store.token.reveal({}) == "abc"
 
 
@@ -219,9 +216,9 @@ def test_init_writes_a_file_that_reads_and_a_record_that_fits(tmp_path: Path) ->
     options = ["--platform", "panbox", "--name-zh", "盘盒", "--sector", "drive", "--frozen", "locked", "--yes"]
     ended = CliRunner().invoke(app, ["platform", "init", "--folder", str(tmp_path), *options])
     assert ended.exit_code == 0, ended.output
-    config = read_config((tmp_path / "platform.yaml").read_text(), folder=tmp_path)
+    config = read_config((tmp_path / "platform.yaml").read_text(encoding="utf-8"), folder=tmp_path)
     assert (config.settings.dry_run, config.key_file.stat().st_mode & 0o777) == (True, 0o600)
-    record = json.loads((tmp_path / "record.json").read_text())
+    record = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
     assert set(record) <= set(Platform._fields)
     assert (record["tier"], record["users_estimate"], config.settings.actions) == (1, None, {})
     signer = Signer.load(config.key_file, config.key_id, config.hub_id)
@@ -229,7 +226,9 @@ def test_init_writes_a_file_that_reads_and_a_record_that_fits(tmp_path: Path) ->
     assert (record["name"]["zh"], PlatformState(record["state"])) == ("盘盒", PlatformState.ONBOARDING)
     again = CliRunner().invoke(app, ["platform", "init", "--folder", str(tmp_path), *options])
     assert isinstance(again.exception, PlatformError)
-    assert yaml.safe_load((tmp_path / "platform.yaml").read_text())["store"]["sql"]["url"] == {"env": "DATABASE_URL"}
+    assert yaml.safe_load((tmp_path / "platform.yaml").read_text(encoding="utf-8"))["store"]["sql"]["url"] == {
+        "env": "DATABASE_URL"
+    }
 
 
 def test_init_asks_what_it_was_not_told(tmp_path: Path) -> None:
@@ -238,11 +237,11 @@ def test_init_asks_what_it_was_not_told(tmp_path: Path) -> None:
     said += "LOGIN_OFF, MARKETING_STOPPED\n"
     ended = CliRunner().invoke(app, ["platform", "init", "--folder", str(tmp_path)], input=said)
     assert ended.exit_code == 0, ended.output
-    config = read_config((tmp_path / "platform.yaml").read_text())
+    config = read_config((tmp_path / "platform.yaml").read_text(encoding="utf-8"))
     assert isinstance(config.store, SqlConfig)
     assert (config.platform, config.bootstrap_servers, config.store.table) == ("panbox", "10.0.0.1:9092", "members")
     assert config.store.columns == {"account_id": "uid", "number": "mobile", "bound_at": "since", "frozen": None}
-    record = json.loads((tmp_path / "record.json").read_text())
+    record = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
     assert (record["sector"], record["tier"], record["users_estimate"]) == ("bank", 1, 2_500_000)
     # Without a column for it the platform does nothing of its own about a frozen account, and signs for nothing.
     assert config.settings.actions == {Outcome.UNBOUND: (Action.LOGIN_OFF, Action.MARKETING_STOPPED)}

@@ -322,7 +322,7 @@ def commanded(*words: str) -> Iterator[tuple[httpx.Client, list[str]]]:
         [sys.executable, "-m", "hub", "platform", "check-server", *words, "--port", str(port)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
     )
     try:
         with httpx.Client(transport=httpx.HTTPTransport(retries=8), base_url=f"http://127.0.0.1:{port}") as http:

@@ -44,7 +44,7 @@ KEY = Key("k", bytes(32), 0)
 
 def _file(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "roster.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 

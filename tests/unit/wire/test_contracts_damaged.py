@@ -111,7 +111,7 @@ def test_a_damaged_bitmap_is_refused_or_is_the_set_it_says(record_property: Call
     ended = subprocess.run(
         [sys.executable, "-m", damaged_bitmaps.__name__, "1", str(MUTANTS)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
         check=False,
         cwd=ROOT,

@@ -169,7 +169,7 @@ def test_an_outbox_is_one_operators_at_one_hub(tmp_path: Path, operator: str, hu
 
 def test_a_file_that_is_no_outbox(tmp_path: Path) -> None:
     """A path that cannot be an outbox is the operator's error."""
-    (tmp_path / "notes").write_text("not a database, and long enough to be sure of it " * 100)
+    (tmp_path / "notes").write_text("not a database, and long enough to be sure of it " * 100, encoding="utf-8")
     for path in (tmp_path / "notes", tmp_path / "none" / "outbox"):
         with pytest.raises(OperatorError, match="cannot be used"):
             _outbox(path)

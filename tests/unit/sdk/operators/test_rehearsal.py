@@ -53,14 +53,14 @@ FILE = [
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "lake.csv"
-    path.write_text("\n".join(FILE) + "\n")
+    path.write_text("\n".join(FILE) + "\n", encoding="utf-8")
     return path
 
 
 @pytest.fixture
 def roster(tmp_path: Path) -> Path:
     path = tmp_path / "operators.yaml"
-    path.write_text(ROSTER)
+    path.write_text(ROSTER, encoding="utf-8")
     return path
 
 
@@ -93,7 +93,7 @@ def test_the_whole_answer(file: Path, roster: Path) -> None:
 def test_what_would_be_held(file: Path, roster: Path) -> None:
     """An operator sees before it sends that a file goes over its daily limit, and which lines would wait."""
     assert "Held over" not in _run(file, "--operators", roster)[1]
-    roster.write_text(ROSTER + "  limit_daily: 0\n")
+    roster.write_text(ROSTER + "  limit_daily: 0\n", encoding="utf-8")
     answer = _json(file, "--operators", roster)
     assert [answer[name] for name in ("accepted", "held", "refused", "unreadable")] == [0, 4, 1, 1]
     assert {why: one["lines"] for why, one in answer["held_for"].items()} == {
@@ -129,7 +129,7 @@ def test_long_lists_are_cut(tmp_path: Path) -> None:
     """A file full of errors gives a short text; only --json lists every line."""
     path = tmp_path / "lake.csv"
     bad = [_row(n, MINE, "DELETED", 6) for n in range(25)] + [_row(n, MINE, "RELEASED", 6) for n in range(25)]
-    path.write_text("\n".join([HEADER, *bad]))
+    path.write_text("\n".join([HEADER, *bad]), encoding="utf-8")
     text = _run(path)[1]
     assert f"and {25 - LINES_SHOWN} more" in text
     assert "36, …" in text
@@ -139,7 +139,7 @@ def test_long_lists_are_cut(tmp_path: Path) -> None:
 def test_a_clean_file(tmp_path: Path) -> None:
     """A file that would be accepted whole ends with 0."""
     path = tmp_path / "lake.csv"
-    path.write_text(f"{HEADER}\n{_cooling(1, MINE, '03-10')}\n")
+    path.write_text(f"{HEADER}\n{_cooling(1, MINE, '03-10')}\n", encoding="utf-8")
     assert _run(path)[0] == 0
 
 
@@ -148,7 +148,7 @@ def test_without_record_times(tmp_path: Path) -> None:
     path = tmp_path / "lake.csv"
     first, second = (row.split(",") for row in FILE[1:3])
     first[4] = ""
-    path.write_text("\n".join([HEADER, ",".join(first), ",".join(second)]))
+    path.write_text("\n".join([HEADER, ",".join(first), ",".join(second)]), encoding="utf-8")
     answer = _json(path)
     assert answer["by_time"] is False
     assert answer["rejected"]["OUT_OF_ORDER"]["lines"] == [2]

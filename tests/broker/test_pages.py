@@ -1,11 +1,10 @@
-"""What the README shows is run: its programs against a real hub, its diagram against the table."""
+"""What the pages of `docs/` show is run: programs against a real hub, the diagram against the table."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import re
 import sqlite3
 import sys
 import time
@@ -25,24 +24,21 @@ from hub.core.lifecycle import diagram
 from hub.local.up import LocalHub
 from hub.staff import look
 from hub.wire.signing import Signer
+from tests.pages import blocks, filled, page
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 DEADLINE_S = 60
 POLL_S = 0.5
 NUMBER = "+8613400001234"
 
 
-def block(title: str, language: str, servers: str, place: int = 0) -> str:
-    """A block of a language under a heading, with the address of the hub that is there."""
-    section = README.split(f"\n## {title}\n")[1].split("\n## ")[0]
-    found = re.findall(rf"```{language}\n(.*?)```", section, flags=re.DOTALL)[place]
-    assert "127.0.0.1:9092" in found
-    return str(found).replace("127.0.0.1:9092", servers)
+def first_block(name: str, language: str, servers: str) -> str:
+    """A page's first block of a language, with the address of the hub that is there."""
+    return filled(blocks(name, language)[0], {"127.0.0.1:9092": servers})
 
 
 def test_the_diagram_is_the_table() -> None:
-    """The README's state diagram is drawn from the lifecycle table."""
-    assert f"```mermaid\n{diagram()}\n```" in README
+    """The state diagram of the concepts is drawn from the lifecycle table."""
+    assert f"```mermaid\n{diagram()}\n```" in page("concepts")
 
 
 @pytest_asyncio.fixture
@@ -52,7 +48,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[LocalHub]:
 
 
 def _prepare(folder: Path) -> None:
-    """What an operator has before it reads the README, and the platform's database."""
+    """What an operator has before it reads its page, and the platform's database."""
     signer = Signer.generate("north-1", "local-hub")
     signer.save(folder / "north.pem")
     public = Ed25519PublicKey.from_public_bytes(signer.public)
@@ -76,36 +72,36 @@ def _prepare(folder: Path) -> None:
 
 
 async def _join(folder: Path, servers: str) -> None:
-    """The platform makes its file and key; the registrar puts everybody on the roster, as the README says."""
+    """The platform makes its file and key; the registrar puts everybody on the roster, as their pages say."""
     made = ("--platform", "panbox", "--bootstrap-servers", servers, "--database", "sqlite:///app.sqlite")
     await _ended(await _start("-m", "hub", "platform", "init", "--yes", "--sector", "drive", *made, folder=folder))
     (folder / "record.json").rename(folder / "panbox.json")
-    script = f'unbind-hub() {{ "{sys.executable}" -m hub "$@"; }}\n' + block("The registrar", "sh", servers)
+    script = f'unbind-hub() {{ "{sys.executable}" -m hub "$@"; }}\n' + first_block("registrar", "sh", servers)
     listed = await _ended(await asyncio.create_subprocess_exec("bash", "-ec", script, cwd=folder, stdout=PIPE))
     assert "gymnow" in listed
 
 
 def by_file(folder: Path, servers: str) -> tuple[str, ...]:
-    """The platform runs the adapter with the README's file."""
-    (folder / "platform.yaml").write_text(block("A platform connects", "yaml", servers), encoding="utf-8")
+    """The platform runs the adapter with the page's file."""
+    (folder / "platform.yaml").write_text(first_block("platform-sql", "yaml", servers), encoding="utf-8")
     return ("-m", "hub", "platform", "run")
 
 
 def by_program(_: Path, servers: str) -> tuple[str, ...]:
-    """The platform runs the README's program."""
-    return ("-c", block("A platform connects", "python", servers))
+    """The platform runs the page's program."""
+    return ("-c", first_block("platform-sql", "python", servers))
 
 
 @pytest.mark.broker
 @pytest.mark.parametrize("connected", [by_file, by_program])
-async def test_what_the_readme_shows_runs(
+async def test_what_the_pages_show_runs(
     hub: LocalHub, tmp_path: Path, connected: Callable[[Path, str], tuple[str, ...]]
 ) -> None:
-    """Registrar, operator and platform, copied from the README, bring a release to a frozen account."""
+    """Registrar, operator and platform, copied from their pages, bring a release to a frozen account."""
     servers = hub.address.bootstrap_servers
     _prepare(tmp_path)
     await _join(tmp_path, servers)
-    sent = await _ended(await _start("-c", block("An operator connects", "python", servers), folder=tmp_path))
+    sent = await _ended(await _start("-c", first_block("operator", "python", servers), folder=tmp_path))
     assert "ACCEPTED  1" in sent
     assert "line 3: " in sent
     platform = await _start(*connected(tmp_path, servers), folder=tmp_path)
@@ -142,7 +138,7 @@ def _frozen(folder: Path) -> list[tuple[str, int]]:
 
 
 async def _look(servers: str, folder: Path) -> None:
-    """The commands of "Run a hub" say the same, as JSON; nobody's number is in what they say of refusals."""
+    """The commands of "Looking" say the same, as JSON; nobody's number is in what they say of refusals."""
 
     async def say(*words: str) -> Any:
         command = ("-m", "hub", *words, "--bootstrap-servers", servers, "--json")

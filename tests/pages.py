@@ -1,4 +1,4 @@
-"""Pages of the README, and running what stands on them."""
+"""The pages of README and `docs/`: what stands on them, and running what they show."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.broker.scene import DEADLINE_S
+ROOT = Path(__file__).resolve().parents[1]
+RUN_S = 60
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+
+def page(name: str) -> str:
+    """The text of a page of `docs/`, by its name without `.md`."""
+    return (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
 
 
-def block(title: str, language: str, having: str = "") -> str:
+def blocks(name: str, language: str) -> list[str]:
+    """Every block of a language on a page, in order."""
+    return re.findall(rf"```{language}\n(.*?)```", page(name), flags=re.DOTALL)
+
+
+def block(name: str, language: str, having: str = "") -> str:
     """The one block of a language on a page that has some words in it."""
-    page = README.split(f"\n## {title}\n")[1].split("\n## ")[0]
-    (found,) = [one for one in re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL) if having in one]
-    return str(found)
+    (found,) = [one for one in blocks(name, language) if having in one]
+    return found
 
 
 def filled(text: str, words: Mapping[str, str]) -> str:
@@ -34,7 +42,7 @@ def run(commands: str, folder: Path, **env: str) -> str:
     for word, real in (("unbind-hub ", f"{sys.executable} -m hub "), ("python deeds", f"{sys.executable} deeds")):
         commands = commands.replace(word, real)
     done = subprocess.run(
-        ["bash", "-ec", commands], cwd=folder, capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+        ["bash", "-ec", commands], cwd=folder, capture_output=True, encoding="utf-8", timeout=RUN_S, check=False,
         env=os.environ | env,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
