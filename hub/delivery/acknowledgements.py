@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from hub.clock import system_clock
 from hub.core.acks import SKEW_MS, OpenedAck
-from hub.core.channel import FILE, kind_of
+from hub.core.channel import Way, kind_of
 from hub.core.model import Acknowledgement, Record, Refusal, Source
 from hub.delivery.drafts import NO_REST, Rest, Wish, account, draft, looked_at
 from hub.delivery.refusals import refused
@@ -111,7 +111,7 @@ class Effects:
 
     def _fetches(self, platform: str) -> bool:
         found = self._delivery.roster.roster.platforms.get(platform)
-        return found is not None and kind_of(found).kind == FILE
+        return found is not None and kind_of(found).way is Way.FILE
 
     async def _waiting(self, platform: str, wish: Wish) -> dict[int, Waiting]:
         delivery = self._delivery
