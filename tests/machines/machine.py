@@ -202,7 +202,7 @@ def with_our_environment(made: Machine) -> Machine:
     shutil.copytree(ours, packages, dirs_exist_ok=True, copy_function=_linked, symlinks=True)
     jars = Path.home() / ".m2" / "repository"
     if jars.is_dir():  # else Maven Central is asked, as on a fresh machine
-        shutil.copytree(jars, made.home / ".m2" / "repository", copy_function=_linked, symlinks=True)
+        shutil.copytree(jars, made.home / ".m2" / "repository")
     (made.clone / ".venv" / ".ready").touch()
     give(made.home, made.person)
     return made
