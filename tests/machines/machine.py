@@ -14,21 +14,25 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
+from tests.machines import crowded
+
 ROOT = Path(__file__).resolve().parents[2]
 CLOSED = 0o700
+ODD = "my hub, 释号 100%"
+"""A name for a folder; who writes a path without thinking of spaces stumbles over it."""
 PASSED_ON = re.compile(r"(?i)(https?|ftp|all|no)_proxy|PIP_\w+|\w+_CA_BUNDLE|SSL_CERT_\w+")
 """Names of variables without which a machine behind a proxy reaches no package."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PYTHON = (3, 11)
 SHORT_S = 120.0
+QUOTED_CHARS_MAX = 12_000
 
 
 class Ended(NamedTuple):
@@ -62,28 +66,18 @@ class Machine:
 
     def run(self, *command: str, deadline_s: float = SHORT_S) -> Ended:
         """Run a command in the clone, as the user, to its end."""
-        log = self.home / "said.log"
         is_ours = self.inside or self.person.pw_uid == os.getuid()
-        process = subprocess.Popen(
+        return to_its_end(
             [*self.inside, *command],
+            self.home / "said.log",
+            deadline_s,
             cwd=self.clone,
             env=dict(self.env),
-            stdin=subprocess.DEVNULL,
-            stdout=log.open("wb"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
             umask=self.umask,
             user=None if is_ours else self.person.pw_uid,
             group=None if is_ours else self.person.pw_gid,
             extra_groups=None if is_ours else [],
         )
-        try:
-            code = process.wait(deadline_s)
-        except subprocess.TimeoutExpired:
-            pytest.fail(f"not done after {deadline_s:.0f} s: {' '.join(command)}\n{_last(log)}", pytrace=False)
-        finally:
-            _end_all(process)
-        return Ended(code, log.read_text(encoding="utf-8", errors="replace"))
 
     def make(self, *words: str, deadline_s: float) -> Ended:
         """Run `make` as somebody would who has this machine's Python."""
@@ -93,9 +87,41 @@ class Machine:
         """The same machine with more in the environment."""
         return replace(self, env={**self.env, **env})
 
+    def crowded(self) -> Machine:
+        """The same machine with a server at every usual port, in a network of its own; it needs root."""
+        who = (str(self.person.pw_uid), str(self.person.pw_gid))
+        return replace(self, inside=("unshare", "--net", sys.executable, crowded.__file__, *who))
+
     def without_home(self) -> Machine:
         """The same machine, where nothing says where the home is."""
         return replace(self, env={name: value for name, value in self.env.items() if name != "HOME"})
+
+
+def to_its_end(command: Sequence[str], log: Path, deadline_s: float, **options: Any) -> Ended:
+    """Run a command with its words in a log; what it started is killed with it. The test fails at the deadline.
+
+    Args:
+        command: its words.
+        log: the file for what it says.
+        deadline_s: how long it may take.
+        options: of `subprocess.Popen`.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **options,
+        )
+    try:
+        code = process.wait(deadline_s)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"not done after {deadline_s:.0f} s: {' '.join(command)}\n{_last(log)}", pytrace=False)
+    finally:
+        _end_all(process)
+    return Ended(code, _last(log))
 
 
 def _end_all(process: subprocess.Popen[bytes]) -> None:
@@ -108,7 +134,7 @@ def _end_all(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last(log: Path) -> str:
-    return log.read_text(encoding="utf-8", errors="replace")[-4_000:]
+    return log.read_text(encoding="utf-8", errors="replace")[-QUOTED_CHARS_MAX:]
 
 
 @contextmanager

@@ -6,9 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ import pytest
 from tests.machines import crowded
 from tests.machines.machine import (
     CLOSED,
+    ODD,
     ROOT,
     Machine,
     environment,
@@ -26,17 +24,7 @@ from tests.machines.machine import (
 )
 
 pytestmark = pytest.mark.broker
-AWKWARD = "my hub, 释号 100%"
 TRACE = "Traceback"
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder that anybody may pass, as `/home` is; pytest's own are closed to others."""
-    folder = Path(tempfile.mkdtemp(prefix="unbind-machine-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def stands(made: Machine) -> str:
@@ -56,22 +44,16 @@ def test_root_with_a_clone_in_a_closed_home(place: Path) -> None:
         assert [one.stat().st_mode & 0o777 for one in (made.home, made.clone)] == [CLOSED, CLOSED]
 
 
-def test_a_careful_user_with_an_odd_path_no_home_and_no_usual_port(place: Path) -> None:
+def test_a_careful_user_with_an_odd_path_and_no_usual_port(place: Path) -> None:
     """Under umask 077 and `LC_ALL=C`, in a folder with a space and Chinese letters, on a crowded machine, it stands."""
-    with machine(place, somebody(), name=AWKWARD, umask=0o077) as made:
+    with machine(place, somebody(), name=ODD, umask=0o077) as made:
         careful = with_our_environment(made).with_env(LC_ALL="C")
         fetched = careful.run(".venv/bin/python", "-c", "from hub.local.kafka_jars import class_path; class_path()")
         assert fetched.code == 0, fetched.said
-        said = stands(on_a_crowded_machine(careful).without_home() if os.getuid() == 0 else careful.without_home())
+        said = stands(careful.crowded() if os.getuid() == 0 else careful)
         if os.getuid() == 0:
             port = int(said.split()[1].rpartition(":")[2])
             assert port not in crowded.TAKEN
-
-
-def on_a_crowded_machine(made: Machine) -> Machine:
-    """The machine with a server at every usual port, in a network of its own; it needs root."""
-    who = (str(made.person.pw_uid), str(made.person.pw_gid))
-    return replace(made, inside=("unshare", "--net", sys.executable, crowded.__file__, *who))
 
 
 SMALL_DISK = 'mount -t tmpfs -o size="$0" none "$1" && cd "$1" && shift && exec "$@"'
