@@ -23,6 +23,7 @@ STOREYS = (
 ABOUT_NO_MODULE = {
     "test_house.py": "it is about every file",
     "test_house_rooms.py": "it is about every file",
+    "test_house_order.py": "it is about the order of tests",
     "test_docs.py": "it is about the pages of docs/",
     "test_base_install.py": "it is about the packages that an installation brings",
     "test_debian.py": "it is about `tests.debian`, which fetches what the tests need",

@@ -15,6 +15,7 @@ from hub.cli import app
 from hub.errors import HubError
 from hub.local.postgres import EmbeddedPostgres
 
+pytestmark = pytest.mark.database
 GONE_S = 20.0
 
 
