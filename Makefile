@@ -8,6 +8,10 @@ DURATION ?=
 URL ?=
 TOKEN ?=
 WORLD ?=
+# pip, Maven's cache and the browser keep files at home; who has none keeps them here.
+ifeq ($(strip $(HOME)),)
+export HOME := $(CURDIR)/.data/home
+endif
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up quick test soak durations lint bench screenshots clean
 
@@ -15,10 +19,13 @@ help: ## print this
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, and there is no $(PYTHON): \
+	install python3 and python3-venv (Debian, Ubuntu: apt-get install python3 python3-venv)" >&2; exit 1; }
+	@$(PYTHON) deploy/check_machine.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PYTHON) -I -S deploy/relative_path.py $(VENV)
 	touch $@
 
 setup: $(READY) ## make .venv with everything in it

@@ -54,6 +54,9 @@ class WorkerSettings:
     refresh_interval_ms: int = 5_000
     """How often gaps are published, and figures that only time moved."""
 
+    silence_s_max: float = 60.0
+    """A span of a log that brings nothing for so long, before its end, is given up: the brokers are at fault."""
+
     signature_threads: int = 2
     """Threads that check signatures; libsodium works outside the GIL."""
 

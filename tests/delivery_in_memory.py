@@ -172,8 +172,9 @@ async def carrying(
 ) -> AsyncIterator[Courier]:
     """A courier at work."""
     journal = Journal(folder, LOG.log_id)
+    channel.patience = patience
     office = Office(releases, journal, receipts, metrics or DeliveryMetrics(), 2, system_clock)
-    courier = Courier("hooky", "a channel", channel, office, patience, received or {})
+    courier = Courier("hooky", "a channel", channel, office, received or {})
     task = asyncio.create_task(courier.run())
     try:
         yield courier

@@ -79,7 +79,7 @@ class InboxDesk:
         record = signed_record(contracts.ANSWERS, platform, value, headers, self._delivery.hub_log.partitions)
         (opened,) = self._opener.answers([record], self._delivery.roster.roster)
         if opened.content is Refusal.BAD_SIGNATURE:  # perhaps the key came onto the roster just now
-            await self._delivery.roster.caught_up()
+            await self._delivery.roster.caught_up_within(self._delivery.settings.reach_s)
             (opened,) = self._opener.answers([record], self._delivery.roster.roster)
         if isinstance(opened.content, Refusal):
             raise refused(opened.content, "the hub would refuse this answer")

@@ -80,7 +80,7 @@ async def started(client: Any) -> AsyncIterator[Any]:
     try:
         yield client
     finally:
-        await client.stop()
+        await stop_client(client)
 
 
 @asynccontextmanager
@@ -129,6 +129,21 @@ async def _start(client: Any) -> None:
         raise HubError(
             "no Kafka answers there", todo="Check --bootstrap-servers, and that the cluster runs."
         ) from wrong
+
+
+async def stop_client(client: Any) -> None:
+    """Stop a client, also one whose broker is away.
+
+    aiokafka's consumer lets out the cancellation of a fetch of its own that waits for its broker to come back, and
+    leaves the rest undone. That cancellation is none of ours, and would hide why the client is stopped.
+    """
+    try:
+        await client.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling() or not isinstance(client, AIOKafkaConsumer):
+            raise
+        await client._client.close()
 
 
 def to_record(raw: Any) -> Record:

@@ -7,13 +7,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 
-from hub.kafka.clients import POLL_MS, POLL_RECORDS_MAX, new_consumer
+from hub.kafka.clients import POLL_MS, POLL_RECORDS_MAX, new_consumer, stop_client
 from hub.settings import WorkerSettings
 
 
 class Follower:
-    """A log follower: a consumer, a place in every partition, and a condition that says it moved."""
+    """A log follower: a consumer, a place in every partition, and a condition that says it moved.
+
+    It follows for ever, and brokers that are away are waited for: that is its use. Who waits for it as a program that
+    starts waits likewise; who answers somebody waits with `caught_up_within`.
+    """
 
     def __init__(self, settings: WorkerSettings, tps: list[TopicPartition]) -> None:
         self.tps = tps
@@ -35,7 +40,7 @@ class Follower:
     async def stop(self) -> None:
         """Disconnect."""
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_client(self._consumer)
 
     async def run(self) -> None:
         """Follow for ever. Any error ends it; the runner decides what that means."""
@@ -83,3 +88,15 @@ class Follower:
     async def caught_up(self) -> None:
         """Wait until everything that is in the logs now was handled."""
         await self.reached(await self.end_offsets())
+
+    async def caught_up_within(self, patience_s: float) -> None:
+        """Wait so long at most until everything that is in the logs now was handled.
+
+        Raises:
+            KafkaTimeoutError: the brokers do not bring it in time.
+        """
+        try:
+            async with asyncio.timeout(patience_s):
+                await self.caught_up()
+        except TimeoutError as wrong:
+            raise KafkaTimeoutError from wrong

@@ -45,6 +45,9 @@ class WebSettings:
     clearance_wait_s: float = WAIT_S
     """The same of a clearance; what is not read by then is answered BEHIND."""
 
+    roster_wait_s: float = 10.0
+    """How long an operator's message waits for the roster to be read up to now; then it is told to come again."""
+
     streams_max: int = 120
     """Live streams at once: of the 200 connections the server takes, the others are for questions."""
 

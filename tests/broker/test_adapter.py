@@ -400,6 +400,17 @@ async def test_a_broker_that_never_answers_is_given_up() -> None:
         )
 
 
+async def test_ends_that_the_log_never_reaches_are_given_up(wires: Wires) -> None:
+    """An adapter that is to come to an end does not wait for ever for what no broker brings; what came is done."""
+    log = two_cases()
+    ends = await wires.put(log)
+    store, settings = shop(), replace(QUICK, silence_s_max=0.5)
+    with pytest.raises(HubError, match="bring nothing more"):
+        await adapter(wires, store, settings).run_until({one: end + 1 for one, end in ends.items()})
+    assert store.outbox().waiting == {}
+    assert len(await wires.acknowledged()) == 1
+
+
 async def test_what_failed_is_read_again_and_tried_again_by_the_clock(wires: Wires) -> None:
     """An account that failed is tried again while the log stands still, and its new answer is acknowledged."""
     log, stop, asked = two_cases(), asyncio.Event(), list[Deed]()

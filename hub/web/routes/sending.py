@@ -85,7 +85,7 @@ async def send(parts: Parts, operator: str, topic: str, message: Sealed) -> shap
     key = _key_of(topic, message.value)
     partition = partition_of(key, hub_log.partitions)
     record = Record(topic, partition, 0, now_ms, key, message.value, headers)
-    await parts.answerer.pairs.roster.caught_up()
+    await parts.answerer.pairs.roster.caught_up_within(parts.settings.roster_wait_s)
     _check(parts, topic, record, operator)
     try:
         placed = await parts.producer.send_and_wait(

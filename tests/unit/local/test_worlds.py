@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from hub.core.model import Breach, EventType, PlatformState, Refusal
 from hub.errors import HubError
 from hub.local.world import read_world as read_world_of_the_hub
 from hub.local.worlds import make_world
+from hub.local.worlds.making import Dealer
 from tests.oracle.world_files import World, milliseconds, read_world
 from tests.oracle.world_oracle import MOVES, OVER, Intake, expected_report
 
@@ -171,3 +173,12 @@ def test_the_hub_reads_what_was_meant_to_be_read(folder: Path, world: World) -> 
     events = [(one.at_ms, one.operator, one.event.number) for one in read.timeline() if one.event]
     assert events == [(published_at, row.operator, row.number) for published_at, row in world.rows]
     assert {name: len(rows) for name, rows in read.unreadable.items()} == world.unreadable
+
+
+def test_ranges_that_are_used_up_are_said_to_be() -> None:
+    """A world that wants more numbers than its operators have ends with a sentence, not in an endless search."""
+    dealer = Dealer(Random(1), 1, [{"id": "moor", "ranges": ["+861340000000"]}], (), 0)
+    wanted = [dealer.number("moor") for _ in range(10)]
+    assert len(set(wanted)) == 10
+    with pytest.raises(HubError, match="hardly a number left"):
+        dealer.number("moor")
