@@ -26,6 +26,7 @@ COVERAGE = "tests/unit/core/test_coverage.py"
 PAIRS = "tests/unit/core/test_pairs.py"
 CLEARANCE = "tests/unit/core/test_clearance.py"
 RUNNER = "tests/unit/stream/test_runner.py"
+SHELF = "tests/unit/core/test_shelf.py"
 KILLS = "tests/broker/test_kills_acks.py"
 FORGERIES = "tests/broker/test_forgeries.py"
 POISON = "tests/broker/test_poison.py"
@@ -149,7 +150,7 @@ FAULTS = (
         "hub/core/books.py",
         "        for key in tiles:\n            self.dirty_tiles.add((ack.platform, key))\n",
         "",
-        KILLS,
+        SHELF,
     ),
     Fault(
         "what is not in the log yet may be acknowledged",

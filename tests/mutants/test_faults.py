@@ -34,7 +34,14 @@ def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, *words]
     return subprocess.run(
-        command, cwd=project, env=environment, capture_output=True, text=True, timeout=RUN_S, check=False
+        command,
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=RUN_S,
+        check=False,
     )
 
 
