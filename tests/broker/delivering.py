@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
 from confluent_kafka import Producer
 
 from hub.core.model import EventType, Key, Platform, Received
@@ -18,6 +17,7 @@ from hub.local.children import Supervised
 from hub.sdk.http_client import token
 from hub.wire import contracts
 from hub.wire.contracts import decode
+from tests import plain_http
 from tests.broker.scene import DEADLINE_S, Scene, event, wait_until
 
 
@@ -57,7 +57,7 @@ class Delivering:
 
     def rows(self) -> list[dict[str, Any]]:
         """Its status."""
-        found: list[dict[str, Any]] = httpx.get(f"{self.staff_url}/status", trust_env=False).json()
+        found: list[dict[str, Any]] = plain_http.get(f"{self.staff_url}/status", trust_env=False).json()
         return found
 
     def status(self, platform: str) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Delivering:
         target = f"/v1/platforms/{platform}/delivery"
         proof = token(self.scene.signer(f"{platform}-1"), platform, "GET", target, int(time.time()))
         headers = {"authorization": f"Bearer {proof}"}
-        return httpx.get(self.url + target, headers=headers, trust_env=False).is_success
+        return plain_http.get(self.url + target, headers=headers, trust_env=False).is_success
 
     def platform(self, name: str, channel: str, **fields: Any) -> Platform:
         """A connected platform with its own key and delivery's."""

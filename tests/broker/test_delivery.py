@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 
 from hub.core.model import (
@@ -33,6 +32,7 @@ from hub.sdk.http_client import HttpPlatform, token
 from hub.sdk.reports import send_report
 from hub.wire import contracts
 from hub.wire.contracts import encode
+from tests import plain_http
 from tests.broker.delivering import Delivering, delivering
 from tests.broker.scene import Scene, event, mobile_numbers, now_ms, wait_until
 from tests.receiver import Receiver
@@ -117,7 +117,7 @@ def test_a_refused_acknowledgement_says_so_at_once(
     ack = scene.ack("polly", case.partition, 0)._replace(**changes)
     value, before = encode(ack), scene.ends(contracts.ACKS)
     headers = dict(scene.signer(key_id).headers(contracts.ACKS, value))
-    answer = httpx.post(
+    answer = plain_http.post(
         f"{delivery.url}/v1/platforms/polly/acknowledgements",
         content=value,
         headers={"signature": base64.b64encode(headers["signature"]).decode(), "key-id": key_id},
@@ -133,7 +133,9 @@ def test_a_body_has_a_bound_whoever_sends_it(delivery: Delivering, path: str) ->
     """Two mebibytes are refused before anybody asks who sends them."""
     body = b'{"x":"' + bytes([120]) * 2 * 1024 * 1024 + b'"}'
     headers = {"content-type": "application/json"}
-    answer = httpx.post(f"{delivery.url}/v1/platforms/polly/{path}", content=body, headers=headers, trust_env=False)
+    answer = plain_http.post(
+        f"{delivery.url}/v1/platforms/polly/{path}", content=body, headers=headers, trust_env=False
+    )
     assert (answer.status_code, answer.json()["reason"]) == (413, "TOO_LARGE")
 
 
@@ -211,7 +213,7 @@ def test_states_are_shown_and_nobodys_number_is(scene: Scene, delivery: Deliveri
     assert (own["state"], own["why"]) == ("SUSPENDED", "410")
     assert 1 <= own["failures"] <= 4, "those that were on their way when it answered first"
     assert 1_800_000 < own["next_try_at"] - own["since"] < 5_400_000
-    metrics = httpx.get(f"{delivery.staff_url}/metrics", trust_env=False).text
+    metrics = plain_http.get(f"{delivery.staff_url}/metrics", trust_env=False).text
     assert 'hub_delivery_state{platform="goner",state="SUSPENDED"} 1.0' in metrics
     assert f'hub_delivery_behind{{platform="goner"}} {float(own["behind"])}' in metrics
     command = [sys.executable, "-m", "hub", "delivery", "status", "--url", delivery.staff_url, "--json"]
@@ -220,7 +222,9 @@ def test_states_are_shown_and_nobodys_number_is(scene: Scene, delivery: Deliveri
     command = [sys.executable, "-m", "hub", "delivery", "key", "--data-dir", str(delivery.folder)]
     key = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=60).stdout.strip()
     assert (
-        key == delivery.where["public_key"] == httpx.get(f"{delivery.url}/v1/key", trust_env=False).json()["webhooks"]
+        key
+        == delivery.where["public_key"]
+        == plain_http.get(f"{delivery.url}/v1/key", trust_env=False).json()["webhooks"]
     )
     assert (delivery.folder / "delivery.pem").stat().st_mode & 0o777 == 0o600
     for said in (metrics, told, delivery.program.console.read_text(encoding="utf-8")):
@@ -255,7 +259,7 @@ def test_a_bad_request_is_a_problem_with_what_to_do(
     target = f"/v1/platforms/clumsy{path}"
     proof = token(scene.signer("clumsy-1"), "clumsy", method, target, int(time.time()))
     headers = {"authorization": f"Bearer {proof}", "content-type": "application/json" if path == "/replay" else ""}
-    answer = httpx.request(method, delivery.url + target, content=body, headers=headers, trust_env=False)
+    answer = plain_http.request(method, delivery.url + target, content=body, headers=headers, trust_env=False)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["todo"]
     assert "138001" not in answer.text
@@ -264,10 +268,10 @@ def test_a_bad_request_is_a_problem_with_what_to_do(
 def test_strangers_read_nothing(scene: Scene, delivery: Delivering) -> None:
     """Without a token no route but the public ones answers; a platform that left is told no numbers."""
     for path in ("/delivery", "/notices?partition=0", "/files", "/files/2020-01-01", "/files/2020-01-01.sig"):
-        answer = httpx.get(f"{delivery.url}/v1/platforms/hooky{path}", trust_env=False)
+        answer = plain_http.get(f"{delivery.url}/v1/platforms/hooky{path}", trust_env=False)
         assert (answer.status_code, answer.json()["reason"]) == (401, "UNAUTHENTICATED")
     for path in ("/metrics", "/status"):
-        assert httpx.get(delivery.url + path, trust_env=False).status_code == 404
+        assert plain_http.get(delivery.url + path, trust_env=False).status_code == 404
     scene.put_platforms(delivery.platform("leaver", "file", state=PlatformState.LEFT))
     wait_until("its key is known", lambda: delivery.knows("leaver"))
     with connect(scene, delivery, "leaver") as leaver, pytest.raises(PlatformError, match="NOT_CONNECTED"):

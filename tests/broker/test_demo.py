@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from hub.core.model import Breach
@@ -18,6 +17,7 @@ from hub.core.standing import Standing
 from hub.local.children import Child
 from hub.local.demo import SILENT_OPERATOR, UNCONNECTED
 from hub.local.living import ASKING, JOINING, LATE, SILENT
+from tests import plain_http
 from tests.broker.scene import wait_until
 from tests.dashboard.browser import a_browser, visit
 
@@ -40,7 +40,7 @@ class Shown:
     def ask(self, path: str) -> Any:
         """The JSON at a path."""
         headers = {"authorization": f"Bearer {self.token}"}
-        return httpx.get(self.url + path, headers=headers, timeout=ASK_S).raise_for_status().json()
+        return plain_http.get(self.url + path, headers=headers, timeout=ASK_S).raise_for_status().json()
 
     def platform(self, name: str) -> dict[str, Any]:
         """A platform's row."""

@@ -32,6 +32,7 @@ from hub.local.worlds import make_world
 from hub.sdk.reports import send_report
 from hub.wire import contracts
 from hub.wire.contracts import decode, topics
+from tests import plain_http
 from tests.archive_dump import written
 from tests.broker.scene import Follow
 from tests.broker.silence import Searcher
@@ -143,7 +144,7 @@ async def pages_of(run: Replay) -> list[tuple[str, bytes]]:
         beside.api_url + f"/v1/cases/{number}",
         beside.api_url + f"/v1/overview?number={number}",
     ]
-    async with httpx.AsyncClient(timeout=20.0) as client:
+    async with httpx.AsyncClient(verify=plain_http.NO_TLS, timeout=20.0) as client:
         answers = [await client.get(url) for url in urls]
         answers.append(await client.post(where["delivery_url"] + "/v1/receipts", json={"number": number}))
     return [*((str(one.url.path), one.content) for one in answers), *await asked_of(run)]
@@ -156,7 +157,9 @@ async def asked_of(run: Replay) -> list[tuple[str, bytes]]:
     found: list[tuple[str, bytes]] = []
     for role, subject in ((Role.OPERATOR, operator), (Role.REGISTRAR, "ana"), (Role.AUDITOR, "ben")):
         headers = {"authorization": f"Bearer {beside.token(role, subject)}"}
-        async with httpx.AsyncClient(base_url=beside.api_url, headers=headers, timeout=60.0) as client:
+        async with httpx.AsyncClient(
+            verify=plain_http.NO_TLS, base_url=beside.api_url, headers=headers, timeout=60.0
+        ) as client:
             answers = [
                 await client.post("/v1/clearance", json={"numbers": numbers}),
                 *[await client.post("/v1/cases/lookup", json={"number": one}) for one in numbers[:5]],

@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 from PIL import Image
 from playwright.sync_api import Browser
 
+from tests import plain_http
 from tests.dashboard.answers import CASE
 from tests.dashboard.browser import PHONE, a_browser, visit
 from tests.dashboard.simulator import Simulator
@@ -50,7 +50,7 @@ def places(url: str, token: str, case: str | None) -> dict[str, str]:
     """Which page is shown under which name: the platform most behind, the operator most in breach, an eventful case."""
 
     def ask(path: str) -> Any:
-        return httpx.get(f"{url}{path}", headers={"Authorization": f"Bearer {token}"}).raise_for_status().json()
+        return plain_http.get(f"{url}{path}", headers={"Authorization": f"Bearer {token}"}).raise_for_status().json()
 
     found = {one: one for one in ("overview", "platforms", "blind-spots", "pipeline")}
     rows = [one for one in ask("/v1/platforms")["platforms"] if one["state"] not in BLIND]

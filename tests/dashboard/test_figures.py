@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser
 
+from tests import plain_http
 from tests.dashboard.answers import NUMBER
 from tests.dashboard.browser import EMPTY_PAGES, PAGES, visit
 from tests.dashboard.figures import at, differences, work_out
@@ -25,8 +25,8 @@ def asking(sim: Simulator, token: str = "sim-auditor") -> Any:
 
     def ask(path: str) -> Any:
         if path == "lookup":
-            return httpx.post(f"{sim.url}/v1/cases/lookup", json={"number": NUMBER}, headers=headers).json()
-        return httpx.get(f"{sim.url}{path}", headers=headers).raise_for_status().json()
+            return plain_http.post(f"{sim.url}/v1/cases/lookup", json={"number": NUMBER}, headers=headers).json()
+        return plain_http.get(f"{sim.url}{path}", headers=headers).raise_for_status().json()
 
     return ask
 

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from hub.web.routes.pages import FOLDER
+from tests import plain_http
 from tests.dashboard.answers import CASE, NUMBER
 from tests.dashboard.browser import PAGES, PHONE, visit
 from tests.dashboard.simulator import Simulator
@@ -94,7 +95,7 @@ def test_a_token_leaves_the_address_at_once(browser: Browser, sim: Simulator) ->
 
 def test_the_policy_stops_what_is_not_the_hubs(browser: Browser, sim: Simulator) -> None:
     """The page is served with `default-src 'self'`: a script written into it does not run."""
-    policy = httpx.get(f"{sim.url}/").headers["content-security-policy"]
+    policy = plain_http.get(f"{sim.url}/").headers["content-security-policy"]
     assert policy.startswith("default-src 'self';")
     assert "unsafe" not in policy
     with visit(browser, sim.url) as one:
@@ -169,7 +170,7 @@ def test_every_module_is_asked_for_at_once(sim: Simulator) -> None:
     page = (FOLDER / "index.html").read_text(encoding="utf-8")
     named = set(re.findall(r'<(?:link rel="modulepreload" href|script type="module" src)="(js/[^"]+)"', page))
     assert named == modules
-    with httpx.Client(base_url=sim.url) as http:
+    with httpx.Client(verify=plain_http.NO_TLS, base_url=sim.url) as http:
         for path in ("js/main.js", "vendor/echarts/echarts.esm.min.js"):
             packed, plain = http.get(path), http.get(path, headers={"Accept-Encoding": "identity"})
             assert packed.headers["Content-Encoding"] == "gzip"

@@ -7,7 +7,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import create_engine
 
@@ -20,6 +19,7 @@ from hub.sdk.numbering import usual_forms
 from hub.sdk.stores import SqlStore, SqlTable
 from hub.settings import PARTITIONS_DEFAULT
 from hub.wire.contracts import partition_of
+from tests import plain_http
 from tests.pages import block
 from tests.stories.app import serving
 from tests.unit.adapter_driver import Log, hear
@@ -68,6 +68,6 @@ def test_the_request_is_answered(database: Path) -> None:
     request = block("login-check", "json")
     engine = create_engine(f"sqlite:///{database}")
     with serving(web(LoginCheck(engine, LoginCheckSettings(served=EVERYBODY)))) as url:
-        answer = httpx.post(url + "/v1/check", json=json.loads(request)).json()
+        answer = plain_http.post(url + "/v1/check", json=json.loads(request)).json()
     assert (answer["reason"], answer["advice"]) == ("reissued", "treat_as_new_user")
     engine.dispose()

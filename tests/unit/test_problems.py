@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.problems import ERRORS_MAX, MEDIA_TYPE, BodyLimit, Problem, answer_with_problems
+from tests import plain_http
 from tests.stories.app import serving
 
 NUMBER = "+8613512345678"
@@ -56,7 +57,7 @@ def http() -> Iterator[httpx.Client]:
     def breaks(number: str) -> None:
         raise ValueError(f"cannot do {number}")
 
-    with serving(app) as url, httpx.Client(base_url=url) as client:
+    with serving(app) as url, httpx.Client(verify=plain_http.NO_TLS, base_url=url) as client:
         yield client
 
 

@@ -17,6 +17,7 @@ from hub.core.model import DAY_MS, EventType, Outcome, PlatformState, Role, Sour
 from hub.local.children import Supervised
 from hub.web.access.tokens import KEY_FILE, LocalIssuer
 from hub.wire import contracts
+from tests import plain_http
 from tests.broker import scene as scenes
 from tests.broker.archiving import Archiving
 from tests.broker.scene import Scene, event, mobile_numbers, now_ms, wait_until
@@ -98,7 +99,7 @@ class Web:
         headers = dict(more.pop("headers", {}))
         if role is not None:
             headers["authorization"] = f"Bearer {self.token(role, subject)}"
-        return httpx.request(method, self.url + path, headers=headers, timeout=ASK_S, **more)
+        return plain_http.request(method, self.url + path, headers=headers, timeout=ASK_S, **more)
 
     def get(self, role: Role, path: str, **more: Any) -> Any:
         """The JSON of a page."""

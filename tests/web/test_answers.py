@@ -9,7 +9,6 @@ import time
 import uuid
 from typing import Any
 
-import httpx
 import pytest
 
 from hub.core.model import (
@@ -26,6 +25,7 @@ from hub.core.model import (
 )
 from hub.wire import contracts
 from hub.wire.contracts import decode
+from tests import plain_http
 from tests.broker.asking import recounted
 from tests.broker.scene import event, mobile_numbers, now_ms, wait_until
 from tests.web.running import NORTH, SOUTH, SUBJECTS, Web
@@ -271,7 +271,7 @@ def test_a_foreign_or_spoilt_message_is_refused_with_the_hubs_own_reason(web: We
 def test_the_page_is_told_when_something_moves(web: Web) -> None:
     """A live stream says which pages changed, soon after an event is sent."""
     headers = {"authorization": f"Bearer {web.token(Role.VIEWER, SUBJECTS[Role.VIEWER])}"}
-    with httpx.stream("GET", web.url + "/v1/live", headers=headers, timeout=30) as stream:
+    with plain_http.stream("GET", web.url + "/v1/live", headers=headers, timeout=30) as stream:
         lines = stream.iter_lines()
         assert next(lines) == ": beat"
         web.scene.send([web.scene.event_message(event(mobile_numbers(50, NORTH)[45], EventType.COOLING))])
@@ -289,6 +289,6 @@ def test_the_page_is_told_when_something_moves(web: Web) -> None:
 def test_metrics_name_routes_and_no_number(web: Web) -> None:
     """What Prometheus reads counts requests by route as written."""
     web.post(Role.AUDITOR, "/v1/cases/lookup", {"number": web.numbers[0]})
-    text = httpx.get(web.metrics_url, timeout=10).text
+    text = plain_http.get(web.metrics_url, timeout=10).text
     assert 'hub_web_requests_total{route="/v1/cases/lookup",status="200"}' in text
     assert web.numbers[0].removeprefix("+86") not in text

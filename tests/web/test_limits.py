@@ -11,6 +11,7 @@ import pytest
 
 from hub.core.model import Role
 from hub.web.settings import WebSettings
+from tests import plain_http
 from tests.broker.scene import wait_until
 from tests.web.running import ASK_S, Web
 
@@ -97,7 +98,9 @@ def test_a_case_of_a_hub_that_is_behind_is_called_stale(hasty: Web) -> None:
 async def test_streams_are_counted_as_they_are_let_in(web: Web) -> None:
     """However many come at once, one subject has its ten; whoever closes one has it back."""
     headers = {"authorization": f"Bearer {web.token(Role.VIEWER, 'many-tabs')}"}
-    async with httpx.AsyncClient(base_url=web.url, headers=headers, timeout=ASK_S, limits=httpx.Limits()) as client:
+    async with httpx.AsyncClient(
+        verify=plain_http.NO_TLS, base_url=web.url, headers=headers, timeout=ASK_S, limits=httpx.Limits()
+    ) as client:
 
         async def open_one() -> httpx.Response:
             return await client.send(client.build_request("GET", "/v1/live"), stream=True)
@@ -108,4 +111,4 @@ async def test_streams_are_counted_as_they_are_let_in(web: Web) -> None:
         assert {one.status_code for one in opened} == {200, 429}
         for one in opened:
             await one.aclose()
-    wait_until("the places are free", lambda: "hub_web_streams 0.0" in httpx.get(web.metrics_url, timeout=10).text)
+    wait_until("the places are free", lambda: "hub_web_streams 0.0" in plain_http.get(web.metrics_url, timeout=10).text)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, cast
 
-import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from hub.core.model import Role
+from tests import plain_http
 from tests.web.running import ASK_S, Web
 
 pytestmark = pytest.mark.broker
@@ -35,7 +35,7 @@ ENDLESS = "/v1/live"
 
 @pytest.fixture(scope="module")
 def document(web: Web) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(web.url + "/openapi.json", timeout=ASK_S).json()
+    found: dict[str, Any] = plain_http.get(web.url + "/openapi.json", timeout=ASK_S).json()
     return found
 
 

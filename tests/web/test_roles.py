@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 
 from hub.core.model import Role
 from hub.web.access.who import WHO
+from tests import plain_http
 from tests.web.running import SUBJECTS, Web
 
 pytestmark = pytest.mark.broker
@@ -116,7 +116,7 @@ def test_each_role_gets_in_where_it_should_and_nowhere_else(
 def check_live(web: Web) -> None:
     for role in LETTERS.values():
         headers = {"authorization": f"Bearer {web.token(role, SUBJECTS[role])}"}
-        with httpx.stream("GET", web.url + "/v1/live", headers=headers, timeout=20) as stream:
+        with plain_http.stream("GET", web.url + "/v1/live", headers=headers, timeout=20) as stream:
             assert stream.status_code == 200
             assert next(stream.iter_lines()) == ": beat"
     assert web.ask(None, "GET", "/v1/live").status_code == 401

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from hub.core.model import Role
 from hub.web.board.board import PAGES
+from tests import plain_http
 from tests.dashboard.answers import CASE, NUMBER
 from tests.dashboard.simulator import Simulator
 from tests.dashboard.test_words import WORDS
@@ -28,7 +29,7 @@ NO_ANSWERS = {"/v1/live"}
 @pytest.fixture(scope="module")
 def document(web: Web) -> dict[str, Any]:
     """The API's OpenAPI document."""
-    found: dict[str, Any] = httpx.get(web.url + "/openapi.json", timeout=ASK_S).json()
+    found: dict[str, Any] = plain_http.get(web.url + "/openapi.json", timeout=ASK_S).json()
     return found
 
 
@@ -57,7 +58,7 @@ def test_every_answer_of_the_simulator_is_one_of_the_apis(document: dict[str, An
         for method in () if path in NO_ANSWERS else methods:
             body = {"number": NUMBER} if method == "post" else None
             headers = {"authorization": f"Bearer sim-{role.lower()}"}
-            answer = httpx.request(method, sim.url + path.format(**FILLED), json=body, headers=headers)
+            answer = plain_http.request(method, sim.url + path.format(**FILLED), json=body, headers=headers)
             roles = document["paths"][path][method]["x-roles"]
             assert (answer.status_code != httpx.codes.FORBIDDEN) == (role in roles), (method, path)
             promised(document, method, path, answer.status_code).validate(answer.json())
@@ -90,7 +91,7 @@ def test_what_moves_is_called_the_same(web: Web) -> None:
 def test_readers_are_called_the_same_and_have_words(web: Web, sim: Simulator) -> None:
     """The pipeline's readers are the API's at the simulator too, and each has its word in both languages."""
     headers = {"authorization": "Bearer sim-auditor"}
-    own = httpx.get(f"{sim.url}/v1/pipeline", headers=headers).json()
+    own = plain_http.get(f"{sim.url}/v1/pipeline", headers=headers).json()
     readers = {one["reader"] for one in web.get(Role.AUDITOR, "/v1/pipeline")["followers"]}
     assert {one["reader"] for one in own["followers"]} == readers
     for words in WORDS.values():
@@ -100,6 +101,6 @@ def test_readers_are_called_the_same_and_have_words(web: Web, sim: Simulator) ->
 def first_event(url: str, token: str) -> dict[str, Any]:
     """The first that a live stream says."""
     headers = {"authorization": f"Bearer {token}"}
-    with httpx.stream("GET", url + "/v1/live", headers=headers, timeout=ASK_S) as stream:
+    with plain_http.stream("GET", url + "/v1/live", headers=headers, timeout=ASK_S) as stream:
         found: dict[str, Any] = next(json.loads(one[5:]) for one in stream.iter_lines() if one.startswith("data:"))
     return found

@@ -24,6 +24,7 @@ from hub.sdk.login.check import EVERYBODY, LoginCheck, LoginCheckSettings
 from hub.sdk.stores import MemoryStore
 from hub.sdk.times import iso_time
 from hub.wire.contracts import partition_of
+from tests import plain_http
 from tests.stories.app import serving
 from tests.unit.adapter_driver import NOW, NUMBER, OLD, OTHER, Log, hear
 from tests.unit.store_harnesses import InSql
@@ -80,7 +81,7 @@ class Side(NamedTuple):
 @pytest.fixture(scope="module")
 def side() -> Iterator[Side]:
     store = lived()
-    with serving(web(LoginCheck(store, SETTINGS))) as url, httpx.Client(base_url=url) as http:
+    with serving(web(LoginCheck(store, SETTINGS))) as url, httpx.Client(verify=plain_http.NO_TLS, base_url=url) as http:
         yield Side(http, store)
 
 
@@ -183,9 +184,9 @@ def test_health_says_how_far_behind() -> None:
     for late_s in (10, 61):
         now = LOGIN + late_s * 1_000
         with serve_with(replace(SETTINGS, clock=partial(int, now)), store) as url:
-            found.append(httpx.get(url + "/healthz"))
+            found.append(plain_http.get(url + "/healthz"))
     with serve_with(SETTINGS, MemoryStore()) as url:
-        found.append(httpx.get(url + "/healthz"))
+        found.append(plain_http.get(url + "/healthz"))
     assert [(one.status_code, one.json()["status"], one.json()["behind_s"]) for one in found] == [
         (200, "ok", 10.0),
         (503, "behind", 61.0),
@@ -251,7 +252,7 @@ def test_camara_cannot_say_no_without_knowing() -> None:
     """Behind the log it is UNAVAILABLE, outside the ranges heard IDENTIFIER_NOT_FOUND; what was heard stays true."""
     with serve_with(replace(SETTINGS, clock=lambda: LOGIN + DAY_MS, served={"+861380": 0})) as url:
         found = [
-            httpx.post(url + CAMARA, json={"phoneNumber": number, "specifiedDate": iso_time(day)[:10]})
+            plain_http.post(url + CAMARA, json={"phoneNumber": number, "specifiedDate": iso_time(day)[:10]})
             for number, day in ((NUMBER, LOGIN), (THIRD, LOGIN), (NUMBER, OLD))
         ]
     assert [one.status_code for one in found] == [503, 404, 200]
@@ -270,7 +271,7 @@ def test_camara_days_are_of_a_zone() -> None:
         with serve_with(SETTINGS, store, zone=zone) as url:
             for day in (NOW - DAY_MS, NOW):
                 words = {"phoneNumber": NUMBER, "specifiedDate": iso_time(day)[:10]}
-                answers.append(httpx.post(url + CAMARA, json=words).json()["phoneNumberRecycled"])
+                answers.append(plain_http.post(url + CAMARA, json=words).json()["phoneNumberRecycled"])
     assert answers == [True, False, True, False]
 
 
@@ -307,8 +308,8 @@ def test_a_database_that_is_away_is_a_503(tmp_path: Path) -> None:
     harness.run("DROP TABLE unbind_hub_last_cases")
     with serving(web(check)) as url:
         words = {"number": NUMBER, "bound_since": iso_time(OLD), **STRANGER}
-        answer = httpx.post(url + "/v1/check", json=words)
-        camara = httpx.post(url + CAMARA, json={"phoneNumber": NUMBER, "specifiedDate": "2024-01-01"})
+        answer = plain_http.post(url + "/v1/check", json=words)
+        camara = plain_http.post(url + CAMARA, json={"phoneNumber": NUMBER, "specifiedDate": "2024-01-01"})
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert "unbind_hub" not in answer.text
     assert (camara.status_code, camara.json()["code"]) == (503, "UNAVAILABLE")
@@ -325,7 +326,9 @@ def commanded(*words: str) -> Iterator[tuple[httpx.Client, list[str]]]:
         encoding="utf-8",
     )
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=8), base_url=f"http://127.0.0.1:{port}") as http:
+        with httpx.Client(
+            transport=httpx.HTTPTransport(verify=plain_http.NO_TLS, retries=8), base_url=f"http://127.0.0.1:{port}"
+        ) as http:
             yield http, said
     finally:
         process.terminate()
