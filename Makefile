@@ -13,7 +13,7 @@ ifeq ($(strip $(HOME)),)
 export HOME := $(CURDIR)/.data/home
 endif
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test soak lint bench screenshots clean
+.PHONY: help setup demo up quick test soak durations lint bench screenshots clean
 
 help: ## print this
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,11 +36,17 @@ demo: $(READY) ## a made-up world through a real hub, at a speed one can watch (
 up: $(READY) ## a hub on this machine, until Ctrl-C
 	$(BIN)/unbind-hub up
 
-test: $(READY) ## every test, long suites in their short form
-	$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile
+quick: $(READY) ## in a minute, what a change of code breaks most often: tests that need no server at all
+	$(BIN)/python -m pytest tests/unit tests/oracle $(wildcard tests/driver) -m "not broker and not database and not long and not soak" -n 2 -p no:schemathesis
 
-soak: $(READY) ## the long suites in full: kills, crowds, mutants
-	$(BIN)/python -m pytest -m soak -s
+test: $(READY) ## every test, long suites in their short form
+	$(BIN)/python -m pytest -m "not soak" -n 2
+
+soak: $(READY) ## the long suites in full: kills, crowds, mutants; properties with fresh examples
+	$(BIN)/python -m pytest -m "soak or hypothesis" -s --hypothesis-profile=random
+
+durations: $(READY) ## run every test and keep how long each file took, for the order of `make test`
+	$(BIN)/python -m pytest -m "not soak" -n 2 --keep-durations
 
 lint: $(READY) ## ruff and mypy strict
 	$(BIN)/ruff check .

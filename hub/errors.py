@@ -4,7 +4,7 @@
 - `PlatformError`: the platform's configuration, store or acknowledgement is at fault.
 - `HubError`: the hub, its machine or its cluster is at fault.
 
-A refusal of one message is not an error here: it is a value with a `Reason` (see `hub.core.model`),
+A refusal of one message is not an error here: it is a value with a `Refusal` (see `hub.core.model`),
 so that one bad message never stops the rest.
 """
 

@@ -19,8 +19,6 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.core.model import REFUSAL_TODO, Refusal
-
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 BODY_BYTES_MAX = 1024 * 1024
@@ -56,11 +54,6 @@ class Problem(Exception):
         self.todo = todo
         self.retry_after_s = retry_after_s
         self.more = more or {}
-
-
-def refused(reason: Refusal, detail: str) -> Problem:
-    """An acknowledgement that the hub would refuse."""
-    return Problem(422, str(reason), detail, REFUSAL_TODO[reason])
 
 
 def answer(_: Request, problem: Exception) -> JSONResponse:

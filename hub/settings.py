@@ -54,13 +54,10 @@ class WorkerSettings:
     refresh_interval_ms: int = 5_000
     """How often gaps are published, and figures that only time moved."""
 
+    silence_s_max: float = 60.0
+    """A span of a log that brings nothing for so long, before its end, is given up: the brokers are at fault."""
+
     signature_threads: int = 2
     """Threads that check signatures; libsodium works outside the GIL."""
-
-    check_signatures: bool = True
-    """Off only in a benchmark, to show what the check costs."""
-
-    flush_durably: bool = True
-    """Off only in the test that shows the kill tests would notice."""
 
     security: dict[str, object] = field(default_factory=dict)

@@ -12,8 +12,26 @@ from hub.errors import PlatformError
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
-MISSING: Any = object()
 DEPTH_MAX = 8
+"""Lists and mappings within each other. The files read here need five; reading a deep one would end in the stack."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes what is at most `DEPTH_MAX` deep."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next value, with all that is in it."""
+        if self._depth >= DEPTH_MAX and self.check_event(yaml.CollectionStartEvent):
+            problem = f"more than {DEPTH_MAX} lists and fields are in one another"
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 class Node:
@@ -36,7 +54,7 @@ class Node:
             PlatformError: it is no YAML, or no mapping.
         """
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            node = yaml.compose(text, Loader=_Loader)
         except yaml.YAMLError as wrong:
             mark = getattr(wrong, "problem_mark", None)
             line = "" if mark is None else f", line {mark.line + 1}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
@@ -14,7 +13,6 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
-from hub.archive.months import PARTITION
 from hub.archive.tables import metadata
 from hub.errors import HubError
 
@@ -79,18 +77,6 @@ def migrate(engine: Engine, schema: str) -> str:
     except OperationalError as wrong:
         raise away(wrong) from wrong
     return head
-
-
-def drift(engine: Engine) -> list[Any]:
-    """Where the schema differs from what this program says it is; nothing is the good answer."""
-
-    def is_ours(_object: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
-        """Partitions are made as they are needed and follow their table."""
-        return kind != "table" or not PARTITION.search(name or "")
-
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": is_ours})
-        return list(compare_metadata(context, metadata))
 
 
 def away(wrong: OperationalError) -> HubError:

@@ -52,12 +52,12 @@ from hub.folds.hub_key import open_signer
 from hub.kafka.clients import new_producer, started
 from hub.kafka.running import guarded
 from hub.settings import WorkerSettings
-from hub.web import shapes
-from hub.web.settings import WebSettings
 from hub.wire.clearance_ids import Clearance, audience, sign_clearance
 from hub.wire.signing import Signer
 
 NUMBERS_MAX = 1_000
+WAIT_S = 5.0
+"""How long a question waits for the followers; what is not read by then is answered BEHIND."""
 MAY_ASK = frozenset({Role.OPERATOR, Role.REGISTRAR, Role.AUDITOR})
 
 WriteLookup = Callable[[Lookup], Awaitable[None]]
@@ -69,6 +69,26 @@ class Ruling(NamedTuple):
 
     positions: Positions
     decided: list[Decided]
+    unconnected: list[Platform]
+
+
+class Cleared(NamedTuple):
+    """The answer about one number, as its reader may see it, and the signed id that proves it."""
+
+    seen: Seen
+    clearance_id: str
+
+
+class Answered(NamedTuple):
+    """The answers to one question, and all that they rest on. `answers`: one for each number, in their order.
+
+    `unconnected`: platforms that nobody hears from and that may hold a binding of these cases.
+    """
+
+    lookup_id: bytes
+    policy: ClearancePolicy
+    positions: Positions
+    answers: list[Cleared]
     unconnected: list[Platform]
 
 
@@ -133,12 +153,12 @@ class Answerer:
     signer: Signer
     write: WriteLookup
     policy: ClearancePolicy = field(default_factory=ClearancePolicy)
-    wait_s: float = WebSettings.clearance_wait_s
+    wait_s: float = WAIT_S
     """How long a question waits for the followers to read what was there when it came."""
 
     metrics: ClearanceMetrics | None = None
 
-    async def answer(self, numbers: Sequence[str], asked_by: str, role: Role) -> shapes.Clearance:
+    async def answer(self, numbers: Sequence[str], asked_by: str, role: Role) -> Answered:
         """Decide on up to 1,000 numbers.
 
         Args:
@@ -168,14 +188,9 @@ class Answerer:
         seen = [seen_by(one, role) for one in ruling.decided]
         if self.metrics is not None:
             self.metrics.answered([one.answer for one in seen], time.monotonic() - began)
-        return shapes.Clearance(
-            lookup_id=lookup_id.hex(),
-            asked_at=ruling.positions.now_ms,
-            policy=policy_shape(self.policy),
-            positions=_positions(ruling.positions),
-            answers=[self._cleared(one, asked_by, role, ruling.positions.now_ms) for one in seen],
-            unconnected=[_unconnected(one) for one in ruling.unconnected],
-        )
+        now_ms = ruling.positions.now_ms
+        answers = [Cleared(one, self._sign(one, asked_by, role, now_ms)) for one in seen]
+        return Answered(lookup_id, self.policy, ruling.positions, answers, ruling.unconnected)
 
     async def _record(
         self, lookup_id: bytes, numbers: Sequence[str], asked_by: str, role: Role, ruling: Ruling, *, behind: bool
@@ -189,20 +204,10 @@ class Answerer:
             Lookup(lookup_id, LookupKind.CLEARANCE, asked_by, role, at_ms, looked_up, self.policy, rests_on)
         )
 
-    def _cleared(self, seen: Seen, asked_by: str, role: Role, now_ms: int) -> shapes.Cleared:
+    def _sign(self, seen: Seen, asked_by: str, role: Role, now_ms: int) -> str:
         case = None if seen.case is None else str(seen.case)
-        clearance = Clearance(audience(asked_by, role), case, seen.answer, now_ms, seen.valid_until)
-        return shapes.Cleared(
-            answer=seen.answer,
-            clearance_id=sign_clearance(self.signer, clearance),
-            case=case,
-            reasons=[str(one) for one in seen.reasons],
-            blockers=[
-                shapes.Blocker(status=str(one.status), platform=one.platform, tier=one.tier, gap=one.gap)
-                for one in seen.blocks
-            ],
-            days_to_reissue=seen.days_to_reissue,
-            valid_until=seen.valid_until,
+        return sign_clearance(
+            self.signer, Clearance(audience(asked_by, role), case, seen.answer, now_ms, seen.valid_until)
         )
 
 
@@ -212,7 +217,7 @@ async def open_answerer(
     hub_log: HubLog,
     policy: ClearancePolicy,
     registry: CollectorRegistry | None = None,
-    wait_s: float = WebSettings.clearance_wait_s,
+    wait_s: float = WAIT_S,
 ) -> AsyncIterator[Answerer]:
     """What answers, over pairs of its own, with a key of its own in topic `hub`; ready once both are.
 
@@ -228,25 +233,3 @@ async def open_answerer(
             yield Answerer(pairs, signer, write, policy, wait_s, metrics)
         finally:
             lag.cancel()
-
-
-def policy_shape(policy: ClearancePolicy) -> shapes.Policy:
-    """A policy as the API says it."""
-    return shapes.Policy(**{**policy._asdict(), "blocking_tiers": list(policy.blocking_tiers)})
-
-
-def _positions(positions: Positions) -> shapes.LogPositions:
-    plain = positions._asdict()
-    return shapes.LogPositions(**{**plain, "releases": list(positions.releases), "acks": list(positions.acks)})
-
-
-def _unconnected(platform: Platform) -> shapes.Unconnected:
-    guide = shapes.Guide(url=platform.guide_url, steps=list(platform.guide_steps), contact=platform.contact)
-    return shapes.Unconnected(
-        platform=platform.id,
-        name=shapes.Name(zh=platform.name.zh, en=platform.name.en),
-        tier=platform.tier,
-        state=platform.state,
-        must_connect=platform.must_connect,
-        guide=guide,
-    )

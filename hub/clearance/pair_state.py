@@ -20,17 +20,17 @@ from pathlib import Path
 import numpy as np
 from rocksdict import Options, Rdict, WriteBatch
 
-from hub.core.acks import apply, is_beyond_log
+from hub.core.acks import OpenedAck
+from hub.core.books import AckBooks
 from hub.core.cases import Case
 from hub.core.cohorts import BUCKETS, Cohorts
 from hub.core.coverage import pack, unpack
-from hub.core.figures import PlatformBook, SegmentKey
-from hub.core.model import Key, Outcome, Platform, Source
+from hub.core.figures import PlatformBook
+from hub.core.model import Acknowledgement, Key, Outcome, Platform, Source
 from hub.core.pairs import CaseNow, PairNow, open_pairs
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
 from hub.core.universe import Universe
-from hub.wire.checking import OpenedAck
 
 _TWO = struct.Struct(">II")
 _ONE = struct.Struct(">I")
@@ -41,36 +41,19 @@ FORM = b"2"
 """Of the rows; what was written in another one is folded again."""
 
 
-class PairState:
-    """Every pair of a case and a platform, at one place in the logs."""
+class PairState(AckBooks):
+    """Every pair of a case and a platform, at one place in the logs, and how long first effects took."""
 
     def __init__(self, universe: Universe, roster: Roster, disputes: Disputes) -> None:
-        self.universe = universe
-        self.roster = roster
-        self.disputes = disputes
-        self.books: dict[str, PlatformBook] = {}
+        super().__init__(universe, roster, disputes)
         self.cohorts = Cohorts()
-        self.dirty_tiles: set[tuple[str, SegmentKey]] = set()
-        self.dirty_received: set[tuple[str, int]] = set()
         self.dirty_hours: set[tuple[str, int]] = set()
         self.dirty_keys: set[str] = set()
         self.replaced: set[str] = set()
 
-    def book(self, platform_id: str) -> PlatformBook:
-        """The book of a platform; made if new."""
-        book = self.books.get(platform_id)
-        if book is None:
-            book = self.books[platform_id] = PlatformBook(platform_id, None, self.disputes)
-        return book
-
     def current(self) -> list[PlatformBook]:
         """A book for every platform on the roster, with its newest record."""
-        found = []
-        for platform in self.roster.platforms.values():
-            book = self.book(platform.id)
-            book.platform = platform
-            found.append(book)
-        return found
+        return [self.current_of(platform) for platform in self.platforms()]
 
     def current_of(self, platform: Platform) -> PlatformBook:
         """The book of one platform of the roster."""
@@ -89,41 +72,29 @@ class PairState:
             found.setdefault(position, []).append(pair)
         return found
 
-    def merge(self, opened: OpenedAck) -> bool:
-        """Merge one opened acknowledgement; whether it counts. `universe` holds all that the log holds now."""
-        ack = opened.ack
-        if ack is None or opened.refusal is not None:
-            return False
-        if is_beyond_log(ack, opened.record.record_time, self.universe):
-            return False
-        book = self.book(ack.platform)
-        additions = opened.additions
-        self.dirty_hours |= self.cohorts.first_effects(book, additions, self.universe, opened.record.record_time)
-        tiles, received = apply(book, ack, additions)
-        self.dirty_tiles |= {(ack.platform, key) for key in tiles}
-        self.dirty_received |= {(ack.platform, partition) for partition in received}
-        return True
-
-    def unsettled(self) -> list[Platform]:
-        """Platforms whose book was judged by other keys than the roster has."""
-        return [one for one in self.roster.platforms.values() if self.book(one.id).judged_by != one.keys]
+    def _merge(self, opened: OpenedAck, ack: Acknowledgement) -> None:
+        book, at_ms = self.book(ack.platform), opened.record.record_time
+        self.dirty_hours |= self.cohorts.first_effects(book, opened.additions, self.universe, at_ms)
+        super()._merge(opened, ack)
 
     def settle(self, platform: Platform) -> None:
         """Say that a platform's book is what its keys say."""
-        self.book(platform.id).judged_by = platform.keys
+        super().settle(platform)
         self.dirty_keys.add(platform.id)
 
-    def replace(self, platform: Platform, fresh: PairState) -> None:
-        """Put what was folded anew by a platform's keys in place of its book."""
+    def fresh(self) -> PairState:
+        """An empty state, into which one platform's acknowledgements are merged again."""
+        return PairState(self.universe, self.roster, self.disputes)
+
+    def replace(self, platform: Platform, fresh: AckBooks) -> None:
+        """Put what was merged again by a platform's keys in place of its book and of its first effects."""
+        assert isinstance(fresh, PairState), "made by fresh()"
         name = platform.id
-        self.books[name] = fresh.book(name)
         self.cohorts.forget(name)
         self.cohorts.hours |= fresh.cohorts.hours
-        self.dirty_tiles = {one for one in self.dirty_tiles if one[0] != name} | fresh.dirty_tiles
-        self.dirty_received = {one for one in self.dirty_received if one[0] != name} | fresh.dirty_received
         self.dirty_hours = {one for one in self.dirty_hours if one[0] != name} | fresh.dirty_hours
         self.replaced.add(name)
-        self.settle(platform)
+        super().replace(platform, fresh)
 
 
 class PairStore:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from hub.core.model import HubLog, Operator, Platform, Positions, Source
 from hub.core.pairs import CaseNow, PairNow, case_at, pair_of
 from hub.folds.case_store import CaseStore
 from hub.folds.cases import CaseFollower
+from hub.folds.checker import Checker
 from hub.folds.reported import ReportedFollower
 from hub.folds.roster import RosterFollower
 from hub.kafka.clients import administering, new_consumer, started
@@ -173,7 +175,7 @@ async def following_pairs(settings: WorkerSettings, hub_log: HubLog) -> AsyncIte
     """PairsNow that follow the logs, and stop at the end. State is kept in `settings.data_dir`."""
     folder: Path = settings.data_dir / "standings"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds numbers
-    opener = Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions, settings.check_signatures)
+    opener = Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions)
     async with AsyncExitStack() as stack:
         cases_store = CaseStore(folder / "cases", hub_log.log_id, hub_log.partitions)
         stack.callback(cases_store.close)
@@ -184,7 +186,8 @@ async def following_pairs(settings: WorkerSettings, hub_log: HubLog) -> AsyncIte
         state = PairState(cases_store.universe, roster.roster, reported.disputes)
         store.load(state)
         cases = CaseFollower(settings, cases_store, hub_log.partitions, _no_operator, HeldBook())
-        acks = AckFollower(settings, opener, state, store, cases, roster)
+        pool = stack.enter_context(ThreadPoolExecutor(settings.signature_threads, "clearance-open"))
+        acks = AckFollower(settings, Checker(opener, roster, pool), cases, state, store, hub_log.partitions)
         ends_of = await stack.enter_async_context(started(new_consumer(settings)))
         admin = await stack.enter_async_context(administering(settings))
         for one in (roster, reported, cases, acks):
@@ -193,4 +196,5 @@ async def following_pairs(settings: WorkerSettings, hub_log: HubLog) -> AsyncIte
             stack.callback(guarded(f"clearance {name}", one.run()).cancel)
         await roster.caught_up()
         stack.callback(guarded("clearance acks", acks.run()).cancel)
+        stack.callback(guarded("clearance keys", acks.fold.run(acks.told)).cancel)
         yield PairsNow(hub_log, state, cases, acks, roster, reported, ends_of, Undecided(ends_of, admin))

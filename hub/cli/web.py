@@ -41,9 +41,9 @@ def run(
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once it serves.")] = None,
 ) -> None:
     """Serve until told to stop."""
-    from hub.clearance.policy import read_policy
     from hub.core.model import ClearancePolicy
     from hub.web.access.limits import LimitSettings, read_limits
+    from hub.web.policy import read_policy
     from hub.web.program import run_web
     from hub.web.settings import WebSettings
 

@@ -17,8 +17,6 @@ def worker(
     metrics_port: Annotated[int, typer.Option(help="/metrics on 127.0.0.1; 0 takes a free port.")] = 0,
     session_timeout_s: Annotated[float, typer.Option(help="After this long in silence another takes over.")] = 10.0,
     ready_file: Annotated[Path | None, typer.Option(help="Written once it serves: metrics_port, pid.")] = None,
-    check_signatures: Annotated[bool, typer.Option(hidden=True)] = True,
-    flush_durably: Annotated[bool, typer.Option(hidden=True)] = True,
 ) -> None:
     """Run one worker of the stream processor until it is told to stop."""
     from hub.settings import WorkerSettings
@@ -33,7 +31,5 @@ def worker(
         metrics_port=metrics_port,
         session_timeout_s=session_timeout_s,
         ready_file=ready_file,
-        check_signatures=check_signatures,
-        flush_durably=flush_durably,
     )
     asyncio.run(run_worker(settings))

@@ -8,10 +8,11 @@ a notice waits until what is recorded from then on is too late for it (`JUDGED_A
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from hub.core.coverage import Addition
 from hub.core.figures import PlatformBook, SegmentKey
-from hub.core.model import Acknowledgement
+from hub.core.model import Acknowledgement, Platform, Record, Refusal
 from hub.core.universe import Universe
 
 SKEW_MS = 1_000
@@ -19,6 +20,19 @@ SKEW_MS = 1_000
 
 JUDGED_AFTER_MS = 2 * SKEW_MS
 """How old an acknowledgement is before it is refused for what is not there: the same skew, once more."""
+
+
+class OpenedAck(NamedTuple):
+    """A message of `acks`, opened. `refusal` is None if it may count; `ack` and `additions` are set then.
+
+    `platform`: whose signature holds; for BAD_SIGNATURE the one its key id names, if any.
+    """
+
+    record: Record
+    platform: Platform | None
+    refusal: Refusal | None
+    ack: Acknowledgement | None
+    additions: tuple[Addition, ...]
 
 
 def is_beyond_log(ack: Acknowledgement, record_time: int, universe: Universe) -> bool:

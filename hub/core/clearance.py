@@ -55,10 +55,6 @@ class Reason(StrEnum):
     OPEN_GAPS = "OPEN_GAPS"
 
 
-LEAVES_UNKNOWN = frozenset({Reason.NO_CASE, Reason.NOT_YOURS, Reason.BEHIND})
-"""Reasons for which nothing can be said; all others block."""
-
-
 class Status(StrEnum):
     """What an operator sees of what is open."""
 

@@ -7,12 +7,12 @@ associative; so redelivery, replay, reordering and restarts cannot change the an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pyroaring import BitMap
 
-from hub.core.model import SEGMENT, Acknowledgement, BitmapSegment, Outcome, Refusal, Said
+from hub.core.model import SEGMENT, Acknowledgement, Outcome, Refusal, Said
 from hub.core.roaring import is_segment
 
 SEGMENTS_MAX = 1_024
@@ -81,17 +81,6 @@ def unpack(data: bytes) -> BitMap:
     return BitMap.deserialize(data)
 
 
-def unpack_checked(data: bytes) -> BitMap:
-    """A bitmap somebody sent, of offsets within one segment.
-
-    Raises:
-        ValueError: it is not the portable form of one, whole and in order.
-    """
-    if not is_segment(data):
-        raise ValueError("not the portable Roaring form of offsets within one segment")
-    return BitMap.deserialize(data)
-
-
 def read_outcomes(ack: Acknowledgement) -> list[Addition] | Refusal:
     """The positions an acknowledgement names, checked against its own `through`."""
     # Plain loops: this runs once a message, and most messages name one segment.
@@ -118,12 +107,3 @@ def read_outcomes(ack: Acknowledgement) -> list[Addition] | Refusal:
                 return Refusal.BEYOND_LOG
             found.append(Addition(partition, base // SEGMENT, outcome, bits))
     return found
-
-
-def split_positions(offsets: Iterable[int]) -> Iterator[BitmapSegment]:
-    """Offsets of one partition as the segments an acknowledgement carries."""
-    by_segment: dict[int, BitMap] = {}
-    for offset in offsets:
-        by_segment.setdefault(offset // SEGMENT, BitMap()).add(offset % SEGMENT)
-    for segment in sorted(by_segment):
-        yield BitmapSegment(segment * SEGMENT, pack(by_segment[segment]))

@@ -1,4 +1,4 @@
-"""The lifecycle of a case, as a table. The README's diagram is drawn from it.
+"""The lifecycle of a case, as a table. The diagram of `docs/concepts.md` is drawn from it.
 
 A cell that is not in the table is an illegal move: it is refused and changes nothing.
 """

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from hub.core.channel import FILE, kind_of
+from hub.core.channel import kind_of
 from hub.core.model import DAY_MS, MINUTE_MS, Platform, PlatformState
 from hub.core.roster_life import state_since
 
@@ -43,7 +43,7 @@ class StandingSettings:
 
     def limit_ms(self, platform: Platform) -> int:
         """How long a notice may wait for a platform by its channel."""
-        return self.file_ms if kind_of(platform).kind == FILE else self.stream_ms
+        return self.file_ms if kind_of(platform).is_daily else self.stream_ms
 
 
 class Behaviour(NamedTuple):

@@ -15,17 +15,18 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from hub.clock import system_clock
-from hub.core.acks import SKEW_MS
-from hub.core.channel import FILE, kind_of
+from hub.core.acks import SKEW_MS, OpenedAck
+from hub.core.channel import Way, kind_of
 from hub.core.model import Acknowledgement, Record, Refusal, Source
 from hub.delivery.drafts import NO_REST, Rest, Wish, account, draft, looked_at
+from hub.delivery.refusals import refused
 from hub.delivery.releases import base64_of
 from hub.delivery.said import said_before
 from hub.delivery.service import Delivery
-from hub.problems import Problem, refused
+from hub.problems import Problem
 from hub.sdk.accounts import Waiting
 from hub.wire import contracts
-from hub.wire.checking import OpenedAck, Opener
+from hub.wire.checking import Opener
 from hub.wire.contracts import encode, partition_of
 from hub.wire.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes
 
@@ -59,7 +60,7 @@ class Effects:
         record = signed_record(contracts.ACKS, platform, value, headers, self._delivery.hub_log.partitions)
         opened = self._open(record)
         if opened.refusal is Refusal.BAD_SIGNATURE:  # perhaps the key came onto the roster just now
-            await self._delivery.roster.caught_up()
+            await self._delivery.roster.caught_up_within(self._delivery.settings.reach_s)
             opened = self._open(record)
         if opened.ack is None:
             reason = opened.refusal or Refusal.HUB_FAULT
@@ -74,7 +75,7 @@ class Effects:
     async def _check_log(self, ack: Acknowledgement, now_ms: int) -> None:
         releases = self._delivery.releases
         if any(one.through >= releases.end(one.partition) for one in ack.received):
-            await releases.caught_up()
+            await releases.caught_up_within(self._delivery.settings.reach_s)
         for one in ack.received:
             told = await releases.read(one.partition, one.through, 1)
             notice = told[0].notice if told else None
@@ -110,7 +111,7 @@ class Effects:
 
     def _fetches(self, platform: str) -> bool:
         found = self._delivery.roster.roster.platforms.get(platform)
-        return found is not None and kind_of(found).kind == FILE
+        return found is not None and kind_of(found).way is Way.FILE
 
     async def _waiting(self, platform: str, wish: Wish) -> dict[int, Waiting]:
         delivery = self._delivery

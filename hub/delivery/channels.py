@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from hub.delivery.health import Answer
 from hub.delivery.journal import Place
+from hub.delivery.settings import Patience
 
 INBOX = -1
 """The lane of a platform's inbox beside those of partitions: it has a place of its own, and no receipts to write."""
@@ -34,6 +35,15 @@ class Channel(Protocol):
 
     lanes: Sequence[int]
     """What may be on its way at the same time; each lane keeps its own order."""
+
+    patience: Patience
+    """When its receiver is tried again, and from when on it is degraded or suspended."""
+
+    comes_by_itself: bool
+    """Whether its receiver asks: then a first try costs nothing, and is not spread over the start."""
+
+    has_inbox: bool
+    """Whether what the hub asks or tells its platform alone goes this way as well."""
 
     slow: bool
     """Whether its receiver answers slowly: then one lane at a time, for others wait for what it holds."""

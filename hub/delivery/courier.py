@@ -17,7 +17,6 @@ from hub.delivery.journal import NONE, Journal, Place
 from hub.delivery.metrics import DeliveryMetrics
 from hub.delivery.receipts import ReceiptBook
 from hub.delivery.releases import Releases
-from hub.delivery.settings import Patience
 from hub.errors import HubError
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,6 @@ class Courier:
         name: str,
         channel: Channel,
         office: Office,
-        patience: Patience,
         received: dict[int, int],
         first_at: int = 0,
     ) -> None:
@@ -61,7 +59,6 @@ class Courier:
         self.name = name
         self.channel = channel
         self._office = office
-        self._patience = patience
         self.health: Health = office.journal.health(platform, name)
         self._first_at = first_at
         self._places = office.journal.places(platform)
@@ -203,7 +200,7 @@ class Courier:
 
     def _judge(self, lane: int, answer: Answer) -> None:
         before = self.health
-        after = judged(before, lane, answer, self._office.clock(), self._patience, random.random())
+        after = judged(before, lane, answer, self._office.clock(), self.channel.patience, random.random())
         self.health = after
         self._office.metrics.answered(self.platform, answer)
         if after.state is not before.state:

@@ -24,7 +24,6 @@ from hub.delivery.releases import Releases, Told
 from hub.delivery.settings import DeliverySettings
 from hub.wire.signing import Signer, signed_bytes
 
-DAY_MS = 86_400_000
 READ_NOTICES = 500
 KNOWN_MAX = 64
 """Files whose digest is remembered."""

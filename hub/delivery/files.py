@@ -14,6 +14,7 @@ from hub.delivery.channels import Parcel
 from hub.delivery.day_files import DayFile, DayFiles
 from hub.delivery.health import Answer, Verdict
 from hub.delivery.journal import Place
+from hub.delivery.settings import FILE_PATIENCE, Patience
 
 
 class FileChannel:
@@ -21,7 +22,13 @@ class FileChannel:
 
     lanes: Sequence[int] = (0,)
 
-    def __init__(self, day_files: DayFiles, partitions: int, offer_s: float) -> None:
+    comes_by_itself = True
+    has_inbox = False
+
+    def __init__(
+        self, day_files: DayFiles, partitions: int, offer_s: float, patience: Patience = FILE_PATIENCE
+    ) -> None:
+        self.patience = patience
         self.offered: DayFile | None = None
         self.slow = False
         self._day_files = day_files

@@ -16,10 +16,11 @@ from hub.clock import system_clock
 from hub.core.model import Outcome, Refusal, ReportAnswer
 from hub.delivery.acknowledgements import signed_record, write
 from hub.delivery.inbox import shown
+from hub.delivery.refusals import refused
 from hub.delivery.releases import base64_of
 from hub.delivery.service import Delivery
 from hub.kafka.spans import log_spans, read_span
-from hub.problems import Problem, refused
+from hub.problems import Problem
 from hub.wire import contracts
 from hub.wire.checking import Opener
 from hub.wire.contracts import encode, inbox_topic
@@ -78,7 +79,7 @@ class InboxDesk:
         record = signed_record(contracts.ANSWERS, platform, value, headers, self._delivery.hub_log.partitions)
         (opened,) = self._opener.answers([record], self._delivery.roster.roster)
         if opened.content is Refusal.BAD_SIGNATURE:  # perhaps the key came onto the roster just now
-            await self._delivery.roster.caught_up()
+            await self._delivery.roster.caught_up_within(self._delivery.settings.reach_s)
             (opened,) = self._opener.answers([record], self._delivery.roster.roster)
         if isinstance(opened.content, Refusal):
             raise refused(opened.content, "the hub would refuse this answer")

@@ -1,8 +1,8 @@
 """The program: follows the roster, `tiles` and `releases`, keeps one courier a receiver, and serves what `web.py` is.
 
-Who is delivered to: a platform on the roster whose state is ONBOARDING or CONNECTED, whose `channel` is `webhook <url>`
-or `file`, and among whose keys the registrar has put this program's own (`delivery/<platform>/…`). Without that key
-nothing is sent, for no receipt of it would count; the status says so.
+Who is delivered to: a platform on the roster whose state is ONBOARDING or CONNECTED, for whose `channel` there is a
+maker in `MAKERS` (`webhook <url>` and `file`), and among whose keys the registrar has put this program's own
+(`delivery/<platform>/…`). Without that key nothing is sent, for no receipt of it would count; the status says so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import random
 import ssl
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -20,8 +20,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from hub.clock import system_clock
-from hub.core.channel import FILE, WEBHOOK, kind_of
-from hub.core.model import RECEIPTS_ONLY, HubLog, PlatformState, Received
+from hub.core.channel import Way, kind_of
+from hub.core.model import RECEIPTS_ONLY, HubLog, Platform, PlatformState, Received
+from hub.core.shelf import says_received
 from hub.delivery.channels import Channel
 from hub.delivery.courier import Courier, Office
 from hub.delivery.day_files import DayFiles
@@ -41,7 +42,7 @@ from hub.kafka.follower import Follower
 from hub.kafka.newest import read_hub_log
 from hub.settings import WorkerSettings
 from hub.wire import contracts
-from hub.wire.contracts import decode, partition_of, says_received
+from hub.wire.contracts import decode, partition_of
 from hub.wire.signing import Headers, Signer
 
 log = logging.getLogger(__name__)
@@ -135,13 +136,13 @@ class Delivery:
         )
         self._producer: AIOKafkaProducer | None = None
         self._stack = AsyncExitStack()
-        self._post = Post(settings, self.signer, hub_log.log_id, ssl.create_default_context(), self.inboxes)
+        self.post = Post(settings, self.signer, hub_log.log_id, ssl.create_default_context(), self.inboxes)
         self._begun_ms = system_clock()
 
     async def start(self) -> None:
         """Connect, and read the roster and the cursors to their ends."""
         self._stack.callback(self.journal.close)
-        self._stack.callback(self._post.close)
+        self._stack.callback(self.post.close)
         self.day_files.clear()
         self._producer = await self._stack.enter_async_context(started(new_producer(self.worker_settings)))
         for follower in (self.roster, self.received, self.releases, self.inboxes):
@@ -185,29 +186,24 @@ class Delivery:
     def _wanted(self) -> Iterator[tuple[str, str]]:
         now_ms = system_clock()
         for platform in self.roster.roster.platforms.values():
-            reached = platform.state in DELIVERED_IN and kind_of(platform).kind in (WEBHOOK, FILE)
+            reached = platform.state in DELIVERED_IN and is_told(platform)
             if reached and receipt_key(platform, self.signer.public, now_ms) is not None:
                 yield platform.id, platform.channel or ""
 
     def _engage(self, name: str, channel: str, group: asyncio.TaskGroup) -> None:
-        made, settings = self._channel(name), self.settings
-        fetches = isinstance(made, FileChannel)  # comes by itself; nothing to spread
-        first_at = 0 if fetches else self._begun_ms + int(random.random() * settings.spread_s * 1_000)
-        patience = settings.file_patience if fetches else settings.webhook_patience
-        courier = Courier(name, channel, made, self._office, patience, self.received.of(name), first_at)
+        kind = kind_of(self.roster.roster.platforms[name])
+        make = None if kind.way is None else MAKERS.get(kind.way)
+        assert make is not None, "only who is told is engaged"
+        made, spread_ms = make(self, name, kind.address), self.settings.spread_s * 1_000
+        first_at = 0 if made.comes_by_itself else self._begun_ms + int(random.random() * spread_ms)
+        courier = Courier(name, channel, made, self._office, self.received.of(name), first_at)
         self.couriers[name] = courier
         self._tasks[name] = group.create_task(courier.run())
-
-    def _channel(self, name: str) -> Channel:
-        kind = kind_of(self.roster.roster.platforms[name])
-        if kind.kind == FILE:
-            return FileChannel(self.day_files, self.hub_log.partitions, self.settings.offer_s)
-        return WebhookChannel(name, kind.address, self.releases, self.hub_log.partitions, self._post)
 
     async def _look_at_inboxes(self) -> None:
         """Wake couriers whose receiver is asked or told something, for ever."""
         while True:
-            told = [name for name, one in self.couriers.items() if isinstance(one.channel, WebhookChannel)]
+            told = [name for name, one in self.couriers.items() if one.channel.has_inbox]
             try:
                 for name in await self.inboxes.look(told) & self.couriers.keys():
                     self.couriers[name].look_again()
@@ -242,6 +238,29 @@ class Delivery:
             partition=partition_of(key, self.hub_log.partitions),
             headers=list(headers),
         )
+
+
+def _webhook(delivery: Delivery, name: str, address: str) -> Channel:
+    return WebhookChannel(name, address, delivery.releases, delivery.hub_log.partitions, delivery.post)
+
+
+def _file(delivery: Delivery, _name: str, _address: str) -> Channel:
+    settings = delivery.settings
+    return FileChannel(delivery.day_files, delivery.hub_log.partitions, settings.offer_s, settings.file_patience)
+
+
+MAKERS: dict[Way, Callable[[Delivery, str, str], Channel] | None] = {
+    Way.KAFKA: None,
+    Way.WEBHOOK: _webhook,
+    Way.FILE: _file,
+}
+"""What makes a platform's channel of its name and address, by way; None where the platform reads Kafka itself."""
+
+
+def is_told(platform: Platform) -> bool:
+    """Whether there is a channel by which a platform is told."""
+    way = kind_of(platform).way
+    return way is not None and MAKERS.get(way) is not None
 
 
 async def make_delivery(settings: DeliverySettings) -> Delivery:

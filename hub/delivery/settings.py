@@ -97,6 +97,10 @@ class DeliverySettings:
     inbox_look_s: float = 1.0
     """How often receivers' inboxes are asked whether they have more; its deadlines are hours and days."""
 
+    reach_s: float = 10.0
+    """How long a platform's request waits for the roster and the log to be read up to now; then it is told to come
+    again."""
+
     receipt_linger_ms: int = 100
     """How long receipts of one platform are gathered into one acknowledgement."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub.core.channel import FILE, KAFKA, WEBHOOK, kind_of
+from hub.core.channel import WRITTEN, Way, kind_of
 from hub.core.model import Platform
 from hub.delivery.health import ReceiverState
 from hub.delivery.keys import public_form
-from hub.delivery.service import DELIVERED_IN, Delivery
+from hub.delivery.service import DELIVERED_IN, Delivery, is_told
 
 TODO = {
     ReceiverState.HEALTHY: "",
@@ -54,11 +54,11 @@ def status_of(delivery: Delivery, platform: Platform) -> dict[str, Any]:
 
 def why_not(delivery: Delivery, platform: Platform) -> str:
     """What is to be done so that a platform without a courier has one."""
-    kind = kind_of(platform).kind
-    if kind == KAFKA:
+    way = kind_of(platform).way
+    if way is Way.KAFKA:
         return "Nothing: it reads Kafka itself."
-    if kind not in (WEBHOOK, FILE):
-        return "Have the registrar write its channel as `webhook https://…`, `file` or `kafka`."
+    if not is_told(platform):
+        return f"Have the registrar write its channel as one of {WRITTEN}."
     if platform.state not in DELIVERED_IN:
         return f"Nothing is sent while its state is {platform.state}."
     key = public_form(delivery.signer.public)
@@ -66,6 +66,6 @@ def why_not(delivery: Delivery, platform: Platform) -> str:
 
 
 def all_rows(delivery: Delivery) -> list[dict[str, Any]]:
-    """Every platform that is not read by Kafka, by id."""
+    """Every platform that does not read Kafka itself, by id."""
     platforms = sorted(delivery.roster.roster.platforms.values(), key=lambda one: one.id)
-    return [status_of(delivery, one) for one in platforms if kind_of(one).kind != KAFKA]
+    return [status_of(delivery, one) for one in platforms if kind_of(one).way is not Way.KAFKA]

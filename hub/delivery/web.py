@@ -17,7 +17,7 @@ from fastapi.responses import FileResponse
 
 from hub import problems
 from hub.clock import system_clock
-from hub.core.channel import FILE, kind_of
+from hub.core.channel import Way, kind_of
 from hub.core.model import Acknowledgement, Platform, PlatformState
 from hub.delivery.acknowledgements import Effects
 from hub.delivery.auth import Door
@@ -228,7 +228,7 @@ async def _confirm(delivery: Delivery, platform: Platform, found: DayFile) -> No
 
     if has():
         return
-    if kind_of(platform).kind != FILE:
+    if kind_of(platform).way is not Way.FILE:
         todo = "Ask the registrar for the channel `file`; else acknowledge what was received."
         raise Problem(409, "NOT_A_FILE_CHANNEL", "files are not this platform's channel", todo)
     courier = delivery.couriers.get(platform.id)

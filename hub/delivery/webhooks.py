@@ -139,6 +139,9 @@ class Post:
 class WebhookChannel:
     """Posts notices to one receiver."""
 
+    comes_by_itself = False
+    has_inbox = True
+
     def __init__(self, platform: str, address: str, releases: Releases, partitions: int, post: Post) -> None:
         self.lanes: Sequence[int] = (*range(partitions), INBOX)
         self._platform = platform
@@ -146,6 +149,7 @@ class WebhookChannel:
         self._releases = releases
         self._post = post
         settings = post.settings
+        self.patience = settings.webhook_patience
         # One of its own: connections are kept by number, and one checked for another's name must not be used.
         self._transport = httpx.AsyncHTTPTransport(
             verify=post.tls,

@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from hub.clock import system_clock
-from hub.core.acks import JUDGED_AFTER_MS
+from hub.core.acks import JUDGED_AFTER_MS, OpenedAck
 from hub.core.held import HeldBook
 from hub.core.model import Acknowledgement, Operator, ReleaseNotice, Source
 from hub.errors import ContractError
@@ -20,7 +20,6 @@ from hub.folds.case_store import CaseStore
 from hub.kafka.follower import Follower
 from hub.settings import WorkerSettings
 from hub.wire import contracts
-from hub.wire.checking import OpenedAck
 from hub.wire.contracts import decode
 
 log = logging.getLogger(__name__)

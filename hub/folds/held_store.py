@@ -62,9 +62,6 @@ class HeldFollower(Follower):
         counts: whether a notice of a source counts; then that source is not held.
     """
 
-    fetch_wait_ms = 500
-    """Its topic is nearly always silent, and all of it is asked for at once: what comes still comes at once."""
-
     def __init__(
         self, settings: WorkerSettings, store: HeldStore, partitions: int, counts: Callable[[Source], bool]
     ) -> None:

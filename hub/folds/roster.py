@@ -18,6 +18,8 @@ from hub.wire.contracts import decode
 
 log = logging.getLogger(__name__)
 
+PLATFORMS = TopicPartition(contracts.PLATFORMS, 0)
+
 
 class RosterFollower(Follower):
     """The roster, the hub's own keys and, in a replayed world, the time."""
@@ -54,7 +56,7 @@ class RosterFollower(Follower):
     @property
     def platforms_offset(self) -> int:
         """The next offset of `platforms` to be read."""
-        return self.places[TopicPartition(contracts.PLATFORMS, 0)]
+        return self.places[PLATFORMS]
 
     def now_ms(self) -> int:
         """The time figures are judged at."""

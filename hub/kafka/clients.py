@@ -14,13 +14,16 @@ from aiokafka.errors import KafkaConnectionError
 
 from hub.core.model import Record
 from hub.errors import HubError
+from hub.kafka.fetching import fetch_patiently
 from hub.kafka.header_names import tolerate_header_names
 from hub.settings import HubAddress, WorkerSettings
 
 POLL_MS = 500
-FETCH_WAIT_MS = 25
-"""How long a broker may hold a fetch back. aiokafka has one fetch a broker in flight, and what arrives for a
-partition it did not ask for waits for that one to end: a long wait here is latency everywhere."""
+FETCH_WAIT_MS = 5_000
+"""How long a broker may hold a fetch that names all of a consumer's partitions (`hub.kafka.fetching`): what a hub at
+rest asks is in proportion to one over this. It must stay far below a request's timeout, 40 s."""
+FETCHER_LOOK_MS = 1_000
+"""How often aiokafka's fetcher looks around although nothing woke it: a bound, not a pace."""
 POLL_RECORDS_MAX = 5_000
 FETCH_BYTES = 4 * 1024 * 1024
 REQUEST_BYTES_MAX = 2 * 1024 * 1024
@@ -32,16 +35,18 @@ COMMIT_POLL_S = 0.05
 """How often the group is asked while its workers are waited for. Kafka tells nobody of a commit."""
 
 
-def new_consumer(settings: WorkerSettings, fetch_wait_ms: int = FETCH_WAIT_MS) -> AIOKafkaConsumer:
+def new_consumer(settings: WorkerSettings) -> AIOKafkaConsumer:
     """A consumer without a group; its places are its owner's."""
     tolerate_header_names()
+    fetch_patiently()
     return AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap_servers,
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH_BYTES,
-        fetch_max_wait_ms=fetch_wait_ms,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        consumer_timeout_ms=FETCHER_LOOK_MS,
         **settings.security,
     )
 
@@ -75,7 +80,7 @@ async def started(client: Any) -> AsyncIterator[Any]:
     try:
         yield client
     finally:
-        await client.stop()
+        await stop_client(client)
 
 
 @asynccontextmanager
@@ -124,6 +129,21 @@ async def _start(client: Any) -> None:
         raise HubError(
             "no Kafka answers there", todo="Check --bootstrap-servers, and that the cluster runs."
         ) from wrong
+
+
+async def stop_client(client: Any) -> None:
+    """Stop a client, also one whose broker is away.
+
+    aiokafka's consumer lets out the cancellation of a fetch of its own that waits for its broker to come back, and
+    leaves the rest undone. That cancellation is none of ours, and would hide why the client is stopped.
+    """
+    try:
+        await client.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling() or not isinstance(client, AIOKafkaConsumer):
+            raise
+        await client._client.close()
 
 
 def to_record(raw: Any) -> Record:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 
-from hub.kafka.clients import FETCH_WAIT_MS, POLL_MS, POLL_RECORDS_MAX, new_consumer
+from hub.kafka.clients import POLL_MS, POLL_RECORDS_MAX, new_consumer, stop_client
 from hub.settings import WorkerSettings
 
 
 class Follower:
-    """A log follower: a consumer, a place in every partition, and a condition that says it moved."""
+    """A log follower: a consumer, a place in every partition, and a condition that says it moved.
 
-    fetch_wait_ms = FETCH_WAIT_MS
+    It follows for ever, and brokers that are away are waited for: that is its use. Who waits for it as a program that
+    starts waits likewise; who answers somebody waits with `caught_up_within`.
+    """
 
     def __init__(self, settings: WorkerSettings, tps: list[TopicPartition]) -> None:
         self.tps = tps
@@ -23,10 +26,12 @@ class Follower:
         self._settings = settings
         self._consumer: AIOKafkaConsumer | None = None
         self._moved = asyncio.Condition()
+        self.listeners: set[Callable[[], None]] = set()
+        """Whoever is called each time that records were handled."""
 
     async def start(self) -> None:
         """Connect and go to the places."""
-        self._consumer = new_consumer(self._settings, self.fetch_wait_ms)
+        self._consumer = new_consumer(self._settings)
         await self._consumer.start()
         self._consumer.assign(self.tps)
         for tp, place in self.places.items():
@@ -35,7 +40,7 @@ class Follower:
     async def stop(self) -> None:
         """Disconnect."""
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_client(self._consumer)
 
     async def run(self) -> None:
         """Follow for ever. Any error ends it; the runner decides what that means."""
@@ -63,7 +68,9 @@ class Follower:
         """Whatever there is to do between two batches."""
 
     async def told(self) -> None:
-        """Wake whoever waits for a place."""
+        """Wake whoever waits for a place, and call whoever listens."""
+        for listener in tuple(self.listeners):
+            listener()
         async with self._moved:
             self._moved.notify_all()
 
@@ -81,3 +88,15 @@ class Follower:
     async def caught_up(self) -> None:
         """Wait until everything that is in the logs now was handled."""
         await self.reached(await self.end_offsets())
+
+    async def caught_up_within(self, patience_s: float) -> None:
+        """Wait so long at most until everything that is in the logs now was handled.
+
+        Raises:
+            KafkaTimeoutError: the brokers do not bring it in time.
+        """
+        try:
+            async with asyncio.timeout(patience_s):
+                await self.caught_up()
+        except TimeoutError as wrong:
+            raise KafkaTimeoutError from wrong

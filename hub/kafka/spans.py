@@ -7,17 +7,25 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from hub.clock import Silence
 from hub.core.model import Record
-from hub.kafka.clients import POLL_MS, POLL_RECORDS_MAX, new_consumer, started, to_record
+from hub.errors import HubError
+from hub.kafka.clients import POLL_MS, POLL_RECORDS_MAX, new_consumer, started, stop_client, to_record
 from hub.settings import WorkerSettings
 
 RECORD_WAIT_MS = 5_000
+NAMED_MAX = 3
+"""Partitions named in an error; the others fare as they do."""
 
 
 async def read_span(
     settings: WorkerSettings, spans: Mapping[TopicPartition, tuple[int, int]]
 ) -> AsyncGenerator[Sequence[Record], None]:
-    """Read each partition from a first offset up to, but without, a last one."""
+    """Read each partition from a first offset up to, but without, a last one.
+
+    Raises:
+        HubError: the brokers bring nothing more, for longer than `settings.silence_s_max`.
+    """
     left = {tp: end for tp, (first, end) in spans.items() if first < end}
     if not left:
         return
@@ -25,6 +33,7 @@ async def read_span(
         consumer.assign(list(left))
         for tp in left:
             consumer.seek(tp, spans[tp][0])
+        silence = Silence(settings.silence_s_max)
         while left:
             fetched = await consumer.getmany(*left, timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
             for tp, batch in fetched.items():
@@ -32,6 +41,19 @@ async def read_span(
             for tp in list(left):
                 if await consumer.position(tp) >= left[tp]:
                     del left[tp]
+            if fetched:
+                silence.end()  # after its taker is done with it: that time is none of the brokers'
+            elif left and silence.is_too_long:
+                raise _silent(left, silence.s_max)
+
+
+def _silent(left: Mapping[TopicPartition, int], silence_s: float) -> HubError:
+    """What to raise when partitions bring nothing more before their ends."""
+    names = ", ".join(f"{tp.topic} {tp.partition} before {end}" for tp, end in sorted(left.items())[:NAMED_MAX])
+    return HubError(
+        f"the brokers bring nothing of {names} for {silence_s:g} s",
+        todo="Look whether the cluster's brokers run and have leaders for that; then start this again.",
+    )
 
 
 async def log_spans(settings: WorkerSettings, tps: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
@@ -73,7 +95,7 @@ class RecordTimes:
     async def stop(self) -> None:
         """Disconnect."""
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_client(self._consumer)
 
     async def at(
         self, places: Iterable[tuple[TopicPartition, int]], wait_ms: int = RECORD_WAIT_MS

@@ -95,16 +95,25 @@ def run(
 
 
 class Supervised:
-    """A command of this package, kept running: when it ends by itself it is started again."""
+    """A command of this package, kept running: when it ends by itself it is started again.
+
+    Args:
+        program: what Python runs before the arguments; a test gives a program of its own in place of the package.
+    """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "hub"),
     ) -> None:
         self.name = name
         self._environment = None if environment is None else {**os.environ, **environment}
         self.console = folder / f"{name}.log"
         self.restarts = 0
-        self._command = [sys.executable, "-m", "hub", *arguments]
+        self._command = [sys.executable, *program, *arguments]
         self._stopping = threading.Event()
         self._child: Child | None = None
         self._lock = threading.Lock()

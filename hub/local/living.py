@@ -63,7 +63,6 @@ LATE_S = 25.0
 """How long the late platform is away, and then, once it has caught up, there."""
 
 ASK_AHEAD_MS = 2 * HOUR_MS
-VALID_MS = DAY_MS
 LOOK_S = 0.5
 ASK_S = 20.0
 

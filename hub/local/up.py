@@ -34,6 +34,7 @@ class LocalHub:
         data_dir: everything it keeps; a second start on it goes on where the first ended.
         bootstrap_servers: a cluster that is there; None for our own.
         clock: `record`, or `world` for a replay.
+        worker_program: what Python runs as a worker; a test gives a program of its own, with one part spoilt.
         beside: which programs run beside the workers.
     """
 
@@ -48,7 +49,7 @@ class LocalHub:
         partitions: int = PARTITIONS_DEFAULT,
         session_timeout_s: float = 10.0,
         fast_start: bool = True,
-        worker_options: tuple[str, ...] = (),
+        worker_program: tuple[str, ...] = ("-m", "hub"),
         replication: int = 1,
         beside: Beside | None = None,
     ) -> None:
@@ -60,7 +61,7 @@ class LocalHub:
         self._clock = clock
         self._partitions = partitions
         self._session_timeout_s = session_timeout_s
-        self._worker_options = worker_options
+        self._worker_program = worker_program
         self._count = workers
         self._replication = replication
         self.beside = Programs(self.data_dir, beside or Beside())
@@ -109,10 +110,9 @@ class LocalHub:
             *("--instance-id", name),
             *("--session-timeout-s", str(self._session_timeout_s)),
             *("--ready-file", str(self._ready_file(name))),
-            *self._worker_options,
         ]
         self._ready_file(name).unlink(missing_ok=True)
-        worker = Supervised(name, arguments, self.data_dir)
+        worker = Supervised(name, arguments, self.data_dir, program=self._worker_program)
         worker.start()
         self.workers.append(worker)
         return worker

@@ -105,7 +105,7 @@ def _store(config: PlatformConfig) -> Iterator[tuple[Finding, AccountStore | Non
             yield _index(engine_of(config.store), config.store), None
         if config.store.columns.get("frozen") is None:
             what = f"no frozen column: the login must consult the table {config.store.prefix}frozen"
-            yield Finding(Verdict.CARE, what, "See README, A platform connects."), None
+            yield Finding(Verdict.CARE, what, "See docs/platform-sql.md."), None
 
 
 def _index(engine: Engine, config: SqlConfig) -> Finding:

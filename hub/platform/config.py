@@ -1,7 +1,7 @@
 """A `platform.yaml` as values: all that the adapter as a program needs to know. Pure: opens and connects nothing.
 
 What must stay secret need not be in the file: wherever a password may stand, so may `{env: NAME}` or `{file: PATH}`.
-Paths are relative to the file. `unbind-hub platform init` writes one; the README has the smallest.
+Paths are relative to the file. `unbind-hub platform init` writes one; `docs/platform-sql.md` has the smallest.
 """
 
 from __future__ import annotations

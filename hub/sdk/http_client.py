@@ -14,7 +14,7 @@ from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -29,6 +29,7 @@ from hub.wire.signing import Signer, signed_bytes
 if TYPE_CHECKING:
     import httpx
 
+N = TypeVar("N")
 TOKEN_LIFE_S = 60
 TIMEOUT_S = 60.0
 DRAFT_S = 600.0
@@ -99,7 +100,7 @@ class HttpPlatform:
         while following is not None:
             found = self._ask("POST", "/replay", json=following).json()
             yield from found["notices"]
-            following = found["next"]
+            following = _onward(following, found["next"])
 
     def days(self, limit: int = DAYS_LISTED) -> list[dict[str, Any]]:
         """Days that have a file, with `received`; so many are asked for at once."""
@@ -109,7 +110,7 @@ class HttpPlatform:
             wanted = {"limit": str(limit)} | ({"from": following} if following else {})
             page = self._ask("GET", "/files", params=wanted).json()
             found += page["files"]
-            following = page["next"]
+            following = _onward(following, page["next"])
         return found
 
     def fetch(self, day: str, folder: Path) -> Path:
@@ -186,14 +187,14 @@ class HttpPlatform:
     def requests(self) -> list[dict[str, Any]]:
         """Reports the hub passed on that have no answer yet, in the order they came."""
         asked: dict[str, dict[str, Any]] = {}
-        answered, page = set[str](), self.inbox()
+        first, answered, page = 0, set[str](), self.inbox()
         while page["messages"]:
             for one in page["messages"]:
                 if one["kind"] == "ReportRequest":
                     asked.setdefault(one["message"]["report_id"], one["message"])
                 elif one["kind"] == "AcceptedAnswer":
                     answered.add(one["message"]["report_id"])
-            page = self.inbox(page["next"])
+            page = self.inbox(_onward(first, first := page["next"]))
         return [one for report_id, one in asked.items() if report_id not in answered]
 
     def answer(self, report_id: str, outcome: Outcome) -> dict[str, Any]:
@@ -228,6 +229,13 @@ class HttpPlatform:
         except (ValueError, KeyError, TypeError):
             what, todo = f"the hub answers {answer.status_code}", "Try again; then tell the hub's staff."
         raise (HubError if answer.status_code >= 500 else PlatformError)(what, todo=todo)
+
+
+def _onward(asked: N, following: N) -> N:
+    """The page that comes next, which is never the one that was asked for: else asking would have no end."""
+    if following == asked:
+        raise HubError("the hub's pages lead nowhere", todo="Try again; then tell the hub's staff.")
+    return following
 
 
 @contextmanager

@@ -10,10 +10,10 @@ from hub.core.blindspots import BlindSpot
 from hub.core.model import AcceptedAnswer, AcceptedReport, Platform
 from hub.core.numbers import without_numbers
 from hub.core.reports import Disputes, reported_numbers
+from hub.core.unconnected import ranked
 from hub.kafka.clients import reader_settings
 from hub.kafka.newest import hub_time_ms, newest, read_hub_log
 from hub.staff.look import coverages, date, records
-from hub.web.board.blind_spots import ranked
 from hub.wire import contracts
 from hub.wire.contracts import decode
 

@@ -73,8 +73,6 @@ class RosterEditor:
     def __init__(self, settings: WorkerSettings, producer: AIOKafkaProducer) -> None:
         self._settings = settings
         self._producer = producer
-        self.interrupted = 0
-        """How often another registrar's change came between, and was kept."""
 
     async def read(self) -> Roster:
         """The roster, as of now."""
@@ -110,7 +108,6 @@ class RosterEditor:
             ):
                 await self._look_at_keys(made)
                 return made
-            self.interrupted += 1
         raise HubError(
             f"others are changing {record_id} at the same time", todo="Agree who does, look at it, and try again."
         )

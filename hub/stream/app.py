@@ -24,6 +24,7 @@ from hub.core.model import Operator
 from hub.errors import HubError
 from hub.folds.case_store import CaseStore
 from hub.folds.cases import CaseFollower
+from hub.folds.checker import Checker
 from hub.folds.held_store import HeldFollower, HeldStore
 from hub.folds.hub_key import open_signer
 from hub.folds.reported import ReportedFollower
@@ -96,7 +97,7 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
         yield Context(
             settings=settings,
             hub_log=hub_log,
-            opener=Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions, settings.check_signatures),
+            checker=Checker(Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions), roster, pool),
             roster=roster,
             store=store,
             cases=cases,
@@ -105,7 +106,6 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
             inboxes=Inboxes(admin.list_topics),
             held=held,
             producer=producer,
-            pool=pool,
             metrics=metrics,
             admin=admin,
             read_back=ReadBack(settings, roster),

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from hub.core.model import HubLog, Platform, Record, Refusal, Rejected, Source, Unheard
-from hub.core.roster import Roster
 from hub.folds.case_store import CaseStore
 from hub.folds.cases import CaseFollower
+from hub.folds.checker import Checker
 from hub.folds.held_store import HeldFollower
 from hub.folds.reported import ReportedFollower
 from hub.folds.roster import RosterFollower
@@ -23,16 +22,10 @@ from hub.settings import WorkerSettings
 from hub.stream.metrics import Metrics
 from hub.stream.read_back import ReadBack
 from hub.wire import contracts
-from hub.wire.checking import Opener
 from hub.wire.contracts import encode, inbox_topic
 from hub.wire.signing import Signer
 
-T = TypeVar("T")
-
 INBOX_ASKED_AGAIN_S = 5.0
-
-OPEN_SLICE = 250
-"""Messages opened by one thread at a time: enough to pay for the hand-over, few enough to share out."""
 
 
 class Inboxes:
@@ -62,7 +55,7 @@ class Context:
 
     settings: WorkerSettings
     hub_log: HubLog
-    opener: Opener
+    checker: Checker
     roster: RosterFollower
     store: CaseStore
     cases: CaseFollower
@@ -73,7 +66,6 @@ class Context:
     inboxes: Inboxes
     held: HeldFollower
     producer: AIOKafkaProducer
-    pool: ThreadPoolExecutor
     metrics: Metrics
     admin: AIOKafkaAdminClient
     read_back: ReadBack
@@ -84,32 +76,6 @@ class Context:
 
     refreshing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the one partition that works its figures out again: twelve at once would leave no room for acks."""
-
-    async def open(
-        self,
-        records: Sequence[Record],
-        opener: Callable[[Sequence[Record], Roster], list[T]],
-        is_unknown: Callable[[T], bool],
-    ) -> list[T]:
-        """Open messages on threads; on an unknown sender or key, read the roster to its end and try once more."""
-        opened = await self._open_on_threads(records, opener)
-        again = [index for index, one in enumerate(opened) if is_unknown(one)]
-        if again:
-            await self.roster.caught_up()
-            fresh = await self._open_on_threads([records[index] for index in again], opener)
-            for index, one in zip(again, fresh, strict=True):
-                opened[index] = one
-        return opened
-
-    async def _open_on_threads(
-        self, records: Sequence[Record], opener: Callable[[Sequence[Record], Roster], list[T]]
-    ) -> list[T]:
-        loop = asyncio.get_running_loop()
-        slices = [records[start : start + OPEN_SLICE] for start in range(0, len(records), OPEN_SLICE)]
-        done = await asyncio.gather(
-            *(loop.run_in_executor(self.pool, opener, one, self.roster.roster) for one in slices)
-        )
-        return [item for part in done for item in part]
 
     async def send(
         self, topic: str, value: tuple[Any, ...], *, key: bytes, partition: int, at_ms: int

@@ -1,14 +1,9 @@
-"""The coverage stage: one partition of `acks`, and the platforms whose acknowledgements come there.
+"""The coverage stage: it carries out what `hub.core.shelf` decides for one partition of `acks`.
 
-Chunks are merged at once and acked when every tile they changed is on the brokers, about once a second.
-Coverage is published from memory in between (`hub.stream.shelf`).
-
-A tile's key ends in an epoch, random per acquisition, so each key has one writer: a new owner reads every epoch,
-ORs them, and when it has written a tile of its own and that is durable, removes the others'. A zombie can write a
-stale tile under its own epoch, and so never unset a bit.
-
-Only where a platform's keys come to count otherwise (`hub.stream.refolding`) is a book replaced by a fresh one, all of
-whose tiles are written anew. A stale tile of a zombie's is then met at the next start, where it is folded again.
+Nothing here runs while nothing happens, but the refresh: a chunk wakes the flush, about a second later, and the
+publishing, at once; the roster and people's reports wake the refresh, which otherwise comes every few seconds because
+time moves figures too. Publishing and refreshing rest in proportion to their work, and one partition refreshes at a
+time: a thousand platforms must leave room for acknowledgements.
 """
 
 from __future__ import annotations
@@ -17,47 +12,32 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from aiokafka import TopicPartition
 
-from hub.core.acks import apply, is_beyond_log
-from hub.core.figures import PlatformBook, SegmentKey
 from hub.core.intake import rejected
-from hub.core.model import Platform, Received, Record, Refusal, Tile
+from hub.core.model import Received, Record, Tile
+from hub.core.shelf import Flush, Read, Shelf, Taken
 from hub.errors import ContractError
+from hub.folds.acks import AckFold, log_faults
 from hub.kafka.clients import committed_offsets
 from hub.kafka.spans import log_spans, read_span
 from hub.stream.context import Context
-from hub.stream.metrics import Metrics
-from hub.stream.refolding import Refolding
 from hub.stream.runner import Chunk
-from hub.stream.shelf import Shelf
 from hub.wire import contracts
-from hub.wire.checking import OpenedAck
-from hub.wire.contracts import decode, received_key
+from hub.wire.checking import home_of
+from hub.wire.contracts import decode
 
 log = logging.getLogger(__name__)
 
+PAUSE_TO_WORK = 3
+"""Publishing rests this many times as long as it took: with much to publish it is late rather than all there is."""
 
-def tile_key(platform: str, key: SegmentKey, epoch: bytes) -> bytes:
-    """The key of a tile's record."""
-    return f"{platform}/{key[0]}/{key[1]}/{epoch.hex()}".encode()
-
-
-class _Counted(NamedTuple):
-    """What of a chunk counted, by platform: finding a metric's label costs as much as merging a message."""
-
-    messages: Counter[str]
-    positions: Counter[str]
-
-    def show(self, metrics: Metrics) -> None:
-        """Add it to the metrics."""
-        for platform, count in self.messages.items():
-            metrics.acks.labels(platform).inc(count)
-            metrics.ack_positions.labels(platform).inc(self.positions[platform])
+PAUSE_MAX_S = 1.0
+"""But the coverage of who was heard is never later than this for it."""
 
 
 class CoverageWorker:
@@ -66,20 +46,26 @@ class CoverageWorker:
     def __init__(self, context: Context, partition: int) -> None:
         self._context = context
         self._partition = partition
-        self._epoch = uuid.uuid4().bytes
-        self._shelf = Shelf(context, partition)
-        self._dirty_tiles: set[tuple[str, SegmentKey]] = set()
-        self._dirty_received: set[tuple[str, int]] = set()
-        self._gone: set[bytes] = set()
-        """Keys of records of ours that fresh books hold no more."""
+        partitions = context.hub_log.partitions
+        self._shelf = Shelf(
+            context.store.universe,
+            context.roster.roster,
+            context.reported.disputes,
+            partition=partition,
+            epoch=uuid.uuid4().bytes,
+            is_home=lambda platform: home_of(platform.encode(), partitions) == partition,
+        )
+        self._acks = TopicPartition(contracts.ACKS, partition)
+        self._fold = AckFold(
+            context.settings, context.checker, context.cases, self._shelf, self._place_of, self._shelf.refuse
+        )
+        self._to_flush, self._to_publish, self._to_refresh = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._flushing, self._publishing = asyncio.Lock(), asyncio.Lock()
+        self._figures_ms: int | None = None
+        """When figures were last refreshed; nothing is published before."""
 
-        self._refolding = Refolding(context, self._shelf, partition, self._judge, self._merge_again, self._put)
-        self._foreign: dict[bytes, set[bytes]] = defaultdict(set)
-        self._unflushed: list[tuple[Callable[[], None], int]] = []
-        """How to ack each chunk that waits for a flush, and its last record time; not its records."""
-
-        self._refused: list[tuple[Record, Platform | None, Refusal]] = []
-        self._flushing = asyncio.Lock()
+    def _place_of(self, _platform: str) -> tuple[TopicPartition, int]:
+        return self._acks, self._shelf.next_ack
 
     async def prepare(self) -> None:
         """Read the tiles of every epoch, and fold `releases` to its end."""
@@ -88,17 +74,12 @@ class CoverageWorker:
         await asyncio.gather(
             context.roster.caught_up(), context.cases.caught_up(), context.reported.caught_up(), self._load()
         )
-        await self._find_place()  # after the tiles: none of those read may hold an ack beyond it
-        self._refolding.begin()
+        # After the tiles: none of those that were read may hold an acknowledgement beyond this end.
+        spans = await log_spans(context.settings, [self._acks])
+        committed = (await committed_offsets(context.admin)).get(self._acks, 0)
+        self._shelf.begin(context.roster.platforms_offset, next_ack=committed, exact_from=spans[self._acks][1])
         taken = time.monotonic() - began
         context.metrics.recovery_seconds.labels(contracts.ACKS, self._partition).set(taken)
-
-    async def _find_place(self) -> None:
-        """Tiles may hold acks that were not committed: figures are exact from the end of `acks` seen now."""
-        tp = TopicPartition(contracts.ACKS, self._partition)
-        spans = await log_spans(self._context.settings, [tp])
-        self._shelf.exact_from = spans[tp][1]
-        self._shelf.next_ack = (await committed_offsets(self._context.admin)).get(tp, 0)
 
     async def _load(self) -> None:
         tp = TopicPartition(contracts.TILES, self._partition)
@@ -109,158 +90,166 @@ class CoverageWorker:
 
     def _load_record(self, record: Record) -> None:
         assert record.key is not None, "tiles are keyed"
-        thing = record.key.rpartition(b"/")[0]
-        if record.value is None:
-            self._foreign[thing].discard(record.key)
-            return
         try:
-            stored: Tile | Received = decode(record.value, Tile, Received)
+            stored = None if record.value is None else decode(record.value, Tile, Received)
         except ContractError as wrong:
             log.error("tiles %d offset %d: %s; ignored", record.partition, record.offset, wrong.message)
             return
-        self._foreign[thing].add(record.key)
-        book = self._shelf.book(stored.platform)
-        if isinstance(stored, Tile):
-            key = (stored.partition, stored.segment)
-            book.tile(key).merge(stored.said)
-            book.touch(key)
-        else:
-            book.receive(stored.partition, stored.through)
+        self._shelf.load(record.key, stored)
 
     async def handle(self, chunk: Chunk) -> None:
         """Merge a chunk; it is acked by a later flush."""
-        context = self._context
-        opened = await self._judge_settled(chunk.records)
-        counted = _Counted(Counter(), Counter())
-        for one in opened:
-            self._merge_or_set_aside(one, counted)
-        self._shelf.next_ack = max(self._shelf.next_ack, chunk.end)  # a chunk may come once more
-        self._unflushed.append((chunk.ack, chunk.records[-1].record_time))
-        if not context.settings.flush_durably:
-            chunk.ack()
-        counted.show(context.metrics)
+        taken = self._shelf.take(await self._fold.judged(chunk.records), chunk.end, chunk.ack)
+        log_faults(self._shelf)
+        self._count(taken)
+        self._wake()
 
-    async def _judge(self, records: Sequence[Record]) -> list[OpenedAck]:
-        """Open acknowledgements, and fold what they name."""
-        context = self._context
-        opened = await context.open(records, context.opener.acks, lambda one: one.refusal is Refusal.BAD_SIGNATURE)
-        await context.cases.folded_for(opened)
-        return opened
+    def _wake(self) -> None:
+        """Something was merged, or a book was settled."""
+        for event in (self._to_flush, self._to_publish, self._to_refresh):
+            event.set()
 
-    async def _judge_settled(self, records: Sequence[Record]) -> list[OpenedAck]:
-        """The same, all by one roster, by which the books were looked at too."""
-        while True:
-            read_to = self._context.roster.platforms_offset
-            opened = await self._judge(records)
-            await self._refolding.check()
-            if self._context.roster.platforms_offset == read_to:
-                return opened
-
-    def _merge_or_set_aside(self, one: OpenedAck, counted: _Counted) -> None:
-        try:
-            self._merge(one, counted)
-        except Exception as error:  # noqa: BLE001  (one message must not stop the rest)
-            log.error("acks %d-%d: %s", one.record.partition, one.record.offset, type(error).__name__)
-            self._refused.append((one.record, None, Refusal.HUB_FAULT))
-
-    def _merge(self, one: OpenedAck, counted: _Counted) -> None:
-        record, _, _, ack, additions = one
-        refusal = self._refusal(one)
-        if ack is None or refusal is not None:
-            self._refused.append((record, one.platform, refusal or Refusal.HUB_FAULT))
-            return
-        platform = ack.platform
-        tiles, received = apply(self._shelf.book(platform), ack, additions)
-        for key in tiles:
-            self._dirty_tiles.add((platform, key))
-        for partition in received:
-            self._dirty_received.add((platform, partition))
-        self._shelf.heard.add(platform)
-        counted.messages[platform] += 1
-        for addition in additions:
-            counted.positions[platform] += len(addition.bits)
-
-    def _refusal(self, one: OpenedAck) -> Refusal | None:
-        if one.ack is not None and is_beyond_log(one.ack, one.record.record_time, self._context.store.universe):
-            return Refusal.BEYOND_LOG
-        return one.refusal
-
-    def _merge_again(self, book: PlatformBook, one: OpenedAck) -> None:
-        if one.ack is not None and self._refusal(one) is None:
-            apply(book, one.ack, one.additions)
-
-    def _put(self, fresh: PlatformBook, lost: list[OpenedAck]) -> None:
-        """Put a fresh book in place of the old one, and write all of it; refuse what no longer counts."""
-        self._refused += [(one.record, one.platform, Refusal.BAD_SIGNATURE) for one in lost]
-        name, old = fresh.platform_id, self._shelf.books[fresh.platform_id]
-        self._shelf.books[name] = fresh
-        self._shelf.heard.add(name)
-        self._dirty_tiles = {one for one in self._dirty_tiles if one[0] != name} | {(name, one) for one in fresh.tiles}
-        self._dirty_received = {one for one in self._dirty_received if one[0] != name}
-        self._dirty_received |= {(name, one) for one in fresh.received}
-        gone = {tile_key(name, one, self._epoch) for one in old.tiles.keys() - fresh.tiles.keys()}
-        gone |= {received_key(name, one, self._epoch) for one in old.received.keys() - fresh.received.keys()}
-        self._gone |= gone
+    async def _settled(self) -> None:
+        self._wake()
 
     async def background(self) -> None:
-        """Flush, publish and refresh, each at its interval, until the partition is gone."""
-        shelf = self._shelf
-        works = (self._flush_for_ever(), shelf.publish_for_ever(), shelf.refresh_for_ever(), self._refolding.run())
-        await asyncio.gather(*works)
+        """Flush, publish, refresh and fold again as it becomes due, until the partition is gone."""
+        async with self._hearing():
+            await asyncio.gather(
+                self._flush_for_ever(),
+                self._publish_for_ever(),
+                self._refresh_for_ever(),
+                self._fold.run(self._settled),
+            )
+
+    @asynccontextmanager
+    async def _hearing(self) -> AsyncIterator[None]:
+        """Have the roster and the reports wake the refresh."""
+        follow = (self._context.roster, self._context.reported)
+        for one in follow:
+            one.listeners.add(self._to_refresh.set)
+        try:
+            yield
+        finally:
+            for one in follow:
+                one.listeners.discard(self._to_refresh.set)
+
+    # ---- Making durable ----
 
     async def _flush_for_ever(self) -> None:
         while True:
+            await self._to_flush.wait()
             await asyncio.sleep(self._context.settings.flush_interval_ms / 1000)
+            self._to_flush.clear()
             await self.flush()
 
     async def flush(self) -> None:
-        """Make what changed durable, then ack the chunks it came from, then remove what it replaces."""
+        """Carry a flush out: make what changed durable, ack the chunks it came from, remove what it replaces."""
         async with self._flushing:
-            chunks, self._unflushed = self._unflushed, []
-            tiles, self._dirty_tiles = self._dirty_tiles, set()
-            received, self._dirty_received = self._dirty_received, set()
-            refused, self._refused = self._refused, []
-            gone, self._gone = self._gone, set()
-            if not (chunks or tiles or received or refused or gone):
+            plan = self._shelf.flush()
+            if plan is None:
                 return
+            at_ms = self._context.roster.now_ms() if plan.at_ms is None else plan.at_ms
             with self._context.metrics.flush_seconds.time():
-                at_ms = chunks[-1][1] if chunks else self._context.roster.now_ms()
-                sent = [await self._write_tile(*one, at_ms) for one in tiles]
-                sent += [await self._write_received(*one, at_ms) for one in received if self._has_received(*one)]
-                for record, platform, reason in refused:
-                    sender = None if platform is None else platform.id
-                    sent.append(await self._context.reject(rejected(record, reason, sender)))
-                    sent += await self._context.tell_refusal(platform, record, reason)
-                await asyncio.gather(*sent)
-            for ack, _ in chunks:
+                await asyncio.gather(*await self._send(plan, at_ms))
+            for ack in plan.acks:
                 ack()
-            await self._remove_replaced(tiles, received, gone, at_ms)
+            for key in plan.removes:
+                await self._context.producer.send(
+                    contracts.TILES, value=None, key=key, partition=self._partition, timestamp_ms=at_ms
+                )
 
-    async def _write_tile(self, platform: str, key: SegmentKey, at_ms: int) -> asyncio.Future[Any]:
-        tile = Tile(platform, *key, self._epoch, self._shelf.book(platform).tile(key).packed())
-        return await self._write(tile_key(platform, key, self._epoch), tile, at_ms)
+    async def _send(self, plan: Flush, at_ms: int) -> list[asyncio.Future[Any]]:
+        context = self._context
+        sent = [
+            await context.send(contracts.TILES, value, key=key, partition=self._partition, at_ms=at_ms)
+            for key, value in plan.writes
+        ]
+        for record, platform, reason in plan.refused:
+            sender = None if platform is None else platform.id
+            sent.append(await context.reject(rejected(record, reason, sender)))
+            sent += await context.tell_refusal(platform, record, reason)
+        return sent
 
-    def _has_received(self, platform: str, partition: int) -> bool:
-        """A book may have been replaced while others' tiles were written."""
-        return partition in self._shelf.book(platform).received
+    # ---- Publishing ----
 
-    async def _write_received(self, platform: str, partition: int, at_ms: int) -> asyncio.Future[Any]:
-        value = Received(platform, partition, self._epoch, self._shelf.book(platform).received[partition])
-        return await self._write(received_key(platform, partition, self._epoch), value, at_ms)
+    async def _publish_for_ever(self) -> None:
+        """Publish whoever was heard, at figures' time: what only time moved waits for the refresh."""
+        interval_s = self._context.settings.publish_interval_ms / 1000
+        while True:
+            await self._to_publish.wait()
+            self._to_publish.clear()
+            began = time.monotonic()
+            if self._figures_ms is not None:
+                heard, self._shelf.heard = self._shelf.heard, set()
+                for platform_id in sorted(heard):
+                    await self._publish(platform_id, self._figures_ms, complete=False)
+            await asyncio.sleep(max(interval_s, min(PAUSE_TO_WORK * (time.monotonic() - began), PAUSE_MAX_S)))
 
-    async def _write(self, key: bytes, value: Tile | Received, at_ms: int) -> asyncio.Future[Any]:
-        return await self._context.send(contracts.TILES, value, key=key, partition=self._partition, at_ms=at_ms)
+    async def _refresh_for_ever(self) -> None:
+        """Publish coverage of every platform, and gaps that moved, as time passes or the roster changes."""
+        settings = self._context.settings
+        interval_s, shortest_s = settings.refresh_interval_ms / 1000, settings.publish_interval_ms / 1000
+        due_at, known = 0.0, (-1, -1)
+        while True:
+            self._to_refresh.clear()
+            now_known = (self._context.roster.version, self._context.reported.disputes.version)
+            if self._shelf.exact and (time.monotonic() >= due_at or now_known != known):
+                known, began = now_known, time.monotonic()
+                due_at = began + max(interval_s, PAUSE_TO_WORK * await self._refresh())
+                await asyncio.sleep(shortest_s)
+            elif self._shelf.exact:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._to_refresh.wait(), max(0.0, due_at - time.monotonic()))
+            else:
+                await self._to_refresh.wait()
 
-    async def _remove_replaced(
-        self, tiles: set[tuple[str, SegmentKey]], received: set[tuple[str, int]], gone: set[bytes], at_ms: int
-    ) -> None:
-        """What is gone, and other epochs' records of what was just written: their bits are in ours, durably."""
-        ours = {tile_key(*one, self._epoch) for one in tiles}
-        ours |= {received_key(*one, self._epoch) for one in received}
-        removed = gone - ours
-        for key in ours | gone:
-            removed |= self._foreign.pop(key.rpartition(b"/")[0], set())
-        for key in removed:
-            await self._context.producer.send(
-                contracts.TILES, value=None, key=key, partition=self._partition, timestamp_ms=at_ms
+    async def _refresh(self) -> float:
+        """Refresh every platform's figures; how long the work took, in seconds, without waiting for others."""
+        worked_s = 0.0
+        async with self._context.refreshing:
+            began = time.monotonic()
+            self._figures_ms = now_ms = self._context.roster.now_ms()
+            self._shelf.sync_roster(self._context.roster.platforms_offset)
+            for platform_id in list(self._shelf.books):
+                await self._publish(platform_id, now_ms, complete=True)
+            worked_s += time.monotonic() - began
+        async with self._context.refreshing:
+            began = time.monotonic()
+            await self._publish_gaps(now_ms)
+            worked_s += time.monotonic() - began
+        self._to_publish.set()  # of who was heard before there were figures
+        return worked_s
+
+    async def _publish(self, platform_id: str, now_ms: int, *, complete: bool) -> None:
+        await asyncio.sleep(0)
+        async with self._publishing:
+            coverage = self._shelf.publish(platform_id, self._read(now_ms), complete=complete)
+            if coverage is None:
+                return
+            self._context.metrics.show(coverage)
+            await self._context.send(
+                contracts.COVERAGE, coverage, key=platform_id.encode(), partition=self._partition, at_ms=now_ms
             )
+
+    async def _publish_gaps(self, now_ms: int) -> None:
+        for platform_id, key in self._shelf.stale_gaps():
+            await self._context.send(
+                contracts.GAPS,
+                self._shelf.gaps(platform_id, key, self._read(now_ms)),
+                key=f"{platform_id}/{key[0]}/{key[1]}".encode(),
+                partition=self._partition,
+                at_ms=now_ms,
+            )
+            await asyncio.sleep(0)
+
+    def _read(self, now_ms: int) -> Read:
+        return Read(self._context.store.next_offsets(), self._context.reported.offset, now_ms)
+
+    # ---- Metrics ----
+
+    def _count(self, taken: Taken) -> None:
+        """Once a chunk: finding a metric's label costs as much as merging a message does."""
+        for platform, count in taken.messages.items():
+            self._context.metrics.acks.labels(platform).inc(count)
+            self._context.metrics.ack_positions.labels(platform).inc(taken.positions[platform])

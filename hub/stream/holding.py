@@ -16,7 +16,6 @@ from hub.core.numbers import in_ranges
 from hub.core.roster_life import range_holder
 from hub.stream.context import Context
 from hub.wire import contracts
-from hub.wire.checking import wants_newer_roster
 from hub.wire.contracts import receipts_topic
 
 
@@ -45,8 +44,7 @@ class Holding:
         ]
 
     async def _open(self, records: Sequence[Record]) -> list[Arrival]:
-        opener = self._context.opener
-        return await self._context.open(records, opener.events, wants_newer_roster)
+        return await self._context.checker.events(records)
 
     def is_held(self, source: Source) -> bool:
         """Whether a source was held, and not accepted all the same."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from hub.core.model import Coverage, GapClass
+
 FLUSH_BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.3, 1, 3, 10)
 
 
@@ -37,6 +39,18 @@ class Metrics:
             buckets=FLUSH_BUCKETS_S,
             registry=self.registry,
         )
+
+    def show(self, coverage: Coverage) -> None:
+        """Show a platform's figures."""
+        gaps, platform = dict(coverage.gaps), coverage.platform
+        self.in_force.labels(platform).set(coverage.in_force)
+        self.resolved.labels(platform).set(coverage.resolved)
+        self.overdue.labels(platform).set(coverage.overdue)
+        self.exposed.labels(platform).set(coverage.exposed)
+        self.incident.labels(platform).set(coverage.incident)
+        self.restore_pending.labels(platform).set(coverage.restore_pending)
+        for gap in GapClass:
+            self.gaps.labels(platform, gap.lower()).set(gaps.get(gap, 0))
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(name, meaning, labels, registry=self.registry)

@@ -94,7 +94,7 @@ class ReportsWorker(_Desk[OpenedReport]):
     async def _open(self, records: Sequence[Record]) -> list[OpenedReport]:
         """Open reports."""
         context = self._context
-        return await context.open(records, context.opener.reports, lambda one: one.content is Refusal.BAD_SIGNATURE)
+        return await context.checker.reports(records)
 
     async def _take(self, one: OpenedReport, sent: Sent) -> None:
         """Decide on one report."""
@@ -139,7 +139,7 @@ class AnswersWorker(_Desk[OpenedAnswer]):
     async def _open(self, records: Sequence[Record]) -> list[OpenedAnswer]:
         """Open answers."""
         context = self._context
-        return await context.open(records, context.opener.answers, lambda one: one.content is Refusal.BAD_SIGNATURE)
+        return await context.checker.answers(records)
 
     async def _take(self, one: OpenedAnswer, sent: Sent) -> None:
         """Take in an answer; pass a test case or its result on to whom it is of."""

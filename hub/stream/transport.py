@@ -21,20 +21,20 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from faust.types import TP, ConsumerMessage
 
 from hub.core.model import Record
+from hub.kafka.clients import FETCH_WAIT_MS, FETCHER_LOOK_MS
+from hub.kafka.fetching import fetch_patiently
 
 SCHEME = "chunked"
 
 
-FETCH_WAIT_MS = 50
-"""How long a broker may hold a fetch back; upstream's 1,500 is latency for whatever that fetch did not ask for."""
-
-
 class ChunkConsumerThread(AIOKafkaConsumerThread):
-    """Upstream's consumer thread with short fetches."""
+    """Upstream's consumer thread with the fetches of every other reader of the hub (`hub.kafka.fetching`)."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
+        fetch_patiently()
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._consumer_timeout = FETCHER_LOOK_MS / 1000
         return consumer
 
 

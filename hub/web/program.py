@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from prometheus_client import start_http_server
 
 from hub.clearance.answering import open_answerer
-from hub.clearance.effects import PairEffects
 from hub.delivery.program import listen, server_of
 from hub.kafka.clients import new_producer, started
 from hub.kafka.newest import read_hub_log
@@ -22,6 +21,7 @@ from hub.web.access.auth import AuthSettings, Doorman, read_auth
 from hub.web.access.limits import Limits, Strangers
 from hub.web.access.tokens import KEY_FILE, LocalIssuer
 from hub.web.app import web_app
+from hub.web.board.cohorts import PairCohorts
 from hub.web.board.following import LiveBoard
 from hub.web.history import Archive
 from hub.web.metrics import WebMetrics
@@ -47,7 +47,7 @@ async def open_parts(settings: WebSettings) -> AsyncIterator[Parts]:
         started(new_producer(reading)) as producer,
     ):
         pairs = answerer.pairs
-        live = LiveBoard(reading, hub_log, PairEffects(pairs), {"standings": pairs.followers})
+        live = LiveBoard(reading, hub_log, PairCohorts(pairs), {"standings": pairs.followers})
         await live.start()
         following = asyncio.create_task(live.run(), name="board")
         doorman = Doorman(auth, issuer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hub.clearance.answering import WAIT_S
 from hub.core.model import ClearancePolicy
 from hub.web.access.limits import LimitSettings
 
@@ -41,8 +42,11 @@ class WebSettings:
     reach_s: float = 2.0
     """How long a question about a case waits for the followers to read what was there when it came."""
 
-    clearance_wait_s: float = 5.0
+    clearance_wait_s: float = WAIT_S
     """The same of a clearance; what is not read by then is answered BEHIND."""
+
+    roster_wait_s: float = 10.0
+    """How long an operator's message waits for the roster to be read up to now; then it is told to come again."""
 
     streams_max: int = 120
     """Live streams at once: of the 200 connections the server takes, the others are for questions."""

@@ -12,8 +12,9 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
 
+from hub.core.acks import OpenedAck
 from hub.core.breaches import Clearance, needs_clearance
-from hub.core.coverage import Addition, read_outcomes
+from hub.core.coverage import read_outcomes
 from hub.core.intake import Arrival
 from hub.core.model import (
     RECEIPTS_ONLY,
@@ -55,11 +56,8 @@ class Opener:
     hub_id: str
     log_id: bytes
     partitions: int
-    check_signatures: bool = True
 
     def _holds(self, public: bytes, signature: bytes, record: Record) -> bool:
-        if not self.check_signatures:
-            return True
         return signature_holds(public, signature, self.hub_id, record.topic, record.value or b"")
 
     def events(self, records: Sequence[Record], roster: Roster) -> list[Arrival]:
@@ -142,7 +140,7 @@ class Opener:
             return OpenedAnswer(record, named, Refusal.UNDECODABLE)
         if content.platform != named.id or record.key != named.id.encode():
             return OpenedAnswer(record, named, Refusal.WRONG_PLATFORM)
-        if record.partition != _home(record.key, self.partitions):
+        if record.partition != home_of(record.key, self.partitions):
             return OpenedAnswer(record, named, Refusal.WRONG_PARTITION)
         return OpenedAnswer(record, named, content)
 
@@ -168,7 +166,7 @@ class Opener:
     def _misplaced(self, record: Record, ack: Acknowledgement, platform: Platform) -> Refusal | None:
         if ack.platform != platform.id or record.key != platform.id.encode():
             return Refusal.WRONG_PLATFORM
-        if record.partition != _home(record.key, self.partitions):
+        if record.partition != home_of(record.key, self.partitions):
             return Refusal.WRONG_PARTITION
         return None if ack.log_id == self.log_id else Refusal.OTHER_LOG
 
@@ -188,7 +186,7 @@ def wants_newer_roster(arrival: Arrival) -> bool:
 
 
 @lru_cache(maxsize=HOMES_KEPT)
-def _home(platform: bytes, partitions: int) -> int:
+def home_of(platform: bytes, partitions: int) -> int:
     """The partition of a platform: murmur2 in Python costs as much as decoding does."""
     return partition_of(platform, partitions)
 
@@ -217,19 +215,6 @@ def _spoilt_answer(record: Record) -> OpenedAnswer:
 
 def _spoilt_ack(record: Record) -> OpenedAck:
     return OpenedAck(record, None, Refusal.HUB_FAULT, None, ())
-
-
-class OpenedAck(NamedTuple):
-    """A message of `acks`, opened. `refusal` is None if it may count; `ack` and `additions` are set then.
-
-    `platform`: whose signature holds; for BAD_SIGNATURE the one its key id names, if any.
-    """
-
-    record: Record
-    platform: Platform | None
-    refusal: Refusal | None
-    ack: Acknowledgement | None
-    additions: tuple[Addition, ...]
 
 
 class OpenedReport(NamedTuple):

@@ -272,13 +272,3 @@ def receipts_topic(operator: str) -> str:
 def inbox_topic(platform: str) -> str:
     """The topic of what the hub asks and tells one platform alone."""
     return f"inbox.{platform}"
-
-
-def received_key(platform: str, partition: int, epoch: bytes) -> bytes:
-    """The key of a `tiles` record of how far a platform received a partition."""
-    return f"{platform}/{partition}/received/{epoch.hex()}".encode()
-
-
-def says_received(key: bytes | None) -> bool:
-    """Whether the key of a `tiles` record is one of `received_key`; the others are of what platforms said."""
-    return key is not None and b"/received/" in key

@@ -22,6 +22,7 @@ from tests.bench import (
     intake,
     latency,
     login_check,
+    rest,
     state,
     table,
 )
@@ -41,6 +42,7 @@ PARTS: dict[str, Part] = {
     "clearance": clearance.run,
     "archive": archive.run,
     "dashboard": dashboard.run,
+    "rest": rest.run,
 }
 
 

@@ -57,7 +57,7 @@ def _shape(one: Rig, through: int, positions: int, *, signed: bool) -> AckShape:
 async def _hub(one: Rig, through: int, positions: int, *, signed: bool) -> Rate:
     count = one.size(*(SIGNED_BACKLOG if signed else UNCHECKED_BACKLOG)) // (2 if positions == SIZES[-1] else 1)
     one.produce("acks", _shape(one, through, positions, signed=signed).messages(count, positions + signed))
-    pid = await one.start_worker(*(() if signed else ("--no-check-signatures",)))
+    pid = await one.start_worker(fault=None if signed else "unchecked")
     rate = await one.drain("acks", pid)
     await one.stop_worker()
     return rate

@@ -28,7 +28,6 @@ from hub.archive.queries import History
 from hub.archive.settings import SCHEMA, ArchiveSettings
 from hub.archive.shred import shred
 from hub.archive.store import Store
-from hub.core.coverage import split_positions
 from hub.core.model import (
     Acknowledgement,
     Decision,
@@ -51,6 +50,7 @@ from hub.wire.contracts import encode
 from tests.bench import messages
 from tests.bench.archive_fill import BLOCK_FIRST, NOW, PARTS, RELEASED_EVERY, SMALL_ACK, fill, number_at
 from tests.bench.machine import HUB_CORE, on_core
+from tests.segments import split_positions
 
 log = logging.getLogger(__name__)
 

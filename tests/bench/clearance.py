@@ -1,8 +1,8 @@
 """Clearance of 1,000 numbers at 1,000 platforms and 10,000,000 cases: p50 and p99 of a whole answer, record included.
 
-Filled in bulk, past Kafka: cases are folded into the desk's own `CaseStore` with the code that folds notices, one in
-fifty of them released; tiles are put into its state in the mix `skewed` of `tests.bench.state` and saved as it saves
-them. The logs of acks and releases stay empty. What is measured is real: a desk opened over that state on a real
+Filled in bulk, past Kafka: cases are folded into the answerer's own `CaseStore` with the code that folds notices, one
+in fifty of them released; tiles are put into its state in the mix `skewed` of `tests.bench.state` and saved as it saves
+them. The logs of acks and releases stay empty. What is measured is real: an answerer opened over that state on a real
 Kafka, each question waiting for the logs' ends as they were when it came, 1,000 signed ids, and its record durable.
 """
 
@@ -22,7 +22,6 @@ from prometheus_client import CollectorRegistry
 from pyroaring import BitMap
 
 from hub.clearance.answering import Answerer, open_answerer
-from hub.clearance.effects import PairEffects
 from hub.clearance.pair_state import PairState, PairStore
 from hub.clearance.pairs import PairsNow
 from hub.core.model import (
@@ -50,6 +49,7 @@ from hub.folds.case_store import CaseStore
 from hub.kafka.running import collect_seldom
 from hub.settings import WorkerSettings
 from hub.web.board.board import Board
+from hub.web.board.cohorts import PairCohorts
 from hub.web.board.platform_pages import heatmap, overview
 from hub.web.board.platform_pages import platforms as platforms_page
 from hub.web.board.snapshot import Gauges, Sight
@@ -71,7 +71,7 @@ FLUSH_EVERY = 100_000
 
 
 async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
-    """Fill a desk's state, open the desk over it, and ask."""
+    """Fill an answerer's state, open the answerer over it, and ask."""
     platforms = PLATFORMS[1] if quick else PLATFORMS[0]
     async with rig(folder, quick=quick, platforms=platforms) as one:
         cases = one.size(*CASES) // PARTITIONS * PARTITIONS
@@ -80,8 +80,8 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
         await asyncio.to_thread(_fill, settings.data_dir / "standings", one.log, cases, platforms)
         filled_s = time.monotonic() - began
         began = time.monotonic()
-        async with open_answerer(settings, one.log, ClearancePolicy(), CollectorRegistry()) as desk:
-            assert await desk.pairs.reach(600.0), "the desk does not get to the ends"
+        async with open_answerer(settings, one.log, ClearancePolicy(), CollectorRegistry()) as answerer:
+            assert await answerer.pairs.reach(600.0), "the answerer does not get to the ends"
             opened_s = time.monotonic() - began
             collect_seldom()  # as the program does
             found = {
@@ -90,9 +90,11 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
                 "numbers": NUMBERS,
                 "fill_s": filled_s,
                 "open_s": opened_s,
-                "operator": await _ask(desk, cases, one.size(*QUESTIONS), messages.OPERATOR, Role.OPERATOR),
-                "one_number": await _ask(desk, cases, one.size(*QUESTIONS), messages.OPERATOR, Role.OPERATOR, count=1),
-                "pages": _pages(desk.pairs, one.size(*QUESTIONS), cases),
+                "operator": await _ask(answerer, cases, one.size(*QUESTIONS), messages.OPERATOR, Role.OPERATOR),
+                "one_number": await _ask(
+                    answerer, cases, one.size(*QUESTIONS), messages.OPERATOR, Role.OPERATOR, count=1
+                ),
+                "pages": _pages(answerer.pairs, one.size(*QUESTIONS), cases),
                 "resident_bytes": resident_bytes(os.getpid()),
             }
     log.info("%s", found)
@@ -100,7 +102,7 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
 
 
 async def _ask(
-    desk: Answerer, cases: int, questions: int, asked_by: str, role: Role, *, count: int = NUMBERS
+    answerer: Answerer, cases: int, questions: int, asked_by: str, role: Role, *, count: int = NUMBERS
 ) -> dict[str, Any]:
     rng = random.Random(questions)
     took: list[float] = []
@@ -108,10 +110,10 @@ async def _ask(
     for _ in range(questions):
         numbers = [_number(rng.randrange(cases // RELEASED_EVERY) * RELEASED_EVERY) for _ in range(count)]
         began = time.perf_counter()
-        given = await desk.answer(numbers, asked_by, role)
+        given = await answerer.answer(numbers, asked_by, role)
         took.append((time.perf_counter() - began) * 1_000)
         for one in given.answers:
-            answers[one.answer] = answers.get(one.answer, 0) + 1
+            answers[one.seen.answer] = answers.get(one.seen.answer, 0) + 1
     p50, p99 = np.percentile(took, [50, 99])
     return {"questions": questions, "p50_ms": float(p50), "p99_ms": float(p99), "answers": answers}
 
@@ -126,7 +128,7 @@ def _pages(standings: PairsNow, questions: int, cases: int) -> dict[str, Any]:
     now_ms = standings.roster.now_ms()
     board.coverage = {one.id: _coverage(one, cases, now_ms) for one in standings.platforms}
     as_of = AsOf(now_ms=now_ms, read_at=now_ms)
-    sight = Sight(board, StageBook(whole=False), PairEffects(standings), Gauges(), as_of)
+    sight = Sight(board, StageBook(whole=False), PairCohorts(standings), Gauges(), as_of)
     places = random.Random(1)
 
     def case() -> None:
@@ -165,7 +167,7 @@ def _coverage(platform: Platform, cases: int, now_ms: int) -> Coverage:
 
 
 def _number(index: int) -> str:
-    """The number of the case with an index; which partition its case is in does not matter to the desk."""
+    """The number of the case with an index; which partition its case is in does not matter to the answerer."""
     return messages.number_of(index)
 
 

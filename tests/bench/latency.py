@@ -6,16 +6,17 @@ import asyncio
 import time
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from hub.core.coverage import split_positions
-from hub.core.model import Acknowledgement, Coverage, Outcome, OutcomeSet, ReceivedThrough, ReleaseNotice
+from hub.core.model import Acknowledgement, Coverage, HubLog, Outcome, OutcomeSet, ReceivedThrough, ReleaseNotice
+from hub.settings import HubAddress
 from hub.wire.contracts import decode, encode, partition_of
 from tests.bench import messages
-from tests.bench.rig import PARTITIONS, Rig, fill_releases, rig
+from tests.bench.rig import PARTITIONS, fill_releases, rig
+from tests.segments import split_positions
 
 PLATFORMS = 100
 CASES = (12_000, 1_200)
@@ -29,11 +30,27 @@ TARGET_P99_MS = 500
 FETCH_WAIT_MS = 20
 
 
+class Measured(Protocol):
+    """A running hub; the rig is one."""
+
+    @property
+    def address(self) -> HubAddress:
+        """Where it is."""
+
+    @property
+    def log(self) -> HubLog:
+        """What its topics were made as."""
+
+    def size(self, full: int, quick: int) -> int:
+        """How much of something: in a full run, in a smoke."""
+
+
 class Loop:
     """An operator that sends, a platform that acknowledges each notice at once, a reader of its coverage."""
 
-    def __init__(self, one: Rig, who: int = 0) -> None:
+    def __init__(self, one: Measured, who: int = 0, rate_per_s: float = RATE_PER_S) -> None:
         self._rig = one
+        self._rate_per_s = rate_per_s
         self._platform = messages.platform_id(who)
         self._signer = messages.platform_signer(who, one.log.hub_id)
         self._sent_at: dict[str, float] = {}
@@ -67,7 +84,7 @@ class Loop:
         made = messages.events(first, count, self._rig.log.hub_id, PARTITIONS, now_ms, openers_only=True)
         begun = time.monotonic()
         for index, (key, value, headers, partition) in enumerate(made):
-            await asyncio.sleep(max(0.0, begun + index / RATE_PER_S - time.monotonic()))
+            await asyncio.sleep(max(0.0, begun + index / self._rate_per_s - time.monotonic()))
             self._sent_at[key.decode()] = time.monotonic()
             await producer.send("events", value, key=key, partition=partition, headers=list(headers))
 
@@ -99,11 +116,15 @@ class Loop:
             self.taken_ms.append((time.monotonic() - self._answered.pop((partition, offset))) * 1000)
 
 
-async def measure(one: Rig, first: int) -> dict[str, Any]:
+async def measure(one: Measured, first: int) -> dict[str, Any]:
     """Percentiles over one loop on a running hub."""
     await asyncio.sleep(SETTLE_S)
-    loop = Loop(one)
-    count = one.size(*SAMPLES)
+    return await measure_at(one, first, one.size(*SAMPLES), RATE_PER_S)
+
+
+async def measure_at(one: Measured, first: int, count: int, rate_per_s: float) -> dict[str, Any]:
+    """Percentiles over so many events at a rate."""
+    loop = Loop(one, rate_per_s=rate_per_s)
     await loop.run(first, count)
     p50, p99 = (float(np.percentile(loop.taken_ms, share)) for share in (50, 99))
     return {
@@ -112,7 +133,7 @@ async def measure(one: Rig, first: int) -> dict[str, Any]:
         "p50_ms": p50,
         "p99_ms": p99,
         "max_ms": max(loop.taken_ms),
-        "rate_per_s": RATE_PER_S,
+        "rate_per_s": rate_per_s,
         "target_p99_ms": TARGET_P99_MS,
     }
 

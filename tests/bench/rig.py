@@ -25,6 +25,7 @@ from hub.staff.registrar import registrar
 from tests.bench import messages
 from tests.bench.machine import HUB_CORE, TICKS_PER_S, cpu_seconds, on_core
 from tests.bench.messages import Message
+from tests.broker import spoilt_worker
 
 PARTITIONS = 12
 SAMPLE_S = 0.05
@@ -79,9 +80,14 @@ class Rig:
         """How much of something: in a full run, in a smoke."""
         return quick if self._quick else full
 
-    async def start_worker(self, *options: str) -> int:
-        """Start the worker, pinned beside the broker; its process id once it serves."""
-        self._hub = LocalHub(self.folder, bootstrap_servers=self.kafka.bootstrap_servers, worker_options=options)
+    async def start_worker(self, *, fault: str | None = None) -> int:
+        """Start the worker, pinned beside the broker; its process id once it serves.
+
+        Args:
+            fault: what is spoilt in it (`tests.broker.spoilt_worker`), to show what a part costs.
+        """
+        program = ("-m", "hub") if fault is None else spoilt_worker.program(fault)
+        self._hub = LocalHub(self.folder, bootstrap_servers=self.kafka.bootstrap_servers, worker_program=program)
         with on_core(HUB_CORE):
             await self._hub.start()
         return self.worker_pid()

@@ -23,9 +23,9 @@ from pyroaring import BitMap
 
 from hub.core.coverage import pack
 from hub.core.model import SEGMENT, Coverage, Outcome, Received, Said, Tile
-from hub.stream.coverage import tile_key
+from hub.core.shelf import received_key, tile_key
 from hub.wire import contracts
-from hub.wire.contracts import decode, encode, partition_of, received_key
+from hub.wire.contracts import decode, encode, partition_of
 from tests.bench import latency, messages
 from tests.bench.machine import resident_bytes
 from tests.bench.messages import Message

@@ -163,6 +163,21 @@ def _dashboard(part: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def _rest(part: dict[str, Any]) -> list[Row]:
+    targets = part["targets"]
+    rows: list[Row] = []
+    for name in ("fresh", "worked"):
+        for what, found in [*part[name]["parts"].items(), ("the six", part[name]["sum"])]:
+            whole = what == "the six"
+            core = targets["core"] if whole else targets["broker_core"] if what == "broker" else None
+            rows += [
+                (f"at rest, {name}, {what}: % of a core", 100 * found["core"], core and 100 * core, "<="),
+                ("  memory, its share (PSS), MB", found["pss_mb"], targets["pss_mb"] if whole else None, "<="),
+                ("  memory as ps shows it (RSS), MB", found["rss_mb"], None, "<="),
+            ]
+    return [*rows, *_latency(part["latency"]), *_latency(part["latency_seldom"], " out of the silence")]
+
+
 ROWS = {
     "acks": _acks,
     "intake": _intake,
@@ -174,4 +189,5 @@ ROWS = {
     "delivery": _delivery,
     "clearance": _clearance,
     "dashboard": _dashboard,
+    "rest": _rest,
 }

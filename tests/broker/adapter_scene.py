@@ -27,7 +27,7 @@ from hub.wire.contracts import ACKS, RELEASES, decode, encode
 from hub.wire.signing import Signer
 from tests import databases
 from tests.account_service import TOKEN, Served, Service, ServiceAccount
-from tests.unit.acting_scene import NEW, NOW, OLD, Log, Said, openers, said_in
+from tests.unit.adapter_driver import NEW, NOW, OLD, Log, Said, openers, said_in
 
 PARTITIONS = 3
 HUB_ID = "hub-of-the-test"

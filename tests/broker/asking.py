@@ -1,4 +1,4 @@
-"""A clearance desk beside a test: in a thread with a loop of its own."""
+"""The hub's clearance answers, beside a test: in a thread with a loop of its own."""
 
 from __future__ import annotations
 
@@ -16,64 +16,65 @@ from hub.core.model import ClearancePolicy, Role
 from hub.recount import Recounted, recount_clearance
 from hub.settings import WorkerSettings
 from hub.web import shapes
+from hub.web.routes.clearances import clearance_shape
 from tests.broker.scene import Scene
 
 T = TypeVar("T")
 CALL_S = 120.0
 WAIT_S = 60.0
-"""How long a desk may take to read on: a machine that is busy must not look like a hub that is behind."""
+"""How long an answerer may take to read on: a machine that is busy must not look like a hub that is behind."""
 
 
 class Asking:
-    """A desk that a test asks from outside its loop."""
+    """An answerer that a test asks from outside its loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, desk: Answerer, registry: CollectorRegistry) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, answerer: Answerer, registry: CollectorRegistry) -> None:
         self._loop = loop
-        self.desk = desk
+        self.answerer = answerer
         self.registry = registry
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run something in the desk's loop."""
+        """Run something in the answerer's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_S)
 
     def look(self, read: Callable[[Answerer], T]) -> T:
-        """Read something of the desk between two of its awaits."""
+        """Read something of the answerer between two of its awaits."""
 
         async def reading() -> T:
-            return read(self.desk)
+            return read(self.answerer)
 
         return self.do(reading())
 
     def ask(self, numbers: Sequence[str], asked_by: str = "north", role: Role = Role.OPERATOR) -> shapes.Clearance:
         """Ask for clearances."""
-        return self.do(self.desk.answer(numbers, asked_by, role))
+        return clearance_shape(self.do(self.answerer.answer(numbers, asked_by, role)))
 
 
 @contextmanager
 def asking(scene: Scene, folder: Path, policy: ClearancePolicy | None = None) -> Iterator[Asking]:
-    """A desk on the scene's hub, its state in a folder."""
+    """An answerer on the scene's hub, its state in a folder."""
     settings = WorkerSettings(scene.hub.address.bootstrap_servers, folder, "web-1")
     loop, stop, opened = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
     found: list[Answerer | BaseException] = []
     registry = CollectorRegistry()
 
     async def serve() -> None:
-        async with open_answerer(settings, scene.hub_log, policy or ClearancePolicy(), registry, WAIT_S) as desk:
-            found.append(desk)
+        async with open_answerer(settings, scene.hub_log, policy or ClearancePolicy(), registry, WAIT_S) as answerer:
+            found.append(answerer)
             opened.set()
             await stop.wait()
 
     def run() -> None:
         try:
             loop.run_until_complete(serve())
-        except BaseException as error:  # noqa: BLE001  (told to the test, which waits for a desk)
+        except BaseException as error:  # noqa: BLE001  (told to the test, which waits for an answerer)
             found.append(error)
             opened.set()
 
-    thread = threading.Thread(target=run, name="desk")
+    thread = threading.Thread(target=run, name="answerer")
     thread.start()
     try:
-        assert opened.wait(CALL_S), "the desk did not open"
+        assert opened.wait(CALL_S), "the answerer did not open"
         if isinstance(found[0], BaseException):
             raise found[0]
         yield Asking(loop, found[0], registry)

@@ -13,10 +13,11 @@ from confluent_kafka import Producer
 
 from hub.core.model import EventType, Key, Platform, Received
 from hub.core.roster_life import receipt_key_id
+from hub.core.shelf import says_received
 from hub.local.children import Supervised
 from hub.sdk.http_client import token
 from hub.wire import contracts
-from hub.wire.contracts import decode, says_received
+from hub.wire.contracts import decode
 from tests.broker.scene import DEADLINE_S, Scene, event, wait_until
 
 

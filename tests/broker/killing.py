@@ -31,7 +31,7 @@ def spoilt(scene: Scene, name: str, fault: str) -> Iterator[Child]:
     """A worker with a fault (`spoilt_worker`), not supervised, for a while."""
     servers, folder = scene.hub.address.bootstrap_servers, scene.hub.data_dir
     options = ("--bootstrap-servers", servers, "--data-dir", str(folder / name), "--instance-id", name)
-    command = [sys.executable, spoilt_worker.__file__, fault, "worker", *options, "--session-timeout-s", "3"]
+    command = [sys.executable, *spoilt_worker.program(fault), "worker", *options, "--session-timeout-s", "3"]
     child = Child(command, folder / f"{name}.log")
     try:
         yield child

@@ -1,6 +1,7 @@
-"""A worker with one fault built in: `python spoilt_worker.py FAULT worker ...`, run by `test_poison.py`.
+"""A worker with one fault built in: `python spoilt_worker.py FAULT worker ...`, run by tests and the benchmark.
 
-Faults: `rule:<number>` makes intake's rules raise for one number, `merge:<platform>` makes coverage raise for one
+Faults: `ack-early` acknowledges chunks before their tiles are durable, `unchecked` takes every signature for good,
+`rule:<number>` makes intake's rules raise for one number, `merge:<platform>` makes coverage raise for one
 platform, `send:<topic>` makes the producer fail on a topic as it does when the broker is gone, `stop:<topic>` stops
 the process (SIGSTOP, once) when it is about to send its `STOP_AT`th message to a topic.
 """
@@ -18,10 +19,34 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError
 
 from hub.cli import run
-from hub.core import acks, numbers
-from hub.stream import coverage
+from hub.core import acks, books, numbers
+from hub.stream import app
+from hub.stream.coverage import CoverageWorker
+from hub.stream.runner import Chunk
+from hub.wire.checking import Opener
 
 STOP_AT = 12
+
+
+def program(fault: str) -> tuple[str, ...]:
+    """What Python runs in place of the hub's package, to have a worker with this fault."""
+    return (__file__, fault)
+
+
+class EarlyAcks(CoverageWorker):
+    """Coverage without its promise: a chunk is acked when it is merged, not when its tiles are on the brokers."""
+
+    async def handle(self, chunk: Chunk) -> None:
+        """Merge a chunk and ack it at once."""
+        await super().handle(chunk)
+        chunk.ack()
+
+
+class Unchecked(Opener):
+    """An opener that takes every signature for good."""
+
+    def _holds(self, *_: object) -> bool:
+        return True
 
 
 def _raises(real: Callable[..., Any], when: Callable[..., bool], error: type[Exception]) -> Callable[..., Any]:
@@ -48,11 +73,15 @@ def spoil(fault: str) -> None:
     """Build the fault in."""
     kind, _, of = fault.partition(":")
     match kind:
+        case "ack-early":
+            app.CoverageWorker = EarlyAcks  # type: ignore[attr-defined]
+        case "unchecked":
+            app.Opener = Unchecked  # type: ignore[attr-defined]
         case "rule":
             numbers.is_e164 = _raises(numbers.is_e164, lambda number: number == of, ZeroDivisionError)
         case "merge":
             real = acks.apply
-            coverage.apply = _raises(real, lambda _, ack, __: ack.platform == of, ZeroDivisionError)  # type: ignore[attr-defined]
+            books.apply = _raises(real, lambda _, ack, __: ack.platform == of, ZeroDivisionError)  # type: ignore[attr-defined]
         case "send":
             sends = AIOKafkaProducer.send
             AIOKafkaProducer.send = _raises(sends, lambda _self, topic: topic == of, KafkaTimeoutError)

@@ -40,7 +40,8 @@ from hub.sdk.deeds import RetryPlan
 from hub.settings import HubAddress
 from hub.wire.contracts import ACKS, MARKER, RELEASES, decode, encode, partition_of
 from hub.wire.signing import Signer, read_seal, signature_holds
-from tests.unit.acting_scene import NOW, NUMBER, OLD, OTHER, Log, openers, said_in
+from tests.clusters import borrowed
+from tests.unit.adapter_driver import NOW, NUMBER, OLD, OTHER, Log, openers, said_in
 
 pytestmark = pytest.mark.broker
 
@@ -52,8 +53,8 @@ DEADLINE_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as running:
+def kafka() -> Iterator[EmbeddedKafka]:
+    with borrowed() as running:
         yield running
 
 
@@ -397,6 +398,17 @@ async def test_a_broker_that_never_answers_is_given_up() -> None:
         await PlatformAdapter("shop", shop(), SIGNER, nowhere, replace(QUICK, retries_max=2, backoff_ms=1)).run(
             asyncio.Event()
         )
+
+
+async def test_ends_that_the_log_never_reaches_are_given_up(wires: Wires) -> None:
+    """An adapter that is to come to an end does not wait for ever for what no broker brings; what came is done."""
+    log = two_cases()
+    ends = await wires.put(log)
+    store, settings = shop(), replace(QUICK, silence_s_max=0.5)
+    with pytest.raises(HubError, match="bring nothing more"):
+        await adapter(wires, store, settings).run_until({one: end + 1 for one, end in ends.items()})
+    assert store.outbox().waiting == {}
+    assert len(await wires.acknowledged()) == 1
 
 
 async def test_what_failed_is_read_again_and_tried_again_by_the_clock(wires: Wires) -> None:

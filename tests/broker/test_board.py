@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from hub.clearance.effects import PairEffects
 from hub.clearance.pairs import PairsNow, following_pairs
 from hub.core.model import DAY_MS, Outcome, Stage
 from hub.kafka.clients import reader_settings
@@ -24,6 +23,7 @@ from hub.recount.check import Truth
 from hub.recount.reading import read_logs
 from hub.settings import WorkerSettings
 from hub.web.board.blind_spots import blind_spots
+from hub.web.board.cohorts import PairCohorts
 from hub.web.board.following import LiveBoard
 from hub.web.board.operator_pages import operators, pipeline
 from hub.web.board.platform_pages import DAYS_MAX, heatmap, overview, platform, platforms
@@ -42,7 +42,7 @@ MOMENTARY = {"as_of", "followers", "topics", "coverage_age_ms"}
 async def live_board(servers: str, standings: PairsNow | None = None) -> AsyncIterator[LiveBoard]:
     """A board that has read everything there is; with effects if somebody folds them."""
     settings = reader_settings(servers)
-    effects = None if standings is None else PairEffects(standings)
+    effects = None if standings is None else PairCohorts(standings)
     live = LiveBoard(settings, await read_hub_log(settings), effects)
     await live.start()
     running = asyncio.create_task(live.run())

@@ -49,14 +49,14 @@ def hub(scene: Scene) -> Scene:
 
 
 @pytest.fixture(scope="module")
-def desk(hub: Scene, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def answering(hub: Scene, tmp_path_factory: pytest.TempPathFactory) -> Any:
     with asking(hub, tmp_path_factory.mktemp("web")) as one:
         yield one
 
 
-def exposition(desk: Asking) -> str:
-    """The desk's metrics as Prometheus reads them."""
-    return generate_latest(desk.registry).decode()
+def exposition(answering: Asking) -> str:
+    """The answerer's metrics as Prometheus reads them."""
+    return generate_latest(answering.registry).decode()
 
 
 def released(scene: Scene, numbers: list[str]) -> dict[str, Source]:
@@ -88,14 +88,14 @@ def acks(scene: Scene, platform: str, said: dict[Source, Outcome]) -> list[Any]:
     ]
 
 
-def test_asked_answered_recorded_and_counted_again(hub: Scene, desk: Asking) -> None:
+def test_asked_answered_recorded_and_counted_again(hub: Scene, answering: Asking) -> None:
     """Each number has its answer at named positions; the record holds it, and the recount agrees."""
     numbers = mobile_numbers(6, "+8613510")
     cases = released(hub, numbers)
     words = [Outcome.NOT_BOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.FAILED]
     hub.send(acks(hub, "bank", dict(zip(cases.values(), words, strict=False))))
     hub.flush()
-    answered = desk.ask([*numbers[:5], "+8613610000009"])
+    answered = answering.ask([*numbers[:5], "+8613610000009"])
     assert [one.answer.value for one in answered.answers] == [
         "CLEAR",
         "CLEAR",
@@ -119,32 +119,32 @@ def test_asked_answered_recorded_and_counted_again(hub: Scene, desk: Asking) -> 
     assert [one.answer for one in record.numbers] == [one.answer for one in answered.answers]
     found = recounted(hub, answered)
     assert (found.differences, found.answers, found.claimed) == ([], {"CLEAR": 2, "BLOCKED": 3, "UNKNOWN": 1}, True)
-    told = desk.ask(numbers[2:4], "li", Role.AUDITOR)
+    told = answering.ask(numbers[2:4], "li", Role.AUDITOR)
     assert [(one.platform, one.gap) for item in told.answers for one in item.blockers] == [
         ("bank", GapClass.DECLINED),
         ("bank", GapClass.FAILED),
     ]
 
 
-def test_somebody_elses_number_looks_like_none(hub: Scene, desk: Asking) -> None:
+def test_somebody_elses_number_looks_like_none(hub: Scene, answering: Asking) -> None:
     """An operator learns nothing of a number that is neither its own nor in its ranges."""
     hub.put_operator("south", "+86136")
     (number,) = mobile_numbers(1, "+8613511")
     released(hub, [number])
-    (others,), (nobodys,) = (desk.ask([one], "south").answers for one in (number, "+8613512345678"))
+    (others,), (nobodys,) = (answering.ask([one], "south").answers for one in (number, "+8613512345678"))
     dropped = {"clearance_id", "valid_until"}
     assert others.model_dump(exclude=dropped) == nobodys.model_dump(exclude=dropped)
     assert others.reasons == ["NO_CASE"]
-    assert recounted(hub, desk.ask([number], "south")).differences == []
+    assert recounted(hub, answering.ask([number], "south")).differences == []
 
 
-def test_a_reassignment_is_judged_by_its_clearance(hub: Scene, desk: Asking) -> None:
+def test_a_reassignment_is_judged_by_its_clearance(hub: Scene, answering: Asking) -> None:
     """Cleared: no breach. None, another's or a stale one: NOT_CLEARED. Against the answer: REISSUED_WHILE_BLOCKED."""
     numbers = mobile_numbers(5, "+8613513")
     cases = released(hub, numbers)
     hub.send(acks(hub, "bank", dict.fromkeys([cases[one] for one in numbers[:4]], Outcome.NOT_BOUND)))
     hub.flush()
-    ids = [one.clearance_id for one in desk.ask(numbers).answers]
+    ids = [one.clearance_id for one in answering.ask(numbers).answers]
     given = [ids[0], None, ids[0], ids[3], ids[4]]
     at = [now_ms(), now_ms(), now_ms(), now_ms() - DAY_MS, now_ms()]
     events = [
@@ -156,51 +156,51 @@ def test_a_reassignment_is_judged_by_its_clearance(hub: Scene, desk: Asking) -> 
     both = {Breach.NOT_CLEARED, Breach.REISSUED_WHILE_BLOCKED}
     found = [told[one.event_id] & both for one in events]
     assert found == [set(), *[{Breach.NOT_CLEARED}] * 3, {Breach.REISSUED_WHILE_BLOCKED}]
-    again = desk.ask(numbers[:1]).answers[0]
+    again = answering.ask(numbers[:1]).answers[0]
     assert (again.answer.value, again.reasons) == ("BLOCKED", ["ALREADY_REASSIGNED"])
 
 
-def test_a_dispute_blocks_until_it_is_answered(hub: Scene, desk: Asking) -> None:
+def test_a_dispute_blocks_until_it_is_answered(hub: Scene, answering: Asking) -> None:
     """A number that was clear is blocked by a person's report about a platform that blocks."""
     (number,) = mobile_numbers(1, "+8613514")
     cases = released(hub, [number])
     hub.send(acks(hub, "bank", {cases[number]: Outcome.NOT_BOUND}))
     hub.flush()
-    assert desk.ask([number]).answers[0].answer == "CLEAR"
+    assert answering.ask([number]).answers[0].answer == "CLEAR"
     tell(hub, report(number, "bank", kind=ReportKind.STILL_BOUND))
-    blocked = desk.ask([number])
+    blocked = answering.ask([number])
     assert blocked.answers[0].answer == "BLOCKED"
     assert recounted(hub, blocked).differences == []
 
 
-def test_a_desk_that_is_behind_says_so(hub: Scene, desk: Asking) -> None:
+def test_answers_that_are_behind_say_so(hub: Scene, answering: Asking) -> None:
     """What cannot be read to its end in time is UNKNOWN, never the answer of an older log; and it claims nothing."""
     (number,) = mobile_numbers(1, "+8613515")
     released(hub, [number])
-    wait_s, desk.desk.wait_s = desk.desk.wait_s, 0.0
+    wait_s, answering.answerer.wait_s = answering.answerer.wait_s, 0.0
     try:
-        late = desk.ask([number])
+        late = answering.ask([number])
     finally:
-        desk.desk.wait_s = wait_s
+        answering.answerer.wait_s = wait_s
     assert [(one.answer.value, one.reasons, one.case) for one in late.answers] == [("UNKNOWN", ["BEHIND"], None)]
     assert not recounted(hub, late).claimed
 
 
-def test_lag_and_answers_are_metrics(desk: Asking) -> None:
+def test_lag_and_answers_are_metrics(answering: Asking) -> None:
     """How far the followers are behind shows by topic, and answers are counted; no number is a label."""
     (number,) = mobile_numbers(1, "+8613517")
-    assert desk.ask([number]).answers[0].answer == "UNKNOWN"
-    wait_until("the lag is shown", lambda: 'hub_web_behind{topic="acks"} 0.0' in exposition(desk))
-    assert 'hub_clearances_total{answer="UNKNOWN"}' in exposition(desk)
-    assert number not in exposition(desk)
+    assert answering.ask([number]).answers[0].answer == "UNKNOWN"
+    wait_until("the lag is shown", lambda: 'hub_web_behind{topic="acks"} 0.0' in exposition(answering))
+    assert 'hub_clearances_total{answer="UNKNOWN"}' in exposition(answering)
+    assert number not in exposition(answering)
 
 
-def test_recount_as_a_command(hub: Scene, desk: Asking) -> None:
+def test_recount_as_a_command(hub: Scene, answering: Asking) -> None:
     """`recount --clearance` says what the logs say, and ends with 0 if that was the answer; no id, no answer."""
     (number,) = mobile_numbers(1, "+8613516")
     released(hub, [number])
     servers = ("--bootstrap-servers", hub.hub.address.bootstrap_servers)
-    said = CliRunner().invoke(app, ["recount", *servers, "--clearance", desk.ask([number]).lookup_id, "--json"])
+    said = CliRunner().invoke(app, ["recount", *servers, "--clearance", answering.ask([number]).lookup_id, "--json"])
     assert said.exit_code == 0, said.output
     assert json.loads(said.output) == {"answers": {"BLOCKED": 1}, "differences": [], "claimed": True}
     assert number not in said.output
@@ -216,15 +216,15 @@ SCHEDULES = [
 @pytest.mark.parametrize("schedules", SCHEDULES)
 def test_never_clear_where_the_recount_says_otherwise(hub: Scene, tmp_path: Path, schedules: int) -> None:
     """Acks, reports, roster and undoings pour in while it is asked; each answer is the recount's at its positions."""
-    with asking(hub, tmp_path / "web", ClearancePolicy(blocking_tiers=(1, 2))) as desk:
-        given = [clearance for seed in range(schedules) for clearance in _schedule(hub, desk, seed)]
+    with asking(hub, tmp_path / "web", ClearancePolicy(blocking_tiers=(1, 2))) as answering:
+        given = [clearance for seed in range(schedules) for clearance in _schedule(hub, answering, seed)]
         clear = sum(one.answer == "CLEAR" for clearance in given for one in clearance.answers)
         found = [(one.lookup_id, difference) for one in given for difference in recounted(hub, one).differences]
     assert found == []
     assert clear > 2 * schedules
 
 
-def _schedule(scene: Scene, desk: Asking, seed: int) -> list[Any]:
+def _schedule(scene: Scene, answering: Asking, seed: int) -> list[Any]:
     """Clearances of twelve numbers, asked while everything moves; platforms join and leave."""
     rng = random.Random(seed)
     joins, joined = f"joins-{seed}", False
@@ -239,7 +239,7 @@ def _schedule(scene: Scene, desk: Asking, seed: int) -> list[Any]:
     feeder = Feeder(scene, messages, per_second=60)
     given: list[Any] = []
     while feeder.is_alive() or len(given) < 4:
-        given.append(desk.ask(numbers))
+        given.append(answering.ask(numbers))
         if withdrawn:
             opener = next(n.event_id for where, n in scene.notices() if where == cases[withdrawn[-1]])
             send(scene, [event(withdrawn.pop(), EventType.WITHDRAWN, supersedes=opener)])
@@ -253,12 +253,12 @@ def _schedule(scene: Scene, desk: Asking, seed: int) -> list[Any]:
         if not joined and rng.random() < 0.5:
             joined = True
             scene.put_platforms(scene.platform(joins, tier=2))
-            given.append(desk.ask(numbers))
+            given.append(answering.ask(numbers))
             scene.send(acks(scene, joins, dict.fromkeys(cases.values(), Outcome.NOT_BOUND)))
     feeder.done()
-    given.append(desk.ask(numbers))
+    given.append(answering.ask(numbers))
     scene.put_platforms(_left(scene.platform(joins, tier=2)))
-    return [*given, desk.ask(numbers)]
+    return [*given, answering.ask(numbers)]
 
 
 def _in_some_state(platform: Platform, rng: random.Random) -> Platform:

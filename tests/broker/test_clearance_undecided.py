@@ -34,27 +34,30 @@ def reported(scene: Scene, number: str) -> Message:
 def test_nothing_is_clear_while_something_of_it_is_undecided(tmp_path: Path) -> None:
     """A worker that stands still leaves a number UNKNOWN (BEHIND); once it goes on, what was sent blocks."""
     given_out, complained_of, *others = mobile_numbers(8)
-    with scenes.running(tmp_path / "hub", session_timeout_s=60.0) as scene, asking(scene, tmp_path / "web") as desk:
+    with (
+        scenes.running(tmp_path / "hub", session_timeout_s=60.0) as scene,
+        asking(scene, tmp_path / "web") as answering,
+    ):
         scene.put_operator("north", "+86135")
         scene.put_platforms(scene.platform("bank"))
         waiting = {scene.home(given_out), scene.home(complained_of)}
         other = next(one for one in others if scene.home(one) not in waiting)
         _released(scene, given_out, complained_of, other)
-        answered = desk.ask([given_out, complained_of, other])
+        answered = answering.ask([given_out, complained_of, other])
         assert [one.answer for one in answered.answers] == ["CLEAR", "CLEAR", "CLEAR"]
         (worker,) = scene.hub.workers
         worker.send(signal.SIGSTOP)
         try:
             scene.send([reassigned(scene, given_out), reported(scene, complained_of)])
             scene.flush()
-            desk.desk.wait_s = 1.0
+            answering.answerer.wait_s = 1.0
             for number in (given_out, complained_of):
-                assert desk.ask([number]).answers[0].reasons == ["BEHIND"]
-            assert desk.ask([other]).answers[0].answer == "CLEAR", "of this one nothing is waiting"
+                assert answering.ask([number]).answers[0].reasons == ["BEHIND"]
+            assert answering.ask([other]).answers[0].answer == "CLEAR", "of this one nothing is waiting"
         finally:
             worker.send(signal.SIGCONT)
         both = [given_out, complained_of]
-        wait_until("they are decided", lambda: {one.answer for one in desk.ask(both).answers} == {"BLOCKED"})
+        wait_until("they are decided", lambda: {one.answer for one in answering.ask(both).answers} == {"BLOCKED"})
 
 
 def _released(scene: Scene, *numbers: str) -> None:

@@ -22,14 +22,14 @@ from hub.sdk.reports import send_report
 from hub.wire import contracts
 from tests.broker import scene as scenes
 from tests.broker.delivering import Delivering, delivering, publish_past
-from tests.broker.readme_pages import block, filled, run
 from tests.broker.scene import DEADLINE_S, Scene, mobile_numbers, now_ms, wait_until
+from tests.pages import block, filled, run
 
 pytestmark = pytest.mark.broker
 DAYS = (5, 4, 2)
 """So many days ago there were events; three days ago there were none."""
 BEGUN_MS = now_ms()
-PAGE = "A platform connects with a daily file"
+PAGE = "platform-file"
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 @pytest.fixture(scope="module")
-def desk(past: Scene) -> Iterator[Delivering]:
+def delivery(past: Scene) -> Iterator[Delivering]:
     """A delivery program beside it."""
     with delivering(past) as made:
         yield made
@@ -53,50 +53,50 @@ def day(ago: int) -> str:
     return str(datetime.fromtimestamp((BEGUN_MS - ago * DAY_MS) / 1_000, UTC).date())
 
 
-def as_platform(name: str, past: Scene, desk: Delivering, folder: Path) -> list[str]:
+def as_platform(name: str, past: Scene, delivery: Delivering, folder: Path) -> list[str]:
     """The options of `daily` that say who calls, its key among them."""
     key = folder / f"{name}.pem"
     past.signer(f"{name}-1").save(key)
-    options = ["--url", desk.url, "--hub-id", past.hub.address.hub_id, "--hub-key", desk.where["public_key"]]
+    options = ["--url", delivery.url, "--hub-id", past.hub.address.hub_id, "--hub-key", delivery.where["public_key"]]
     return [*options, "--platform", name, "--key", str(key), "--key-id", f"{name}-1"]
 
 
 def test_days_are_fetched_in_order_and_their_receipts_move_received(
-    past: Scene, desk: Delivering, tmp_path: Path
+    past: Scene, delivery: Delivering, tmp_path: Path
 ) -> None:
     """Each position is in one file, a file is a receipt once its digest came back, and never before an earlier one."""
-    past.put_platforms(desk.platform("filer", "file"))
-    with HttpPlatform(desk.url, "filer", past.signer("filer-1"), desk.where["public_key"]) as filer:
-        wait_until("there is a courier", lambda: desk.status("filer")["state"] == "HEALTHY")
+    past.put_platforms(delivery.platform("filer", "file"))
+    with HttpPlatform(delivery.url, "filer", past.signer("filer-1"), delivery.where["public_key"]) as filer:
+        wait_until("there is a courier", lambda: delivery.status("filer")["state"] == "HEALTHY")
         assert [(one["day"], one["positions"]) for one in filer.days()] == [(day(ago), 30) for ago in DAYS]
         assert filer.days(limit=1) == filer.days(), "a long list comes in pages"
         with pytest.raises(PlatformError, match=f"NOT_IN_ORDER: the next file is that of {day(5)}"):
             filer.fetch(day(2), tmp_path)
-        assert desk.received("filer") == {}
+        assert delivery.received("filer") == {}
         files = [filer.fetch(day(ago), tmp_path).read_bytes() for ago in DAYS]
-        wait_until("the hub has the receipts", lambda: desk.received("filer") == desk.full())
+        wait_until("the hub has the receipts", lambda: delivery.received("filer") == delivery.full())
         assert all(one["received"] for one in filer.days())
     rows = [row for one in files for row in csv.DictReader(io.StringIO(one.decode()))]
     assert sorted(row["position"] for row in rows) == sorted(str(where) for where, _ in past.notices())
     assert {row["number"] for row in rows} == {notice.subject.value for _, notice in past.notices()}
-    made = desk.folder / "files"
+    made = delivery.folder / "files"
     for path in made.glob("*.csv"):
         path.unlink()
-    with HttpPlatform(desk.url, "filer", past.signer("filer-1"), desk.where["public_key"]) as filer:
+    with HttpPlatform(delivery.url, "filer", past.signer("filer-1"), delivery.where["public_key"]) as filer:
         again = [filer.fetch(day(ago), tmp_path / "again").read_bytes() for ago in DAYS]
     assert again == files, "a file made again has other bytes"
 
 
-def test_two_commands_are_a_small_platforms_whole_day(past: Scene, desk: Delivering, tmp_path: Path) -> None:
+def test_two_commands_are_a_small_platforms_whole_day(past: Scene, delivery: Delivering, tmp_path: Path) -> None:
     """`daily fetch` brings the files, `daily send` an outcomes file: its gaps close by its own signature."""
-    past.put_platforms(desk.platform("shoplet", "file"))
-    options = as_platform("shoplet", past, desk, tmp_path)
+    past.put_platforms(delivery.platform("shoplet", "file"))
+    options = as_platform("shoplet", past, delivery, tmp_path)
 
     def daily(*words: str) -> str:
         command = [sys.executable, "-m", "hub", "daily", *words, *options]
         return subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=DEADLINE_S).stdout
 
-    wait_until("there is a courier", lambda: desk.status("shoplet")["state"] == "HEALTHY")
+    wait_until("there is a courier", lambda: delivery.status("shoplet")["state"] == "HEALTHY")
     assert daily("fetch", str(tmp_path / "days")).count("30 notices") == 3
     assert daily("fetch", str(tmp_path / "days")) == "Nothing new.\n"
     found = [
@@ -115,12 +115,14 @@ def test_two_commands_are_a_small_platforms_whole_day(past: Scene, desk: Deliver
     assert coverage.resolved == 89
 
 
-def test_files_are_fetched_though_no_receipt_of_them_counts(past: Scene, desk: Delivering, tmp_path: Path) -> None:
+def test_files_are_fetched_though_no_receipt_of_them_counts(past: Scene, delivery: Delivering, tmp_path: Path) -> None:
     """A suspended platform hears why, fetches every day all the same, and its people's reports with them."""
-    past.put_platforms(desk.platform("halted", "file", state=PlatformState.SUSPENDED))
-    options = as_platform("halted", past, desk, tmp_path)
+    past.put_platforms(delivery.platform("halted", "file", state=PlatformState.SUSPENDED))
+    options = as_platform("halted", past, delivery, tmp_path)
     command = [sys.executable, "-m", "hub", "daily", "fetch", str(tmp_path / "days"), *options]
-    wait_until("it may fetch", lambda: desk.status("halted")["todo"] == "Nothing is sent while its state is SUSPENDED.")
+    wait_until(
+        "it may fetch", lambda: delivery.status("halted")["todo"] == "Nothing is sent while its state is SUSPENDED."
+    )
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=DEADLINE_S)
     assert done.returncode != 0
     assert done.stderr.count("NOT_DELIVERED_TO") == len(DAYS) + 1, "each day's, and the command's own end"
@@ -150,16 +152,16 @@ def user(folder: Path, account: str) -> tuple[str | None, bool, bool]:
     return phone, bool(frozen), bool(unbound)
 
 
-def test_the_program_of_the_page_runs_on_days_that_are_over(past: Scene, desk: Delivering, tmp_path: Path) -> None:
+def test_the_program_of_the_page_runs_on_days_that_are_over(past: Scene, delivery: Delivering, tmp_path: Path) -> None:
     """The days are fetched, what is old is frozen and what is new left alone, and the hub counts both."""
-    past.put_platforms(desk.platform("panbox", "file"))
-    wait_until("there is a courier", lambda: desk.status("panbox")["state"] == "HEALTHY")
+    past.put_platforms(delivery.platform("panbox", "file"))
+    wait_until("there is a courier", lambda: delivery.status("panbox")["state"] == "HEALTHY")
     past.signer("panbox-1").save(tmp_path / "panbox.pem")
     (tmp_path / "deeds.py").write_text(block(PAGE, "python"), encoding="utf-8")
     old, new = mobile_numbers(1, "+861350")[0], mobile_numbers(1, "+861351")[0]
     users(tmp_path, [("old", old, BEGUN_MS - 900 * DAY_MS), ("new", new, BEGUN_MS)])
-    exports = [one for one in block("A platform connects without Kafka", "sh", "daily").splitlines() if "export" in one]
-    words = {"https://delivery.hub.example": desk.url, "whpk_…": desk.where["public_key"]}
+    exports = [one for one in block("platform-webhook", "sh", "daily").splitlines() if "export" in one]
+    words = {"https://delivery.hub.example": delivery.url, "whpk_…": delivery.where["public_key"]}
     exported = filled("\n".join(exports), {**words, "local-hub": past.hub.address.hub_id}) + "\n"
     commands = exported + filled(block(PAGE, "sh"), {"outcomes.csv": "outcomes.csv --yes"})
     told = Report(uuid.uuid4().bytes, "north", old, "panbox", ReportKind.DEBT_CALLS, now_ms())
@@ -169,7 +171,7 @@ def test_the_program_of_the_page_runs_on_days_that_are_over(past: Scene, desk: D
     assert said.count("30 notices") == len(DAYS)
     assert "panbox says: FROZEN: 1 positions; NOT_BOUND: 89 positions" in said
     assert [user(tmp_path, one) for one in ("old", "new")] == [(old, True, False), (new, False, False)]
-    wait_until("the hub has the receipts", lambda: desk.received("panbox") == desk.full())
+    wait_until("the hub has the receipts", lambda: delivery.received("panbox") == delivery.full())
     past.settle(contracts.ACKS)
     shown = {one.outcome: one.pairs for one in past.final_coverage(["panbox"])["panbox"].outcomes}
     assert shown == {Outcome.FROZEN: 1, Outcome.NOT_BOUND: 89}

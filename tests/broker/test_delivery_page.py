@@ -21,11 +21,11 @@ from hub.sdk.reports import send_report
 from hub.staff import blind_spots
 from hub.wire import contracts
 from tests.broker.delivering import delivering
-from tests.broker.readme_pages import block, filled, run
 from tests.broker.scene import DEADLINE_S, Scene, mobile_numbers, now_ms, wait_until
+from tests.pages import block, filled, run
 
 pytestmark = pytest.mark.broker
-PAGE = "A platform connects without Kafka"
+PAGE = "platform-webhook"
 
 
 def kept(folder: Path, query: str) -> list[Any]:
@@ -63,25 +63,25 @@ def test_the_programs_of_the_page_run(scene: Scene, tmp_path: Path) -> None:
     """With the page's commands alone a platform is on the roster, told, asked about a report, and closes its gaps."""
     port, servers = free_port(), scene.hub.address.bootstrap_servers
     run(block(PAGE, "sh", "openssl"), tmp_path)
-    with delivering(scene) as desk, receiver(tmp_path, {"whpk_…": desk.where["public_key"], "8000": str(port)}):
-        words = {"https://panbox.example/hub": f"http://127.0.0.1:{port}/", "whpk_…": desk.where["public_key"]}
+    with delivering(scene) as delivery, receiver(tmp_path, {"whpk_…": delivery.where["public_key"], "8000": str(port)}):
+        words = {"https://panbox.example/hub": f"http://127.0.0.1:{port}/", "whpk_…": delivery.where["public_key"]}
         registrar = filled(block(PAGE, "sh", "platform add"), words)
         run(registrar, tmp_path, UNBIND_HUB_SERVERS=servers)
         cases = scene.open_cases(mobile_numbers(10))
         wait_until("the receiver has all", lambda: len(kept(tmp_path, "SELECT * FROM notices")) == 10)
         found = dict(kept(tmp_path, "SELECT number, case_id FROM notices"))
         assert found == {number: str(case) for number, case in cases.items()}
-        wait_until("the hub has the receipts", lambda: desk.received("panbox") == desk.full())
+        wait_until("the hub has the receipts", lambda: delivery.received("panbox") == delivery.full())
         first, second, *_ = sorted(cases.values())
         number = next(number for number, case in cases.items() if case == first)
         report_id = report(scene, number)
         wait_until("the report is there", lambda: kept(tmp_path, "SELECT * FROM reports") != [])
         assert kept(tmp_path, "SELECT * FROM reports") == [(report_id, "DEBT_CALLS", number)]
-        looked = "\n".join(f"received,{partition}-{last}" for partition, last in desk.full().items())
+        looked = "\n".join(f"received,{partition}-{last}" for partition, last in delivery.full().items())
         words = {"7-120033": str(first), "7-120040": str(second), "received,7-120100": looked}
         rows = filled(block(PAGE, "csv"), words)
         (tmp_path / "outcomes.csv").write_text(rows, encoding="utf-8")
-        words = {"https://delivery.hub.example": desk.url, "whpk_…": desk.where["public_key"]}
+        words = {"https://delivery.hub.example": delivery.url, "whpk_…": delivery.where["public_key"]}
         words |= {"local-hub": scene.hub.address.hub_id, "outcomes.csv ": "outcomes.csv --yes "}
         words |= {"3f0c5a9e7d2b4c1886a1e5f09b7d3c42": report_id}
         said = run(filled(block(PAGE, "sh", "daily send"), words), tmp_path)

@@ -11,7 +11,7 @@ from hub.core.model import Refusal
 from hub.recount import recount
 from hub.wire import contracts
 from tests.broker.scene import Scene, mobile_numbers, now_ms
-from tests.unit.test_header_names import spoilt
+from tests.unit.kafka.test_header_names import spoilt
 
 pytestmark = pytest.mark.broker
 

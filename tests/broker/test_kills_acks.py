@@ -11,6 +11,7 @@ import pytest
 
 from hub.wire import contracts
 from tests.broker import scene as scenes
+from tests.broker import spoilt_worker
 from tests.broker.acking_crowd import Crowd
 from tests.broker.killing import Killer
 from tests.broker.ledger import differences
@@ -39,10 +40,11 @@ BAD_BUILD = Size(acks=10_000, kills=5, cases=2_400)
 BAD_BUILD_RUNS = 3
 
 
-def run_kills(data_dir: Path, size: Size, *, seed: int, worker_options: tuple[str, ...] = ()) -> list[str]:
+def run_kills(data_dir: Path, size: Size, *, seed: int, fault: str | None = None) -> list[str]:
     """Acknowledge and kill; what is wrong at the end."""
     rng = random.Random(seed)
-    with scenes.running(data_dir, worker_options=worker_options) as scene:
+    program = ("-m", "hub") if fault is None else spoilt_worker.program(fault)
+    with scenes.running(data_dir, worker_program=program) as scene:
         scene.put_operator("north", "+86135")
         crowd = Crowd(scene, size.cases, rng)
         began = time.monotonic()
@@ -66,8 +68,7 @@ def test_no_acknowledgement_is_lost_or_counted_twice_when_workers_are_killed(tmp
 def test_the_kill_test_sees_a_build_that_commits_before_its_tiles_are_durable(tmp_path: Path) -> None:
     """With the durability step taken out the same run loses answers, and the checker says so."""
     noticed = [
-        bool(run_kills(tmp_path / str(seed), BAD_BUILD, seed=seed, worker_options=("--no-flush-durably",)))
-        for seed in range(BAD_BUILD_RUNS)
+        bool(run_kills(tmp_path / str(seed), BAD_BUILD, seed=seed, fault="ack-early")) for seed in range(BAD_BUILD_RUNS)
     ]
     say(f"bad build noticed in {sum(noticed)} of {len(noticed)} runs")
     assert all(noticed)

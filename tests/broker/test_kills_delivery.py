@@ -61,12 +61,12 @@ SIZES = [pytest.param(SHORT, id="short"), pytest.param(FULL, id="full", marks=[p
 class Fetcher(threading.Thread):
     """A receiver that comes for files, a day whenever it may, again and again until it has it."""
 
-    def __init__(self, desk: Delivering, days: Sequence[str], folder: Path) -> None:
+    def __init__(self, delivery: Delivering, days: Sequence[str], folder: Path) -> None:
         super().__init__(name="fetcher", daemon=True)
         self.may_fetch = threading.Semaphore(0)
         self.failed = 0
         self.first: dict[str, bytes] = {}
-        self._desk = desk
+        self._delivery = delivery
         self._days = days
         self._folder = folder
 
@@ -83,7 +83,7 @@ class Fetcher(threading.Thread):
 
     def fetch(self, day: str, folder: Path) -> bytes:
         """A day's file, receipted."""
-        where, signer = self._desk.where, self._desk.scene.signer(f"{DAILY}-1")
+        where, signer = self._delivery.where, self._delivery.scene.signer(f"{DAILY}-1")
         with HttpPlatform(f"http://127.0.0.1:{where['port']}", DAILY, signer, where["public_key"]) as hub:
             return hub.fetch(day, folder).read_bytes()
 
@@ -128,7 +128,7 @@ def beyond(scene: Scene, receivers: Mapping[str, Receiver | Fetcher]) -> list[st
 class Killing(NamedTuple):
     """Whom delivery tells while it is killed."""
 
-    desk: Delivering
+    delivery: Delivering
     steady: Receiver
     fetcher: Fetcher
     everyone: Mapping[str, Receiver | Fetcher]
@@ -137,7 +137,7 @@ class Killing(NamedTuple):
         """`kill -9` after each share of the events: by turns at a random moment, when an answer is on its way, and
         when a day's file is fetched and its receipt is on its way."""
         for index, share in enumerate(shares):
-            self.desk.scene.send(share)
+            self.delivery.scene.send(share)
             if index % TURNS == HELD:
                 self.steady.may_answer.clear()
                 wait_until("something is taken and not answered", partial(took_more, self.steady, len(self.steady.got)))
@@ -146,20 +146,20 @@ class Killing(NamedTuple):
                 wait_until("a day is fetched", partial(self.fetcher.has_days, index // TURNS + 1))
             else:
                 random_delay(rng, LIFE_S_MAX)
-            before = self.desk.program.restarts
-            self.desk.program.send(signal.SIGKILL)
-            wait_until("it is started again", partial(started_again, self.desk, before))
+            before = self.delivery.program.restarts
+            self.delivery.program.send(signal.SIGKILL)
+            wait_until("it is started again", partial(started_again, self.delivery, before))
             self.steady.may_answer.set()
             if index % 5 == 0:
-                assert beyond(self.desk.scene, self.everyone) == []
+                assert beyond(self.delivery.scene, self.everyone) == []
 
 
 def took_more(receiver: Receiver, than: int) -> bool:
     return len(receiver.got) > than
 
 
-def started_again(desk: Delivering, before: int) -> bool:
-    return desk.program.restarts > before and desk.program.running
+def started_again(delivery: Delivering, before: int) -> bool:
+    return delivery.program.restarts > before and delivery.program.running
 
 
 def has(receiver: Receiver | Fetcher, wanted: dict[int, int]) -> bool:
@@ -176,32 +176,32 @@ def test_kills_of_delivery_lose_nothing_and_invent_nothing(tmp_path: Path, size:
     with scenes.running(tmp_path / "hub", clock="world") as scene:
         scene.put_operator("north", "+86135", "+86136")
         publish_past(scene, past)
-        with delivering(scene, *QUICKLY) as desk:
-            key, over = desk.where["public_key"], desk.full()
+        with delivering(scene, *QUICKLY) as delivery:
+            key, over = delivery.where["public_key"], delivery.full()
             receivers = {
                 "steady": Receiver(key, thinks_s=THINKS_S),
                 "flaps": Receiver(key, lambda number: OK if number % FLAPS_EVERY == 0 else 500),
-                "late": Receiver(key, lambda _: OK if desk.program.restarts > size.kills / 3 else 503),
+                "late": Receiver(key, lambda _: OK if delivery.program.restarts > size.kills / 3 else 503),
             }
             days = [str(datetime.fromtimestamp(at / 1_000, UTC).date()) for at in past]
-            fetcher = Fetcher(desk, days, tmp_path / "days")
+            fetcher = Fetcher(delivery, days, tmp_path / "days")
             fetcher.start()
             everyone: dict[str, Receiver | Fetcher] = {**receivers, DAILY: fetcher}
-            scene.put_platforms(*(desk.platform(name, f"webhook {receivers[name].url}") for name in WEBHOOKS))
-            scene.put_platforms(desk.platform(DAILY, "file"))
+            scene.put_platforms(*(delivery.platform(name, f"webhook {receivers[name].url}") for name in WEBHOOKS))
+            scene.put_platforms(delivery.platform(DAILY, "file"))
             numbers = mobile_numbers(size.events, "+86136")
             messages = [scene.event_message(event(one, EventType.COOLING)) for one in numbers]
             shares = [messages[index :: size.kills] for index in range(size.kills)]
-            Killing(desk, receivers["steady"], fetcher, everyone).run(shares, rng)
+            Killing(delivery, receivers["steady"], fetcher, everyone).run(shares, rng)
             scene.flush()
             scene.settle(contracts.EVENTS)
-            wanted = dict.fromkeys(WEBHOOKS, desk.full()) | {DAILY: over}
+            wanted = dict.fromkeys(WEBHOOKS, delivery.full()) | {DAILY: over}
             for name, receiver in everyone.items():
                 wait_until(f"{name} has all", partial(has, receiver, wanted[name]), 180)
             wait_until("all is said", lambda: said_received(scene) == wanted)
             assert beyond(scene, everyone) == []
             scene.settle(contracts.ACKS)
-            assert {name: desk.received(name) for name in everyone} == wanted
+            assert {name: delivery.received(name) for name in everyone} == wanted
             for name, one in receivers.items():
                 assert one.bad == 0
                 check_ids(one)

@@ -31,8 +31,8 @@ def seen(scene: Scene, platform_id: str) -> tuple[Platform, Behaviour]:
 
     async def look() -> tuple[Platform, Behaviour]:
         address, hub_log = await find_hub(scene.hub.address.bootstrap_servers)
-        async with roster_editor(address) as desk:
-            roster = await desk.read()
+        async with roster_editor(address) as editor:
+            roster = await editor.read()
         found = await behaviours(address.bootstrap_servers, hub_log)
         return roster.platforms[platform_id], found[platform_id]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import socket
 import sqlite3
@@ -28,7 +27,9 @@ from hub.sdk.login.check import LoginCheckSettings, Reason
 from hub.wire.contracts import RELEASES, encode
 from tests.broker.adapter_scene import PARTITIONS, InDatabase, Row, Wires, start, write_config
 from tests.broker.scene import wait_until
-from tests.unit.acting_scene import NEW, NUMBER, OLD, OTHER, Log, openers, said_in
+from tests.clusters import borrowed
+from tests.pages import block
+from tests.unit.adapter_driver import NEW, NUMBER, OLD, OTHER, Log, openers, said_in
 
 pytestmark = pytest.mark.broker
 END_S = 30.0
@@ -36,8 +37,8 @@ ACTIONS = "metrics_port: 0\nactions: {FROZEN: [LOGIN_OFF, RECOVERY_OFF]}\n"
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as running:
+def kafka() -> Iterator[EmbeddedKafka]:
+    with borrowed() as running:
         yield running
 
 
@@ -133,13 +134,11 @@ async def test_the_records_key_may_lie_elsewhere(scene: Scene) -> None:
     assert (code, "another key" in words) == (1, True)
 
 
-class AsInReadme:
-    """The service of the README's page, as a process over a table of its own."""
+class AsOnPage:
+    """The service of the page, as a process over a table of its own."""
 
     def __init__(self, folder: Path) -> None:
-        readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-        page = readme.split("\n## A platform connects with a service of its own\n")[1].split("\n## ")[0]
-        ((program,), (self._yaml,)) = (re.findall(f"```{one}\n(.*?)```", page, re.DOTALL) for one in ("python", "yaml"))
+        program, self._yaml = (block("platform-http", one) for one in ("python", "yaml"))
         (folder / "service.py").write_text(program, encoding="utf-8")
         self._file, self._port = folder / "accounts.sqlite", _free_port()
         self.rows("CREATE TABLE users (id TEXT PRIMARY KEY, phone TEXT, bound_at INTEGER, frozen INTEGER DEFAULT 0)")
@@ -153,21 +152,17 @@ class AsInReadme:
             return one.connect_ex(("127.0.0.1", self._port)) == 0
 
     def store_yaml(self) -> str:
-        return (
-            str(self._yaml)
-            .split("store:")[1]
-            .replace("https://accounts.internal/hub", f"http://127.0.0.1:{self._port}")
-        )
+        return self._yaml.split("store:")[1].replace("https://accounts.internal/hub", f"http://127.0.0.1:{self._port}")
 
     def rows(self, statement: str, *values: object) -> list[Any]:
         with closing(sqlite3.connect(self._file)) as connection, connection:
             return connection.execute(statement, values).fetchall()
 
 
-async def test_the_readmes_service_is_a_whole_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The README's service freezes, unbinds and puts back under `platform run`; without its token it lets nobody in."""
+async def test_the_service_of_the_page_is_a_whole_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's service freezes, unbinds and puts back under `platform run`; without its token it lets nobody in."""
     monkeypatch.setenv("ACCOUNTS_TOKEN", "a token")
-    service = AsInReadme(scene.folder)
+    service = AsOnPage(scene.folder)
     try:
         for name, number in (("a", NUMBER), ("b", OTHER)):
             service.rows("INSERT INTO users (id, phone, bound_at) VALUES (?, ?, ?)", name, number, OLD)

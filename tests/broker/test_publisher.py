@@ -26,6 +26,7 @@ from hub.settings import HubAddress
 from hub.staff.registrar import registrar
 from hub.wire.contracts import decode, partition_of, receipts_topic
 from hub.wire.signing import Signer
+from tests.clusters import borrowed
 
 pytestmark = pytest.mark.broker
 
@@ -87,7 +88,7 @@ async def _found_hub(hub: LocalHub) -> None:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     folder = tmp_path_factory.mktemp("hub")
-    with EmbeddedKafka(folder / "kafka") as kafka:
+    with borrowed() as kafka:
         hub = LocalHub(folder / "hub", bootstrap_servers=kafka.bootstrap_servers, hub_id=HUB_ID)
         asyncio.run(_found_hub(hub))
         try:

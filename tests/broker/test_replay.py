@@ -17,11 +17,11 @@ from hub.local.children import Supervised
 from hub.local.replay import Replay
 from hub.local.worlds import make_world
 from tests.oracle.world_oracle import expected_report
+from tests.places import SAMPLES
 
 pytestmark = pytest.mark.broker
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-sample = pytest.mark.skipif(not (SHARED / "world").is_dir(), reason=f"the sample world is not at {SHARED}")
+sample = pytest.mark.skipif(not (SAMPLES / "world").is_dir(), reason=f"the sample world is not at {SAMPLES}")
 SESSION_TIMEOUT_S = 3.0
 SEED = 11
 
@@ -87,8 +87,8 @@ async def _replace_without_state(run: Replay) -> None:
 @pytest.mark.timeout(900)
 async def test_the_sample_world_equals_its_expected_report(tmp_path: Path) -> None:
     """The sample world, replayed, gives exactly the report that independent code worked out, and recount agrees."""
-    expected = json.loads((SHARED / "world-expected.json").read_text(encoding="utf-8"))
-    assert await _replayed(SHARED / "world", tmp_path / "run") == expected
+    expected = json.loads((SAMPLES / "world-expected.json").read_text(encoding="utf-8"))
+    assert await _replayed(SAMPLES / "world", tmp_path / "run") == expected
 
 
 @pytest.mark.timeout(900)
@@ -104,8 +104,8 @@ async def test_a_new_world_equals_the_oracle_under_kills(tmp_path: Path) -> None
 @pytest.mark.timeout(1800)
 async def test_the_sample_world_under_kills(tmp_path: Path) -> None:
     """Worker killed five times, two adapters once, RocksDB deleted once in between: the very same report."""
-    expected = json.loads((SHARED / "world-expected.json").read_text(encoding="utf-8"))
-    assert await _replayed(SHARED / "world", tmp_path / "run", kills=5, adapter_kills=2) == expected
+    expected = json.loads((SAMPLES / "world-expected.json").read_text(encoding="utf-8"))
+    assert await _replayed(SAMPLES / "world", tmp_path / "run", kills=5, adapter_kills=2) == expected
 
 
 @pytest.mark.soak

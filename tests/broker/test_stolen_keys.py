@@ -33,6 +33,11 @@ def shown(scene: Scene) -> dict[str, int]:
     return {str(one): pairs for one, pairs in bank.outcomes}
 
 
+def refused(scene: Scene) -> list[str | None]:
+    """Whose acknowledgements were refused for their signature."""
+    return [one.sender for one in scene.rejected().values() if one.reason is Refusal.BAD_SIGNATURE]
+
+
 def put_keys(scene: Scene, **revoked: int | None) -> None:
     """Bank's keys, each with when it was revoked."""
     keys = [scene.key(name.replace("_", "-"))._replace(revoked_at=at) for name, at in revoked.items()]
@@ -44,19 +49,18 @@ def test_what_a_stolen_key_signed_counts_no_more(scene: Scene, tmp_path: Path) -
     good, stolen = mobile_numbers(2, "+8613521")
     put_keys(scene, bank_1=None)
     cases = released(scene, [good, stolen])
-    with asking(scene, tmp_path / "web", ClearancePolicy()) as desk:
+    with asking(scene, tmp_path / "web", ClearancePolicy()) as answering:
         says(scene, "bank-1", cases[good], Outcome.NOT_BOUND)
         stolen_at = now_ms()
         says(scene, "bank-1", cases[stolen], Outcome.NOT_BOUND)
-        before = desk.ask([good, stolen], "li", Role.AUDITOR)
+        before = answering.ask([good, stolen], "li", Role.AUDITOR)
         assert [one.answer for one in before.answers] == ["CLEAR", "CLEAR"]
         put_keys(scene, bank_1=stolen_at, bank_2=None)
-        after = desk.ask([good, stolen], "li", Role.AUDITOR)
+        after = answering.ask([good, stolen], "li", Role.AUDITOR)
         assert [one.answer for one in after.answers] == ["CLEAR", "BLOCKED"]
         assert [recounted(scene, one).differences for one in (before, after)] == [[], []]
     wait_until("coverage takes it back", lambda: shown(scene) == {"NOT_BOUND": 1})
-    refused = [one for one in scene.rejected().values() if one.reason is Refusal.BAD_SIGNATURE]
-    assert [one.sender for one in refused] == ["bank"]
+    wait_until("it refuses it", lambda: refused(scene) == ["bank"])
     assert asyncio.run(recount(scene.hub.address.bootstrap_servers)) == []
     kill(scene, scene.hub.workers[0])
     says(scene, "bank-2", cases[stolen], Outcome.FROZEN)

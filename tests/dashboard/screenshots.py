@@ -1,4 +1,4 @@
-"""Pictures of every page of the dashboard, small enough for a README.
+"""Pictures of every page of the dashboard, small enough for a page of `docs/`.
 
 `python -m tests.dashboard.screenshots --url http://127.0.0.1:8080 --token …` of a hub that runs; without a URL, of the
 simulator. Into `deploy/screenshots/`: each page in English and light, in Chinese and dark, and on a phone.

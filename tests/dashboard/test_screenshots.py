@@ -1,4 +1,4 @@
-"""The pictures of the README: which pages are shown of a hub that runs."""
+"""The pictures of README and `docs/`: which pages are shown of a hub that runs."""
 
 from __future__ import annotations
 

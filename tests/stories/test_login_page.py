@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,11 @@ from hub.sdk.numbering import usual_forms
 from hub.sdk.stores import SqlStore, SqlTable
 from hub.settings import PARTITIONS_DEFAULT
 from hub.wire.contracts import partition_of
+from tests.pages import block
 from tests.stories.app import serving
-from tests.unit.acting_scene import Log, hear
+from tests.unit.adapter_driver import Log, hear
 
-ROOT = Path(__file__).resolve().parents[2]
 NUMBER, OTHER = "+8613400001234", "+8613400001235"
-
-
-def page() -> str:
-    """The page."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    return readme.split("\n## The login check\n")[1].split("\n## ")[0]
 
 
 @pytest.fixture
@@ -59,7 +52,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_program_tells_people_apart(database: Path) -> None:
     """Copied from the page, the login begins anew for the stranger, asks on a known phone, and lets others in."""
     assert database.exists()
-    (program,) = re.findall(r"```python\n(.*?)```", page(), flags=re.DOTALL)
+    program = block("login-check", "python")
     names: dict[str, Any] = {}
     exec(program, names)
     log_in = names["log_in"]
@@ -72,7 +65,7 @@ def test_the_program_tells_people_apart(database: Path) -> None:
 
 def test_the_request_is_answered(database: Path) -> None:
     """The request on the page is one, and says what the program says."""
-    (request,) = re.findall(r"```json\n(.*?)```", page(), flags=re.DOTALL)
+    request = block("login-check", "json")
     engine = create_engine(f"sqlite:///{database}")
     with serving(web(LoginCheck(engine, LoginCheckSettings(served=EVERYBODY)))) as url:
         answer = httpx.post(url + "/v1/check", json=json.loads(request)).json()

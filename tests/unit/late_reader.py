@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.clearance.answering import rule
 from hub.clearance.pair_state import PairState
-from hub.core.acks import JUDGED_AFTER_MS
+from hub.core.acks import JUDGED_AFTER_MS, OpenedAck
 from hub.core.cases import Case
 from hub.core.memory import MemoryCases
 from hub.core.model import (
@@ -35,13 +35,13 @@ from hub.core.universe import Universe
 from hub.recount.check import Truth
 from hub.recount.clearance import Recounted, recount_lookup
 from hub.recount.wire import read
-from hub.wire.checking import OpenedAck, Opener
+from hub.wire.checking import Opener
 from hub.wire.contracts import ACKS, OPERATORS, PLATFORMS, RELEASES, REPORTED, decode, encode, partition_of
-from tests.unit.clearance_world import LOG_ID, NUMBERS, PARTITIONS, World
+from tests.unit.adversary_logs import LOG_ID, NUMBERS, PARTITIONS, World
 
 
 class LateReader:
-    """A follower of every log of a world, each read as far as a seed says; what it knows is `clearance_desk.Known`."""
+    """A follower of every log of a world, each read as far as a seed says: a `hub.clearance.answering.Known`."""
 
     patience_ms = JUDGED_AFTER_MS
 
@@ -95,7 +95,7 @@ class LateReader:
         if opened.refusal is Refusal.BAD_SIGNATURE:
             self.read_all(PLATFORMS)
             opened = self._opener.acks([record], self.roster)[0]
-        if self._is_early(opened):
+        if self.is_early(opened):
             return False
         self.settle()
         if self.state.unsettled():
@@ -103,7 +103,7 @@ class LateReader:
         self.state.merge(opened)
         return True
 
-    def _is_early(self, opened: OpenedAck) -> bool:
+    def is_early(self, opened: OpenedAck) -> bool:
         """Whether an ack has to wait for what it names; `releases` are read to their ends if it names what is ahead."""
         if self._is_ahead(opened.ack):
             self.read_all(RELEASES)
@@ -122,7 +122,7 @@ class LateReader:
             if any(one.record_time >= since for one in read for since in changed.values()):
                 fresh = PairState(self.universe, self.roster, self.state.disputes)
                 again = self._opener.acks([one for one in read if one.key == platform.id.encode()], self.roster)
-                if any(self._is_early(opened) for opened in again):
+                if any(self.is_early(opened) for opened in again):
                     continue
                 for opened in again:
                     fresh.merge(opened)

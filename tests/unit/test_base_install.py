@@ -14,6 +14,7 @@ EXTRAS = (
 BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "program",
     [

@@ -36,6 +36,9 @@ SELDOM_PART = 0.12
 BYSTANDER_PART = 0.05
 """Numbers with accounts and nothing else, for each number with events."""
 
+NUMBER_TRIES_MAX = 1_000
+"""Draws of a number until one is nobody's; where it takes more, hardly one in hundreds is left."""
+
 NUMBER_CHARS = len("+8613400000000")
 NOTE = "Synthetic: no number or account here belongs to anyone; numbers are random, names are invented."
 
@@ -89,7 +92,7 @@ def make_world(
     rng = Random(f"unbind-hub world {seed}")
     operators = make_operators(rng, STARTS_AT, ends_at)
     roster = make_platforms(rng, len(SKETCHES) if platforms is None else platforms, STARTS_AT, ends_at)
-    dealer = _Dealer(rng, seed, operators, moments(roster, STARTS_AT, ends_at), ends_at)
+    dealer = Dealer(rng, seed, operators, moments(roster, STARTS_AT, ends_at), ends_at)
     lives = list(dealer.deal(cases))
     if crowd is not None:
         lives += dealer.crowd(crowd, days)
@@ -108,7 +111,7 @@ def make_world(
     )
 
 
-class _Dealer:
+class Dealer:
     """Gives every life a number, an operator, a beginning and a way to go."""
 
     def __init__(
@@ -153,17 +156,23 @@ class _Dealer:
         others = [one for one in self.ranges if one != operator]
         starts_at = STARTS_AT + (first_day + 1) * DAY_MS + self.rng.randrange(days * 86_400) * SECOND_MS
         own = Random(f"unbind-hub world {self.seed} life {len(self.taken)}")
-        life = Life(own, operator, others, self._number(operator), starts_at)
+        life = Life(own, operator, others, self.number(operator), starts_at)
         way(life)
         life.rows = [row for row in life.rows if row.published_at < self.ends_at]
         life.openers = [row for row in life.openers if row.published_at < self.ends_at]
         return life
 
-    def _number(self, operator: str) -> str:
-        while True:
+    def number(self, operator: str) -> str:
+        """A number of an operator's ranges that nobody has.
+
+        Raises:
+            HubError: hardly one is left.
+        """
+        for _ in range(NUMBER_TRIES_MAX):
             start = self.rng.choice(self.ranges[operator])
             digits = NUMBER_CHARS - len(start)
             number = f"{start}{self.rng.randrange(10**digits):0{digits}}"
             if number not in self.taken:
                 self.taken.add(number)
                 return number
+        raise HubError("the operators' ranges have hardly a number left", todo="Make a world of fewer cases.")

@@ -186,8 +186,6 @@ class Work:
         self.counts.ignored += not folded
         if heard.acting:
             self._sayings.say_not_bound(partition, place.next_offset, offset)
-        else:
-            self.counts.received_only += 1
 
     def _move(self, case: Source, heard: HeardNotice) -> None:
         stage, answered = heard.notice.stage, self._stages.answered(case)

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from hub.clock import system_clock
-from hub.core.model import Record, ReleaseNotice, Source
-from hub.errors import ContractError, FuseBlown, PlatformError, StoreAway, StoreUnreadable
+from hub.clock import Silence, system_clock
+from hub.core.model import Record, Source
+from hub.errors import FuseBlown, HubError, StoreAway, StoreUnreadable
 from hub.sdk.accounts import AccountStore, HeardNotice
 from hub.sdk.adapter.acking import acknowledgements, covered_until
 from hub.sdk.adapter.acting import Act, Blown, Counts, Plan
@@ -25,10 +25,10 @@ from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.adapter.inbox import Inbox, Ledger, following
 from hub.sdk.adapter.settings import AdapterSettings, Listen, Listening, always_act, always_done
-from hub.sdk.adapter.wire import Wire, connected
+from hub.sdk.adapter.wire import Wire, connected, read_notice
 from hub.sdk.stores.dry_run import DryRun
 from hub.settings import HubAddress
-from hub.wire.contracts import ACKS, MARKER, decode, encode
+from hub.wire.contracts import ACKS, encode
 from hub.wire.signing import Signer
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ class PlatformAdapter:
         self._listening = listening
         self._deaf: set[int] = set()
         self._until: dict[int, int] = {}
+        self._silence = Silence(self.settings.silence_s_max)
         self._thread: ThreadPoolExecutor | None = None
         self._beat_at_s = float("-inf")
 
@@ -105,8 +106,10 @@ class PlatformAdapter:
 
         Raises:
             As `run`.
+            HubError: nothing more comes before the ends, for longer than `settings.silence_s_max`.
         """
         self._until = dict(ends)
+        self._silence.end()
         await self._work(self._at_ends, self._until)
 
     async def _work(self, enough: Callable[[], bool], partitions: Mapping[int, int] | range) -> None:
@@ -137,10 +140,15 @@ class PlatformAdapter:
         self._deaf.clear()
 
     async def _step(self, wire: Wire) -> None:
+        before = dict(self.places)
         batch = await self._collect(wire)
         self.ends |= wire.ends_seen()
+        if self.places != before:
+            self._silence.end()
         if not batch:
             self.done |= self.places
+            if self._until and self._silence.is_too_long:
+                raise HubError("the brokers bring nothing more", todo="Look whether they run; nothing is lost.")
             return
         places = dict(self.places)
         plan = await self._carry_out(batch)
@@ -150,6 +158,7 @@ class PlatformAdapter:
         if plan.blown is not None:
             raise _fuse_blown(plan.blown, self._rules.fuse_unbinds_per_day)
         self.done |= places
+        self._silence.end()
 
     async def _carry_out(self, batch: list[HeardNotice]) -> Plan:
         now_ms = system_clock() if self.settings.clock == "world" else self.settings.clock()
@@ -182,7 +191,7 @@ class PlatformAdapter:
         self._gone |= positions
 
     def _heard_again(self, record: Record) -> HeardNotice:
-        notice = _notice(record)
+        notice = read_notice(record)
         assert notice is not None, "what failed was a notice"
         position = Source(record.partition, record.offset)
         return HeardNotice(position, notice, hashlib.sha256(record.value or b"").digest(), again=True)
@@ -234,7 +243,7 @@ class PlatformAdapter:
         self.places[partition] = offset + 1
         if offset >= self._until.get(partition, offset + 1):
             return None
-        notice = _notice(record)
+        notice = read_notice(record)
         listening = Listening.ACT if notice is None else self._listening(notice)
         if listening is Listening.DEAF:
             self._deaf.add(partition)
@@ -272,20 +281,6 @@ class PlatformAdapter:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def _notice(record: Record) -> ReleaseNotice | None:
-    """The notice in a record, None if it is none of the hub's messages: every follower passes over those."""
-    if record.value is None or record.value[: len(MARKER)] != MARKER:
-        log.error("releases %s-%s: no message of the hub; passed over", record.partition, record.offset)
-        return None
-    try:
-        return decode(record.value, ReleaseNotice)
-    except ContractError as wrong:
-        raise PlatformError(
-            f"releases {record.partition}-{record.offset} cannot be read: {wrong.message}",
-            todo="Install a newer unbind-hub; nothing from there on was acknowledged.",
-        ) from wrong
 
 
 def _fuse_blown(blown: Blown, fuse: int | None) -> FuseBlown:

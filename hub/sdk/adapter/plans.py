@@ -31,11 +31,10 @@ class Rules(NamedTuple):
 
 @dataclass
 class Counts:
-    """What was done. `ignored` notices broke the fold's rule; `received_only` ones the platform did not act on."""
+    """What was done. `ignored` notices broke the fold's rule."""
 
     notices: int = 0
     ignored: int = 0
-    received_only: int = 0
     frozen: int = 0
     unbound: int = 0
     reinstated: int = 0

@@ -84,6 +84,9 @@ class AdapterSettings:
     backoff_max_ms: int = 10_000
     """But never longer."""
 
+    silence_s_max: float = 60.0
+    """`run_until` ends if nothing comes for so long before it is there: then the brokers are at fault."""
+
     heartbeat_s: float = 5.0
     """How often it looks whether it has heard everything there is and says so to the login check; its no rests on
     that. Not in a replayed world (`clock="world"`), whose time is not the login's."""

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, TypeVar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from hub.core.model import Record, Source
-from hub.errors import HubError, PlatformError
+from hub.core.model import Record, ReleaseNotice, Source
+from hub.errors import ContractError, HubError, PlatformError
 from hub.sdk.adapter.settings import AdapterSettings
 from hub.settings import HubAddress
-from hub.wire.contracts import RELEASES, partition_of
+from hub.wire.contracts import MARKER, RELEASES, decode, partition_of
 from hub.wire.signing import Headers
 
 log = logging.getLogger(__name__)
@@ -150,6 +150,20 @@ class Wire:
 
 def _record(raw: Any) -> Record:
     return Record(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, ())
+
+
+def read_notice(record: Record) -> ReleaseNotice | None:
+    """The notice in a record, None if it is none of the hub's messages: every follower passes over those."""
+    if record.value is None or record.value[: len(MARKER)] != MARKER:
+        log.error("releases %s-%s: no message of the hub; passed over", record.partition, record.offset)
+        return None
+    try:
+        return decode(record.value, ReleaseNotice)
+    except ContractError as wrong:
+        raise PlatformError(
+            f"releases {record.partition}-{record.offset} cannot be read: {wrong.message}",
+            todo="Install a newer unbind-hub; nothing from there on was acknowledged.",
+        ) from wrong
 
 
 @asynccontextmanager

@@ -11,8 +11,8 @@ Rules:
 6. A row is one line of the file (so a stray quote cannot swallow the rows below it), at most
    `LINE_BYTES_MAX`; a file is read as a stream.
 
-A new format is a class with `read`, and an entry in `IMPORTERS`; `tests/unit/test_importer.py` runs one suite
-over all of them.
+A new format is a class with `read`, and an entry in `IMPORTERS`; `tests/unit/sdk/operators/test_importer.py` runs one
+suite over all of them.
 """
 
 from __future__ import annotations

@@ -43,7 +43,6 @@ CREATE TABLE IF NOT EXISTS places (
 CREATE INDEX IF NOT EXISTS places_by_event ON places (event_id);
 CREATE TABLE IF NOT EXISTS folded (partition INTEGER PRIMARY KEY, counted INTEGER, below INTEGER);
 """
-IN_MEMORY = Path(":memory:")
 
 
 class Entry(NamedTuple):
@@ -118,16 +117,9 @@ class Outbox:
 
     def unsent(self) -> list[Entry]:
         """Messages that Kafka has not acknowledged, in the order they were stored."""
-        return self._entries("place IS NULL")
-
-    def unreceipted(self) -> list[Entry]:
-        """Messages without a receipt, in the order they were stored."""
-        return self._entries("TRUE")
-
-    def _entries(self, condition: str) -> list[Entry]:
         rows = self._db.execute(
             "SELECT entry, event_id, partition, key, value, signature, key_id, timestamp_ms, place"
-            f" FROM entries WHERE {condition} ORDER BY entry"
+            " FROM entries WHERE place IS NULL ORDER BY entry"
         )
         return [
             Entry(entry, event_id, home, key, value, _headers(signature, key_id), timestamp_ms, place)

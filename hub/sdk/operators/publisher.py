@@ -23,7 +23,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -49,8 +48,6 @@ __all__ = ["OperatorPublisher", "PublisherSettings"]
 POLL_MS = 500
 RECEIPTS_MAX = 1_000
 """Receipts noted at once."""
-
-_log = logging.getLogger(__name__)
 
 
 class OperatorPublisher:

@@ -5,60 +5,17 @@ How many stale bindings are expected behind each, and how sure that is: `hub.cor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from hub.core import blindspots
-from hub.core.blindspots import Answered, Unanswered, rank
-from hub.core.model import Coverage, GapClass, GapCount, Outcome, OutcomeCount, Platform, PlatformState
+from hub.core.model import Coverage, GapClass, GapCount, OutcomeCount, Platform
 from hub.core.numbers import without_numbers
 from hub.core.reports import reported_numbers, unknown_name
+from hub.core.unconnected import ranked
 from hub.web.board.platform_pages import guide, name
 from hub.web.board.snapshot import Sight
 from hub.web.rounding import ten, tens
 from hub.web.shapes import BlindSpot, BlindSpots, Name
-
-NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT}
-BOUND = {Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.FAILED, Outcome.REINSTATED}
-
-
-def ranked(
-    platforms: Mapping[str, Platform], shown: Mapping[str, Coverage], reported: Mapping[str, int]
-) -> list[blindspots.BlindSpot]:
-    """Unconnected platforms, and names nobody knows, the most stale bindings first. Leaving erases no gap: one that
-    left stays as long as it has gaps, or people report it.
-
-    Args:
-        reported: how many distinct numbers people reported, by platform id, or by the name of one nobody knows.
-    """
-    everywhere = max((one.in_force for one in shown.values()), default=0)
-    unanswered = [
-        Unanswered(one.id, one.users_estimate, in_force, reported.get(one.id, 0))
-        for one in platforms.values()
-        if one.state not in NOT_UNCONNECTED and one.id in shown
-        if (in_force := _in_question(one, shown[one.id], reported.get(one.id, 0)))
-        or one.state is not PlatformState.LEFT
-    ]
-    unanswered += [
-        Unanswered(other, None, everywhere, count) for other, count in reported.items() if other not in platforms
-    ]
-    return rank(unanswered, list(_answered(platforms, shown.values())))
-
-
-def _in_question(platform: Platform, coverage: Coverage, reported: int) -> int:
-    """The cases behind which a stale binding may be: of one that left, those it never resolved, or people report."""
-    if platform.state is not PlatformState.LEFT:
-        return coverage.in_force
-    return max(sum(one.pairs for one in coverage.gaps), reported)
-
-
-def _answered(platforms: Mapping[str, Platform], shown: Iterable[Coverage]) -> Iterable[Answered]:
-    for one in shown:
-        platform = platforms.get(one.platform)
-        if platform is None or platform.users_estimate is None or one.state is not PlatformState.CONNECTED:
-            continue
-        outcomes = dict(one.outcomes)
-        bound = sum(outcomes.get(outcome, 0) for outcome in BOUND)
-        yield Answered(platform.users_estimate, sum(outcomes.values()), bound)
 
 
 def blind_spots(sight: Sight) -> BlindSpots:

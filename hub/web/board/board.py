@@ -41,10 +41,11 @@ from hub.core.model import (
 )
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
+from hub.core.shelf import says_received
 from hub.core.standing import Behaviour
 from hub.errors import ContractError
 from hub.wire import contracts
-from hub.wire.contracts import decode, says_received
+from hub.wire.contracts import decode
 
 RECEIPTS_PREFIX = contracts.receipts_topic("")
 DAYS_KEPT = 3

@@ -22,7 +22,7 @@ from hub.kafka.clients import to_record
 from hub.kafka.follower import Follower
 from hub.settings import WorkerSettings
 from hub.web.board.board import Board
-from hub.web.board.effects import Effects, NoEffects
+from hub.web.board.cohorts import CohortFigures, NoCohorts
 from hub.web.board.gauging import PAUSE_S, Gauge, Reading
 from hub.web.board.snapshot import Sight
 from hub.web.board.stages import StageBook
@@ -109,14 +109,14 @@ class LiveBoard:
         self,
         settings: WorkerSettings,
         hub_log: HubLog,
-        effects: Effects | None = None,
+        effects: CohortFigures | None = None,
         others: Mapping[str, Sequence[Reading]] | None = None,
     ) -> None:
         self.board = Board()
         # A replayed world's time is not known at the start, and its logs are small.
         self.stages = StageBook(whole=effects is None or hub_log.clock == "world")
         self.hub_log = hub_log
-        self.effects = effects or NoEffects()
+        self.effects = effects or NoCohorts()
         self.others = dict(others or {})
         self.gauge = Gauge(settings, hub_log, self.now_ms)
         self._settings = settings

@@ -33,7 +33,6 @@ WORKER_TOPICS = (contracts.EVENTS, contracts.ACKS, contracts.REPORTS, contracts.
 TIMED = (*WORKER_TOPICS, contracts.RELEASES)
 
 Place = tuple[TopicPartition, int]
-Ends = Mapping[TopicPartition, int]
 
 
 class Reading(Protocol):

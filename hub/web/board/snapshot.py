@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hub.core.standing import Standing, standing
 from hub.web.board.board import Board
-from hub.web.board.effects import Effects
+from hub.web.board.cohorts import CohortFigures
 from hub.web.board.stages import StageBook
 from hub.web.rounding import ten
 from hub.web.shapes import AsOf
@@ -44,7 +44,7 @@ class Sight(NamedTuple):
 
     board: Board
     stages: StageBook
-    effects: Effects
+    effects: CohortFigures
     gauges: Gauges
     as_of: AsOf
     in_tens: bool = False

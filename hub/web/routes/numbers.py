@@ -13,7 +13,6 @@ from typing import Annotated, NamedTuple
 from fastapi import Path
 
 from hub.archive.answers import CaseFacts, CaseHistory
-from hub.clearance.answering import policy_shape
 from hub.core.lifecycle import UNDONE
 from hub.core.model import DAY_MS, ClearanceAnswer, LookedUp, Lookup, LookupKind, Positions, Role, Source, Stage
 from hub.core.numbers import in_ranges, is_e164
@@ -26,6 +25,7 @@ from hub.web.access.who import STAFF
 from hub.web.parts import Parts
 from hub.web.routes import notices
 from hub.web.routes.case_pages import CLEARED, PENDING, REFUSED, case_page, facts_of, word_of
+from hub.web.routes.clearances import clearance_shape, policy_shape
 from hub.web.routes.routing import Asker, Routes
 
 RECORDED = {CLEARED: ClearanceAnswer.CLEAR, PENDING: ClearanceAnswer.BLOCKED, REFUSED: ClearanceAnswer.BLOCKED}
@@ -94,7 +94,7 @@ def _add_clearance(routes: Routes) -> None:
         for one in question.numbers:
             _check(one)
         _take(parts, asker, LookupKind.CLEARANCE, len(question.numbers))
-        return await parts.answerer.answer(question.numbers, asker.subject, asker.role)
+        return clearance_shape(await parts.answerer.answer(question.numbers, asker.subject, asker.role))
 
 
 def _add_notices(routes: Routes) -> None:

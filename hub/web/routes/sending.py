@@ -27,9 +27,10 @@ from hub.core.model import (
     Report,
     ReportReceipt,
 )
+from hub.delivery.refusals import refused
 from hub.errors import ContractError
 from hub.kafka.spans import log_spans, read_span
-from hub.problems import Problem, refused
+from hub.problems import Problem
 from hub.sdk.operators import backfill
 from hub.sdk.operators.event_fields import Unreadable, event_of, time_of
 from hub.settings import WorkerSettings
@@ -84,7 +85,7 @@ async def send(parts: Parts, operator: str, topic: str, message: Sealed) -> shap
     key = _key_of(topic, message.value)
     partition = partition_of(key, hub_log.partitions)
     record = Record(topic, partition, 0, now_ms, key, message.value, headers)
-    await parts.answerer.pairs.roster.caught_up()
+    await parts.answerer.pairs.roster.caught_up_within(parts.settings.roster_wait_s)
     _check(parts, topic, record, operator)
     try:
         placed = await parts.producer.send_and_wait(

@@ -1,0 +1,57 @@
+"""Which platforms nobody hears from, read off the roster, the published coverage and people's reports.
+
+A platform is a blind spot if it is neither connected nor exempt, or if it is a name that people report and nobody
+knows. How many stale bindings are expected behind each is worked out in `hub.core.blindspots`. For example, HearSay is
+KNOWN_UNCONNECTED with 300,000 users and 40 cases in force: it is ranked by
+what connected platforms of such a size show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from hub.core.blindspots import Answered, BlindSpot, Unanswered, rank
+from hub.core.model import Coverage, Outcome, Platform, PlatformState
+
+NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT}
+BOUND = {Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.FAILED, Outcome.REINSTATED}
+
+
+def ranked(
+    platforms: Mapping[str, Platform], shown: Mapping[str, Coverage], reported: Mapping[str, int]
+) -> list[BlindSpot]:
+    """Unconnected platforms, and names nobody knows, the most stale bindings first. Leaving erases no gap: one that
+    left stays as long as it has gaps, or people report it.
+
+    Args:
+        reported: how many distinct numbers people reported, by platform id, or by the name of one nobody knows.
+    """
+    everywhere = max((one.in_force for one in shown.values()), default=0)
+    unanswered = [
+        Unanswered(one.id, one.users_estimate, in_force, reported.get(one.id, 0))
+        for one in platforms.values()
+        if one.state not in NOT_UNCONNECTED and one.id in shown
+        if (in_force := _in_question(one, shown[one.id], reported.get(one.id, 0)))
+        or one.state is not PlatformState.LEFT
+    ]
+    unanswered += [
+        Unanswered(other, None, everywhere, count) for other, count in reported.items() if other not in platforms
+    ]
+    return rank(unanswered, list(_answered(platforms, shown.values())))
+
+
+def _in_question(platform: Platform, coverage: Coverage, reported: int) -> int:
+    """The cases behind which a stale binding may be: of one that left, those it never resolved, or people report."""
+    if platform.state is not PlatformState.LEFT:
+        return coverage.in_force
+    return max(sum(one.pairs for one in coverage.gaps), reported)
+
+
+def _answered(platforms: Mapping[str, Platform], shown: Iterable[Coverage]) -> Iterable[Answered]:
+    for one in shown:
+        platform = platforms.get(one.platform)
+        if platform is None or platform.users_estimate is None or one.state is not PlatformState.CONNECTED:
+            continue
+        outcomes = dict(one.outcomes)
+        bound = sum(outcomes.get(outcome, 0) for outcome in BOUND)
+        yield Answered(platform.users_estimate, sum(outcomes.values()), bound)

@@ -1,0 +1,11 @@
+"""What the hub would refuse, said at once to whoever sends it over HTTP: the hub's own reason, and what to do."""
+
+from __future__ import annotations
+
+from hub.core.model import REFUSAL_TODO, Refusal
+from hub.problems import Problem
+
+
+def refused(reason: Refusal, detail: str) -> Problem:
+    """The problem of a message that the hub would refuse for a reason; `detail`: what is wrong with it."""
+    return Problem(422, str(reason), detail, REFUSAL_TODO[reason])

@@ -1,0 +1,102 @@
+"""How every consumer of the hub fetches: a broker may hold a fetch for seconds, and nothing ever waits for a held one.
+
+aiokafka has one fetch in flight for each broker. A broker answers the requests of one connection one after the other,
+and it holds a fetch back until a partition that the fetch names has something. So whatever the fetch does not name
+waits: a partition that was still being read when the fetch was sent, one that was sought elsewhere, a question about
+the ends of the logs. With aiokafka alone the hold must therefore be short, and a hub at rest is busy with asking.
+
+The rules of `PatientFetcher`:
+
+1. Only a fetch that names every partition which its broker leads is held for as long as the consumer's settings say:
+   whatever comes ends it at once. One that leaves a partition out is held for `PARTIAL_WAIT_MS` at most.
+2. A held fetch that no longer names what is wanted (a seek, another leader) is given up.
+3. Fetches have a connection of their own, and one that is given up takes its connection with it. So neither a question
+   nor the next fetch waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer import consumer
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.protocol.fetch import FetchRequest
+
+PARTIAL_WAIT_MS = 25
+"""How long a broker may hold a fetch that leaves a partition out: so late is that partition at most."""
+
+FETCHES = "fetches"
+"""aiokafka names a connection by its broker and a group; this is one more group."""
+
+
+_Place = tuple[TopicPartition, int | None]
+
+
+class _FetchingClient:
+    """A client whose fetches have a connection of their own."""
+
+    def __init__(self, client: AIOKafkaClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def send(self, node_id: int, request: Any) -> Any:
+        """Send a request, and close the connection of a fetch that is given up."""
+        if not isinstance(request, FetchRequest):
+            return await self._client.send(node_id, request)
+        try:
+            return await self._client.send(node_id, request, group=FETCHES)
+        except asyncio.CancelledError:
+            connection = self._client._conns.pop((node_id, FETCHES), None)
+            if connection is not None:
+                connection.close()
+            raise
+
+
+class PatientFetcher(Fetcher):  # type: ignore[misc]  # aiokafka's classes have no types
+    """aiokafka's fetcher, with the rules above."""
+
+    def __init__(self, client: AIOKafkaClient, *args: Any, **kwargs: Any) -> None:
+        self._held: dict[int, tuple[asyncio.Task[Any], set[_Place]]] = {}
+        super().__init__(_FetchingClient(client), *args, **kwargs)
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        actions = super()._get_actions_per_node(assignment)
+        for node_id, request in actions[0]:
+            if len(_named(request)) < sum(self._select_read_replica(tp) == node_id for tp in assignment.tps):
+                request._max_wait_ms = min(request._max_wait_ms, PARTIAL_WAIT_MS)
+        for node_id, (task, named) in list(self._held.items()):
+            if not self._wanted(assignment, node_id) <= named:
+                task.cancel()
+        return actions
+
+    def _wanted(self, assignment: Any, node_id: int) -> set[_Place]:
+        """Partitions that a fetch sent to a broker now would name, each with its position; None if that is sought."""
+        states = ((tp, assignment.state_value(tp)) for tp in assignment.tps if tp not in self._records)
+        return {
+            (tp, state.position if state.has_valid_position else None)
+            for tp, state in states
+            if not state.paused and self._select_read_replica(tp) == node_id
+        }
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:
+        task = asyncio.current_task()
+        if task is not None and request._max_wait_ms > PARTIAL_WAIT_MS:
+            self._held[node_id] = (task, _named(request))
+        try:
+            return await super()._proc_fetch_request(assignment, node_id, request)
+        finally:
+            self._held.pop(node_id, None)
+
+
+def _named(request: Any) -> set[_Place]:
+    return {(TopicPartition(topic, part), at) for topic, parts in request.topics for part, at, _ in parts}
+
+
+def fetch_patiently() -> None:
+    """Have every consumer that this process makes from now on fetch so; doing it twice changes nothing."""
+    consumer.Fetcher = PatientFetcher

@@ -1,0 +1,240 @@
+"""What somebody outside the staff is told of each field of an answer: a table a shape. Pure.
+
+A field that no table knows is not told: it keeps its default, and a shape that has such a field without a default is
+not told at all. So a new column is seen by registrar and auditor alone until somebody has said here who else sees it.
+For example, `bound_per_10000` of another platform's row is left out, and its `pairs` are told in tens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, NamedTuple, TypeVar, get_args
+
+from pydantic.fields import FieldInfo
+
+from hub.core.cohorts import EFFECTS, Took
+from hub.core.intake import RECEIPTED_AS
+from hub.core.model import REFUSAL_TODO, Refusal
+from hub.web import shapes
+from hub.web.rounding import ten, tens
+
+SMALL = 10
+"""Counts below it, and above nought, are small cells."""
+
+OF_PLATFORMS = frozenset({"effect", "answer", "lookup"})
+"""Kinds of moments that name a platform or an asker."""
+
+REPORT = "report"
+K = TypeVar("K")
+S = TypeVar("S", bound=shapes.Shape)
+Tell = Callable[[Any, Any], Any]
+"""Makes what is told of a field from its value and the whole that it is a field of."""
+
+
+def same(value: Any, _: Any) -> Any:
+    """As it is; the shapes in it by their own tables."""
+    return value
+
+
+def hidden(value: Any, _: Any) -> Any:
+    """Nothing: the field's default in its place."""
+    raise AssertionError(f"nobody asks for a field that is hidden, of {type(value).__name__}")
+
+
+class Told(NamedTuple):
+    """What is told of a field: to everybody, and to the one whom the row is about, who sees it whole unless it says."""
+
+    outside: Tell
+    own: Tell = same
+
+
+def _told_in_tens(value: Any, _: Any) -> Any:
+    return tens(value) if isinstance(value, dict) else ten(int(value or 0))
+
+
+def _estimate_in_tens(value: float | None, _: Any) -> int | None:
+    return None if value is None else ten(int(value))
+
+
+def _estimate_up_to_tens(value: float | None, _: Any) -> float | None:
+    return None if value is None else 10.0 * math.ceil(value / 10)
+
+
+def _as_receipted(counts: Mapping[Refusal, int], _: Any) -> dict[Refusal, int]:
+    told: Counter[Refusal] = Counter()
+    for reason, count in counts.items():
+        told[RECEIPTED_AS.get(reason, reason)] += count
+    return dict(told)
+
+
+def _large(counts: Mapping[K, int], _: Any) -> dict[K, int]:
+    return {name: count for name, count in counts.items() if count >= SMALL}
+
+
+def _large_as_receipted(counts: Mapping[Refusal, int], whole: Any) -> dict[Refusal, int]:
+    return _large(_as_receipted(counts, whole), whole)
+
+
+def _large_cells(cells: list[shapes.Cell | None], _: Any) -> list[shapes.Cell | None]:
+    return [None if cell is None or 0 < cell.in_force < SMALL else cell for cell in cells]
+
+
+def _hours(median: float | None, cell: shapes.Cell) -> float | None:
+    """Every case that shows an effect has had its first."""
+    effects = sum(count for outcome, count in cell.outcomes.items() if outcome in EFFECTS)
+    return None if median is None else Took(effects, median).told_hours
+
+
+def _receipted(reason: Refusal, _: Any) -> Refusal:
+    return RECEIPTED_AS.get(reason, reason)
+
+
+def _todo(_: str, row: shapes.RefusalRow) -> str:
+    return REFUSAL_TODO[RECEIPTED_AS.get(row.reason, row.reason)]
+
+
+def _moments(moments: list[shapes.Moment], _: Any) -> list[shapes.Moment]:
+    return [
+        one.model_copy(update={"who": None}) if one.kind == REPORT else one
+        for one in moments
+        if one.kind not in OF_PLATFORMS
+    ]
+
+
+def _nothing(_: Any, __: Any) -> None:
+    return None
+
+
+SAME, HIDDEN, TENS = Told(same), Told(hidden), Told(_told_in_tens)
+ALWAYS_IN_TENS = Told(lambda _, __: True)
+
+
+def _all_same(*names: str) -> dict[str, Told]:
+    return dict.fromkeys(names, SAME)
+
+
+TOLD: dict[type[shapes.Shape], dict[str, Told]] = {
+    shapes.Name: _all_same("zh", "en"),
+    shapes.AsOf: _all_same("now_ms", "read_at", "behind_messages", "behind_ms", "stale"),
+    shapes.Guide: _all_same("url", "steps", "contact"),
+    shapes.Today: _all_same(
+        *("opened", "scheduled", "released", "reassigned", "undone"),
+        *("acknowledgements", "reports", "refused", "breaches"),
+    ),
+    shapes.Pairs: {
+        "in_force": SAME,  # it follows from the roster, not from accounts
+        **dict.fromkeys(("resolved", "takeover_safe", "outcomes", "gaps"), TENS),
+        **dict.fromkeys(("overdue", "exposed", "incident", "restore_pending", "disputes"), TENS),
+    },
+    shapes.Overview: {
+        **_all_same("as_of", "pairs", "connected", "unconnected", "platforms", "degraded", "cases", "today"),
+        "hours_to_effect_median": SAME,
+        "in_tens": ALWAYS_IN_TENS,
+    },
+    shapes.PlatformRow: {
+        **_all_same("id", "name", "sector", "tier", "state", "standing", "channel", "must_connect", "pairs"),
+        **_all_same("waiting_since", "hours_to_effect_median", "coverage_at"),
+        "bound_per_10000": HIDDEN,
+        "outlier": HIDDEN,
+    },
+    shapes.Platforms: {**_all_same("as_of", "platforms", "suppressed"), "in_tens": ALWAYS_IN_TENS},
+    shapes.Cell: {
+        "in_force": SAME,
+        **dict.fromkeys(("resolved", "takeover_safe", "outcomes"), TENS),
+        "hours_to_effect_median": Told(_hours),
+    },
+    shapes.HeatmapRow: {**_all_same("id", "name", "tier", "state"), "cells": Told(_large_cells)},
+    shapes.Heatmap: {**_all_same("as_of", "days", "rows"), "in_tens": ALWAYS_IN_TENS},
+    shapes.StateAt: {**_all_same("at", "state"), "note": HIDDEN},
+    shapes.PlatformDetail: {
+        **_all_same("as_of", "platform", "history", "received_behind", "days", "users_estimate", "guide"),
+        "cells": Told(_large_cells),
+        "in_tens": Told(lambda _, __: True),
+    },
+    shapes.BlindSpot: {
+        **_all_same("id", "name", "sector", "tier", "state", "must_connect", "users_estimate", "sureness", "guide"),
+        **dict.fromkeys(("reported", "would_close", "exposed", "incident"), TENS),
+        **dict.fromkeys(("expected", "low"), Told(_estimate_in_tens)),
+        "high": Told(_estimate_up_to_tens),
+    },
+    shapes.BlindSpots: {**_all_same("as_of", "spots"), "in_tens": ALWAYS_IN_TENS},
+    shapes.OperatorRow: {
+        **_all_same("id", "name", "clearance_required", "accepted", "noted", "duplicate", "held"),
+        **_all_same("last_event_at", "last_report_day", "silent"),
+        "rejected": Told(_large_as_receipted, own=_as_receipted),
+        "breaches": Told(_large),
+    },
+    shapes.Operators: _all_same("as_of", "operators"),
+    shapes.RefusalRow: {
+        **_all_same("at", "topic", "source", "sender"),
+        "reason": Told(_receipted, own=_receipted),
+        "todo": Told(_todo, own=_todo),
+    },
+    shapes.RefusalPage: _all_same("as_of", "refusals", "next"),
+    shapes.Moment: _all_same("at", "kind", "what", "who", "breaches", "source"),
+    shapes.Case: {
+        **_all_same("id", "operator", "stage", "opened_at", "cooling_until", "reissue_not_before", "bound_before"),
+        **_all_same("days_to_reissue", "unconnected", "status"),
+        **dict.fromkeys(("cleared", "pending", "refused", "effects"), Told(_nothing, own=_nothing)),
+        "moments": Told(_moments, own=_moments),
+    },
+}
+"""By shape and field. Everything else that is answered is for the staff, or has one reader (`hub.web.access.who`)."""
+
+
+def told(found: S, *, own: bool = False) -> S:
+    """An answer as somebody outside the staff is told it.
+
+    Args:
+        found: the whole.
+        own: whether it is about the one who asks.
+
+    Raises:
+        LookupError: it has a field without a default that no table knows.
+    """
+    update = {}
+    for name, tell in _plan(type(found), own):
+        value = tell(getattr(found, name), found) if callable(tell) else tell.default
+        update[name] = _inside(value, own=own)
+    return found.model_copy(update=update) if update else found
+
+
+def _inside(value: Any, *, own: bool) -> Any:
+    if isinstance(value, list):
+        return [_inside(one, own=own) for one in value]
+    return told(value, own=own) if isinstance(value, shapes.Shape) else value
+
+
+class _Default(NamedTuple):
+    """What stands in place of a field that is not told."""
+
+    default: Any
+
+
+@cache
+def _plan(kind: type[shapes.Shape], own: bool) -> tuple[tuple[str, Tell | _Default], ...]:
+    """The fields that are told otherwise than they are, or that hold shapes; each with how."""
+    rules, found = TOLD.get(kind, {}), list[tuple[str, Tell | _Default]]()
+    for name, field in kind.model_fields.items():
+        rule = rules.get(name, Told(hidden, hidden))
+        tell = rule.own if own else rule.outside
+        if tell is hidden:
+            found.append((name, _default(kind, name, field)))
+        elif tell is not same or _holds_shapes(field.annotation):
+            found.append((name, tell))
+    return tuple(found)
+
+
+def _default(kind: type[shapes.Shape], name: str, field: FieldInfo) -> _Default:
+    if field.is_required():
+        raise LookupError(f"nothing says who sees {kind.__name__}.{name}; write it into hub.web.access.fields.TOLD")
+    return _Default(field.get_default(call_default_factory=True))
+
+
+def _holds_shapes(kind: Any) -> bool:
+    if isinstance(kind, type) and issubclass(kind, shapes.Shape):
+        return True
+    return any(_holds_shapes(one) for one in get_args(kind))
