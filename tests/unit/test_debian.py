@@ -52,6 +52,7 @@ def test_of_many_that_miss_a_program_one_fetches_it(tmp_path: Path) -> None:
     assert fetched == ["it"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("program", "binary"), PROGRAMS)
 def test_what_is_fetched_is_whole(program: Program, binary: str) -> None:
     """Every library of a program was fetched with it: none is one that a developer's machine happens to have."""
