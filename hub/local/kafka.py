@@ -267,10 +267,7 @@ class EmbeddedKafka:
                 continue
             raise HubError(
                 f"Kafka {failure}{self._last_words()}",
-                todo=todo_at(
-                    self._data_dir,
-                    f"read {_BROKER_LOG} and {_CONSOLE_LOG} in {self._data_dir}, or start with another folder",
-                ),
+                todo=todo_at(self._data_dir, f"read the logs in {self._data_dir}, or start with another folder"),
             )
 
     def _last_words(self) -> str:
