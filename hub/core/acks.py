@@ -4,8 +4,8 @@ An acknowledgement is judged by record times alone, so everyone who reads the lo
 beyond the log if a notice it names is not there, or was recorded more than `SKEW_MS` after it. A reader that meets it
 before such a notice waits until any notice recorded from then on is too late for it (`JUDGED_AFTER_MS`).
 
-For example, `bank` acknowledges partition 7 through 120033 at 10:00:00. If that notice was recorded at 10:00:05, it is
-refused.
+For example, `bank` acknowledges partition 7 through 120033 at 10:00:00. If that notice was recorded at 10:00:05, the
+acknowledgement is refused.
 """
 
 from __future__ import annotations
