@@ -23,12 +23,12 @@ ACTIONLINT = if [ -x $(BIN)/actionlint ] || GOBIN=$(abspath $(BIN)) go install $
 help: ## print this
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml deploy/constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, and there is no $(PYTHON): \
 	install python3 and python3-venv (Debian, Ubuntu: apt-get install python3 python3-venv)" >&2; exit 1; }
 	@$(PYTHON) deploy/check_machine.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r deploy/constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(PYTHON) -I -S deploy/relative_path.py $(VENV)
 	touch $@
@@ -70,12 +70,12 @@ dist: $(READY) ## the wheel and the sdist, in dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist
 
-constraints: ## work constraints.txt out anew from pyproject.toml (UPGRADE=1 for the newest versions)
+constraints: ## work deploy/constraints.txt out anew from pyproject.toml (UPGRADE=1 for the newest versions)
 	$(PYTHON) -m venv $(VENV)/uv
 	$(VENV)/uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
 	$(VENV)/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make constraints' --quiet \
-	  $(if $(UPGRADE),--upgrade) --output-file constraints.txt
+	  $(if $(UPGRADE),--upgrade) --output-file deploy/constraints.txt
 
 clean: ## remove .venv and local data
 	rm -rf $(VENV) .data

@@ -35,7 +35,7 @@ def project() -> dict[str, Any]:
 def pinned() -> dict[str, list[tuple[Version, int]]]:
     """Each package of the constraints with its versions, one for each kind of machine, and how many hashes each has."""
     found: dict[str, list[tuple[Version, int]]] = {}
-    for entry in re.split(r"\n(?=[a-z0-9])", (ROOT / "constraints.txt").read_text(encoding="utf-8")):
+    for entry in re.split(r"\n(?=[a-z0-9])", (ROOT / "deploy/constraints.txt").read_text(encoding="utf-8")):
         if not entry.startswith("#"):
             (only,) = Requirement(entry.partition("\\")[0].strip()).specifier
             name = canonicalize_name(re.split(r"[=\[]", entry)[0])
@@ -66,7 +66,7 @@ def test_every_package_is_pinned_by_its_hashes() -> None:
     assert [name for name, found in pinned().items() if not all(hashes for _, hashes in found)] == []
     for one in wanted():
         versions = pinned().get(canonicalize_name(one.name), [])
-        assert versions, f"{one.name} is not in constraints.txt: make constraints"
+        assert versions, f"{one.name} is not in deploy/constraints.txt: make constraints"
         assert all(version in one.specifier for version, _ in versions), one
 
 
@@ -121,7 +121,7 @@ def test_a_release_holds_what_it_needs(tmp_path: Path) -> None:
         "README.md",
         "LICENSE",
         "CHANGELOG.md",
-        "constraints.txt",
+        "deploy/constraints.txt",
         "Makefile",
         "tests/unit/test_releases.py",
     } <= names
