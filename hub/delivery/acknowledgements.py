@@ -83,7 +83,7 @@ class Effects:
                 raise refused(Refusal.BEYOND_LOG, DETAIL[Refusal.BEYOND_LOG])
 
     async def draft(self, platform: str, wish: Wish) -> dict[str, Any]:
-        """The acknowledgements that say what rows wish, to be signed, and an account of them.
+        """Return the acknowledgements that say what rows wish, to be signed, and an account of them.
 
         Raises:
             Problem: a row names what the platform did not receive, or no case; the rest has no bound.
@@ -145,7 +145,7 @@ class Effects:
 
 
 def signed_record(topic: str, platform: str, value: bytes, headers: Mapping[str, str], partitions: int) -> Record:
-    """What a platform signed, with the two headers of its request, as it is to lie in a topic."""
+    """Return what a platform signed, with the two headers of its request, as it is to lie in a topic."""
     key = platform.encode()
     seal = (
         (SIGNATURE_HEADER, _signature(headers.get(SIGNATURE_HEADER))),

@@ -42,7 +42,7 @@ class Target(NamedTuple):
 
 
 def parse(text: str, *, private: bool) -> httpx.URL:
-    """The URL of a webhook.
+    """Return the URL of a webhook.
 
     Raises:
         BadAddress: it breaks rule 1.
@@ -61,7 +61,7 @@ def parse(text: str, *, private: bool) -> httpx.URL:
 
 
 async def resolve(url: httpx.URL, *, private: bool, lookups: Executor | None = None) -> Target:
-    """The address to connect to.
+    """Return the address to connect to.
 
     Args:
         lookups: whose threads ask for the name; else asyncio's.
@@ -80,7 +80,7 @@ async def resolve(url: httpx.URL, *, private: bool, lookups: Executor | None = N
 
 
 def chosen(addresses: Sequence[str], *, private: bool) -> str:
-    """The one of a name's addresses to connect to.
+    """Return the one of a name's addresses to connect to.
 
     Raises:
         BadAddress: there is none, or one of them is not public: whoever writes both means the other.
@@ -93,7 +93,7 @@ def chosen(addresses: Sequence[str], *, private: bool) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is of the public network, also where it is one inside another."""
+    """Return whether an address is of the public network, also where it is one inside another."""
     one = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(one, ipaddress.IPv6Address):
         inner = one.ipv4_mapped or one.sixtofour or (one.teredo[1] if one.teredo else None)

@@ -41,7 +41,7 @@ class Door:
     def admit(
         self, authorization: str | None, method: str, target: str, platform_id: str, roster: Roster, now_ms: int
     ) -> Platform:
-        """The platform that calls.
+        """Return the platform that calls.
 
         Args:
             target: path and query of the request.

@@ -49,7 +49,7 @@ class Channel(Protocol):
     """Whether its receiver answers slowly: then one lane at a time, for others wait for what it holds."""
 
     async def next_parcel(self, lane: int, places: Mapping[int, Place]) -> Parcel | None:
-        """What comes next in a lane, beginning where the places say; None if there is nothing yet.
+        """Return what comes next in a lane, beginning where the places say, or None if there is nothing yet.
 
         An open attempt (`Place.attempt_last`) is made again as it was.
         """

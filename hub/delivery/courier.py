@@ -96,7 +96,7 @@ class Courier:
                 self._wake.set()
 
     def place(self, partition: int) -> int:
-        """The next offset it has not received."""
+        """Return the next offset it has not received."""
         return self._places.get(partition, Place()).next
 
     def look_again(self) -> None:
@@ -137,7 +137,7 @@ class Courier:
             await self.channel.close()
 
     def _room(self) -> int:
-        """How many more may be on their way; one alone while the receiver only fails, or is slow."""
+        """Return how many more may be on their way; one alone while the receiver only fails, or is slow."""
         one = self.channel.slow or self.health.overall.failing_since is not None
         most = 1 if one else self._office.in_flight_per_receiver_max
         return most - len(self._running)

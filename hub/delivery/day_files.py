@@ -58,17 +58,17 @@ class Listed(NamedTuple):
 
 
 def begin_ms(day: date) -> int:
-    """When a day begins, UTC milliseconds."""
+    """Return when a day begins, UTC milliseconds."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1_000)
 
 
 def day_of(at_ms: int) -> date:
-    """The UTC day of a time."""
+    """Return the UTC day of a time."""
     return datetime.fromtimestamp(at_ms / 1_000, UTC).date()
 
 
 def row_of(told: Told) -> tuple[object, ...]:
-    """One position as a row; of one that is no notice, its position and digest alone."""
+    """Return one position as a row; of one that is no notice, its position and digest alone."""
     position = f"{told.partition}-{told.offset}"
     notice = told.notice
     if notice is None:
@@ -87,7 +87,7 @@ def _or_empty(at_ms: int | None) -> object:
 
 
 def csv_bytes(rows: list[tuple[object, ...]]) -> bytes:
-    """Rows as CSV (RFC 4180), lines ending in LF."""
+    """Return rows as CSV (RFC 4180), lines ending in LF."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue().encode()
@@ -121,7 +121,7 @@ class DayFiles:
             left.unlink()
 
     async def first_day(self) -> date:
-        """The day of the log's first notice, or of the log itself."""
+        """Return the day of the log's first notice, or of the log itself."""
         if self._first is None:
             found = [await self._releases.read(one, 0, 1) for one in range(self._hub_log.partitions)]
             times = [told[0].record_time for told in found if told]
@@ -131,11 +131,11 @@ class DayFiles:
         return self._first
 
     def last_day(self) -> date:
-        """The last day whose file is final."""
+        """Return the last day whose file is final."""
         return day_of(self._clock() - int(self._settings.file_grace_s * 1_000)) - timedelta(days=1)
 
     async def positions(self, day: date) -> Listed:
-        """Which positions are in the file of a day that is final."""
+        """Return which positions are in the file of a day that is final."""
         first, end = await self._bound(day), await self._bound(day + timedelta(days=1))
         spans = {p: (first[p], end[p]) for p in range(self._hub_log.partitions) if first[p] < end[p]}
         return Listed(day, spans)
@@ -147,7 +147,7 @@ class DayFiles:
         return known
 
     async def days(self, since: date, limit: int) -> list[Listed]:
-        """Days from one on that have notices, at most so many."""
+        """Return days from one on that have notices, at most so many."""
         day, found = max(since, await self.first_day()), list[Listed]()
         while day <= self.last_day() and len(found) < limit:
             listed = await self.positions(day)
@@ -156,7 +156,7 @@ class DayFiles:
         return found
 
     async def file(self, day: date) -> DayFile | None:
-        """The file of a day, made if it is not there; None if the day has none, or none yet."""
+        """Return the file of a day, made if it is not there, or None if the day has none, or none yet."""
         if day > self.last_day() or day < await self.first_day():
             return None
         async with self._making:

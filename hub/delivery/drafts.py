@@ -65,7 +65,7 @@ def _bad(line: int, what: str, todo: str) -> Problem:
 
 
 def read_csv(text: str) -> Wish:
-    """What a CSV file says.
+    """Return what a CSV file says.
 
     Raises:
         Problem: 422, with the line.
@@ -79,7 +79,9 @@ def read_csv(text: str) -> Wish:
 
 
 def read_json(content: Any) -> Wish:
-    """What JSON says: `{"outcomes": [{"case", "outcome", "actions"}], "rest": "NOT_BOUND", "received": {"7": 120100}}`.
+    """Read what JSON says.
+
+    Its form is `{"outcomes": [{"case", "outcome", "actions"}], "rest": "NOT_BOUND", "received": {"7": 120100}}`.
 
     Raises:
         Problem: 422.
@@ -150,7 +152,7 @@ def _actions(line: int, text: str) -> tuple[Action, ...]:
 def draft(
     wish: Wish, platform: str, log_id: bytes, sent_at: int, waiting: Mapping[int, Waiting], rest: Rest
 ) -> list[Acknowledgement]:
-    """The acknowledgements that say it; several if one is too small.
+    """Return the acknowledgements that say it; several if one is too small.
 
     Args:
         waiting: by partition, how far the platform has received, with the digest there.
@@ -213,7 +215,7 @@ def _with_actions(ack: Acknowledgement, wish: Wish) -> Acknowledgement:
 
 
 def account(acks: Sequence[Acknowledgement], wish: Wish) -> dict[str, Any]:
-    """What the acknowledgements say, for a person to read before signing."""
+    """Return what the acknowledgements say, for a person to read before signing."""
     received = {str(one.partition): one.through for one in acks[0].received} if acks else {}
     named = Counter(str(outcome) for outcome in wish.said.values())
     return {

@@ -40,7 +40,7 @@ class FileChannel:
         self._some = asyncio.Event()
 
     async def next_parcel(self, lane: int, places: Mapping[int, Place]) -> Parcel | None:
-        """The file of the first day that holds something not received; None until that day is over."""
+        """Return the file of the first day that holds something not received, or None until that day is over."""
         del lane
         if any(end > places.get(one, Place()).next for one, end in self._passed.items()):  # sent back
             self._from, self._passed = None, {}

@@ -64,16 +64,16 @@ class Health(NamedTuple):
     why: str = ""
 
     def lane(self, lane: int) -> Pace:
-        """How a lane fares."""
+        """Return how a lane fares."""
         return dict(self.lanes).get(lane, Pace())
 
     def may_try(self, lane: int, now_ms: int) -> bool:
-        """Whether it is time for a lane, its receiver's pace considered."""
+        """Return whether it is time for a lane, its receiver's pace considered."""
         return self.overall.try_at <= now_ms and self.lane(lane).try_at <= now_ms
 
 
 def judged(health: Health, lane: int, answer: Answer, now_ms: int, patience: Patience, luck: float) -> Health:
-    """The receiver's health after an answer.
+    """Return the receiver's health after an answer.
 
     Args:
         luck: in [0, 1), so that pauses of many receivers never fall together.

@@ -38,11 +38,11 @@ class Inboxes(Protocol):
     """What couriers need of inboxes."""
 
     async def read(self, platform: str, first: int) -> Letter | None:
-        """The first message at an offset or after it; None if there is none yet."""
+        """Return the first message at an offset or after it, or None if there is none yet."""
 
 
 def shown(record: Record) -> dict[str, Any]:
-    """A message of an inbox as JSON, with the hub's signature as it lies there."""
+    """Return a message of an inbox as JSON, with the hub's signature as it lies there."""
     headers, value = dict(record.headers), record.value or b""
     sealed: dict[str, Any] = {
         "offset": record.offset,
@@ -88,7 +88,7 @@ class KafkaInboxes:
         return moved
 
     async def read(self, platform: str, first: int) -> Letter | None:
-        """The first message at an offset or after it; None if there was none at the last look."""
+        """Return the first message at an offset or after it, or None if there was none at the last look."""
         end = self._ends.get(platform, 0)
         if first >= end:
             return None

@@ -46,7 +46,7 @@ class InboxDesk:
         self._opener = Opener(log.hub_id, log.log_id, log.partitions)
 
     async def read(self, platform: str, first: int, limit: int) -> dict[str, Any]:
-        """Messages from an offset on, each with the hub's signature as it lies there; `next` is the next `from`.
+        """Return messages from an offset on, each with the hub's signature as it lies there; `next` is the next `from`.
 
         Raises:
             Problem: the platform has no inbox.
@@ -64,7 +64,7 @@ class InboxDesk:
         return {"messages": messages, "next": messages[-1]["offset"] + 1 if messages else first, "end": end}
 
     def draft(self, platform: str, wish: Answer) -> dict[str, str]:
-        """The bytes of an answer and what is to be signed of them, base64. Writes nothing."""
+        """Return the bytes of an answer and what is to be signed of them, base64. Writes nothing."""
         report_id = bytes.fromhex(wish.report_id)
         value = encode(ReportAnswer(report_id, platform, Outcome(wish.outcome), answered_at=system_clock()))
         signed = signed_bytes(self._delivery.hub_log.hub_id, contracts.ANSWERS, value)

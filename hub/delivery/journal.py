@@ -54,7 +54,7 @@ class Journal:
         self._db.close()
 
     def places(self, platform: str) -> dict[int, Place]:
-        """Where a platform is, by partition."""
+        """Return where a platform is, by partition."""
         rows = self._db.execute(
             "SELECT partition, next, digest, attempt_last FROM places WHERE platform = ?", (platform,)
         )
@@ -71,7 +71,7 @@ class Journal:
             self._db.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)", rows)
 
     def health(self, platform: str, channel: str) -> Health:
-        """How a receiver fared; new if its channel is another now."""
+        """Return how a receiver fared; new if its channel is another now."""
         row = self._db.execute("SELECT channel, said FROM health WHERE platform = ?", (platform,)).fetchone()
         return Health() if row is None or row[0] != channel else _health(json.loads(row[1]))
 

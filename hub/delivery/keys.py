@@ -13,7 +13,7 @@ PUBLIC_PREFIX = "whpk_"
 
 
 def hub_key(settings: DeliverySettings, hub_id: str) -> Signer:
-    """The key that is there, or a new one.
+    """Return the key that is there, or a new one.
 
     Raises:
         UnbindError: the file holds no Ed25519 key, or `key_file` is not there.
@@ -25,5 +25,5 @@ def hub_key(settings: DeliverySettings, hub_id: str) -> Signer:
 
 
 def public_form(public: bytes) -> str:
-    """A public key as receivers of Standard Webhooks are given it."""
+    """Return a public key as receivers of Standard Webhooks are given it."""
     return PUBLIC_PREFIX + base64.b64encode(public).decode()

@@ -37,7 +37,7 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket to serve on.
+    """Return a socket to serve on.
 
     Raises:
         HubError: the port is taken, or not ours to take.
@@ -50,7 +50,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def server_of(app: Any) -> Server:
-    """A server of an app, its times and its load bounded."""
+    """Return a server of an app, its times and its load bounded."""
     config = uvicorn.Config(
         app,
         log_level="warning",

@@ -34,7 +34,7 @@ class ReceiptBook(Protocol):
 
 
 def receipt_key(platform: Platform, public: bytes, now_ms: int) -> Key | None:
-    """The roster's key that lets delivery speak for a platform, if the registrar has put it there."""
+    """Return the roster's key that lets delivery speak for a platform, if the registrar has put it there."""
     for key in platform.keys:
         if key.key_id.startswith(RECEIPTS_ONLY) and key.public == public and key.counts_at(now_ms):
             return key

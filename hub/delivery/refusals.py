@@ -7,5 +7,5 @@ from hub.problems import Problem
 
 
 def refused(reason: Refusal, detail: str) -> Problem:
-    """The problem of a message that the hub would refuse for a reason; `detail`: what is wrong with it."""
+    """Return the problem of a message that the hub would refuse for a reason; `detail`: what is wrong with it."""
     return Problem(422, str(reason), detail, REFUSAL_TODO[reason])

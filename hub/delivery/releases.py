@@ -49,10 +49,10 @@ class Releases(Protocol):
     """What couriers and the web need of `releases`."""
 
     def end(self, partition: int) -> int:
-        """The offset after the newest notice."""
+        """Return the offset after the newest notice."""
 
     async def read(self, partition: int, first: int, count: int) -> Sequence[Told]:
-        """Notices from an offset on, in order: at least one if there is any, at most `count`."""
+        """Return notices from an offset on, in order: at least one if there is any, at most `count`."""
 
     async def first_at(self, at_ms: int) -> list[int]:
         """By partition, the first offset recorded at or after a time; where there is none, the end of the log."""
@@ -65,7 +65,7 @@ class Releases(Protocol):
 
 
 def json_of(value: Any) -> Any:
-    """A value of `hub.core.model` as the JSON of `schemas/README.md`."""
+    """Return a value of `hub.core.model` as the JSON of `schemas/README.md`."""
     if isinstance(value, bytes):
         return value.hex()
     if hasattr(value, "_asdict"):
@@ -74,12 +74,12 @@ def json_of(value: Any) -> Any:
 
 
 def base64_of(data: bytes) -> str:
-    """Bytes as JSON holds them where they are to be read by a machine again."""
+    """Return bytes as JSON holds them where they are to be read by a machine again."""
     return base64.b64encode(data).decode()
 
 
 def tell(partition: int, offset: int, record_time: int, value: bytes | None) -> Told:
-    """A record of `releases`, read."""
+    """Return a record of `releases`, read."""
     digest = sha256(value or b"").digest()
     try:
         notice = decode(value, ReleaseNotice)
@@ -146,11 +146,11 @@ class KafkaReleases(Follower):
         self._listeners.discard(wake)
 
     def end(self, partition: int) -> int:
-        """The offset after the newest notice."""
+        """Return the offset after the newest notice."""
         return self.places[TopicPartition(contracts.RELEASES, partition)]
 
     async def read(self, partition: int, first: int, count: int) -> Sequence[Told]:
-        """Notices from an offset on, in order: at least one if there is any, at most `count`."""
+        """Return notices from an offset on, in order: at least one if there is any, at most `count`."""
         end = self.end(partition)
         if first < 0 or first >= end:
             return []
@@ -163,7 +163,7 @@ class KafkaReleases(Follower):
         return block[begin : begin + count]
 
     async def _block(self, partition: int, wanted: int, end: int) -> list[Told]:
-        """The notices of the block an offset lies in: as many as there were when it was read, that one at least."""
+        """Return the notices of an offset's block: those there were when it was read, at least up to that offset."""
         number = wanted // BLOCK_NOTICES
         if (known := self._kept(partition, number, wanted)) is not None:
             return known
@@ -182,7 +182,7 @@ class KafkaReleases(Follower):
         return block
 
     def _kept(self, partition: int, number: int, wanted: int) -> list[Told] | None:
-        """A block in memory, if it reaches to an offset."""
+        """Return a block in memory, if it reaches to an offset."""
         known = self._blocks.get((partition, number))
         if known is None or known[-1].offset < wanted:
             return None

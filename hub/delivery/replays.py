@@ -52,7 +52,7 @@ Page = tuple[list[Told], BaseModel | None]
 
 
 async def page(releases: Releases, partitions: int, wanted: Wanted) -> Page:
-    """A page of what is wanted.
+    """Return a page of what is wanted.
 
     Raises:
         Problem: 422, no such partition or case.
@@ -70,7 +70,7 @@ async def page(releases: Releases, partitions: int, wanted: Wanted) -> Page:
 
 
 async def span(releases: Releases, partition: int, first: int, end: int, limit: int) -> list[Told]:
-    """Notices of [first, end), at most so many."""
+    """Return notices of [first, end), at most so many."""
     told: list[Told] = []
     while first < end and len(told) < limit:
         more: Sequence[Told] = await releases.read(partition, first, min(end - first, limit - len(told)))

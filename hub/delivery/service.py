@@ -223,7 +223,7 @@ class Delivery:
         return await self.send(contracts.ACKS, platform, value, headers)
 
     async def has_topic(self, topic: str) -> bool:
-        """Whether a topic is there."""
+        """Return whether a topic is there."""
         async with started(new_consumer(self.worker_settings)) as consumer:
             return topic in await consumer.topics()
 
@@ -258,13 +258,13 @@ MAKERS: dict[Way, Callable[[Delivery, str, str], Channel] | None] = {
 
 
 def is_told(platform: Platform) -> bool:
-    """Whether there is a channel by which a platform is told."""
+    """Return whether there is a channel by which a platform is told."""
     way = kind_of(platform).way
     return way is not None and MAKERS.get(way) is not None
 
 
 async def make_delivery(settings: DeliverySettings) -> Delivery:
-    """A delivery on the hub that is there, its key made if there is none.
+    """Return a delivery on the hub that is there, its key made if there is none.
 
     Raises:
         HubError: no Kafka, or no hub in it.

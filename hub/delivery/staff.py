@@ -12,7 +12,7 @@ from hub.delivery.status import all_rows
 
 
 def staff_app(delivery: Delivery) -> FastAPI:
-    """The app."""
+    """Return the app."""
     app = FastAPI(title="unbind-hub delivery, for staff", docs_url=None, redoc_url=None)
 
     @app.get("/metrics")
@@ -24,7 +24,7 @@ def staff_app(delivery: Delivery) -> FastAPI:
 
     @app.get("/status")
     def status() -> list[dict[str, Any]]:
-        """Every receiver's state."""
+        """Return every receiver's state."""
         return all_rows(delivery)
 
     return app

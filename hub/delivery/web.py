@@ -43,7 +43,7 @@ BASE = "/v1/platforms/{platform_id}"
 
 
 def platform_app(delivery: Delivery) -> FastAPI:
-    """The app."""
+    """Return the app."""
     app = FastAPI(title="unbind-hub delivery", version="1", docs_url=None, redoc_url=None)
     answer_with_problems(app)
     for fault in (HubError, KafkaError):
@@ -53,13 +53,13 @@ def platform_app(delivery: Delivery) -> FastAPI:
     door = Door(delivery.hub_log.hub_id)
 
     async def caller(request: Request, platform_id: str) -> Platform:
-        """The platform that calls, proven."""
+        """Return the platform that calls, proven."""
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         authorization, now_ms = request.headers.get("authorization"), system_clock()
         return door.admit(authorization, request.method, target, platform_id, delivery.roster.roster, now_ms)
 
     async def reader(platform: Annotated[Platform, Depends(caller)]) -> Platform:
-        """A platform that may be told numbers."""
+        """Return a platform that may be told numbers."""
         if platform.state not in TOLD_IN:
             todo = "Ask the registrar: nothing is told to platforms in this state."
             raise Problem(403, "NOT_CONNECTED", f"the platform's state is {platform.state}", todo)
@@ -67,7 +67,7 @@ def platform_app(delivery: Delivery) -> FastAPI:
 
     @app.get("/v1/key")
     async def key() -> dict[str, str]:
-        """The hub's public key for webhooks and files."""
+        """Return the hub's public key for webhooks and files."""
         public = delivery.signer.public
         return {"webhooks": public_form(public), "ed25519": public.hex(), "hub_id": delivery.hub_log.hub_id}
 
@@ -84,7 +84,7 @@ Who = Callable[..., Awaitable[Platform]]
 def _add_notices(app: FastAPI, delivery: Delivery, caller: Who, reader: Who) -> None:
     @app.get(BASE + "/delivery")
     async def status(platform: Annotated[Platform, Depends(caller)]) -> dict[str, Any]:
-        """How delivery to this platform fares."""
+        """Return how delivery to this platform fares."""
         return status_of(delivery, platform)
 
     @app.get(BASE + "/notices")
@@ -94,7 +94,7 @@ def _add_notices(app: FastAPI, delivery: Delivery, caller: Who, reader: Who) -> 
         first: Annotated[int, Query(ge=0, alias="from")] = 0,
         limit: Annotated[int, Query(ge=1, le=NOTICES_MAX)] = 100,
     ) -> Response:
-        """Notices of one partition from an offset on; `next` is the `from` of the next request. Moves nothing."""
+        """Return notices of one partition from an offset on; `next` is the next request's `from`. Nothing is moved."""
         if partition >= delivery.hub_log.partitions:
             raise Problem(422, "NO_SUCH_PARTITION", f"there are {delivery.hub_log.partitions}", "Begin with 0.")
         end = delivery.releases.end(partition)
@@ -144,12 +144,12 @@ def _add_inbox(app: FastAPI, inboxes: InboxDesk, reader: Who) -> None:
         first: Annotated[int, Query(ge=0, alias="from")] = 0,
         limit: Annotated[int, Query(ge=1, le=MESSAGES_MAX)] = MESSAGES_MAX,
     ) -> dict[str, Any]:
-        """What the hub asks and tells this platform alone, reports first of all; `next` is the next `from`."""
+        """Return what the hub asks and tells this platform alone, reports first of all; `next` is the next `from`."""
         return await inboxes.read(platform.id, first, limit)
 
     @app.post(BASE + "/answers/draft")
     async def draft_answer(platform: Annotated[Platform, Depends(reader)], wish: Answer) -> dict[str, str]:
-        """An answer to a report as the bytes to sign, base64. Writes nothing."""
+        """Return an answer to a report as the bytes to sign, base64. Writes nothing."""
         return inboxes.draft(platform.id, wish)
 
     @app.post(BASE + "/answers", status_code=202)
@@ -177,7 +177,7 @@ def _add_files(app: FastAPI, delivery: Delivery, reader: Who) -> None:
         since: Annotated[date, Query(alias="from")] = date.min,
         limit: Annotated[int, Query(ge=1, le=FILES_LISTED_MAX)] = FILES_LISTED_MAX,
     ) -> dict[str, Any]:
-        """Days that have a file, from one on; `received` of a day: whether its receipt is there.
+        """Return days that have a file, from one on; `received` of a day: whether its receipt is there.
 
         `next` is the `from` of the next request, null at the end.
         """
@@ -202,12 +202,12 @@ def _add_files(app: FastAPI, delivery: Delivery, reader: Who) -> None:
 
     @app.get(BASE + "/files/{day}.sig")
     async def signature(_: Annotated[Platform, Depends(reader)], day: date) -> Response:
-        """The detached signature of a day's file: 64 bytes, Ed25519."""
+        """Return the detached signature of a day's file: 64 bytes, Ed25519."""
         return Response((await made(day)).signature, media_type="application/octet-stream")
 
     @app.get(BASE + "/files/{day}")
     async def file(_: Annotated[Platform, Depends(reader)], day: date) -> FileResponse:
-        """A day's notices as CSV."""
+        """Return a day's notices as CSV."""
         found = await made(day)
         headers = {"signature": found.signature.hex(), "content-sha256": found.sha256.hex()}
         return FileResponse(found.path, media_type="text/csv; charset=utf-8", headers=headers)
@@ -250,7 +250,7 @@ async def _confirm(delivery: Delivery, platform: Platform, found: DayFile) -> No
 
 
 def _has(delivery: Delivery, platform: str, ends: dict[int, int]) -> bool:
-    """Whether a platform has received everything before these offsets."""
+    """Return whether a platform has received everything before these offsets."""
     courier, known = delivery.couriers.get(platform), delivery.received.of(platform)
     return all(
         (courier.place(one) if courier is not None else known.get(one, -1) + 1) >= end for one, end in ends.items()

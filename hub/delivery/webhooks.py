@@ -47,19 +47,19 @@ INBOX_TYPE = "inbox.message"
 
 
 def webhook_id(log_id: bytes, platform: str, partition: int, first: int, last: int) -> str:
-    """The id of a message. No full stop in it, for those divide what is signed; positions are of one log alone."""
+    """Return the id of a message. It has no full stop, because full stops divide what is signed."""
     name = quote(platform, safe="").replace(".", "%2E")
     where = f"inbox_{last}" if partition == INBOX else f"{partition}_{first}-{last}"
     return f"{log_id.hex()[:8]}_{name}_{where}"
 
 
 def iso(at_ms: int) -> str:
-    """UTC milliseconds in ISO 8601."""
+    """Return UTC milliseconds in ISO 8601."""
     return datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def body_of(told: Sequence[Told]) -> bytes:
-    """The body of a message: the same for every receiver."""
+    """Return the body of a message: the same for every receiver."""
     head = (
         f'{{"type":"{NOTICES_TYPE}","timestamp":"{iso(told[-1].record_time)}","data":{{"partition":{told[0].partition},'
         f'"first":{told[0].offset},"last":{told[-1].offset},"notices":['
@@ -68,13 +68,13 @@ def body_of(told: Sequence[Told]) -> bytes:
 
 
 def letter_body(letter: Letter) -> bytes:
-    """The body of a message of an inbox."""
+    """Return the body of a message of an inbox."""
     head = f'{{"type":"{INBOX_TYPE}","timestamp":"{iso(letter.record_time)}","data":'
     return head.encode() + letter.as_json + b"}"
 
 
 def signed_headers(signer: Signer, message_id: str, at_s: int, body: bytes) -> dict[str, str]:
-    """The three headers of the convention."""
+    """Return the three headers of the convention."""
     signature = signer.sign(f"{message_id}.{at_s}.".encode() + body)
     return {
         "webhook-id": message_id,
@@ -94,7 +94,7 @@ def fitting(told: Sequence[Told], bytes_max: int) -> Sequence[Told]:
 
 
 def retry_after_s(value: str | None, now_s: float) -> float | None:
-    """The pause a `Retry-After` asks for (RFC 9110 section 10.2.3); None if it says nothing one can read."""
+    """Return the pause a `Retry-After` asks for (RFC 9110 section 10.2.3), or None if it says nothing one can read."""
     if value is None:
         return None
     if value.strip().isascii() and value.strip().isdigit():
@@ -163,7 +163,7 @@ class WebhookChannel:
         self._resolved_at_s = 0.0
 
     async def next_parcel(self, lane: int, places: Mapping[int, Place]) -> Parcel | None:
-        """The next notices of a partition, as many as a message holds; of the inbox, its next message."""
+        """Return the next notices of a partition, as many as a message holds; of the inbox, its next message."""
         place = places.get(lane, Place())
         if lane == INBOX:
             return await self._next_letter(place)
@@ -262,7 +262,7 @@ class WebhookChannel:
 
 
 def judge(status: int, retry_after: str | None) -> Answer:
-    """What a status means: 2xx is the receipt, 410 suspends at once, anything else is tried again."""
+    """Return what a status means: 2xx is the receipt, 410 suspends at once, anything else is tried again."""
     if 200 <= status < 300:
         return Answer(Verdict.RECEIVED, str(status))
     if status == GONE:

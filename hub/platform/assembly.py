@@ -31,7 +31,7 @@ DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
 def address_of(config: PlatformConfig) -> HubAddress:
-    """The hub's address, with the options that aiokafka takes.
+    """Return the hub's address, with the options that aiokafka takes.
 
     Raises:
         PlatformError: a secret or a certificate cannot be read.
@@ -58,12 +58,12 @@ def _ssl_context(config: PlatformConfig, certificates: dict[str, str]) -> Any:
 
 
 def signer_of(config: PlatformConfig) -> Signer:
-    """The platform's signer."""
+    """Return the platform's signer."""
     return Signer.load(config.key_file, config.key_id, config.hub_id)
 
 
 def form_of(numbers: Numbers) -> NumberForm:
-    """How the store writes numbers."""
+    """Return how the store writes numbers."""
     if numbers.keyed is not None:
         return Keyed(key_in(numbers.keyed))
     if numbers.region is not None and not numbers.international:
@@ -76,7 +76,7 @@ def form_of(numbers: Numbers) -> NumberForm:
 
 
 def key_in(file: Path) -> bytes:
-    """A secret key: all the bytes of a file.
+    """Return a secret key: all the bytes of a file.
 
     Raises:
         PlatformError: it cannot be read.
@@ -88,7 +88,7 @@ def key_in(file: Path) -> bytes:
 
 
 def table_of(config: SqlConfig) -> SqlTable:
-    """The table's layout."""
+    """Return the table's layout."""
     return SqlTable(
         config.table,
         form_of(config.numbers),
@@ -109,7 +109,7 @@ def table_of(config: SqlConfig) -> SqlTable:
 
 
 def engine_of(config: SqlConfig) -> Engine:
-    """The database's engine; its errors never show values.
+    """Return the database's engine; its errors never show values.
 
     Raises:
         PlatformError: the address cannot be read, or no driver for it is installed.
@@ -143,7 +143,7 @@ def _engine_options(scheme: str) -> dict[str, Any]:
 
 
 def store_of(config: PlatformConfig, *, make_tables: bool = True) -> AccountStore:
-    """The platform's store, opened.
+    """Return the platform's store, opened.
 
     Args:
         make_tables: False for a check that is to change nothing.
@@ -162,6 +162,6 @@ def store_of(config: PlatformConfig, *, make_tables: bool = True) -> AccountStor
 
 
 def adapter_of(config: PlatformConfig, opened: Callable[[PlatformConfig], AccountStore] = store_of) -> PlatformAdapter:
-    """The adapter that a config describes."""
+    """Return the adapter that a config describes."""
     store = opened(config)
     return PlatformAdapter(config.platform, store, signer_of(config), address_of(config), config.settings)

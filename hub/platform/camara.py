@@ -53,7 +53,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorInfo} for stat
 
 
 def error(status: int, code: str, message: str) -> JSONResponse:
-    """An error as all of CAMARA writes it."""
+    """Return an error as all of CAMARA writes it."""
     return JSONResponse({"status": status, "code": code, "message": message}, status)
 
 

@@ -41,7 +41,7 @@ class Secret(NamedTuple):
     file: Path | None = None
 
     def reveal(self, environment: Mapping[str, str]) -> str:
-        """The text itself.
+        """Return the text itself.
 
         Raises:
             PlatformError: the variable or the file is not there.
@@ -124,7 +124,7 @@ class PlatformConfig:
 
 
 def read_config(text: str, file: str = "platform.yaml", folder: Path = Path()) -> PlatformConfig:
-    """The values of a file.
+    """Return the values of a file.
 
     Args:
         text: what is in it.

@@ -12,7 +12,7 @@ ALL = "all"
 
 
 def settings_in(root: Node) -> AdapterSettings:
-    """The adapter's settings."""
+    """Return the adapter's settings."""
     usual = AdapterSettings()
     return AdapterSettings(
         batch_max=root.get("batch_max", lambda one: one.whole(1, 100_000), usual.batch_max),
@@ -73,5 +73,5 @@ def _since(prefix: str, node: Node) -> int:
 
 
 def is_prefix(text: str) -> bool:
-    """Whether a text begins E.164 numbers."""
+    """Return whether a text begins E.164 numbers."""
     return text.startswith("+") and text[1:].isdecimal() and text.isascii()

@@ -22,12 +22,12 @@ TIERS = {
 
 
 def usual_tier(sector: str) -> str:
-    """The tier of a sector."""
+    """Return the tier of a sector."""
     return str(TIERS.get(sector.strip().lower(), 3))
 
 
 def whole(text: str, most: int) -> int | None:
-    """The number that somebody wrote; None if nothing.
+    """Return the number that somebody wrote, or None if nothing.
 
     Raises:
         PlatformError: it is none from 1 to `most`.
@@ -40,7 +40,7 @@ def whole(text: str, most: int) -> int | None:
 
 
 def stops_in(text: str) -> tuple[Action, ...]:
-    """The actions that a list names.
+    """Return the actions that a list names.
 
     Raises:
         PlatformError: one of them is none.
@@ -83,12 +83,12 @@ class Answers:
 
     @property
     def key_id(self) -> str:
-        """The name of its first key."""
+        """Return the name of its first key."""
         return f"{self.platform}-1"
 
 
 def config_text(answers: Answers) -> str:
-    """The file."""
+    """Return the file."""
     columns = {"account_id": answers.account_id, "number": answers.number}
     columns |= {"bound_at": answers.bound_at} if answers.bound_at else {}
     columns |= {"frozen": answers.frozen} if answers.frozen else {}
@@ -124,7 +124,7 @@ def _actions(answers: Answers) -> dict[str, Any]:
 
 
 def roster_record(answers: Answers, public: bytes, now_ms: int) -> dict[str, Any]:
-    """What the registrar puts on the roster: the fields of `hub.core.model.Platform` that a platform knows.
+    """Return what the registrar puts on the roster: the fields of `hub.core.model.Platform` that a platform knows.
 
     Args:
         public: the key's 32 bytes.

@@ -15,10 +15,10 @@ CONNECTIONS = 16
 
 
 def login_check_of(config: PlatformConfig, settings: LoginCheckSettings) -> LoginCheck:
-    """The check over the adapter's record: in the accounts' database, or in the file beside a platform's service.
+    """Return the check over the adapter's record, in the accounts' database or in the file beside a platform's service.
 
-    Args:
-        settings: what the file cannot say. Its `form` and `served` count before the file's, if they are given.
+Args:
+    settings: what the file cannot say. If its `form` or `served` is given, it takes precedence over the file's.
     """
     kind = config.store
     settings = replace(settings, served=settings.served or config.served or {})

@@ -24,7 +24,7 @@ class Declared(NamedTuple):
 
 
 def lag_notices(adapter: PlatformAdapter) -> int:
-    """Notices in the log that were not handled yet."""
+    """Return notices in the log that were not handled yet."""
     return sum(max(0, end - adapter.done.get(partition, 0)) for partition, end in adapter.ends.items())
 
 
@@ -63,7 +63,7 @@ class AdapterCollector(Collector):
         self._adapter = adapter
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric as it is now."""
+        """Yield every metric as it is now."""
         for one in METRICS:
             kind = CounterMetricFamily if one.counts else GaugeMetricFamily
             yield kind(one.name, one.meaning, value=float(one.value(self._adapter)))

@@ -30,7 +30,7 @@ class Pace:
         self._seen: deque[tuple[float, int]] = deque()
 
     def left_s(self, at_s: float, lag: int) -> float | None:
-        """Seconds until nothing is left; None if it cannot be told.
+        """Return seconds until nothing is left, or None if it cannot be told.
 
         Args:
             at_s: a monotonic time.
@@ -81,7 +81,7 @@ async def _write_lines(adapter: PlatformAdapter) -> None:
 
 
 def summary(adapter: PlatformAdapter) -> str:
-    """What an adapter did, in a line."""
+    """Return what an adapter did, in a line."""
     one = adapter.counts
     return (
         f"{one.notices} notices, {one.frozen} frozen, {one.unbound} unbound, {one.reinstated} put back, "

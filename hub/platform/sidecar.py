@@ -104,7 +104,7 @@ class Health(BaseModel):
 
 
 def web(check: LoginCheck, *, zone: str = "UTC") -> FastAPI:
-    """The service.
+    """Return the service.
 
     Args:
         zone: of the days that CAMARA's shape asks for, such as Asia/Shanghai.

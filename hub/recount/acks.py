@@ -51,7 +51,7 @@ class Refused(Exception):
 
 
 def hear(record: Record, hub: Hub) -> Heard:
-    """What an acknowledgement says.
+    """Return what an acknowledgement says.
 
     Raises:
         Refused: it does not count.

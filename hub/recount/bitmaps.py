@@ -18,7 +18,7 @@ ARRAY_MAX = 4_096
 
 
 def offsets_in(data: bytes) -> list[int] | None:
-    """The offsets of a segment, rising."""
+    """Return the offsets of a segment, rising."""
     if data == EMPTY:
         return []
     if data.startswith(ARRAY_OR_BITS) and data[12:16] == PLACE:

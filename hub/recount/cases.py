@@ -44,7 +44,7 @@ class CaseNow:
 
 
 def fold(releases: Iterable[Record], until: Sequence[int]) -> dict[Position, CaseNow]:
-    """Every case, by its position.
+    """Return every case, by its position.
 
     Args:
         releases: the log, each partition in order.

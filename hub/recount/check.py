@@ -39,7 +39,7 @@ class NoSuchRoster(Exception):
 
 
 def about_hub(records: Sequence[Record]) -> Message:
-    """What topic `hub` says of the logs.
+    """Return what topic `hub` says of the logs.
 
     Raises:
         HubError: nothing.
@@ -73,11 +73,11 @@ class Truth:
         return Hub(about["hub_id"], about["log_id"], about["partitions"], newest, recorded_at)
 
     def platforms(self) -> list[str]:
-        """Every platform on the roster now."""
+        """Return every platform on the roster now."""
         return list(dict.fromkeys(one["id"] for _, one in self._roster if one))
 
     def figures(self, platform: str, as_of: AsOf) -> Figures:
-        """What `coverage` must say of a platform at that place in the logs.
+        """Return what `coverage` must say of a platform at that place in the logs.
 
         Raises:
             NoSuchRoster: nothing is left of the roster as it was.
@@ -92,7 +92,7 @@ class Truth:
         return self._counted(platform, as_of, opened)
 
     def cases(self, as_of: AsOf) -> list[CaseNow]:
-        """Every case at that place in the logs."""
+        """Return every case at that place in the logs."""
         if self._folded[0] != as_of.releases:
             self._folded = (as_of.releases, fold(self._logs.releases, as_of.releases))
         return list(self._folded[1].values())
@@ -109,7 +109,7 @@ class Truth:
         }
 
     def heard(self, platform: str, partition: int, end: int) -> tuple[dict[Position, set[str]], dict[int, int]]:
-        """What a platform said of which position, and how far it received, up to a place in its partition of acks."""
+        """Return what a platform said of each position and how far it received, up to an offset of its acks."""
         said: dict[Position, set[str]] = {}
         received: dict[int, int] = {}
         for heard in self._heard(platform, partition, end):
@@ -128,7 +128,7 @@ class Truth:
 
 
 def reported_at(records: Sequence[Record], platform: str, end: int) -> set[Position]:
-    """Positions that reports not yet answered are about; the first record of an id counts."""
+    """Return positions that reports not yet answered are about; the first record of an id counts."""
     reports: dict[bytes, Message] = {}
     answered: set[bytes] = set()
     for record in records:
@@ -148,12 +148,12 @@ def reported_at(records: Sequence[Record], platform: str, end: int) -> set[Posit
 
 
 def compute(logs: Logs, platform: str, as_of: AsOf) -> Figures:
-    """One platform's figures at one place in the logs; see `Truth.figures`."""
+    """Return one platform's figures at one place in the logs; see `Truth.figures`."""
     return Truth(logs).figures(platform, as_of)
 
 
 def compare(logs: Logs) -> list[Difference]:
-    """Every figure of every platform that the hub shows otherwise; nothing is the good answer."""
+    """Return every figure of every platform that the hub shows otherwise; nothing is the good answer."""
     truth = Truth(logs)
     newest: dict[str, Message] = {}
     for record in logs.coverage:

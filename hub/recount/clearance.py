@@ -41,7 +41,7 @@ class Recounted(NamedTuple):
 
 
 def find_lookup(records: Sequence[Record], lookup_id: bytes) -> Message:
-    """The record of a question.
+    """Return the record of a question.
 
     Raises:
         HubError: there is none of that id, or it is no clearance.
@@ -76,7 +76,7 @@ def recount_lookup(logs: Logs, operators: Sequence[Record], lookup: Message) -> 
 
 
 def decide_again(logs: Logs, operators: Sequence[Record], lookup: Message) -> Iterator[tuple[str, Position | None]]:
-    """The answer for each number and the case it is about, in the order of the question."""
+    """Yield the answer for each number and the case it is about, in the order of the question."""
     positions, policy = lookup["positions"], lookup["policy"]
     last = {case.number: case for case in fold(logs.releases, positions["releases"]).values()}
     asker = _newest(operators, "operator", positions["operators"]).get(lookup["asked_by"])
@@ -101,7 +101,7 @@ def _position(case: Message | None) -> Position | None:
 
 
 def _newest(records: Sequence[Record], kind: str, end: int) -> dict[str, Message]:
-    """The roster as it was before an offset. Compaction may have removed a record of it, which is then said.
+    """Return the roster as it was before an offset. Compaction may have removed a record of it, which is then said.
 
     Every record that is left is some id's newest before the compaction; one that is gone leaves a hole in the offsets.
     """
@@ -127,7 +127,7 @@ def _may_see(case: CaseNow, role: str, asker: Message | None) -> bool:
 
 
 def _blocked(logs: Logs, cases: Sequence[CaseNow], positions: Message, policy: Message) -> set[Position]:
-    """Cases with a gap that blocks."""
+    """Return cases with a gap that blocks."""
     roster = _newest(logs.platforms, "platform", positions["platforms"])
     # What an acknowledgement's key is worth is judged by the roster as it was there, too.
     truth, found = Truth(logs._replace(platforms=_before(logs.platforms, positions["platforms"]))), set()

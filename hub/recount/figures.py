@@ -26,7 +26,7 @@ def figures_of(
     reported: Set[Position],
     now_ms: int,
 ) -> Figures:
-    """What `coverage` must say of a platform.
+    """Return what `coverage` must say of a platform.
 
     Args:
         platform: its roster record.
@@ -72,7 +72,7 @@ def figures_of(
 def open_gap(
     platform: Message, case: CaseNow, words: set[str], received: Mapping[int, int], reported: Set[Position]
 ) -> str | None:
-    """The gap of one pair; None if it is resolved or does not count."""
+    """Return the gap of one pair, or None if it is resolved or does not count."""
     if case.stage in UNDONE or not _counts(platform, case):
         return None
     shown = _first_said(words)
@@ -96,7 +96,7 @@ def _counts(platform: Message, case: CaseNow) -> bool:
 def _gap(
     platform: Message, case: CaseNow, words: set[str], shown: str | None, received: Mapping[int, int]
 ) -> str | None:
-    """The class of a gap; None if the pair is resolved. UNBOUND answers a dispute."""
+    """Return the class of a gap, or None if the pair is resolved. UNBOUND answers a dispute."""
     if shown == "UNBOUND":
         return None
     if "NOT_BOUND" in words and words & AGAINST_NOT_BOUND:

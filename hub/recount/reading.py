@@ -37,7 +37,7 @@ async def recount(bootstrap_servers: str, *, security: Mapping[str, object] | No
 
 
 async def read_logs(bootstrap_servers: str, *, security: Mapping[str, object] | None = None) -> Logs:
-    """Everything the recount of coverage goes by; see `recount`."""
+    """Return everything the recount of coverage goes by; see `recount`."""
     async with _reader(bootstrap_servers, security) as consumer:
         hub = await _whole(consumer, HUB, 1)
         partitions = about_hub(hub)["partitions"]
@@ -93,7 +93,7 @@ async def _reader(bootstrap_servers: str, security: Mapping[str, object] | None)
 
 
 async def _whole(consumer: Any, topic: str, partitions: int) -> list[Record]:
-    """Every record of a topic, each partition in order."""
+    """Return every record of a topic, each partition in order."""
     parts = [TopicPartition(topic, number) for number in range(partitions)]
     consumer.assign(parts)
     await consumer.seek_to_beginning(*parts)

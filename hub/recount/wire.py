@@ -42,7 +42,7 @@ def _without_logical_types(node: Any) -> Any:
 
 
 def read(kind: str, value: bytes | None) -> Message | None:
-    """The message in a record's value, or None if it is no canonical message of that kind."""
+    """Return the message in a record's value, or None if it is no canonical message of that kind."""
     if value is None or len(value) > LIMIT_BYTES.get(kind, LIMIT_BYTES_ELSE):
         return None
     schema = _schemas(kind).get(value[:HEADER_BYTES])

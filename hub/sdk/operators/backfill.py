@@ -49,12 +49,12 @@ class Told(NamedTuple):
 
 
 def one(number: str, bound_before: str) -> Wanted:
-    """The clean-up of one number."""
+    """Return the clean-up of one number."""
     return _wanted(1, number, bound_before)
 
 
 def read_file(path: Path) -> list[Wanted]:
-    """The clean-ups of a CSV file with the columns `number` and `bound_before`.
+    """Return the clean-ups of a CSV file with the columns `number` and `bound_before`.
 
     Raises:
         OperatorError: it cannot be opened, is no such file, or is too long.
@@ -67,7 +67,7 @@ def read_file(path: Path) -> list[Wanted]:
 
 
 def read_rows(lines: Iterable[str], name: str, rows_max: int = ROWS_MAX) -> list[Wanted]:
-    """The clean-ups of the lines of such a file.
+    """Return the clean-ups of the lines of such a file.
 
     Raises:
         OperatorError: it is no such file, or is too long.
@@ -101,7 +101,7 @@ def _wanted(line: int, number: str, bound_before: str) -> Wanted:
 
 
 def event_of(operator: str, wanted: Wanted, ranges: Sequence[str] | None, now_ms: int) -> NumberEvent:
-    """The event that asks for a clean-up. `ranges`: the operator's; a number outside them was ported."""
+    """Return the event that asks for a clean-up. `ranges`: the operator's; a number outside them was ported."""
     name = f"{operator} {wanted.number} {wanted.bound_before}"
     return NumberEvent(
         event_id=uuid5(NAMESPACE, name).bytes,
@@ -164,5 +164,5 @@ def _told(wanted: Wanted, receipt: Receipt) -> Told:
 
 
 def shown(number: str) -> str:
-    """A number for eyes that need not know it."""
+    """Return a number for eyes that need not know it."""
     return "…" + number[-SHOWN_DIGITS:] if len(number) > 2 * SHOWN_DIGITS else "…"

@@ -45,7 +45,7 @@ class Unreadable(Exception):
 
 
 def event_of(operator: str, fields: Mapping[str, Any]) -> NumberEvent:
-    """The event in the fields of a row: text or null, `ported` a bool, `reminders` a list of {at, channel}.
+    """Return the event in the fields of a row: text or null, `ported` a bool, `reminders` a list of {at, channel}.
 
     Raises:
         Unreadable: a field is not what it must be.
@@ -93,7 +93,7 @@ def _uuid(fields: Mapping[str, Any], name: str) -> bytes | None:
 
 
 def _symbol(fields: Mapping[str, Any], name: str, kind: type[S]) -> S | None:
-    """A symbol an operator may send; UNKNOWN only stands in for symbols of later versions."""
+    """Return a symbol an operator may send; UNKNOWN only stands in for symbols of later versions."""
     text = fields.get(name)
     if text is None:
         return None
@@ -104,7 +104,7 @@ def _symbol(fields: Mapping[str, Any], name: str, kind: type[S]) -> S | None:
 
 
 def time_of(fields: Mapping[str, Any], name: str) -> int | None:
-    """The time in a field, UTC milliseconds.
+    """Return the time in a field, UTC milliseconds.
 
     Raises:
         Unreadable: it is no ISO 8601 time with a zone.

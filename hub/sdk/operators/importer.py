@@ -57,7 +57,7 @@ class EventImporter(Protocol):
     """A format of event files."""
 
     def read(self, path: Path) -> Iterator[Row]:
-        """The rows of a file, in its order.
+        """Yield the rows of a file, in its order.
 
         Raises:
             OperatorError: the file cannot be opened, or is not of this format at all.
@@ -71,7 +71,7 @@ class CsvImporter:
         self.operator = operator
 
     def read(self, path: Path) -> Iterator[Row]:
-        """The rows of a file, in its order; see `EventImporter`."""
+        """Yield the rows of a file, in its order; see `EventImporter`."""
         with _open(path) as file:
             lines = _lines(file)
             header = _header(path, next(lines, None))
@@ -86,7 +86,7 @@ class JsonLinesImporter:
         self.operator = operator
 
     def read(self, path: Path) -> Iterator[Row]:
-        """The rows of a file, in its order; see `EventImporter`."""
+        """Yield the rows of a file, in its order; see `EventImporter`."""
         with _open(path) as file:
             for line, raw in _lines(file):
                 yield _row(line, self.operator, raw, _json_fields)
@@ -100,7 +100,7 @@ IMPORTERS: dict[str, type[CsvImporter] | type[JsonLinesImporter]] = {
 
 
 def importer_for(path: Path, operator: str) -> EventImporter:
-    """The importer for a file, by the end of its name.
+    """Return the importer for a file, by the end of its name.
 
     Raises:
         OperatorError: nothing here reads such files.
@@ -119,7 +119,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Every line that is not blank, with its number; None in place of one that is too long."""
+    """Yield every line that is not blank, with its number; None in place of one that is too long."""
     line = 0
     while raw := file.readline(LINE_BYTES_MAX):
         line += 1

@@ -116,7 +116,7 @@ class Outbox:
         return Entry(made.lastrowid or 0, event_id, partition, key, value, headers, timestamp_ms, None)
 
     def unsent(self) -> list[Entry]:
-        """Messages that Kafka has not acknowledged, in the order they were stored."""
+        """Return messages that Kafka has not acknowledged, in the order they were stored."""
         rows = self._db.execute(
             "SELECT entry, event_id, partition, key, value, signature, key_id, timestamp_ms, place"
             " FROM entries WHERE place IS NULL ORDER BY entry"
@@ -127,13 +127,13 @@ class Outbox:
         ]
 
     def waiting(self, event_id: bytes | None = None) -> int:
-        """How many messages (of one event) have no receipt yet."""
+        """Return how many messages (of one event) have no receipt yet."""
         condition, values = ("TRUE", ()) if event_id is None else ("event_id = ?", (event_id,))
         (count,) = self._db.execute(f"SELECT count(*) FROM entries WHERE {condition}", values).fetchone()
         return int(count)
 
     def open_fates(self) -> int:
-        """How many messages may lie in a partition once more than is counted, or not at all."""
+        """Return how many messages may lie in a partition once more than is counted, or not at all."""
         return int(self._db.execute("SELECT count(*) FROM entries WHERE place IS NULL OR unsure").fetchone()[0])
 
     def doubt(self) -> None:
@@ -220,7 +220,7 @@ class Outbox:
         return 0 if found is None else int(found[0])
 
     def receipt_of(self, event_id: bytes) -> Receipt | None:
-        """The receipt of the latest place with this event, if it was receipted and not folded since."""
+        """Return the receipt of the latest place with this event, if it was receipted and not folded since."""
         found = self._db.execute(
             "SELECT receipt FROM places WHERE event_id = ? AND receipt IS NOT NULL ORDER BY place DESC", (event_id,)
         ).fetchone()
@@ -232,7 +232,7 @@ class Outbox:
         return int(self._db.execute("SELECT next_receipt FROM owner").fetchone()[0])
 
     def totals(self) -> tuple[int, ...]:
-        """How many events lie in each partition, repeats and refused ones included."""
+        """Return how many events lie in each partition, repeats and refused ones included."""
         found = self._db.execute(
             "SELECT partition, sum(counted) FROM (SELECT partition, counted FROM places UNION ALL"
             " SELECT partition, counted FROM folded) GROUP BY partition"
@@ -242,7 +242,7 @@ class Outbox:
 
 
 def is_counted(receipt: Receipt) -> bool:
-    """Whether the hub counts the message of a receipt as an event of this operator."""
+    """Return whether the hub counts the message of a receipt as an event of this operator."""
     return receipt.decision is not Decision.REPORTED and receipt.reason is not Refusal.BAD_SIGNATURE
 
 

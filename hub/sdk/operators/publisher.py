@@ -167,7 +167,7 @@ class OperatorPublisher:
             return Source(home, place)
 
     async def receipt(self, event_id: bytes, timeout_s: float) -> Receipt:
-        """What the hub says of an event; if it was sent several times, of the last sending.
+        """Return what the hub says of an event; if it was sent several times, of the last sending.
 
         Raises:
             OperatorError: no such event was sent, or too long ago to be remembered.
@@ -201,12 +201,12 @@ class OperatorPublisher:
 
     @property
     def totals(self) -> tuple[int, ...]:
-        """How many events of this operator are known to lie in each partition."""
+        """Return how many events of this operator are known to lie in each partition."""
         return self._outbox.totals()
 
     @property
     def ported(self) -> Counter[tuple[str, Decision]]:
-        """Cases that others opened of numbers in this operator's ranges: by whom, accepted or held."""
+        """Return cases that others opened of numbers in this operator's ranges: by whom, accepted or held."""
         return self._reader.ported
 
     def _check(self) -> None:

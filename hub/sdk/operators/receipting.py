@@ -29,7 +29,7 @@ class ReceiptReader:
         self._on_ported = on_ported
 
     def read(self, batch: Sequence[Any]) -> list[Receipt]:
-        """The receipts of a batch of records; what else is there is counted and passed on."""
+        """Return the receipts of a batch of records; what else is there is counted and passed on."""
         receipts = []
         for record in batch:
             try:

@@ -156,19 +156,19 @@ class Check(NamedTuple):
     unreadable: tuple[UnreadableRow, ...]
 
     def decisions(self) -> Counter[Decision]:
-        """How many events would get each decision."""
+        """Return how many events would get each decision."""
         return Counter(one.receipt.decision for one in self.judged)
 
     def refused(self) -> dict[Refusal, list[int]]:
-        """The lines of the events that would be refused, by reason."""
+        """Return the lines of the events that would be refused, by reason."""
         return _grouped((one.receipt.reason, one.line) for one in self.judged if one.receipt.reason is not None)
 
     def held(self) -> dict[HeldWhy, list[int]]:
-        """The lines of the events that would wait for a person, by why."""
+        """Return the lines of the events that would wait for a person, by why."""
         return _grouped((one.held, one.line) for one in self.judged if one.held is not None)
 
     def breaches(self) -> dict[Breach, list[int]]:
-        """The lines of the accepted events that would show a breach, by its kind."""
+        """Return the lines of the accepted events that would show a breach, by its kind."""
         return _grouped((breach, one.line) for one in self.judged for breach in one.receipt.breaches)
 
 

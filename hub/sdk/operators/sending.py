@@ -103,7 +103,7 @@ class Retries:
         self._failing_since_s: float | None = None
 
     def pause_s(self, wrong: KafkaError, now_s: float) -> float:
-        """How long to pause before the next try.
+        """Return how long to pause before the next try.
 
         Raises:
             HubError: time does not mend this error, or has had long enough.
@@ -205,7 +205,7 @@ class Sender:
             raise wrong
 
     async def _answers(self, producer: Any, chunk: Sequence[Entry]) -> list[int | KafkaError]:
-        """The offset of each message, or why it has none."""
+        """Return the offset of each message, or why it has none."""
         sent: list[asyncio.Future[Any]] = []
         stopped: KafkaError | None = None
         try:

@@ -57,12 +57,12 @@ class AccountService:
         )
 
     def readability(self) -> Readability:
-        """How many bound rows the service has, and how many numbers among them it cannot read."""
+        """Return how many bound rows the service has, and how many numbers among them it cannot read."""
         answer = self._call("GET", "readability", None)
         return Readability(*(_field(answer, name, lambda one: isinstance(one, int)) for name in Readability._fields))
 
     def match(self, numbers: Collection[str], account_ids: Collection[str]) -> dict[str, Account]:
-        """The accounts bound to numbers now, and those with these ids, as far as they exist."""
+        """Return the accounts bound to numbers now, and those with these ids, as far as they exist."""
         found: dict[str, Account] = {}
         for asked in _shares(sorted(numbers), list(account_ids), self._settings.batch_max):
             answer = self._call("POST", "match", asked)

@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def chunks(values: Iterable[T], most: int = CHUNK) -> Iterator[list[T]]:
-    """Values by as many as one statement takes."""
+    """Yield values by as many as one statement takes."""
     left = iter(values)
     while chunk := list(islice(left, most)):
         yield chunk
@@ -48,7 +48,7 @@ class Bulk:
         self.connection = connection
 
     def rows(self, query: Select[Any], by: str, values: Iterable[Any], kind: TypeEngine[Any]) -> Iterator[Any]:
-        """The rows of a query whose column has one of the values.
+        """Yield the rows of a query whose column has one of the values.
 
         Args:
             by: the column's name.
@@ -157,7 +157,7 @@ class PostgresBulk(Bulk):
         return f"unnest({', '.join(listed)})"
 
     def _array_type(self, kind: TypeEngine[Any]) -> str | None:
-        """What PostgreSQL calls an array of a type; None if it cannot be told. A length would cut values off."""
+        """Return PostgreSQL's name of an array of a type, None if unknown. It has no length, which would cut values."""
         if isinstance(kind, CHAR):
             return "bpchar[]"
         if isinstance(kind, String) and type(kind).__name__ in {"String", "VARCHAR", "TEXT", "Text"}:
@@ -174,7 +174,7 @@ class PostgresBulk(Bulk):
 
 
 def bulk_for(connection: Connection) -> Bulk:
-    """The way of the connection's database."""
+    """Return the way of the connection's database."""
     postgres = connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg"
     return PostgresBulk(connection) if postgres else Bulk(connection)
 

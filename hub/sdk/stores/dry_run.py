@@ -57,7 +57,7 @@ class DryRun:
         return self.beneath.readability()
 
     def progress(self) -> Progress:
-        """How far each partition would have been heard."""
+        """Return how far each partition would have been heard."""
         real = self.beneath.progress()
         return Progress(self._log_id or real.log_id, real.places | self._places)
 
@@ -78,7 +78,7 @@ class DryRun:
         return []
 
     def seen(self, real: Known, wanted: Wanted) -> Known:
-        """What the other store knows, as it would be by now."""
+        """Return what the other store knows, as it would be by now."""
         scratch = self._scratch
         accounts = real.accounts | scratch.accounts(real.accounts, wanted.numbers)
         touches = real.touches | scratch.touches(wanted.cases, accounts)

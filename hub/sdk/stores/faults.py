@@ -86,7 +86,7 @@ def _is_refusal(wrong: DBAPIError) -> bool:
 
 
 def _kind(wrong: DBAPIError) -> str:
-    """The driver's name for the fault and its code."""
+    """Return the driver's name for the fault and its code."""
     arguments: tuple[object, ...] = getattr(wrong.orig, "args", ())
     code = getattr(wrong.orig, "sqlstate", None) or (arguments[0] if arguments else None)
     said = f" {code}" if isinstance(code, int) or (isinstance(code, str) and len(code) == 5) else ""

@@ -32,7 +32,7 @@ from hub.sdk.stores.tables import Tables
 
 
 def http_store(service: ServiceSettings, records: Path, index_key: bytes | None = None) -> HttpStore:
-    """The store of a service.
+    """Return the store of a service.
 
     Args:
         records: the SQLite file for the adapter's own records, made if missing, readable by its owner alone.
@@ -60,11 +60,11 @@ class HttpStore:
             self.index.prepare()
 
     def readability(self) -> Readability:
-        """What the service says of its own rows."""
+        """Return what the service says of its own rows."""
         return self.service.readability()
 
     def progress(self) -> Progress:
-        """How far each partition was heard."""
+        """Return how far each partition was heard."""
         with told(), self._engine.connect() as connection:
             return Records(connection, self._tables, str).progress()
 
@@ -76,15 +76,15 @@ class HttpStore:
         session.commit()
 
     def last_case(self, number: str) -> LastCase | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
         return self.index.last_case(number)
 
     def evidence(self) -> Evidence:
-        """How far the record of last cases goes back and how new it is."""
+        """Return how far the record of last cases goes back and how new it is."""
         return self.index.evidence()
 
     def outbox(self) -> Outbox:
-        """What is committed, and so done, and not yet acknowledged."""
+        """Return what is committed, and so done, and not yet acknowledged."""
         with told(), self._engine.connect() as connection:
             return Records(connection, self._tables, str).outbox()
 
@@ -94,7 +94,7 @@ class HttpStore:
             Records(connection, self._tables, str).acknowledged(outbox)
 
     def due(self, now_ms: int, most: int) -> list[Retry]:
-        """Cases whose time to be tried again has come."""
+        """Return cases whose time to be tried again has come."""
         with told(), self._engine.connect() as connection:
             return Records(connection, self._tables, str).due(now_ms, most)
 
@@ -113,7 +113,7 @@ class HttpSession:
         self._changes: Changes | None = None
 
     def load(self, wanted: Wanted) -> Known:
-        """What the records and the service know of what is wanted."""
+        """Return what the records and the service know of what is wanted."""
         with told(), self._engine.connect() as connection:
             records = Records(connection, self._tables, str)
             touches = records.touches_of(wanted.cases)
@@ -137,7 +137,7 @@ class HttpSession:
             )
 
     def _asked(self, connection: Connection) -> dict[str, Account]:
-        """The accounts that the service was asked about beyond what is committed, as they count until it is."""
+        """Return the accounts that the service was asked about beyond what is committed, as they count until it is."""
         rows = connection.execute(select(self._tables.asked)).all()
         self._asked_until = {(row.account_id, Source(row.partition, row.opened_at)): row.notice_at for row in rows}
         return {row.account_id: Account(row.account_id, row.number, row.bound_at, row.snapshot) for row in rows}

@@ -57,7 +57,7 @@ class MemorySession:
         self._store = store
 
     def load(self, wanted: Wanted) -> Known:
-        """What the store knows of what is wanted."""
+        """Return what the store knows of what is wanted."""
         return self._store.known(wanted)
 
     def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
@@ -98,7 +98,7 @@ class MemoryStore:
             self.put(account_id, MemoryAccount(number, bound_at))
 
     def get(self, account_id: str) -> MemoryAccount | None:
-        """One account."""
+        """Return one account."""
         return self._accounts.get(account_id)
 
     def put(self, account_id: str, account: MemoryAccount | None) -> None:
@@ -118,7 +118,7 @@ class MemoryStore:
         return Readability(len(rows), sum(not self._form.readable(text) for text in rows))
 
     def progress(self) -> Progress:
-        """How far each partition was heard."""
+        """Return how far each partition was heard."""
         return Progress(self._log_id, dict(self._places))
 
     @contextmanager
@@ -131,7 +131,7 @@ class MemoryStore:
         log_done(log, session.asked)
 
     def outbox(self) -> Outbox:
-        """What is committed and not yet acknowledged."""
+        """Return what is committed and not yet acknowledged."""
         return Outbox(self._log_id, dict(self._waiting), {key: bits.copy() for key, bits in self._said.items()})
 
     def acknowledged(self, outbox: Outbox) -> None:
@@ -145,20 +145,20 @@ class MemoryStore:
                 self._said[key] = left
 
     def last_case(self, number: str) -> LastCase | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
         return self._last_cases.get(number)
 
     def evidence(self) -> Evidence:
-        """How far the record goes back and how new it is."""
+        """Return how far the record goes back and how new it is."""
         return self._evidence
 
     def due(self, now_ms: int, most: int) -> list[Retry]:
-        """Cases whose time to be tried again has come."""
+        """Return cases whose time to be tried again has come."""
         found = (one for one in self._retries.values() if one.due_at <= now_ms)
         return sorted(found, key=lambda one: one.due_at)[:most]
 
     def known(self, wanted: Wanted) -> Known:
-        """What the store knows of what is wanted."""
+        """Return what the store knows of what is wanted."""
         number_of = {text: number for number in wanted.numbers for text in self._form.written(number)}
         names = {name for text in number_of for name in self._by_number.get(text, ())}
         touches = [touch for case in wanted.cases for touch in self._ledger.of(case).values()]

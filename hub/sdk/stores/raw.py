@@ -19,12 +19,12 @@ read in another unit than it was written in."""
 
 
 def keep(values: Any) -> str:
-    """Values of a row as JSON; what JSON has no form for carries its type's name."""
+    """Return values of a row as JSON; what JSON has no form for carries its type's name."""
     return json.dumps(values, default=_tagged, ensure_ascii=False, sort_keys=True)
 
 
 def restore(text: str) -> Any:
-    """The values of `keep`."""
+    """Return the values of `keep`."""
     return json.loads(text, object_hook=_untagged)
 
 
@@ -60,7 +60,7 @@ def _untagged(found: dict[str, Any]) -> Any:
 
 
 def time_ms(value: Any, unit_ms: int, zone: ZoneInfo) -> int | None:
-    """UTC milliseconds of a column's value; None if it has none, cannot be read or lies outside `SANE_MS`.
+    """Return UTC milliseconds of a column's value, or None if it has none, cannot be read or lies outside `SANE_MS`.
 
     Then its age is unknown, and the account is frozen at most.
 
@@ -84,7 +84,7 @@ def time_ms(value: Any, unit_ms: int, zone: ZoneInfo) -> int | None:
 
 
 def sane(at_ms: int) -> int | None:
-    """A time, if it can be one."""
+    """Return a time, if it can be one."""
     return at_ms if at_ms in SANE_MS else None
 
 

@@ -40,13 +40,13 @@ class Records:
         self._read = read
 
     def progress(self) -> Progress:
-        """How far each partition was heard."""
+        """Return how far each partition was heard."""
         rows = self._connection.execute(select(self._tables.progress)).all()
         places = {row.partition: Place(row.next_offset, row.last_source) for row in rows}
         return Progress(rows[0].log_id if rows else None, places)
 
     def touches_of(self, cases: Iterable[Source]) -> list[Touch]:
-        """The touches of cases."""
+        """Return the touches of cases."""
         touched, found = self._tables.touched, list[Touch]()
         for partition, offsets in _by_partition(cases).items():
             query = select(touched).where(touched.c.partition == partition)
@@ -55,7 +55,7 @@ class Records:
         return found
 
     def freezes_on(self, names: Iterable[str]) -> list[Touch]:
-        """The touches that hold a freeze on accounts."""
+        """Return the touches that hold a freeze on accounts."""
         touched = self._tables.touched
         query = select(touched).where(touched.c.held == Held.FREEZE.value)
         return [self._touch(row) for row in self._bulk.rows(query, "account_id", names, touched.c.account_id.type)]
@@ -72,7 +72,7 @@ class Records:
         )
 
     def stages(self, segments: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-        """The stages of cases by segment."""
+        """Return the stages of cases by segment."""
         stages, found = self._tables.stages, dict[tuple[int, int], bytes]()
         for partition, segment in sorted(segments):
             query = select(stages.c.packed).where(stages.c.partition == partition, stages.c.segment == segment)
@@ -82,13 +82,13 @@ class Records:
         return found
 
     def unbinds(self, since_hour: int) -> dict[int, int]:
-        """The fuse's counts by hour."""
+        """Return the fuse's counts by hour."""
         unbinds = self._tables.unbinds
         rows = self._connection.execute(select(unbinds).where(unbinds.c.hour >= since_hour))
         return {row.hour: row.unbinds for row in rows}
 
     def retries(self, cases: Iterable[Source]) -> dict[Source, Retry]:
-        """What of these cases is to be tried again."""
+        """Return what of these cases is to be tried again."""
         retries, found = self._tables.retries, dict[Source, Retry]()
         for partition, offsets in _by_partition(cases).items():
             query = select(retries).where(retries.c.partition == partition)
@@ -97,7 +97,7 @@ class Records:
         return found
 
     def due(self, now_ms: int, most: int) -> list[Retry]:
-        """What is to be tried again by now, the longest due first."""
+        """Return what is to be tried again by now, the longest due first."""
         retries = self._tables.retries
         query = select(retries).where(retries.c.due_at <= now_ms).order_by(retries.c.due_at).limit(most)
         return [_retry(row) for row in self._connection.execute(query)]
@@ -122,7 +122,7 @@ class Records:
         put(tables.said, [_said_row(key, bits | said.get(key, empty)) for key, bits in changes.said.items()])
 
     def outbox(self) -> Outbox:
-        """What is committed and not yet acknowledged."""
+        """Return what is committed and not yet acknowledged."""
         said = self._connection.execute(select(self._tables.said)).all()
         return Outbox(
             self.progress().log_id,

@@ -35,7 +35,7 @@ class Scratch:
         self._connection.executescript(TABLES)
 
     def accounts(self, names: Collection[str], numbers: Collection[str]) -> dict[str, Account]:
-        """The accounts with these ids, or bound to these numbers."""
+        """Return the accounts with these ids, or bound to these numbers."""
         rows = [
             *self._each("SELECT * FROM accounts WHERE account_id = ?", ((one,) for one in names)),
             *self._each("SELECT * FROM accounts WHERE number = ?", ((one,) for one in numbers)),
@@ -43,7 +43,7 @@ class Scratch:
         return {row[0]: Account(*row) for row in rows}
 
     def touches(self, cases: Collection[Source], names: Collection[str]) -> dict[tuple[Source, str], Touch]:
-        """The touches of these cases, or of these accounts."""
+        """Return the touches of these cases, or of these accounts."""
         rows = [
             *self._each("SELECT * FROM touches WHERE partition = ? AND opened_at = ?", cases),
             *self._each("SELECT * FROM touches WHERE account_id = ?", ((one,) for one in names)),
@@ -52,17 +52,17 @@ class Scratch:
         return {(one.case, one.account_id): one for one in found}
 
     def last_cases(self, numbers: Collection[str]) -> dict[str, LastCase]:
-        """The last cases of these numbers."""
+        """Return the last cases of these numbers."""
         rows = self._each("SELECT * FROM last_cases WHERE number = ?", ((one,) for one in numbers))
         return {row[0]: LastCase(Source(*row[1:3]), Stage(row[3]), *row[4:]) for row in rows}
 
     def stages(self, segments: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-        """The stages of these segments."""
+        """Return the stages of these segments."""
         rows = self._each("SELECT * FROM stages WHERE partition = ? AND segment = ?", segments)
         return {(row[0], row[1]): row[2] for row in rows}
 
     def done_with(self, cases: Collection[Source]) -> set[Source]:
-        """Those of these cases that hold nothing any more."""
+        """Return those of these cases that hold nothing any more."""
         rows = self._each("SELECT * FROM done WHERE partition = ? AND opened_at = ?", cases)
         return {Source(*row) for row in rows}
 

@@ -81,16 +81,16 @@ class SqlStore:
             return self._accounts.ages(connection)
 
     def progress(self) -> Progress:
-        """How far each partition was heard."""
+        """Return how far each partition was heard."""
         with self._connected() as connection:
             return self._records(connection).progress()
 
     def last_case(self, number: str) -> LastCase | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
         return self.index.last_case(number)
 
     def evidence(self) -> Evidence:
-        """How far the record of last cases goes back and how new it is."""
+        """Return how far the record of last cases goes back and how new it is."""
         return self.index.evidence()
 
     @contextmanager
@@ -104,7 +104,7 @@ class SqlStore:
         log_done(log, session.asked)
 
     def outbox(self) -> Outbox:
-        """What is committed and not yet acknowledged."""
+        """Return what is committed and not yet acknowledged."""
         with self._connected() as connection:
             return self._records(connection).outbox()
 
@@ -114,7 +114,7 @@ class SqlStore:
             self._records(connection).acknowledged(outbox)
 
     def due(self, now_ms: int, most: int) -> list[Retry]:
-        """Cases whose time to be tried again has come."""
+        """Return cases whose time to be tried again has come."""
         with self._connected() as connection:
             return self._records(connection).due(now_ms, most)
 
@@ -146,7 +146,7 @@ class SqlSession:
         self.asked: list[Ask] = []
 
     def load(self, wanted: Wanted) -> Known:
-        """What the store knows of what is wanted."""
+        """Return what the store knows of what is wanted."""
         self._number_of = number_of = self._accounts.written(wanted.numbers)
         touches = self._records.touches_of(wanted.cases)
         self._keep(self._accounts.bound_to(self._connection, number_of))

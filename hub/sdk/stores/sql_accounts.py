@@ -53,18 +53,18 @@ class SqlAccounts:
         self._table = table(layout.name, *(column(name) for name in layout.columns), schema=layout.schema)
 
     def written(self, numbers: Iterable[str]) -> dict[str, str]:
-        """The number behind every string the numbers may be stored as."""
+        """Return the number behind every string the numbers may be stored as."""
         return {text: number for number in sorted(numbers) for text in self.layout.form.written(number)}
 
     def bound_to(self, connection: Connection, texts: Collection[str]) -> list[dict[str, Any]]:
-        """The rows bound to numbers written so, locked until the transaction ends."""
+        """Return the rows bound to numbers written so, locked until the transaction ends."""
         values: Iterable[Any] = texts
         if self._whole_numbers:
             values = {int(text) for text in texts if text.isascii() and text.isdigit()}
         return self._rows(connection, self.layout.number, values)
 
     def with_ids(self, connection: Connection, ids: Iterable[Any]) -> list[dict[str, Any]]:
-        """The rows with these ids, as the driver gave them, locked until the transaction ends."""
+        """Return the rows with these ids, as the driver gave them, locked until the transaction ends."""
         return self._rows(connection, self.layout.account_id, ids)
 
     def _rows(self, connection: Connection, by: str, values: Iterable[Any]) -> list[dict[str, Any]]:
@@ -74,14 +74,14 @@ class SqlAccounts:
         return [self._unpadded(dict(row._mapping)) for row in found]
 
     def _unpadded(self, row: dict[str, Any]) -> dict[str, Any]:
-        """The row without the spaces that fill a number's column of fixed width."""
+        """Return the row without the spaces that fill a number's column of fixed width."""
         number = self.layout.number
         if isinstance(self._types[number], CHAR) and isinstance(row[number], str):
             row[number] = row[number].rstrip(" ")
         return row
 
     def account(self, row: Mapping[str, Any], number_of: Mapping[str, str]) -> Account:
-        """A row as an account."""
+        """Return a row as an account."""
         layout = self.layout
         bound_at = None if layout.bound_at is None else row[layout.bound_at]
         return Account(
@@ -92,14 +92,14 @@ class SqlAccounts:
         )
 
     def read(self, text: str, number_of: Mapping[str, str]) -> str:
-        """The number of a stored string, ELSEWHERE if it can be told neither from it nor from what was asked."""
+        """Return the number of a stored string, ELSEWHERE if it can be told neither from it nor from what was asked."""
         form = self.layout.form
         if text in number_of and form.unmistakable(text):
             return number_of[text]
         return form.read(text) or number_of.get(text, ELSEWHERE)
 
     def id_of(self, snapshot: str) -> Any:
-        """The account id in a snapshot, as the driver gave it."""
+        """Return the account id in a snapshot, as the driver gave it."""
         return raw.restore(snapshot)[self.layout.account_id]
 
     def apply(self, connection: Connection, effects: Iterable[Effect], rows: Mapping[str, Mapping[str, Any]]) -> None:
@@ -127,7 +127,7 @@ class SqlAccounts:
                     raise Refused(f"{len(all_values) - changed} of {len(all_values)} rows were not changed")
 
     def _before(self, effect: Effect, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The account's snapshot; of an account that had moved to the effect's number, with that number."""
+        """Return the account's snapshot; of an account that had moved to the effect's number, with that number."""
         before: dict[str, Any] = raw.restore(effect.snapshot)
         if not self.layout.is_unbound(row):  # its number stays
             return before

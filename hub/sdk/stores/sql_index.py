@@ -138,7 +138,7 @@ class SqlIndex:
                 self._find_key(connection)
 
     def load(self, connection: Connection, numbers: Iterable[str]) -> dict[str, LastCase]:
-        """The last cases of numbers."""
+        """Return the last cases of numbers."""
         number_of = {self._digest(connection, one): one for one in numbers}
         table = self.tables.last_cases
         found: dict[str, LastCase] = {}
@@ -163,13 +163,13 @@ class SqlIndex:
     # The login check's
 
     def last_case(self, number: str) -> LastCase | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
         with self._reading.connect() as connection:
             row = connection.execute(self._one, {"one": self._digest(connection, number)}).one_or_none()
         return None if row is None else _last_case(row)
 
     def evidence(self) -> Evidence:
-        """How far the record goes back and how new it is; nothing where no adapter ever ran."""
+        """Return how far the record goes back and how new it is; nothing where no adapter ever ran."""
         tables = self.tables
         with self._reading.connect() as connection:
             if self._key is None and not inspect(connection).has_table(tables.state.name):

@@ -59,27 +59,27 @@ class SqlTable:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column the adapter looks at."""
+        """Return every column the adapter looks at."""
         named = (self.account_id, self.number, self.bound_at, self.frozen, *self.also_clear)
         all_named = (*named, *self.freeze_sets, *self.unbind_sets)
         return tuple(dict.fromkeys(name for name in all_named if name is not None))
 
     def name_of(self, value: Any) -> str:
-        """An account id as text: the only name the records and the platform's own code know an account by."""
+        """Return an account id as text: the only name the records and the platform's own code know an account by."""
         return bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
 
     def number_without(self, row: Mapping[str, Any]) -> Any:
-        """What the number column of a row is to hold without a number."""
+        """Return what the number column of a row is to hold without a number."""
         if isinstance(self.unbound_value, str):
             return self.unbound_value.replace("{account_id}", self.name_of(row[self.account_id]))
         return self.unbound_value
 
     def is_unbound(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row has no number."""
+        """Return whether a row has no number."""
         return row[self.number] in (None, "", self.number_without(row))
 
     def after(self, binding: Binding, row: Mapping[str, Any], before: Mapping[str, Any]) -> Values:
-        """What columns of a row are to hold; those not named stay. What is undone is what still is as it was left.
+        """Return what columns of a row are to hold; others stay. Only values that are still as left by us are undone.
 
         Args:
             before: the row as it was before the first case froze or unbound it.
@@ -99,7 +99,7 @@ class SqlTable:
 
 
 def is_other(found: object, wrote: object) -> bool:
-    """Whether a column surely holds something else than was written: the platform has set it since.
+    """Return whether a column surely holds something else than was written: the platform has set it since.
 
     Drivers give some values back in another form; of what cannot be compared nothing is said.
     """

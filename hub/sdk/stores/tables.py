@@ -8,12 +8,12 @@ from sqlalchemy.types import TypeEngine
 
 
 def _large() -> TypeEngine[bytes]:
-    """Bytes beyond 64 KiB, where MySQL's plain BLOB ends."""
+    """Return bytes beyond 64 KiB, where MySQL's plain BLOB ends."""
     return LargeBinary().with_variant(mysql.MEDIUMBLOB, "mysql", "mariadb")
 
 
 def _account_id() -> String:
-    """An account id; where text compares without regard to case, "a" and "A" are still two accounts."""
+    """Return an account id; where text compares without regard to case, "a" and "A" are still two accounts."""
     exact = mysql.VARCHAR(191, charset="utf8mb4", collation="utf8mb4_bin")
     return String(191).with_variant(exact, "mysql", "mariadb")
 
