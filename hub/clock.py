@@ -11,9 +11,7 @@ def system_clock() -> int:
 
 
 class Silence:
-    """Measures how long a finite job has waited for data, to bound its loop. A follower that runs for ever has no
-    bound.
-    """
+    """Measures how long a finite job has waited for data, to bound its loop. A follower for ever has no such bound."""
 
     def __init__(self, s_max: float) -> None:
         self.s_max = s_max

@@ -1,4 +1,7 @@
-"""This module reads YAML field by field, so that an error names the line, the field and what to write."""
+"""This module reads YAML field by field, so that an error names the line, the field and what to write.
+
+For example, `share` of the value 2 raises "bank.yaml, line 7: fuse is no share" and says to write a number from 0 to 1.
+"""
 
 from __future__ import annotations
 

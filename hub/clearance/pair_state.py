@@ -8,7 +8,7 @@ this matters for the counts, which are not merged by OR. If the directory is los
 
 The rows are `t` platform NUL partition segment -> tile; `r` platform NUL partition -> through; `h` platform NUL day ->
 first effects by bucket; `k` platform -> keys it is judged by; `o` partition -> next offset of `acks`; `l` -> log id and
-form.
+form. For example, `o` 7 -> 5120 says that the acks of partition 7 before offset 5120 are merged.
 """
 
 from __future__ import annotations

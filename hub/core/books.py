@@ -98,7 +98,7 @@ class AckBooks:
             self.dirty_received.add((ack.platform, partition))
 
     def sync_roster(self, roster_place: int) -> None:
-        """Put the newest record of every platform into its book; `roster_place`: the next offset of `platforms`."""
+        """Put the newest record of every platform into its book. `roster_place` is the next offset of `platforms`."""
         self.roster_place = roster_place
         for platform in self.platforms():
             self.book(platform.id).platform = platform

@@ -1,4 +1,7 @@
-"""This module follows `releases`, folds cases into a `CaseStore`, and lets callers wait until a position is folded."""
+"""This module follows `releases`, folds cases into a `CaseStore`, and lets callers wait until a position is folded.
+
+For example, `folded(7, 120034)` returns once the notice 7-120033 is folded.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""This module checks batches of messages on threads, by a roster that is read to its end where that may matter."""
+"""This module checks batches of messages on threads, by a roster that is read to its end where that may matter.
+
+For example, a message is signed with a key that was put on the roster a moment ago. Its first check fails, the roster
+is read to its end, and the second check accepts the message.
+"""
 
 from __future__ import annotations
 

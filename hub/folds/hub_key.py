@@ -1,4 +1,7 @@
-"""This module opens the key with which a worker signs what it asks of platforms. Its public half is in topic `hub`."""
+"""This module opens the key with which a worker signs what it asks of platforms. Its public half is in topic `hub`.
+
+For example, `hub/worker-1/9f86d081` is the key id of the worker `worker-1`.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,9 @@ While nothing happens, only the refresh runs here. A chunk wakes the flush (abou
 once). The roster and people's reports wake the refresh, which otherwise runs every few seconds, because figures also
 change with time. Publishing and refreshing rest in proportion to their work, and only one partition refreshes at a
 time: a thousand platforms must leave room for acknowledgements.
+
+For example, `bank` acknowledges 500 cases: its coverage is published at once, its tiles are written about a second
+later, and only then is the chunk acked.
 """
 
 from __future__ import annotations

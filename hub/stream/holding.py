@@ -1,7 +1,9 @@
 """This module does what intake does about held events: it holds them, opens them again, and tells the operators.
 
 It makes durable, in this order: the held event; what the holder of the number's range is told; its receipt. For a held
-event sent again the order is: its notice, if it becomes one; the record that it is decided; its receipt.
+event sent again the order is: its notice, if it becomes one; the record that it is decided; its receipt. For example,
+`carrier` is over its limit and opens a case of a number in the range of `other`: the event is held, `other` is told
+that it is HELD, and then `carrier` gets its receipt.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """This module reads receipts back after a start or a rebalance: a source with a receipt is decided.
 
 They are read once for all partitions of a worker, and again only if a partition's first uncommitted message is older
-than what was read. Only receipts written before the assignment matter: later ones are our own.
+than what was read. Only receipts written before the assignment matter: later ones are our own. For example, if the
+first uncommitted message was recorded at 10:00, receipts from 09:00 on are read (`SLACK_MS`).
 """
 
 from __future__ import annotations

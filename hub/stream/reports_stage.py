@@ -5,6 +5,9 @@ counts goes to `reported`, what a platform is asked or told goes to its inbox, a
 receipts. They make durable, in this order: refused messages; records of `reported` (which are then folded, as the next
 message may repeat one); the rest; only then is the chunk acked. After a crash a message is decided again, with the same
 answer: the fold of `reported` knows what counted, and a platform or an operator may read the same message twice.
+
+For example, `carrier` passes on that an account at `bank` is still bound: an AcceptedReport goes to `reported`, a
+ReportRequest to `inbox.bank`, and a receipt to `receipts.carrier`.
 """
 
 from __future__ import annotations

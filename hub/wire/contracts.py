@@ -228,7 +228,9 @@ class TopicSpec(NamedTuple):
 
 @cache
 def topics() -> dict[str, TopicSpec]:
-    """Return every topic by name. `receipts.<operator>` is one topic per operator, `inbox.<platform>` per platform."""
+    """Return every topic by name. `receipts.<operator>` is one topic per operator, `inbox.<platform>` one per
+    platform.
+    """
     raw = yaml.safe_load((schemas_dir() / "topics.yaml").read_text(encoding="utf-8"))
     return {
         name: TopicSpec(
