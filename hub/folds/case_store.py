@@ -7,7 +7,7 @@ is true at some offset. If the directory is lost, a new fold rebuilds it.
 The rows are `n` number -> case; `e` partition, operator, event id -> digest and position; `s` partition, source offset
 -> position and breaches of an accepted event (the last `SOURCES_KEPT` a partition); `b` partition, block -> times and
 stages of 64 positions; `d` day, operator -> notices of that day; `o` partition -> next offset, last source; `l` -> log
-id.
+id. For example, `o` 7 -> 120034, 240517 says that notices before 7-120034 are folded, the last from source 7-240517.
 """
 
 from __future__ import annotations
