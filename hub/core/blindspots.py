@@ -12,6 +12,9 @@ with its uncertainty. For each unconnected platform it is modelled as a gamma va
    more bindings are stale. Gamma and Poisson are conjugate, so the posterior is a gamma again (Gelman et al., Bayesian
    Data Analysis, 3rd ed., 2.6).
 
+For example, a connected platform with 1,000,000 users had something bound in 1 % of its many cases. Then an unconnected
+platform with 300,000 users and 1,000 cases in force has a prior mean of 3.
+
 The mean and the middle 80 % of the posterior are shown (for large shapes by Wilson and Hilferty's approximation, PNAS
 17, 1931). They are never below the numbers reported and never above the cases in force.
 """
@@ -41,7 +44,7 @@ GOOD_RATIO = 3.0
 
 
 class Sureness(StrEnum):
-    """How wide the middle 80 % is: its ends differ by up to 3 times, up to 10 times, or more."""
+    """Says how wide the middle 80 % is: its ends differ by up to 3 times, up to 10 times, or more."""
 
     GOOD = "GOOD"
     FAIR = "FAIR"

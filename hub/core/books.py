@@ -84,7 +84,7 @@ class AckBooks:
             refusal = self.refusal_of(opened)
             if refusal is None and opened.ack is not None:
                 self._merge(opened, opened.ack)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is refused and noted
+        except Exception as error:  # noqa: BLE001 - any error is refused and noted
             place = Source(opened.record.partition, opened.record.offset)
             self.faults.append(Fault(place, type(error).__name__))
             return Refusal.HUB_FAULT
@@ -98,7 +98,7 @@ class AckBooks:
             self.dirty_received.add((ack.platform, partition))
 
     def sync_roster(self, roster_place: int) -> None:
-        """Put the newest record of every platform into its book; `roster_place`: the next offset of `platforms`."""
+        """Put the newest record of every platform into its book. `roster_place` is the next offset of `platforms`."""
         self.roster_place = roster_place
         for platform in self.platforms():
             self.book(platform.id).platform = platform

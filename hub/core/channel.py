@@ -1,6 +1,7 @@
 """This module reads how a platform is reached from its roster record: `kafka`, `file`, or `webhook https://…`.
 
-To add a way, give it a row here and a maker in `hub.delivery.service.MAKERS`.
+For example, `webhook https://bank.example/notices` is the way WEBHOOK with that address. To add a way, give it a row
+here and a maker in `hub.delivery.service.MAKERS`.
 """
 
 from __future__ import annotations

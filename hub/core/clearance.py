@@ -45,7 +45,7 @@ SEES_PLATFORMS = frozenset({Role.REGISTRAR, Role.AUDITOR})
 
 
 class Reason(StrEnum):
-    """Why a number is not clear."""
+    """The reasons why a number is not clear."""
 
     NO_CASE = "NO_CASE"
     NOT_YOURS = "NOT_YOURS"

@@ -143,7 +143,7 @@ class Cohorts:
         return changed
 
     def forget(self, platform: str) -> None:
-        """Forget everything about a platform, so that it can be counted anew."""
+        """Forget everything about a platform, so that it can be counted again."""
         for cohort in [one for one in self.hours if one[0] == platform]:
             del self.hours[cohort]
         self._kept.pop(platform, None)

@@ -1,4 +1,7 @@
-"""This module counts a platform's figures over its segments, and keeps them until something they depend on changes."""
+"""This module counts a platform's figures over its segments, and keeps them until something they depend on changes.
+
+For example, an ack changes the tile (7, 1) of `bank`: only that segment is counted again, and all segments are summed.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ SHOWN_FIRST = (Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.NOT_BO
 
 
 class Terms(NamedTuple):
-    """What a platform's roster record means for its pairs."""
+    """The parts of a platform's roster record that its pairs depend on."""
 
     state: PlatformState
     limit_ms: int

@@ -34,7 +34,7 @@ class EventType(StrEnum):
 
 
 class ReleaseReason(StrEnum):
-    """Why an operator's event happened. Platforms are never told."""
+    """The reasons why an operator's event happened. Platforms are never told."""
 
     UNKNOWN = "UNKNOWN"
     USER_REQUEST = "USER_REQUEST"
@@ -47,7 +47,7 @@ class ReleaseReason(StrEnum):
 
 
 class Stage(StrEnum):
-    """Where a case stands."""
+    """The stages of a case."""
 
     COOLING = "COOLING"
     SCHEDULED = "SCHEDULED"
@@ -58,7 +58,7 @@ class Stage(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a platform says it did for a case."""
+    """The outcomes that a platform can say for a case."""
 
     UNBOUND = "UNBOUND"
     NOT_BOUND = "NOT_BOUND"
@@ -69,7 +69,7 @@ class Outcome(StrEnum):
 
 
 class Action(StrEnum):
-    """What an outcome amounts to for the account."""
+    """The actions for the account that an outcome consists of."""
 
     UNKNOWN = "UNKNOWN"
     LOGIN_OFF = "LOGIN_OFF"
@@ -81,7 +81,7 @@ class Action(StrEnum):
 
 
 class GapClass(StrEnum):
-    """Why a (case, platform) pair is not resolved."""
+    """The reasons why a (case, platform) pair is not resolved."""
 
     FROZEN = "FROZEN"
     DECLINED = "DECLINED"
@@ -93,7 +93,7 @@ class GapClass(StrEnum):
 
 
 class PlatformState(StrEnum):
-    """Where a platform stands on the roster."""
+    """The states of a platform on the roster."""
 
     KNOWN_UNCONNECTED = "KNOWN_UNCONNECTED"
     ONBOARDING = "ONBOARDING"
@@ -115,7 +115,7 @@ class Decision(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why a message is refused: the metric's label, the dead letter's field, the receipt's reason."""
+    """The reasons why a message is refused: the metric's label, the dead letter's field, the receipt's reason."""
 
     UNDECODABLE = "UNDECODABLE"
     BAD_SIGNATURE = "BAD_SIGNATURE"
@@ -178,7 +178,7 @@ class Breach(StrEnum):
 
 
 class ReportKind(StrEnum):
-    """What a person meets because an account is still bound to the number."""
+    """The problems a person meets because an account is still bound to the number."""
 
     STILL_BOUND = "STILL_BOUND"
     CANNOT_REGISTER = "CANNOT_REGISTER"
@@ -285,7 +285,7 @@ class Rejected(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """Whom a notice is about, in a scheme (`e164`)."""
+    """The number that a notice is about, written in a scheme (`e164`)."""
 
     scheme: str
     value: str
@@ -319,7 +319,7 @@ class BitmapSegment(NamedTuple):
 
 
 class ReceivedThrough(NamedTuple):
-    """How far a partition was received, and the SHA-256 of the last notice's value."""
+    """The last offset received in a partition, and the SHA-256 of that notice's value."""
 
     partition: int
     through: int
@@ -440,7 +440,7 @@ class Tile(NamedTuple):
 
 
 class Received(NamedTuple):
-    """How far one platform received one partition. `epoch` names the writer."""
+    """The last offset that one platform received in one partition. `epoch` names the writer."""
 
     platform: str
     partition: int
@@ -474,7 +474,7 @@ class GapCount(NamedTuple):
 
 
 class PartitionThrough(NamedTuple):
-    """How far a partition was received."""
+    """The last offset received in a partition."""
 
     partition: int
     through: int
@@ -588,7 +588,7 @@ class ReportReceipt(NamedTuple):
 
 
 class ReportRequest(NamedTuple):
-    """What the hub asks a connected platform because of a report: look again at this case, and answer in time."""
+    """The hub's request to a connected platform because of a report: look at this case again, and answer in time."""
 
     report_id: bytes
     platform: str
@@ -656,7 +656,7 @@ class Unheard(NamedTuple):
 
 
 class HeldWhy(StrEnum):
-    """Why an event waits for a person."""
+    """The reasons why an event waits for a person."""
 
     DAILY_LIMIT = "DAILY_LIMIT"
     PORTED_LIMIT = "PORTED_LIMIT"
@@ -664,7 +664,7 @@ class HeldWhy(StrEnum):
 
 
 class HeldVerdict(StrEnum):
-    """What a person decided on a held event."""
+    """A person's decisions on a held event."""
 
     RELEASED = "RELEASED"
     DROPPED = "DROPPED"
@@ -735,7 +735,7 @@ class LookupKind(StrEnum):
 
 
 class ClearanceAnswer(StrEnum):
-    """Whether a number may be handed out."""
+    """The answers to the question whether a number may be handed out."""
 
     CLEAR = "CLEAR"
     BLOCKED = "BLOCKED"

@@ -10,7 +10,7 @@ import phonenumbers
 
 NUMBER_CACHE = 65_536
 NUMBER_MAX = 16
-"""The plus sign and fifteen digits (ITU-T E.164)."""
+"""The length of the plus sign and fifteen digits (ITU-T E.164)."""
 
 DIGITS = re.compile(r"0(?:[\W_]*0){6,}")
 """Seven digits or more, with anything but letters between them: fewer digits cannot be dialled."""
@@ -43,7 +43,7 @@ def without_numbers(text: str) -> str:
     That is seven digits or more with only spaces and punctuation between them. The digits may be of any script: also
     full-width, Arabic-Indic, encircled or Chinese. For example, "call 138 0013 8000" becomes "call #".
     """
-    digits = "".join("0" if one.isnumeric() else one for one in text)  # as long as the text, so places are the same
+    digits = "".join("0" if one.isnumeric() else one for one in text)  # same length, so places agree
     found, at = [], 0
     for run in DIGITS.finditer(digits):
         found += [text[at : run.start()], "#"]

@@ -2,7 +2,8 @@
 `hub.core.gaps`.
 
 `classify` there sorts a whole segment of 65,536 cases at once; here a few cases are looked up at many platforms. A
-property test checks that both give the same.
+property test checks that both give the same. For example, `bank` said NOT_BOUND of 7-120033, and a report about this
+pair is not answered: NOT_BOUND is shown, and the gap is DISPUTED.
 """
 
 from __future__ import annotations

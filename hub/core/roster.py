@@ -1,4 +1,7 @@
-"""This module keeps the roster as a value: who is known, whose key a key id names, and the hub's own keys."""
+"""This module keeps the roster as a value: who is known, whose key a key id names, and the hub's own keys.
+
+For example, the key `bank-1` of `bank` is revoked from a Monday on: `keys_changed` returns `bank-1` with that Monday.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, field
 from hub.core.model import Key, Operator, Platform
 
 NEVER = 2**63
-"""Later than any record time."""
+"""A time later than any record time."""
 
 
 @dataclass

@@ -49,12 +49,12 @@ MAY_FOLLOW: dict[PlatformState, frozenset[PlatformState]] = {
     PlatformState.EXEMPT: frozenset({PlatformState.KNOWN_UNCONNECTED, PlatformState.ONBOARDING, PlatformState.LEFT}),
     PlatformState.LEFT: frozenset({PlatformState.ONBOARDING}),
 }
-"""Maps a state to those that may follow it. A suspended platform may be connected again; one that left joins anew."""
+"""Maps a state to those that may follow it. A suspended platform may be connected again; one that left joins again."""
 
 EDITABLE = frozenset(
     {"name", "sector", "tier", "channel", "contact", "guide_url", "guide_steps", "must_connect", "users_estimate"}
 )
-"""What `edit` changes: everything a record says of a platform but its id, its state and its keys."""
+"""The fields that `edit` may change: all that a record says of a platform, except its id, its state and its keys."""
 
 OVERLAP_MS = 7 * DAY_MS
 """How long an old key counts beside a new one by default: time to bring the new key to every machine."""

@@ -181,7 +181,7 @@ class Shelf(AckBooks):
     # ---- Acknowledgements ----
 
     def take(self, opened: Sequence[OpenedAck], end: int, ack: Ack) -> Taken:
-        """Merge a chunk. It is acked by a later flush; a chunk may come once more.
+        """Merge a chunk. A later flush acks it. The same chunk may come again.
 
         Args:
             opened: its messages, in order; there is at least one.

@@ -21,7 +21,7 @@ from hub.core.roster_life import state_since
 
 
 class Standing(StrEnum):
-    """How a connected platform behaves."""
+    """The ways in which a connected platform can behave."""
 
     HEALTHY = "HEALTHY"
     DEGRADED = "DEGRADED"
@@ -30,7 +30,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class StandingSettings:
-    """When a platform counts as behind."""
+    """The limits from which a platform counts as behind."""
 
     stream_ms: int = 15 * MINUTE_MS
     """How long a notice may wait where notices are read or pushed as they come: NPAC allows 15 minutes for a broadcast

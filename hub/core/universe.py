@@ -71,7 +71,7 @@ class UniverseSegment:
         self.version += 1
 
     def load(self, stages: npt.NDArray[np.uint8]) -> None:
-        """Take in what was stored of every position: 0, or one more than the place of its stage in `STAGES`."""
+        """Take in what was stored for every position: 0, or one more than the index of its stage in `STAGES`."""
         self.opened = BitMap(np.flatnonzero(stages).astype(np.uint32))
         for code, stage in enumerate(STAGES, start=1):
             self.by_stage[stage] = BitMap(np.flatnonzero(stages == code).astype(np.uint32))

@@ -30,7 +30,7 @@ class _LenientBytes(bytearray):
         return super().decode(encoding, errors)
 
 
-class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # it is final to mypy, not to Python
+class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # it is final for the type checker, not for Python
     """A batch that is parsed in Python."""
 
     def _maybe_uncompress(self) -> None:

@@ -1,4 +1,7 @@
-"""This module reads the newest record of each key of a compacted topic, and what the hub says about itself there."""
+"""This module reads the newest record of each key of a compacted topic, and what the hub says about itself there.
+
+For example, `newest(settings, "platforms", 1)` returns the last roster record of each platform, by its id.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""This module reads spans of logs, from a first offset to a last one, and tells when records were recorded."""
+"""This module reads spans of logs, from a first offset to a last one, and tells when records were recorded.
+
+For example, the span (0, 120034) of partition 7 holds the records at offsets 0 to 120033.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,7 @@ class RecordTimes:
         """Connect."""
         self._consumer = new_consumer(self._settings)
         await self._consumer.start()
-        self._consumer.assign(self._tps)  # only once: aiokafka fails at the end if it is assigned anew without a group
+        self._consumer.assign(self._tps)  # only once: aiokafka fails at the end if it is assigned again without a group
         self._consumer.pause(*self._tps)
 
     async def stop(self) -> None:

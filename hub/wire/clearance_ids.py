@@ -3,7 +3,7 @@
 It is a compact JWS (RFC 7515) signed with EdDSA (RFC 8037). Its typ is `clearance+jwt`, and its kid names a key of
 topic `hub`. The claims are: iss, the hub id; aud, the operator it was given to; sub, the case (such as `7-120033`, or
 null); ans, which is clear, blocked or unknown; iat and exp, in seconds with milliseconds as decimals (RFC 7519
-NumericDate); jti, a random id. It holds no number: the case identifies it.
+NumericDate); jti, a random id. There is no number in it: the case identifies the number.
 """
 
 from __future__ import annotations

@@ -228,8 +228,8 @@ class TopicSpec(NamedTuple):
 
 @cache
 def topics() -> dict[str, TopicSpec]:
-    """Return every topic by name. `receipts.<operator>` stands for a topic per operator, `inbox.<platform>` per
-    platform.
+    """Return every topic by name. `receipts.<operator>` stands for one topic per operator; `inbox.<platform>` is
+    alike.
     """
     raw = yaml.safe_load((schemas_dir() / "topics.yaml").read_text(encoding="utf-8"))
     return {

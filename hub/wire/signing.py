@@ -1,8 +1,9 @@
 """This module signs messages and checks signatures: Ed25519 (RFC 8032) over hub, topic and value, in two Kafka headers.
 
 The signed bytes are ``unbind-hub/v1`` NUL hub id NUL topic NUL value. A signature made for one topic or one hub
-therefore never counts in another. The headers are `signature` (64 raw bytes) and `key-id` (UTF-8), exactly one of each.
-Checking needs the `hub` extra (libsodium through PyNaCl); signing needs only the base install.
+therefore never counts in another. For example, in topic `acks` of the hub `demo` the signed bytes begin with
+``unbind-hub/v1`` NUL ``demo`` NUL ``acks`` NUL. The headers are `signature` (64 raw bytes) and `key-id` (UTF-8),
+exactly one of each. Checking needs the `hub` extra (libsodium through PyNaCl); signing needs only the base install.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Signer:
 
 
 class Seal(NamedTuple):
-    """The two headers of a message, well formed but not yet checked."""
+    """The two headers of a message. They are well formed, but not yet checked."""
 
     key_id: str
     signature: bytes
