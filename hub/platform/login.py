@@ -17,8 +17,8 @@ CONNECTIONS = 16
 def login_check_of(config: PlatformConfig, settings: LoginCheckSettings) -> LoginCheck:
     """Return the check over the adapter's record, in the accounts' database or in the file beside a platform's service.
 
-Args:
-    settings: what the file cannot say. If its `form` or `served` is given, it takes precedence over the file's.
+    Args:
+        settings: what the file cannot say. If its `form` or `served` is given, it takes precedence over the file's.
     """
     kind = config.store
     settings = replace(settings, served=settings.served or config.served or {})
