@@ -2,7 +2,7 @@
 
 It applies the hub's own pure rules (`hub.core.intake`, `hub.core.cases`, `hub.core.breaches`) to an `events` and a
 `releases` log that exist only as counters. It knows nothing that was not rehearsed: no earlier events, no other
-operators, no signatures. For example, two COOLING events of one number give one ACCEPTED and one REFUSED receipt.
+operators, no signatures. For example, of two COOLING events of one number the second is REFUSED as OUT_OF_ORDER.
 """
 
 from __future__ import annotations
