@@ -96,7 +96,7 @@ class AdapterSettings:
     because of that. It does not do so in a replayed world (`clock="world"`), whose time is not the login's."""
 
     def rules(self, act: Act) -> Rules:
-        """Return how the platform acts: a dry run has no `act` and no fuse, a replayed world tries nothing again."""
+        """Return how the platform acts: a dry run asks nothing and has no fuse, and a world tries nothing again."""
         if self.dry_run:
             return Rules(always_done, freeze_at=self.freeze_at)
         retries = None if self.clock == "world" else self.retries
