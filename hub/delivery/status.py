@@ -1,4 +1,7 @@
-"""How receivers fare, as rows for people and machines."""
+"""This module shows the state of receivers as rows, for people and machines.
+
+For example, a row has "platform": "bank", "state": "DEGRADED", "behind": 120, and what to do in "todo".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""From a config's values to the things themselves: keys read, engines made, the store opened."""
+"""This module builds what a config describes: it reads keys, makes engines and opens the store.
+
+For example, the address `mysql://app:secret@db/app` gives an engine of the driver PyMySQL.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ SSL = {"ssl_cafile": "cafile", "ssl_certfile": "certfile", "ssl_keyfile": "keyfi
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"} | dict.fromkeys(
     ("mysql", "mariadb"), "mysql+pymysql"
 )
-"""What a plain scheme means here: the drivers that the extra `platform` brings."""
+"""A plain scheme means these drivers, which the extra `platform` installs."""
 
 
 def address_of(config: PlatformConfig) -> HubAddress:
@@ -70,16 +73,16 @@ def form_of(numbers: Numbers) -> NumberForm:
         return usual_forms(numbers.region)
     forms: list[NumberForm] = [International(prefix) for prefix in numbers.international or () if prefix]
     forms += [] if numbers.region is None else [National(numbers.region)]
-    # Last: bare digits that are a number of the region are not to be read as a country code's.
+    # This form is last: bare digits that are a number of the region must not be read with a country code.
     forms += [International("")] if "" in (numbers.international or ()) else []
     return AnyOf(*forms)
 
 
 def key_in(file: Path) -> bytes:
-    """Return a secret key: all the bytes of a file.
+    """Return a secret key, which is all the bytes of a file.
 
     Raises:
-        PlatformError: it cannot be read.
+        PlatformError: the file cannot be read.
     """
     try:
         return file.read_bytes()
@@ -109,7 +112,7 @@ def table_of(config: SqlConfig) -> SqlTable:
 
 
 def engine_of(config: SqlConfig) -> Engine:
-    """Return the database's engine; its errors never show values.
+    """Return the database's engine, whose errors never show values.
 
     Raises:
         PlatformError: the address cannot be read, or no driver for it is installed.
@@ -143,10 +146,10 @@ def _engine_options(scheme: str) -> dict[str, Any]:
 
 
 def store_of(config: PlatformConfig, *, make_tables: bool = True) -> AccountStore:
-    """Return the platform's store, opened.
+    """Open the platform's store and return it.
 
     Args:
-        make_tables: False for a check that is to change nothing.
+        make_tables: is False for a check that is to change nothing.
     """
     kind = config.store
     index_key = None if kind.index_key is None else key_in(kind.index_key)

@@ -1,4 +1,7 @@
-"""What a platform that joins writes down: its `platform.yaml`, and the roster record it hands over. Pure."""
+"""This module writes what a joining platform needs: its `platform.yaml`, and its roster record for the registrar.
+
+It is pure. For example, a platform of the sector "bank" gets tier 1, and its first key is named "<platform>-1".
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ TIERS = {
     **dict.fromkeys(("payment", "bank", "drive", "mail", "lending"), 1),
     **dict.fromkeys(("social", "shopping", "travel"), 2),
 }
-"""What a sector usually means; every other is tier 3."""
+"""This is the usual tier of a sector; every other sector has tier 3."""
 
 
 def usual_tier(sector: str) -> str:
@@ -27,10 +30,10 @@ def usual_tier(sector: str) -> str:
 
 
 def whole(text: str, most: int) -> int | None:
-    """Return the number that somebody wrote, or None if nothing.
+    """Return the number that somebody wrote, or None if the text is empty.
 
     Raises:
-        PlatformError: it is none from 1 to `most`.
+        PlatformError: this is no number from 1 to `most`.
     """
     if not text:
         return None
@@ -43,7 +46,7 @@ def stops_in(text: str) -> tuple[Action, ...]:
     """Return the actions that a list names.
 
     Raises:
-        PlatformError: one of them is none.
+        PlatformError: one of them is no action.
     """
     known = {one.value: one for one in Action if one.value != "UNKNOWN"}
     named = text.replace(",", " ").split()
@@ -55,10 +58,10 @@ def stops_in(text: str) -> tuple[Action, ...]:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a platform said of itself. `database`: its address, or None to take it from the environment.
+    """This is what a platform said of itself. `database` is an address, or None to take it from the environment.
 
-    `stops`: what the platform itself stops for an account that is unbound, or frozen if it has a column for that.
-    It is signed with every acknowledgement, so nothing is there that nobody said.
+    `stops` is what the platform itself stops for an account that is unbound, or frozen if it has a column for that.
+    It is signed with every acknowledgement, so it holds only what the platform said.
     """
 
     platform: str
@@ -83,12 +86,12 @@ class Answers:
 
     @property
     def key_id(self) -> str:
-        """Return the name of its first key."""
+        """Return the name of the platform's first key."""
         return f"{self.platform}-1"
 
 
 def config_text(answers: Answers) -> str:
-    """Return the file."""
+    """Return the text of the `platform.yaml`."""
     columns = {"account_id": answers.account_id, "number": answers.number}
     columns |= {"bound_at": answers.bound_at} if answers.bound_at else {}
     columns |= {"frozen": answers.frozen} if answers.frozen else {}
@@ -128,7 +131,7 @@ def roster_record(answers: Answers, public: bytes, now_ms: int) -> dict[str, Any
 
     Args:
         public: the key's 32 bytes.
-        now_ms: from when the key counts.
+        now_ms: the time from which the key counts, UTC milliseconds.
     """
     return {
         "id": answers.platform,

@@ -171,13 +171,13 @@ class AnyOf:
         return any(form.readable(text) for form in self._forms)
 
     def unmistakable(self, text: str) -> bool:
-        """Return whether a form says so, and none of them takes bare digits for a country code."""
+        """Return whether a form finds the text unmistakable, and no form takes bare digits for a country code."""
         bare = any(isinstance(form, International) and form.prefix == "" for form in self._forms)
         return not bare and any(form.unmistakable(text) for form in self._forms)
 
 
 def usual_forms(region: str) -> NumberForm:
-    """Return what most stores of a region hold: `+86…`, `0086…`, and the national number however it is spaced."""
+    """Return the forms that most stores of a region hold: `+86…`, `0086…`, and the national number in any spacing."""
     return AnyOf(International(), International("00"), National(region))
 
 

@@ -1,4 +1,4 @@
-"""This module writes that the adapter has heard all notices; the login check answers no only because of that."""
+"""This module writes that the adapter has heard all notices; without it the login check cannot answer "no"."""
 
 from __future__ import annotations
 

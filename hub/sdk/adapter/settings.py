@@ -92,11 +92,11 @@ class AdapterSettings:
     """`run_until` raises if nothing comes for so long before it is at its ends: then the brokers are at fault."""
 
     heartbeat_s: float = 5.0
-    """The adapter checks this often whether it has heard all notices, and tells the login check, which answers no only
-    because of that. It does not do so in a replayed world (`clock="world"`), whose time is not the login's."""
+    """The adapter checks this often whether it has heard all notices, and tells the login check, which otherwise cannot
+    answer "no". It does not do so in a replayed world (`clock="world"`), whose time is not the login's."""
 
     def rules(self, act: Act) -> Rules:
-        """Return how the platform acts: a dry run has no `act` and no fuse, a replayed world tries nothing again."""
+        """Return how the platform acts: a dry run asks nothing and has no fuse, and a world tries nothing again."""
         if self.dry_run:
             return Rules(always_done, freeze_at=self.freeze_at)
         retries = None if self.clock == "world" else self.retries

@@ -45,7 +45,7 @@ class LoginCheckSettings:
     """These are the settings of one login check."""
 
     behind_max_s: float = 60.0
-    """If the adapter has not said for so long that it heard all notices, no becomes unknown. It says so every 5 s."""
+    """If the adapter has not said for so long that it heard all notices, "no" becomes unknown. It says so every 5 s."""
 
     evidence_kept_s: float = 1.0
     """The evidence is kept in memory for so long. With older evidence the answer can only be more careful."""

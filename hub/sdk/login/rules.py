@@ -83,7 +83,7 @@ def answer(bound_since: int | None, known: Knowledge, now_ms: int, behind_max_ms
 
 
 def _against(bound_since: int | None, last: LastCase | None) -> Stage | None:
-    """Return the stage of the case that speaks against a binding; if its age is unknown, any case in force does."""
+    """Return the stage of the case that speaks against a binding; any case in force does if the age is unknown."""
     if last is None:
         return None
     since = float("-inf") if bound_since is None else bound_since
@@ -93,7 +93,7 @@ def _against(bound_since: int | None, last: LastCase | None) -> Stage | None:
 
 
 def _between_owners(bound_since: int, last: LastCase | None) -> bool:
-    """Return whether nobody had the number then, as far as was heard; no case in force has a later `bound_before`."""
+    """Return whether nobody had the number at `bound_since`, as far as was heard; `_against` has found no case."""
     if last is None:
         return False
     if last.stage in LIVE or (last.in_force and last.free_until is not None and bound_since < last.free_until):

@@ -1,6 +1,7 @@
-"""Accounts in dictionaries: for worlds, tests and small tools. Gone when the process ends.
+"""This module keeps accounts in dictionaries, for worlds, tests and small tools. They are gone when the process ends.
 
-A transaction changes the store's dictionaries only at its end, all at once: a block that raises has changed nothing.
+A transaction changes the store's dictionaries only at its end, all at once; a block that raises has changed nothing.
+For example, `MemoryStore([("u1", "+8613800138000", 1_700_000_000_000)])` holds one account.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MemoryAccount:
-    """One account as its platform keeps it: the number as written, None when unbound; UTC milliseconds."""
+    """This is one account as its platform keeps it. `number` is as written, None when unbound; times are UTC ms."""
 
     number: str | None
     bound_at: int | None = None
@@ -49,7 +50,7 @@ class MemoryAccount:
 
 
 class MemorySession:
-    """Implements `hub.sdk.accounts.Session`: what is saved waits for the end."""
+    """This implements `hub.sdk.accounts.Session`; what is saved waits for the end."""
 
     def __init__(self, store: MemoryStore) -> None:
         self.saved: list[Changes] = []
@@ -61,20 +62,20 @@ class MemorySession:
         return self._store.known(wanted)
 
     def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
-        """Nobody to ask: what is saved is all there is to do."""
+        """Note the deeds; nobody is asked, because what is saved is all there is to do."""
         self.asked += asks
         return {}
 
     def save(self, changes: Changes) -> None:
-        """Have the changes written at the end of the transaction."""
+        """Keep the changes, to be written at the end of the transaction."""
         self.saved.append(changes)
 
 
 class MemoryStore:
-    """Implements `hub.sdk.accounts.AccountStore` and `Index`.
+    """This implements `hub.sdk.accounts.AccountStore` and `Index`.
 
     Args:
-        accounts: (account id, number as written, bound_at in UTC milliseconds or None) of each.
+        accounts: (account id, number as written, bound_at in UTC milliseconds or None) for each account.
         form: how the numbers are written.
     """
 
@@ -98,11 +99,11 @@ class MemoryStore:
             self.put(account_id, MemoryAccount(number, bound_at))
 
     def get(self, account_id: str) -> MemoryAccount | None:
-        """Return one account."""
+        """Return one account, or None."""
         return self._accounts.get(account_id)
 
     def put(self, account_id: str, account: MemoryAccount | None) -> None:
-        """Set or, with None, delete an account, as its platform would."""
+        """Set an account, or delete it with None, as its platform would."""
         before = self._accounts.pop(account_id, None)
         if before is not None and before.number is not None:
             self._by_number[before.number].discard(account_id)
@@ -113,7 +114,7 @@ class MemoryStore:
             self._by_number.setdefault(account.number, set()).add(account_id)
 
     def readability(self) -> Readability:
-        """Read every bound number."""
+        """Read every bound number and count those that cannot be read."""
         rows = [one.number for one in self._accounts.values() if one.number is not None]
         return Readability(len(rows), sum(not self._form.readable(text) for text in rows))
 
@@ -123,7 +124,7 @@ class MemoryStore:
 
     @contextmanager
     def transaction(self) -> Iterator[MemorySession]:
-        """A transaction, written at its end if it ends well."""
+        """Open a transaction, which is written at its end if it ends well."""
         session = MemorySession(self)
         yield session
         for changes in session.saved:
@@ -211,7 +212,7 @@ class MemoryStore:
         now = self._accounts.get(effect.account_id)
         number, bound_at, frozen = json.loads(effect.snapshot)
         if self._form.read(number) != effect.number and number not in self._form.written(effect.number):
-            number, bound_at = self._form.written(effect.number)[0], effect.bound_at  # it had moved to this one
+            number, bound_at = self._form.written(effect.number)[0], effect.bound_at  # it had moved to this number
         if now is None:
             return None
         if effect.binding is Binding.UNBOUND:

@@ -1,6 +1,6 @@
-"""What a dry run remembers: a database of SQLite's own temporary kind, on the disk, gone with the process.
+"""This module holds what a dry run remembers, in a temporary SQLite database on the disk, gone with the process.
 
-The memory it takes is SQLite's page cache, however long the log and however many accounts it meets.
+It takes no more memory than SQLite's page cache, for a log of any length and any number of accounts.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ CREATE TABLE done (partition INTEGER, opened_at INTEGER, PRIMARY KEY (partition,
 
 
 class Scratch:
-    """The database."""
+    """This is the database of one dry run."""
 
     def __init__(self) -> None:
-        # An empty name is a file of SQLite's own, deleted when it is closed. One thread at a time asks.
+        # With an empty name SQLite makes a file of its own, deleted when it is closed. Only one thread uses it at a
+        # time.
         self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._connection.executescript(TABLES)
 
@@ -67,7 +68,7 @@ class Scratch:
         return {Source(*row) for row in rows}
 
     def keep(self, changes: Changes, left: Collection[Account], thawed: Collection[str]) -> None:
-        """Remember what would have been written, the accounts that would be left otherwise, and those put back."""
+        """Remember what would have been written: records, the accounts as they would be left, and those put back."""
         self._connection.execute("BEGIN")
         self._put("accounts", left)
         self._connection.executemany("DELETE FROM accounts WHERE account_id = ?", ((one,) for one in thawed))
