@@ -1,4 +1,4 @@
-"""The command line, one file per command. See `hub.cli.main` for what there is."""
+"""This package holds the command line, with one file for each command; `hub.cli.main` lists the commands."""
 
 from hub.cli.main import app, run
 

