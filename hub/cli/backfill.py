@@ -1,4 +1,7 @@
-"""`unbind-hub operator backfill` asks for a clean-up of numbers that have a new owner already."""
+"""`unbind-hub operator backfill` asks for a clean-up of numbers that have a new owner already.
+
+For example, with `--bound-before 2025-01-01T00:00:00Z` platforms unbind only what was bound before 2025.
+"""
 
 from __future__ import annotations
 

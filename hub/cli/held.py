@@ -1,4 +1,7 @@
-"""`unbind-hub operator held|release-held|drop-held` lets a person decide on events over an operator's limit."""
+"""`unbind-hub operator held|release-held|drop-held` lets a person decide on events over an operator's limit.
+
+For example, `unbind-hub operator release-held moor --all --by "Li Na"` lets all held events of moor through.
+"""
 
 from __future__ import annotations
 

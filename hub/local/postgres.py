@@ -7,6 +7,8 @@ The rules of this file:
 - PostgreSQL refuses to run as root. If this process is root, the server runs as the user `nobody`, who then owns the
   data folder; `servant.py` says how that user passes through folders that are closed to others and stay closed.
 - Nothing waits without a deadline, and every failure quotes the child's last lines of output.
+
+For example, `with EmbeddedPostgres(folder) as server:` starts one, and `server.dsn()` is its address in the block.
 """
 
 from __future__ import annotations
