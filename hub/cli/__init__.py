@@ -1,4 +1,4 @@
-"""The command line, one file per command. See `hub.cli.main` for what there is, `hub.cli.start` for where it begins."""
+"""This package holds the command line, with one file for each command; it begins in `hub.cli.start`."""
 
 from hub.cli.start import run
 

@@ -1,4 +1,4 @@
-"""The root of the command line: every command and where it lives."""
+"""This module is the root of the command line: it names every command and the module that holds it."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ app.command(hidden=True)(replay.adapters)
 
 @app.callback()
 def main() -> None:
-    """Number releases in, signed acknowledgements back, coverage gaps in the open."""
+    """Publish number releases, collect signed acknowledgements, and show coverage gaps."""
 
 
 COMMANDS_ELSEWHERE = (platform_roster, operator_roster, held, backfill, trying)
-"""Modules that put their commands under `operator` and `platform`: importing them is all it takes."""
+"""Modules that add their commands to `operator` and `platform` when they are imported."""

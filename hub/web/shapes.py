@@ -353,7 +353,7 @@ class Moment(Shape):
 
 
 class Case(Shape):
-    """The end of one owner's time with one number. `id` is its position. `effects` is None if they are hidden.
+    """The end of one owner's time with one number. `id` is its position. `effects` is None where it is hidden.
 
     `status` is cleared, pending or refused, for all connected platforms; an operator sees that and no count.
     """

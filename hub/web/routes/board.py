@@ -1,5 +1,7 @@
 """This module adds the routes of the board: overview, platforms, blind spots, operators and pipeline.
 
+For example, `GET /v1/platforms?format=csv` returns the platforms' rows as CSV.
+
 FastAPI reads the annotations, so they are evaluated here (there is no `from __future__`).
 """
 

@@ -1,6 +1,9 @@
 """This module adds the routes of history: breaches, refusals, lookups and clean-ups, in pages, newest first.
 
-All come from the archive. FastAPI reads the annotations, so they are evaluated here (there is no `from __future__`).
+All come from the archive. For example, `GET /v1/refusals?limit=100` returns the newest 100 refusals, and `next` in the
+answer is the `before` of the next page.
+
+FastAPI reads the annotations, so they are evaluated here (there is no `from __future__`).
 """
 
 from typing import Annotated, Any

@@ -1,5 +1,7 @@
 """This module adds the routes of the roster: its records, and a change of a platform's state.
 
+For example, `POST /v1/roster/platforms/bank/state` with `{"state": "SUSPENDED"}` suspends the platform bank.
+
 FastAPI reads the annotations, so they are evaluated here (there is no `from __future__`).
 """
 
