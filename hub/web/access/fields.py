@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic.fields import FieldInfo
 
-from hub.core.cohorts import EFFECTS, Took
+from hub.core.cohorts import Took
 from hub.core.intake import RECEIPTED_AS
 from hub.core.model import REFUSAL_TODO, Refusal
+from hub.core.outcomes import EFFECTS
 from hub.web import shapes
 from hub.web.rounding import ten, tens
 
