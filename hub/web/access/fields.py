@@ -218,7 +218,8 @@ class _Default(NamedTuple):
 @cache
 def _plan(kind: type[shapes.Shape], own: bool) -> tuple[tuple[str, Tell | _Default], ...]:
     """The fields that are told otherwise than they are, or that hold shapes; each with how."""
-    rules, found = TOLD.get(kind, {}), list[tuple[str, Tell | _Default]]()
+    rules = {name: rule for one in reversed(kind.__mro__) for name, rule in TOLD.get(one, {}).items()}
+    found = list[tuple[str, Tell | _Default]]()
     for name, field in kind.model_fields.items():
         rule = rules.get(name, Told(hidden, hidden))
         tell = rule.own if own else rule.outside
