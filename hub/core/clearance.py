@@ -143,15 +143,17 @@ def may_block(platform: Platform, policy: ClearancePolicy) -> bool:
 def blocks(platform: Platform, gap: GapClass, policy: ClearancePolicy) -> bool:
     """Return whether a gap blocks (rule 4)."""
     in_tiers = platform.tier in policy.blocking_tiers
-    if gap is GapClass.NOT_CONNECTED:
-        if policy.unconnected is UnconnectedRule.MUST_CONNECT:
-            return platform.must_connect
-        return in_tiers and policy.unconnected is UnconnectedRule.BLOCKS
-    if gap is GapClass.FROZEN:
-        return in_tiers and policy.frozen_blocks
-    if gap is GapClass.DECLINED:
-        return in_tiers and policy.declined_blocks
-    return in_tiers
+    match gap:
+        case GapClass.NOT_CONNECTED:
+            if policy.unconnected is UnconnectedRule.MUST_CONNECT:
+                return platform.must_connect
+            return in_tiers and policy.unconnected is UnconnectedRule.BLOCKS
+        case GapClass.FROZEN:
+            return in_tiers and policy.frozen_blocks
+        case GapClass.DECLINED:
+            return in_tiers and policy.declined_blocks
+        case GapClass.FAILED | GapClass.NOT_RECEIVED | GapClass.NO_OUTCOME | GapClass.DISPUTED:
+            return in_tiers
 
 
 def decide(case: Case, gaps: Iterable[OpenPair], policy: ClearancePolicy, now_ms: int) -> Decided:

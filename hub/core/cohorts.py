@@ -23,11 +23,8 @@ from hub.core.coverage import EMPTY, Addition, SegmentTile
 from hub.core.figures import PlatformBook, SegmentKey
 from hub.core.gaps import Terms
 from hub.core.model import DAY_MS, HOUR_MS, GapClass, Outcome
+from hub.core.outcomes import EFFECTS
 from hub.core.universe import Universe, UniverseSegment
-
-EFFECTS = (Outcome.UNBOUND, Outcome.NOT_BOUND, Outcome.FROZEN, Outcome.DECLINED)
-"""The outcomes that say what happened to the binding; FAILED says that nothing happened. NOT_BOUND is among them,
-because a median of the others alone would move with one number's case, and tell where its owner had an account."""
 
 EDGES_HOURS = (0.0, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 18, 24, 36, 48, 72, 96, 120, 168, 336, 720, 2_160)
 """The lower edges of the buckets. The last bucket has no upper edge and is read as its lower edge."""

@@ -25,10 +25,10 @@ from pyroaring import BitMap
 
 from hub.core.coverage import EMPTY, SegmentTile
 from hub.core.model import DAY_MS, SEGMENT, GapClass, Outcome, Platform, PlatformState, Stage
+from hub.core.outcomes import AGAINST_NOT_BOUND, GAP_OF, SHOWN_FIRST, TOUCHED
 from hub.core.universe import RESOLVE_BEFORE_REISSUE_MS, UniverseSegment
 
 TIER_LIMIT_MS: dict[int, int] = {1: DAY_MS, 2: 3 * DAY_MS, 3: 7 * DAY_MS}
-SHOWN_FIRST = (Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.NOT_BOUND, Outcome.FAILED)
 
 
 class Terms(NamedTuple):
@@ -86,7 +86,7 @@ def classify(
     undone = segment.undone
     shown = _shown(said, undone)
     in_force = _in_force(segment, undone, terms)
-    contradicted = said[Outcome.UNBOUND] | said[Outcome.FROZEN] | said[Outcome.DECLINED]
+    contradicted = BitMap.union(*(said[one] for one in AGAINST_NOT_BOUND))
     against_report = reported & BitMap.union(*(shown[one] for one in SHOWN_FIRST))
     contradictory = said[Outcome.NOT_BOUND] & contradicted
     unanswered = (contradictory - shown[Outcome.UNBOUND]) | against_report
@@ -94,7 +94,7 @@ def classify(
     every_gap = BitMap.union(*gaps.values())
     due = segment.due(terms.limit_ms, now_ms)
     frozen = every_gap & shown[Outcome.FROZEN]
-    touched = said[Outcome.FROZEN] | said[Outcome.UNBOUND]
+    touched = BitMap.union(*(said[one] for one in TOUCHED))
     return Pairs(
         in_force=in_force,
         resolved=in_force - every_gap,
@@ -129,12 +129,10 @@ def _gaps(
 ) -> dict[GapClass, BitMap]:
     disputed = unanswered & in_force
     silent = in_force - BitMap.union(*shown.values())
-    gaps = {
-        GapClass.DISPUTED: disputed,
-        GapClass.FROZEN: (shown[Outcome.FROZEN] & in_force) - disputed,
-        GapClass.DECLINED: (shown[Outcome.DECLINED] & in_force) - disputed,
-        GapClass.FAILED: (shown[Outcome.FAILED] & in_force) - disputed,
-    }
+    gaps = {GapClass.DISPUTED: disputed}
+    for outcome, gap in GAP_OF.items():
+        found = (shown[outcome] & in_force) - disputed
+        gaps[gap] = gaps[gap] | found if gap in gaps else found
     if terms.state is not PlatformState.CONNECTED:
         gaps[GapClass.NOT_CONNECTED] = silent
     else:

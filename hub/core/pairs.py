@@ -15,14 +15,14 @@ from pyroaring import BitMap
 
 from hub.core.coverage import SegmentTile
 from hub.core.figures import NOTHING_SAID, PlatformBook, SegmentKey
-from hub.core.gaps import SHOWN_FIRST, Terms, deadline
+from hub.core.gaps import Terms, deadline
 from hub.core.lifecycle import UNDONE
 from hub.core.model import SEGMENT, GapClass, Outcome, Platform, PlatformState, Source, Stage
+from hub.core.outcomes import AGAINST_NOT_BOUND, GAP_OF, RESOLVES, SHOWN_FIRST, TOUCHED
 from hub.core.universe import NO_TIME, Universe
 
-AGAINST_NOT_BOUND = frozenset({Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED})
-TOUCHED = frozenset({Outcome.FROZEN, Outcome.UNBOUND})
-RESOLVES = frozenset({Outcome.UNBOUND, Outcome.NOT_BOUND})
+GAPS_AGAINST_NOT_BOUND = AGAINST_NOT_BOUND - RESOLVES
+"""What makes a gap of an undisputed NOT_BOUND."""
 
 
 class CaseNow(NamedTuple):
@@ -122,14 +122,13 @@ def _all_not_bound(tile: SegmentTile, bits: BitMap) -> bool:
     not_bound = said.get(Outcome.NOT_BOUND)
     if not_bound is None or not bits.issubset(not_bound):
         return False
-    frozen, declined = said.get(Outcome.FROZEN), said.get(Outcome.DECLINED)
-    return (frozen is None or not bits.intersect(frozen)) and (declined is None or not bits.intersect(declined))
+    return not any(one in said and bits.intersect(said[one]) for one in GAPS_AGAINST_NOT_BOUND)
 
 
 def _plainly_resolved(tile: SegmentTile, bits: BitMap, reported: BitMap) -> BitMap:
     not_bound = bits & tile.of(Outcome.NOT_BOUND)
     if not_bound:
-        not_bound = not_bound - tile.of(Outcome.FROZEN) - tile.of(Outcome.DECLINED)
+        not_bound = not_bound.difference(*(tile.of(one) for one in GAPS_AGAINST_NOT_BOUND))
     resolved = not_bound | (bits & tile.of(Outcome.UNBOUND))
     return resolved - reported if reported else resolved
 
@@ -152,7 +151,7 @@ def _gap(terms: Terms, shown: Outcome | None, *, disputed: bool, received: bool)
     if shown in RESOLVES:
         return None
     if shown is not None:
-        return GapClass(shown)
+        return GAP_OF[shown]
     if terms.state is not PlatformState.CONNECTED:
         return GapClass.NOT_CONNECTED
     return GapClass.NO_OUTCOME if received else GapClass.NOT_RECEIVED

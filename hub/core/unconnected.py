@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from hub.core.blindspots import Answered, BlindSpot, Unanswered, rank
-from hub.core.model import Coverage, Outcome, Platform, PlatformState
+from hub.core.model import Coverage, Platform, PlatformState
+from hub.core.outcomes import WAS_BOUND
 
 NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT}
-BOUND = {Outcome.UNBOUND, Outcome.FROZEN, Outcome.DECLINED, Outcome.FAILED, Outcome.REINSTATED}
 
 
 def ranked(
@@ -53,5 +53,5 @@ def _answered(platforms: Mapping[str, Platform], shown: Iterable[Coverage]) -> I
         if platform is None or platform.users_estimate is None or one.state is not PlatformState.CONNECTED:
             continue
         outcomes = dict(one.outcomes)
-        bound = sum(outcomes.get(outcome, 0) for outcome in BOUND)
+        bound = sum(outcomes.get(outcome, 0) for outcome in WAS_BOUND)
         yield Answered(platform.users_estimate, sum(outcomes.values()), bound)

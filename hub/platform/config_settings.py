@@ -31,8 +31,19 @@ def _fuse(node: Node) -> int | None:
     return None if node.plain() is False else node.whole(0, 10**9)
 
 
+HAS_ACTIONS: dict[Outcome, bool] = {
+    Outcome.UNBOUND: True,
+    Outcome.NOT_BOUND: False,
+    Outcome.FROZEN: True,
+    Outcome.DECLINED: True,
+    Outcome.FAILED: False,
+    Outcome.REINSTATED: True,
+}
+"""Whether an outcome amounts to something for the account, which a file may say what."""
+
+
 def _actions(node: Node) -> dict[Outcome, tuple[Action, ...]]:
-    known = (Outcome.FROZEN, Outcome.UNBOUND, Outcome.DECLINED, Outcome.REINSTATED)
+    known = [outcome for outcome, has in HAS_ACTIONS.items() if has]
     return {
         Outcome(name): tuple(item.one_of(Action) for item in one.items()) for name, one in node.mapping(known).items()
     }

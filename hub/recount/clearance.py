@@ -21,7 +21,16 @@ from hub.recount.check import Logs, Truth, reported_at
 from hub.recount.figures import open_gap
 from hub.recount.wire import Message, read
 
-ALWAYS_BLOCK = ("FAILED", "NOT_RECEIVED", "NO_OUTCOME", "DISPUTED")
+BLOCKS: dict[str, str | None] = {
+    "FROZEN": "frozen_blocks",
+    "DECLINED": "declined_blocks",
+    "FAILED": None,
+    "NOT_CONNECTED": "unconnected",
+    "NOT_RECEIVED": None,
+    "NO_OUTCOME": None,
+    "DISPUTED": None,
+}
+"""By gap class, the field of the policy that says whether it blocks at platforms of its tiers; None: it always does."""
 
 
 class OtherAnswer(NamedTuple):
@@ -148,8 +157,5 @@ def _blocks(platform: Mapping[str, Any], gap: str, policy: Message) -> bool:
     if gap == "NOT_CONNECTED":
         rule = policy["unconnected"]
         return bool((rule == "MUST_CONNECT" and platform["must_connect"]) or (rule == "BLOCKS" and in_tiers))
-    return in_tiers and (
-        gap in ALWAYS_BLOCK
-        or (gap == "FROZEN" and policy["frozen_blocks"])
-        or (gap == "DECLINED" and policy["declined_blocks"])
-    )
+    chosen = BLOCKS[gap]
+    return in_tiers and (chosen is None or bool(policy[chosen]))

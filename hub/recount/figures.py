@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub.recount.cases import UNDONE, CaseNow, Position
 from hub.recount.wire import Message
@@ -15,8 +15,32 @@ from hub.recount.wire import Message
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 ANSWER_WITHIN_MS = {1: 24 * HOUR_MS, 2: 3 * DAY_MS, 3: 7 * DAY_MS}
-SHOWN_FIRST = ("UNBOUND", "FROZEN", "DECLINED", "NOT_BOUND", "FAILED")
-AGAINST_NOT_BOUND = {"UNBOUND", "FROZEN", "DECLINED"}
+
+
+class Word(NamedTuple):
+    """What the recount makes of an outcome: whether it is shown of a case in force, the gap it leaves, whether it
+    speaks against NOT_BOUND, and whether it is to be undone with its case."""
+
+    in_force: bool = True
+    gap: str | None = None
+    against_not_bound: bool = False
+    touched: bool = False
+
+
+WORDS = {
+    "UNBOUND": Word(against_not_bound=True, touched=True),
+    "FROZEN": Word(gap="FROZEN", against_not_bound=True, touched=True),
+    "DECLINED": Word(gap="DECLINED", against_not_bound=True),
+    "NOT_BOUND": Word(),
+    "FAILED": Word(gap="FAILED"),
+    "REINSTATED": Word(in_force=False),
+}
+"""Of several that were said of a case in force, the first one here is shown. Written anew, and not taken from the hub's
+own table: a recount that went by that would find it right whatever stands there."""
+
+SHOWN_FIRST = [name for name, word in WORDS.items() if word.in_force]
+AGAINST_NOT_BOUND = {name for name, word in WORDS.items() if word.against_not_bound}
+TOUCHED = {name for name, word in WORDS.items() if word.touched}
 
 Figures = dict[str, Any]
 
@@ -50,7 +74,7 @@ def figures_of(
             outcomes[shown] += 1
         against_report = case.position in reported and shown in SHOWN_FIRST
         count["disputes"] += against_report or ("NOT_BOUND" in words and bool(words & AGAINST_NOT_BOUND))
-        count["restore_pending"] += undone and bool(words & {"FROZEN", "UNBOUND"}) and "REINSTATED" not in words
+        count["restore_pending"] += undone and bool(words & TOUCHED) and "REINSTATED" not in words
         if undone or not _counts(platform, case):
             continue
         count["in_force"] += 1
@@ -104,10 +128,8 @@ def _gap(
         return None
     if "NOT_BOUND" in words and words & AGAINST_NOT_BOUND:
         return "DISPUTED"
-    if shown == "NOT_BOUND":
-        return None
     if shown is not None:
-        return shown
+        return WORDS[shown].gap
     if platform["state"] != "CONNECTED":
         return "NOT_CONNECTED"
     partition, offset = case.position

@@ -8,17 +8,36 @@ freezes account "u1" and then unbinds it in one batch, "u1" has one effect, UNBO
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
+from typing import NamedTuple
 
 from hub.core.model import Outcome, ReleaseNotice, Source, Stage
 from hub.sdk.accounts import Account, Binding, Effect, Held, Touch
 from hub.sdk.deeds import Deed
 from hub.sdk.ledger import TouchLedger
 
-ANSWER_ORDER = (Outcome.FAILED, Outcome.DECLINED, Outcome.FROZEN, Outcome.UNBOUND)
-"""Several accounts answer together: the answer is the first of these that any of them has."""
 
-LEFT_BOUND = (Outcome.FAILED, Outcome.DECLINED, Outcome.FROZEN)
-"""These are answers of an account that kept its number; FROZEN also where another case has the freeze by now."""
+class Answers(NamedTuple):
+    """What an outcome is to the accounts of a case.
+
+    `rank`: several accounts answer together, by the one with the lowest; None: it is no answer of an account in force.
+    `left_bound`: the account kept its number; also where another case has the freeze by now.
+    """
+
+    rank: int | None
+    left_bound: bool = False
+
+
+ANSWERS: dict[Outcome, Answers] = {
+    Outcome.FAILED: Answers(0, left_bound=True),
+    Outcome.DECLINED: Answers(1, left_bound=True),
+    Outcome.FROZEN: Answers(2, left_bound=True),
+    Outcome.UNBOUND: Answers(3),
+    Outcome.NOT_BOUND: Answers(None),
+    Outcome.REINSTATED: Answers(None),
+}
+_RANKS = {one: answers.rank for one, answers in ANSWERS.items() if answers.rank is not None}
+ANSWER_ORDER = tuple(sorted(_RANKS, key=_RANKS.__getitem__))
+LEFT_BOUND = frozenset(one for one, answers in ANSWERS.items() if answers.left_bound)
 
 
 def deed_for(notice: ReleaseNotice, account: Account, freeze_at: Set[Stage]) -> Deed:

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic.fields import FieldInfo
 
-from hub.core.cohorts import EFFECTS, Took
+from hub.core.cohorts import Took
 from hub.core.intake import RECEIPTED_AS
 from hub.core.model import REFUSAL_TODO, Refusal
+from hub.core.outcomes import EFFECTS
 from hub.web import shapes
 from hub.web.rounding import ten, tens
 
@@ -218,7 +219,8 @@ class _Default(NamedTuple):
 @cache
 def _plan(kind: type[shapes.Shape], own: bool) -> tuple[tuple[str, Tell | _Default], ...]:
     """Return the fields that are changed or hidden, or that hold shapes, each with what to do."""
-    rules, found = TOLD.get(kind, {}), list[tuple[str, Tell | _Default]]()
+    rules = {name: rule for one in reversed(kind.__mro__) for name, rule in TOLD.get(one, {}).items()}
+    found = list[tuple[str, Tell | _Default]]()
     for name, field in kind.model_fields.items():
         rule = rules.get(name, Told(hidden, hidden))
         tell = rule.own if own else rule.outside

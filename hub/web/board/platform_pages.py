@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from hub.core.model import DAY_MS, Coverage, GapClass, Outcome, Platform, PlatformState, Stage
+from hub.core.outcomes import FOUND_BOUND
 from hub.core.outliers import BoundRate, outliers
 from hub.core.standing import Standing
 from hub.web.board.snapshot import Sight
@@ -32,7 +33,6 @@ PER = 10_000
 DAYS = 60
 DAYS_MAX = 92
 """At most a quarter is shown, as each day is counted at every platform."""
-FOUND_BOUND = (Outcome.UNBOUND, Outcome.FROZEN)
 NO_PAIRS = Pairs(in_force=0, resolved=0, takeover_safe=0)
 
 
