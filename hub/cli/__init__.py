@@ -1,5 +1,5 @@
-"""The command line, one file per command. See `hub.cli.main` for what there is."""
+"""This package holds the command line, with one file for each command; it begins in `hub.cli.start`."""
 
-from hub.cli.main import app, run
+from hub.cli.start import run
 
-__all__ = ["app", "run"]
+__all__ = ["run"]

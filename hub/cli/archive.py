@@ -1,4 +1,4 @@
-"""`unbind-hub archive`: history in PostgreSQL."""
+"""`unbind-hub archive` keeps history in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DIFFERS = 1
 
 @app.callback()
 def _archive() -> None:
-    """History in PostgreSQL."""
+    """Keep history in PostgreSQL."""
 
 
 def _log() -> None:
@@ -47,7 +47,7 @@ def run(
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once it has caught up.")] = None,
     batch_messages_max: Annotated[int, typer.Option(min=1, max=50_000, help="Messages of one transaction.")] = 2_000,
 ) -> None:
-    """Follow the logs until told to stop; the tables and a first key are made if they are not there."""
+    """Follow the logs until told to stop; make the tables and a first key if they do not exist."""
     from hub.archive.program import run_archive
     from hub.archive.settings import ArchiveSettings
 
@@ -76,7 +76,7 @@ def migrate(dsn: Dsn, schema: Schema = SCHEMA) -> None:
 
 @app.command()
 def rebuild(bootstrap_servers: Servers, dsn: Dsn, key_file: KeyFile = KEY_FILE, schema: Schema = SCHEMA) -> None:
-    """Make the archive anew from the logs beside the old one, then put it in its place."""
+    """Rebuild the archive from the logs beside the old one, then replace the old one."""
     from hub.archive.rebuild import rebuild as make_anew
     from hub.archive.settings import ArchiveSettings
 
@@ -93,7 +93,7 @@ def check(
     schema: Schema = SCHEMA,
     most: Annotated[int, typer.Option(min=1, help="Differences to print.")] = 100,
 ) -> None:
-    """Compare the archive with the logs row by row; prints the differences, and ends with 1 if there are any."""
+    """Compare the archive with the logs row by row; print the differences, and end with 1 if there are any."""
     from hub.archive import database
     from hub.archive.check import check as differences
     from hub.archive.keys import read_keys
@@ -129,7 +129,7 @@ def show(
     key_file: KeyFile = KEY_FILE,
     schema: Schema = SCHEMA,
 ) -> None:
-    """Print a message as it came, as JSON: key, value and headers in base64, what was signed, and the SHA-256."""
+    """Print a message as it came, as JSON: key, value and headers in base64, the signed bytes, and the SHA-256."""
     from hub.archive import database
     from hub.archive.keys import read_keys
     from hub.archive.originals import original, position_of
@@ -149,7 +149,7 @@ def status(
     schema: Schema = SCHEMA,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """How far the archive is in each log."""
+    """Show how far the archive is in each log."""
     from hub.archive.keys import read_keys
     from hub.archive.queries import History
 
@@ -168,7 +168,7 @@ def status(
 
 @app.command()
 def key(key_file: KeyFile = KEY_FILE) -> None:
-    """Put a new key into the file, made if there is none. From the next start of `run` it writes; older ones read."""
+    """Add a new key to the file, and make the file if there is none. From the next `run` it writes; older keys read."""
     from hub.archive.keys import add_key
 
     typer.echo(f"key {add_key(key_file).id.hex()} in {key_file}; keep a copy, away from the database")

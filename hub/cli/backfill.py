@@ -1,4 +1,7 @@
-"""`unbind-hub operator backfill`: a clean-up for numbers that are in new hands already."""
+"""`unbind-hub operator backfill` asks for a clean-up of numbers that have a new owner already.
+
+For example, with `--bound-before 2025-01-01T00:00:00Z` platforms unbind only what was bound before 2025.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +44,9 @@ def backfill(
     timeout_s: Annotated[float, typer.Option(min=1, help="How long to wait for receipts.")] = 60.0,
     as_json: AsJson = False,
 ) -> None:
-    """Ask platforms to unbind what is older than the holder's contract: for one number or a file of them.
+    """Ask platforms to unbind what is older than the holder's contract, for one number or a file of numbers.
 
-    The same command again asks nothing twice. Ends with 1 if a line did not become a case.
+    The same command again asks nothing twice. It ends with 1 if a line did not become a case.
     """
     asked = _asked(number, bound_before, file)
 

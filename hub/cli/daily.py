@@ -1,4 +1,4 @@
-"""`unbind-hub daily`: a small platform's day by files: fetch what is new, send back what was done, answer reports."""
+"""`unbind-hub daily` lets a small platform work with daily files: fetch notices, send outcomes, answer reports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KeyId = Annotated[str, typer.Option(envvar="UNBIND_PLATFORM_KEY_ID", help="Its n
 
 @app.callback()
 def _daily() -> None:
-    """A small platform's day by files: fetch what is new, send back what was done, answer reports."""
+    """Work with daily files: fetch what is new, send back what was done, answer reports."""
 
 
 def _connected(url: str, hub_id: str, hub_key: str, platform: str, key: Path, key_id: str) -> HttpPlatform:
@@ -46,7 +46,7 @@ def fetch(
     key: Key,
     key_id: KeyId,
 ) -> None:
-    """Fetch every day that was not received yet, in order, check the hub's signature, and say so to the hub.
+    """Fetch every day that was not received yet, in order, check the hub's signature, and tell the hub.
 
     Then print the reports of people that wait for this platform's answer.
     """
@@ -56,7 +56,7 @@ def fetch(
         for one in days:
             try:
                 typer.echo(f"{hub.fetch(one['day'], folder)}: {one['positions']} notices")
-            except UnbindError as refused:  # neither later days nor people's reports wait for it
+            except UnbindError as refused:  # later days and people's reports must not wait for it
                 typer.echo(f"{one['day']}: {refused}", err=True)
                 wrong = wrong or refused
         asked = hub.requests()
@@ -80,7 +80,7 @@ def answer(
     key: Key,
     key_id: KeyId,
 ) -> None:
-    """Answer a report, in this platform's name."""
+    """Answer a report in this platform's name."""
     with _connected(url, hub_id, hub_key, platform, key, key_id) as hub:
         typer.echo(f"written at answers {hub.answer(report_id, outcome)['written_at']}")
 

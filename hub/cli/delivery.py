@@ -1,4 +1,4 @@
-"""`unbind-hub delivery`: webhooks and daily files for platforms that do not read Kafka."""
+"""`unbind-hub delivery` sends webhooks and daily files to platforms that do not read Kafka."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIMES = {"since", "next_try_at", "received_at"}
 
 @app.callback()
 def _delivery() -> None:
-    """Webhooks and daily files for platforms that do not read Kafka."""
+    """Send webhooks and daily files to platforms that do not read Kafka."""
 
 
 def _cell(name: str, value: Any) -> str:
@@ -89,7 +89,7 @@ def key(
     data_dir: Annotated[Path, typer.Option(help="Of the delivery program.")] = Path(".data/delivery"),
     key_file: Annotated[Path | None, typer.Option(help="Its key, PEM, if it lies elsewhere.")] = None,
 ) -> None:
-    """Print the public half of delivery's key, making the key if there is none."""
+    """Print delivery's public key; make the key pair if there is none."""
     from hub.delivery.keys import hub_key, public_form
     from hub.delivery.settings import DeliverySettings
 
@@ -102,7 +102,7 @@ def status(
     url: Annotated[str, typer.Option(help="Of the delivery program's metrics port.")] = "http://127.0.0.1:8481",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """How every receiver fares."""
+    """Show the state of every receiver."""
     import httpx
 
     try:

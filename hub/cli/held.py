@@ -1,4 +1,7 @@
-"""`unbind-hub operator held|release-held|drop-held`: events over a limit, and the person who decides on them."""
+"""`unbind-hub operator held|release-held|drop-held` lets a person decide on events over an operator's limit.
+
+For example, `unbind-hub operator release-held moor --all --by "Li Na"` lets all held events of moor through.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def held(
     operator_id: Annotated[str | None, typer.Argument(help="This operator alone.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Events that wait for a person: how many, since when and why. Never a number."""
+    """List the events that wait for a person: how many, since when and why. It never shows a number."""
 
     async def look() -> list[Any]:
         address, _ = await find_hub(bootstrap_servers)

@@ -1,4 +1,7 @@
-"""`case`, `coverage`, `gaps`, `reports`, `rejected`: what the logs say, read from outside, as text or `--json`."""
+"""`case`, `coverage`, `gaps`, `reports` and `rejected` show what the logs say, as text or `--json`.
+
+They only read the logs. For example, `unbind-hub gaps --platform bank` counts bank's gaps by class.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def _cell(value: Any) -> str:
 
 
 def coverage(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
-    """Every platform's coverage, with its denominator."""
+    """Show every platform's coverage, with its denominator."""
     from hub.staff import look
 
     _print(asyncio.run(look.coverage(bootstrap_servers)), "Coverage", as_json=as_json)
@@ -49,7 +52,7 @@ def gaps(
     unconnected: Annotated[bool, typer.Option(help="Platforms that are not connected, ranked.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Gaps by platform and class; unconnected platforms by the stale bindings expected behind them."""
+    """Show gaps by platform and class, or unconnected platforms by the stale bindings expected behind them."""
     from hub.staff import blind_spots, look
 
     if unconnected:
@@ -65,7 +68,7 @@ def reports(
     platform: Annotated[str | None, typer.Option(help="About this platform alone.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What people reported, who was asked, and what they answered or that they are silent. Never the number."""
+    """Show what people reported, who was asked, and what they answered, if anything. It never shows the number."""
     from hub.staff import blind_spots
 
     _print(asyncio.run(blind_spots.reports(bootstrap_servers, platform)), "Reports", as_json=as_json)
@@ -76,7 +79,7 @@ def rejected(
     last: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Refused messages: where they lie, why, and what to do. Never their content."""
+    """Show refused messages: their positions, the reasons, and what to do. It never shows their content."""
     from hub.staff import look
 
     _print(asyncio.run(look.rejected(bootstrap_servers, last)), "Rejected", as_json=as_json)
@@ -87,7 +90,7 @@ def case(
     bootstrap_servers: Servers,
     as_json: AsJson = False,
 ) -> None:
-    """A number's cases: stage, dates, days to reissue; every platform's answer or gap, deadline, and guide."""
+    """Show a number's cases: stage, dates, days to reissue, and every platform's answer or gap, deadline and guide."""
     from hub.staff import look
 
     found = asyncio.run(look.cases(bootstrap_servers, number))

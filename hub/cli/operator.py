@@ -1,4 +1,4 @@
-"""`unbind-hub operator`: what an operator can do with its files before anything is sent."""
+"""`unbind-hub operator` lets an operator check its files before anything is sent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 @app.callback()
 def _operator() -> None:
-    """What an operator can do with its files before anything is sent."""
+    """Check an operator's files before anything is sent."""
 
 
 @app.command("check")
@@ -38,7 +38,7 @@ def check_file(
     partitions: Annotated[int, typer.Option(min=1, help="Of the hub.")] = PARTITIONS_DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="For machines, with every line.")] = False,
 ) -> None:
-    """Say what the hub would say of a file, sending nothing. Ends with 1 if a row would not be accepted."""
+    """Say what the hub would say of a file, without sending it. It ends with 1 if a row would not be accepted."""
     try:
         who = _who(operators, operator or file.stem)
         found = check(importer_for(file, who.id).read(file), who, time.time_ns() // 1_000_000, partitions)
@@ -54,7 +54,7 @@ def check_file(
 
 
 def _who(roster: Path | None, operator: str) -> Operator:
-    """The operator on a roster; without one, any range is its own and cooling takes 60 to 90 days."""
+    """Return the operator of a roster; without a roster every range is its own, and cooling takes 60 to 90 days."""
     if roster is None:
         return Operator(operator, Names(operator, operator), EVERY_RANGE)
     for one in read_operators(roster, {}, since=0):

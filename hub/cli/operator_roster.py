@@ -1,4 +1,4 @@
-"""`unbind-hub operator add|set|list|show|limits|clearance|rotate-key`: for the registrar."""
+"""`unbind-hub operator add|set|list|show|limits|clearance|rotate-key` lets the registrar edit operators' records."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def operator_rotate_key(
     unsafe_since: UnsafeSince = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give an operator a new key. The old ones stay on its record: they end after an overlap, or are revoked."""
+    """Give an operator a new key. The old keys stay on its record: they end after an overlap, or are revoked."""
     now_ms = clock_ms()
     key = new_key(public, file, key_id, now_ms)
     change = rotation(key, now_ms, overlap_days, compromised=compromised, unsafe_since=unsafe_since)
@@ -100,7 +100,7 @@ def operator_add(
 async def _add_operator(servers: str, record: Operator) -> Operator:
     change = add_new(record)
     address, hub_log = await find_hub(servers)
-    # Before the record: who is on the roster may be written to.
+    # The topic comes before the record, because an operator on the roster may get receipts at once.
     async with registrar(address) as made:
         await made.make_receipts([record.id], hub_log)
     async with roster_editor(address) as editor:
@@ -112,21 +112,21 @@ def operator_set(
     operator_id: Id, bootstrap_servers: Servers, zh: Zh = None, en: En = None, range_: Ranges = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Change an operator's name or ranges; ranges that are named are all it has from then on."""
+    """Change an operator's name or ranges; the ranges given replace all that it had."""
     if zh is None and en is None and not range_:
         raise HubError("nothing is to be changed", todo="Say what: --zh, --en, --range.")
 
     def change(one: Operator) -> Operator:
         name = Names(zh or one.name.zh, en or one.name.en)
         changed = one._replace(name=name, ranges=tuple(range_ or one.ranges))
-        return record_of(to_json(changed), Operator)  # once more through its checks
+        return record_of(to_json(changed), Operator)  # this checks the record again
 
     change_record(bootstrap_servers, Operator, operator_id, change, as_json=as_json)
 
 
 @operator.app.command("list")
 def operator_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
-    """Every operator on the roster."""
+    """List every operator on the roster."""
     roster = in_roster(bootstrap_servers, lambda editor: editor.read())
     rows = [
         {
@@ -146,7 +146,7 @@ def operator_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
 
 @operator.app.command("show")
 def operator_show(operator_id: Id, bootstrap_servers: Servers, as_json: AsJson = False) -> None:
-    """An operator's whole record."""
+    """Show an operator's whole record."""
     roster = in_roster(bootstrap_servers, lambda editor: editor.read())
     show(known(roster.operators.get(operator_id), "operator", operator_id), as_json=as_json)
 
@@ -159,7 +159,7 @@ def operator_limits(
     ported_daily: Annotated[int | None, typer.Option(min=0, help="Of them, of numbers outside its ranges.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set both limits of an operator. What is over them waits for a person (`operator held`)."""
+    """Set both limits of an operator. Events over a limit wait for a person (`operator held`)."""
 
     def change(one: Any) -> Any:
         return one._replace(limit_daily=daily, limit_ported_daily=ported_daily)
@@ -174,7 +174,7 @@ def operator_clearance(
     required: Annotated[bool, typer.Option(help="Whether it has to ask before it hands a number out.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether an operator's reassignments need a clearance: without one, or against one, they are breaches."""
+    """Set whether an operator's reassignments need a clearance: without one, or against one, they are breaches."""
 
     def change(one: Any) -> Any:
         return one._replace(clearance_required=required)

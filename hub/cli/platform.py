@@ -1,4 +1,4 @@
-"""`unbind-hub platform`: what a platform runs. The roster's side of it is in `hub.cli.roster`."""
+"""`unbind-hub platform` holds the commands that a platform runs; the registrar's are in `hub.cli.platform_roster`."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ app = typer.Typer(no_args_is_help=True, help="For platforms, and their place on 
 
 @app.callback()
 def _platform() -> None:
-    """For platforms, and their place on the roster."""
+    """Run a platform's adapter, or edit platforms on the roster."""
 
 
 def read_file(path: Path) -> PlatformConfig:
-    """The config in a file.
+    """Read the config in a file.
 
     Raises:
-        PlatformError: it is not there, or does not say what it should.
+        PlatformError: the file cannot be read, or a setting is missing or wrong.
     """
     from hub.platform.config import read_config
 
@@ -54,7 +54,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Match and count; change and say nothing.")] = False,
     ready_file: Annotated[Path | None, typer.Option(help="Written once it reads: pid, metrics_url.")] = None,
 ) -> None:
-    """Follow the hub's releases, act on the accounts, acknowledge; until told to stop. Goes on where it ended."""
+    """Follow the hub's releases, act on accounts and acknowledge, until told to stop. It goes on where it ended."""
     from dataclasses import replace
 
     from hub.platform.assembly import adapter_of
@@ -105,7 +105,7 @@ def check(
     config: Config = Path("platform.yaml"),
     notices: Annotated[int, typer.Option(min=0, help="Notices to count matches of, at most.")] = 100_000,
 ) -> None:
-    """Connect to everything, count what would match, change nothing. Ends with 1 if something is wrong."""
+    """Connect to everything, count what would match, and change nothing. It ends with 1 if something is wrong."""
     wrong = asyncio.run(_check(read_file(config), notices))
     raise typer.Exit(1 if wrong else 0)
 
@@ -114,7 +114,7 @@ async def _check(config: PlatformConfig, notices: int) -> bool:
     from hub.platform.checking import Verdict
     from hub.platform.checking import check as findings
 
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a finding says it once
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a finding already says it
     wrong = False
     async for one in findings(config, notices):
         typer.echo(f"{one.verdict:5}  {one.what}")
@@ -125,7 +125,7 @@ async def _check(config: PlatformConfig, notices: int) -> bool:
 
 
 class _Asking:
-    """Asks a person what was not given as an option."""
+    """Asks a person for what was not given as an option."""
 
     def __init__(self, *, off: bool) -> None:
         self._off = off

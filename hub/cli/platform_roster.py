@@ -1,4 +1,4 @@
-"""`unbind-hub platform add|set|list|show|state|add-delivery-key|rotate-key|leave`: for the registrar."""
+"""`unbind-hub platform add|set|list|show|state|add-delivery-key|rotate-key|leave` lets the registrar edit platforms."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ MustConnect = Annotated[bool | None, typer.Option(help="Whether the law has it c
 def _said(
     record: Platform | None, *, zh: str | None, en: str | None, guide_step: list[str] | None, **given: Any
 ) -> dict[str, Any]:
-    """The fields that options say, by name; a name in one language alone leaves the other as it is."""
+    """Return the fields that options give, by name; a name in only one language leaves the other as it is."""
     fields = {name: value for name, value in given.items() if value is not None}
     if guide_step:
         fields["guide_steps"] = tuple(guide_step)
@@ -84,7 +84,7 @@ def platform_add(
     note: Note = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a platform on the roster, connected or not: from a file, from options, or both; what options say counts."""
+    """Put a platform on the roster, connected or not, from a file, from options or from both; options win."""
     read = None if file is None else read_record(file, Platform)
     given = _said(
         read, zh=zh, en=en, guide_step=guide_step, id=platform_id, sector=sector, tier=tier, channel=channel,
@@ -93,7 +93,7 @@ def platform_add(
     whole = ({} if read is None else to_json(read)) | {name: to_json(value) for name, value in given.items()}
     made = enter(record_of(whole, Platform), clock_ms(), note)
     change = add_new(made)
-    asyncio.run(_make_inbox(bootstrap_servers, made))  # first: whoever reads of it may be asked something at once
+    asyncio.run(_make_inbox(bootstrap_servers, made))  # made before the record, as it may be needed at once
     show(in_roster(bootstrap_servers, lambda editor: editor.change(Platform, made.id, change)), as_json=as_json)
 
 
@@ -114,7 +114,7 @@ def platform_set(
     note: Note = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what a platform's record says; what is not named stays, and what was changed is in its history."""
+    """Change a platform's record; fields that are not given stay, and its history says what was changed."""
     now_ms = clock_ms()
 
     def change(one: Platform) -> Platform:
@@ -134,7 +134,7 @@ def platform_add_delivery_key(
     public: Annotated[str, typer.Option(help="As `unbind-hub delivery key` prints it: whpk_…")],
     as_json: AsJson = False,
 ) -> None:
-    """Let delivery say for a platform that it was told, never what it did. Its own keys stay as they are."""
+    """Let delivery sign for a platform that it received notices, but never what it did. Its own keys stay valid."""
     now_ms, raw = clock_ms(), public_key_of(public).public_bytes_raw()
     change_record(
         bootstrap_servers, Platform, platform_id, lambda one: add_delivery_key(one, raw, now_ms), as_json=as_json
@@ -142,7 +142,7 @@ def platform_add_delivery_key(
 
 
 async def _make_inbox(servers: str, record: Platform) -> None:
-    """Where the hub asks and tells a platform that is, or is to be, connected."""
+    """Make the topics in which the hub asks and tells a platform that is connected or will be."""
     address, hub_log = await find_hub(servers)
     async with registrar(address) as made:
         await made.make_inboxes([record], hub_log)
@@ -150,7 +150,7 @@ async def _make_inbox(servers: str, record: Platform) -> None:
 
 @platform.app.command("list")
 def platform_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
-    """Every platform on the roster, connected or not."""
+    """List every platform on the roster, connected or not."""
     roster, standing = asyncio.run(_with_standings(bootstrap_servers))
     rows = [
         {
@@ -170,7 +170,7 @@ def platform_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
 
 @platform.app.command("show")
 def platform_show(platform_id: Id, bootstrap_servers: Servers, as_json: AsJson = False) -> None:
-    """A platform's whole record, its history included, and how it behaves."""
+    """Show a platform's whole record with its history, and how it behaves."""
     roster, standing = asyncio.run(_with_standings(bootstrap_servers))
     found = known(roster.platforms.get(platform_id), "platform", platform_id)
     show(found, as_json=as_json, standing=_word(standing[platform_id]))
@@ -205,7 +205,7 @@ def platform_state(
 
 @platform.app.command("leave")
 def platform_leave(platform_id: Id, bootstrap_servers: Servers, note: Note = None, as_json: AsJson = False) -> None:
-    """A platform leaves. Every gap it has stays one: cases published before stay in force for it."""
+    """Let a platform leave. Its gaps stay gaps, because cases published before stay in force for it."""
     platform_state(platform_id, PlatformState.LEFT, bootstrap_servers, note, as_json)
 
 
@@ -221,7 +221,7 @@ def platform_rotate_key(
     unsafe_since: UnsafeSince = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a platform a new key. The old ones stay on its record: they end after an overlap, or are revoked."""
+    """Give a platform a new key. The old keys stay on its record: they end after an overlap, or are revoked."""
     now_ms = clock_ms()
     key = new_key(public, file, key_id, now_ms)
     change = rotation(key, now_ms, overlap_days, compromised=compromised, unsafe_since=unsafe_since)

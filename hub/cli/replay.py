@@ -1,4 +1,4 @@
-"""`replay` and `demo`: a world through the real thing."""
+"""`replay` and `demo` run a world through a real hub."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def adapters(
     partitions: Annotated[int, typer.Option()],
     platforms: Annotated[str, typer.Option(help="Ids, with commas between.")],
 ) -> None:
-    """Run the adapters of some of a world's platforms; `replay` does."""
+    """Run the adapters of some of a world's platforms; `replay` uses this."""
     from hub.local.adapters import run_adapters
     from hub.settings import HubAddress
 
@@ -76,7 +76,7 @@ def demo(
     web: Annotated[bool, typer.Option(help="Also the archive and the dashboard.")] = True,
     web_port: Annotated[int, typer.Option(min=0, help="Of the dashboard; 0 takes a free one.")] = 0,
 ) -> None:
-    """A made-up world through a whole hub, at a speed one can watch: in the terminal and on the dashboard."""
+    """Run a made-up world through a whole hub, slow enough to watch in the terminal and on the dashboard."""
     from hub.local.demo import Demo, summary
 
     _quietly()

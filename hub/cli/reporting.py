@@ -1,4 +1,4 @@
-"""`unbind-hub operator report`: a person's word, passed on."""
+"""`unbind-hub operator report` passes on a person's report."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def report(
     report_id: Annotated[uuid.UUID | None, typer.Option(help="To send a report once more; it counts once.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The receipt as JSON.")] = False,
 ) -> None:
-    """Pass on that an account is still bound, and print what became of it. Ends with 1 if it is refused."""
+    """Report that an account is still bound, and print the receipt. It ends with 1 if the report is refused."""
     now_ms = system_clock()
     one = Report((report_id or uuid.uuid4()).bytes, operator, number, platform, kind, now_ms)
     signer = Signer.load(key_file, key_id, hub_id)

@@ -1,6 +1,7 @@
-"""What the registrar's commands share: options, reading and changing one record, showing it.
+"""This module holds what the registrar's commands share: options, and reading, changing and showing one record.
 
-The registrar is whoever may write the topics `platforms` and `operators`.
+The registrar is anybody who may write the topics `platforms` and `operators`. For example, `platform set` and `operator
+limits` both change a record with `change_record`.
 """
 
 from __future__ import annotations
@@ -42,12 +43,16 @@ UnsafeSince = Annotated[str | None, typer.Option(help="ISO 8601: since when they
 
 
 def clock_ms() -> int:
-    """The time, for what is written down by hand."""
+    """Return the time now, for records that people write."""
     return system_clock()
 
 
 def at(text: str) -> int:
-    """The time of an option."""
+    """Read the time of an option, as UTC milliseconds.
+
+    Raises:
+        HubError: the text is not a time.
+    """
     try:
         return time_ms(text)
     except ValueError as wrong:
@@ -55,7 +60,7 @@ def at(text: str) -> int:
 
 
 def in_roster(servers: str, work: Callable[[RosterEditor], Awaitable[T]]) -> T:
-    """Do something with the roster of the hub at an address."""
+    """Do some work with the roster of the hub at an address, and return its result."""
 
     async def run() -> T:
         address, _ = await find_hub(servers)
@@ -66,7 +71,7 @@ def in_roster(servers: str, work: Callable[[RosterEditor], Awaitable[T]]) -> T:
 
 
 def show(record: Operator | Platform, *, as_json: bool, **beside: str | None) -> None:
-    """Print a record, whole, and what is seen beside it."""
+    """Print a whole record, and the fields of `beside` with it."""
     shown = to_json(record) | beside
     if as_json:
         typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
@@ -81,14 +86,18 @@ def show(record: Operator | Platform, *, as_json: bool, **beside: str | None) ->
 
 
 def known(found: Any, kind: str, record_id: str) -> Any:
-    """A record, or the error that there is none."""
+    """Return a record.
+
+    Raises:
+        HubError: there is no such record.
+    """
     if found is None:
         raise HubError(f"no {kind} {record_id} on the roster", todo=f"unbind-hub {kind} list shows who is.")
     return found
 
 
 def change_record(servers: str, kind: Any, record_id: str, change: Callable[[Any], Any], *, as_json: bool) -> Any:
-    """Change a record that is there, and show it; the record as it now is."""
+    """Change a record that exists, show it, and return it as it is now."""
 
     def checked(found: Any, _roster: Roster) -> Any:
         return change(known(found, kind.__name__.lower(), record_id))
@@ -99,10 +108,10 @@ def change_record(servers: str, kind: Any, record_id: str, change: Callable[[Any
 
 
 def add_new(record: Any) -> Callable[[Any, Roster], Any]:
-    """The change that puts a record on the roster, if its id is not there yet.
+    """Return the change that puts a record on the roster, if its id is not there yet.
 
     Raises:
-        HubError: the id reads like a phone number, and would be hidden as one.
+        HubError: the id looks like a phone number, and would be hidden like one.
     """
     if without_numbers(record.id) != record.id:
         raise HubError(f"{record.id} reads like a phone number", todo="Choose an id without seven digits in a row.")
@@ -118,7 +127,11 @@ def add_new(record: Any) -> Callable[[Any, Roster], Any]:
 
 
 def new_key(public: str | None, file: Path | None, key_id: str | None, now_ms: int) -> Key:
-    """The key of options or a file, which counts from now on."""
+    """Return the key of options or a file, which is valid from now on.
+
+    Raises:
+        HubError: no key can be read.
+    """
     try:
         raw = {} if file is None else _key_file(file.read_text(encoding="utf-8"))
         name, hexed = key_id or raw.get("key_id"), public or raw.get("public")
@@ -130,7 +143,7 @@ def new_key(public: str | None, file: Path | None, key_id: str | None, now_ms: i
 
 
 def _key_file(text: str) -> dict[str, str]:
-    """What a file says of a key: PEM (RFC 7468), as `openssl pkey -pubout` writes it, or JSON."""
+    """Return the fields of a key from a file: PEM (RFC 7468), as `openssl pkey -pubout` writes it, or JSON."""
     if not text.startswith("-----BEGIN "):
         found: dict[str, str] = json.loads(text)
         return found
@@ -148,7 +161,7 @@ def _key_file(text: str) -> dict[str, str]:
 def rotation(
     key: Key, now_ms: int, overlap_days: float, *, compromised: bool, unsafe_since: str | None
 ) -> Callable[[Any], Any]:
-    """The change that gives a record a new key and ends its old ones."""
+    """Return the change that gives a record a new key and ends its old keys."""
     if unsafe_since is not None and not compromised:
         raise HubError("--unsafe-since is for a compromised key", todo="Add --compromised, or leave it out.")
     since = (at(unsafe_since) if unsafe_since is not None else now_ms) if compromised else None

@@ -1,4 +1,4 @@
-"""`unbind-hub platform check-server`: the login check over HTTP, beside a login that is not written in Python."""
+"""`unbind-hub platform check-server` serves the login check over HTTP, for a login that is not written in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unbind-hub token`: a token of the hub's own issuer."""
+"""`unbind-hub token` prints a token of the hub's own issuer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`unbind-hub platform try`: a test case of the platform's own number, through the real thing."""
+"""`unbind-hub platform try` sends a test case of the platform's own number through the real hub and adapter.
+
+For example, the account must first be FROZEN (COOLING), then UNBOUND (SCHEDULED), then REINSTATED (WITHDRAWN).
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def try_(
 ) -> None:
     """Send a test case through the hub to the running adapter: freeze, unbind, put back. It counts in no figure.
 
-    Ends with 1 unless the account was found, frozen, unbound and put back.
+    It ends with 1 unless the account was found, frozen, unbound and put back.
     """
     from hub.platform.assembly import address_of, signer_of
     from hub.sdk.adapter.trying import try_number
@@ -52,7 +55,7 @@ def try_(
 
 
 def _as_it_should_be(step: TrialStep) -> bool:
-    """Bindings of unknown age stay frozen where others are unbound."""
+    """Say whether a step is right; a binding of unknown age rightly stays frozen where others are unbound."""
     frozen_still = step.stage is Stage.SCHEDULED and step.outcome is Outcome.FROZEN
     return frozen_still or step.outcome is SHOULD_BE[step.stage]
 

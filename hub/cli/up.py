@@ -1,4 +1,4 @@
-"""`unbind-hub up`: a whole hub on this machine."""
+"""`unbind-hub up` runs a whole hub on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unbind-hub web`: the API, clearance and the dashboard."""
+"""`unbind-hub web` serves the API, clearance and the dashboard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 @app.callback()
 def _web() -> None:
-    """The API, clearance and the dashboard."""
+    """Serve the API, clearance and the dashboard."""
 
 
 @app.command()

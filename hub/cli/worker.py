@@ -1,4 +1,4 @@
-"""`unbind-hub worker`: one worker of the stream processor."""
+"""`unbind-hub worker` runs one worker of the stream processor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unbind-hub world`: worlds to replay."""
+"""`unbind-hub world` makes worlds to replay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ app = typer.Typer(no_args_is_help=True, help="Worlds to replay.")
 
 @app.callback()
 def main() -> None:
-    """Made-up worlds to replay: operators' files, platforms and accounts."""
+    """Make worlds to replay, with operators' files, platforms and accounts."""
 
 
 @app.command()

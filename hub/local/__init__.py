@@ -1,1 +1,1 @@
-"""Real parts beside the process, for tests, demos and benchmarks: Kafka, PostgreSQL, the worlds."""
+"""This package runs a real Kafka, a real PostgreSQL and worlds on this machine, for tests, demos and benchmarks."""

@@ -1,8 +1,9 @@
-"""The adapters of a world's platforms: what `replay` runs beside the hub, in processes of their own.
+"""This module runs the adapters of a world's platforms; `replay` starts them beside the hub in processes of their own.
 
-Each platform's accounts lie in a SQLite file of its own, filled once from accounts.csv; a killed process goes on
-where its store committed. The adapters follow `releases` until `ends.json` in the data folder says where it ends,
-handle what is left up to there, and are done.
+Each platform's accounts are in a SQLite file of its own, which is filled once from accounts.csv. A process that was
+killed continues where its store committed. The adapters follow `releases` until `ends.json` in the data folder says
+where it ends, handle what is left up to there, and end. For example, a platform whose `fails_ending` is 7 answers
+FAILED for the account `bank-0000017`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ ENDS_FILE = "ends.json"
 POLL_S = 0.1
 TABLE = SqlTable("accounts", International(), bound_at_unit_ms=1)
 SETTINGS = AdapterSettings(clock="world", fuse_unbinds_per_day=None, linger_ms=50)
-"""A world's adapters have no fuse: the world is to happen as it is written."""
+"""A world's adapters have no fuse, because the world must happen as it is written."""
 
 
 async def run_adapters(world_dir: Path, data_dir: Path, address: HubAddress, wanted: Iterable[str]) -> None:
@@ -71,7 +72,7 @@ def _adapter(
 
 
 def acting(behaviour: Behaviour) -> Act:
-    """How a platform of a world treats an account: by what its id ends with."""
+    """Return how a platform of a world treats an account, by the ending of the account's id."""
 
     def act(deed: Deed, account_id: str, notice: ReleaseNotice) -> Done:  # noqa: ARG001 - an `Act`
         if behaviour.fails_ending and account_id.endswith(behaviour.fails_ending):
@@ -84,7 +85,7 @@ def acting(behaviour: Behaviour) -> Act:
 
 
 def listening(platform: Platform, behaviour: Behaviour) -> Listen:
-    """Which notices a platform of a world hears, and acts on: by when they were published."""
+    """Return which notices a platform of a world hears and acts on, by when they were published."""
     left_at = platform.left_at if platform.state is PlatformState.LEFT else None
     deaf_from = [at for at in (behaviour.deaf_from, left_at) if at is not None]
 
@@ -99,7 +100,7 @@ def listening(platform: Platform, behaviour: Behaviour) -> Listen:
 
 
 def fill(path: Path, accounts: Iterable[WorldAccount]) -> None:
-    """Make a platform's accounts, unless they are there; whole or not at all."""
+    """Make a platform's file of accounts if there is none; a kill leaves either the whole file or none."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)

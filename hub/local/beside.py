@@ -1,7 +1,8 @@
-"""What a whole hub runs beside Kafka and its workers: delivery, the archive with its PostgreSQL, the web.
+"""This module runs what a whole hub has beside Kafka and its workers: delivery, the archive with PostgreSQL, the web.
 
-Each is a command of this package in a process of its own, started again when it ends by itself, with a ready file
-that says where it serves. An address with a password goes through the environment, which `ps` does not show.
+Each is a command of this package in a process of its own. It is started again when it ends by itself, and its ready
+file says where it serves; for example, `web.ready.json` holds the web's `port`. An address with a password is passed in
+the environment, which `ps` does not show.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Beside:
-    """Which programs run beside the workers.
+    """The programs that run beside the workers.
 
-    `delivery`, `web`: options of `unbind-hub delivery run` and `unbind-hub web run`; None to leave the program.
-    `archive`: keep history; in the PostgreSQL of `dsn`, or of our own if there is none.
+    `delivery` and `web` are the options of `unbind-hub delivery run` and `unbind-hub web run`; None leaves the program
+    out. `archive` says whether to keep history: in the PostgreSQL at `dsn`, or in an embedded one if `dsn` is None.
     """
 
     delivery: tuple[str, ...] | None = None
@@ -41,7 +42,7 @@ class Beside:
 
 
 class Programs:
-    """The programs, running."""
+    """The running programs."""
 
     def __init__(self, data_dir: Path, wanted: Beside) -> None:
         self._data_dir = data_dir
@@ -52,18 +53,18 @@ class Programs:
 
     @property
     def dsn(self) -> str | None:
-        """Where history is kept; None if nobody keeps it."""
+        """Return the address of the database that keeps history; None if no history is kept."""
         if self.postgres is not None:
             return self.postgres.dsn()
         return self._wanted.dsn if self._wanted.archive else None
 
     @property
     def key_file(self) -> Path:
-        """The archive's keys: beside the database's folder, never in it."""
+        """Return the file of the archive's keys; it is beside the database's folder, never in it."""
         return self._data_dir / "archive.keys"
 
     def start(self, servers: str) -> None:
-        """Start all of them; they find their way by themselves once the topics are there."""
+        """Start all of them. They wait by themselves until the topics exist."""
         where = ("--bootstrap-servers", servers)
         if self.postgres is not None:
             self.postgres.start()
@@ -86,19 +87,19 @@ class Programs:
         self.running[name] = program
 
     def ready_file(self, name: str) -> Path:
-        """Where a program says that it serves."""
+        """Return the file in which a program says that it serves."""
         return self._data_dir / f"{name}.ready.json"
 
     def said(self, name: str) -> dict[str, Any]:
-        """What a program said when it was ready."""
+        """Return what a program said when it was ready."""
         found: dict[str, Any] = json.loads(self.ready_file(name).read_text(encoding="utf-8"))
         return found
 
     async def ready(self, deadline_s: float) -> None:
-        """Wait until those that people or platforms come to serve; the archive may read what it missed meanwhile.
+        """Wait until the programs that people or platforms call serve. The archive may still read what it missed.
 
         Raises:
-            HubError: one does not in time, with its last words.
+            HubError: a program does not serve in time; the message holds its last lines of output.
         """
         deadline = time.monotonic() + deadline_s
         for name in [one for one in self.running if one != "archive"]:
@@ -108,11 +109,11 @@ class Programs:
                 await asyncio.sleep(POLL_S)
 
     def failure(self, name: str) -> HubError:
-        """What to raise when one does not do what it should."""
+        """Return the error to raise when a program does not work."""
         return self.running[name].failure()
 
     def describe(self) -> dict[str, str]:
-        """Where they are. An address that was given is not said back: it may hold a password."""
+        """Return where the programs are. A given address is not repeated, because it may hold a password."""
         where: dict[str, str] = {}
         if "delivery" in self.running:
             ready = self.said("delivery")
@@ -127,16 +128,17 @@ class Programs:
 
     @property
     def api_url(self) -> str:
-        """Where the API serves."""
+        """Return the address of the API."""
         return f"http://127.0.0.1:{self.said('web')['port']}"
 
     def token(self, role: Role, subject: str) -> str:
-        """A token for the API of this hub, for a day; what is after `#` in an address never leaves the browser."""
+        """Return a token for the API of this hub, valid for a day. A browser never sends what is after `#` in an
+        address."""
         issuer = LocalIssuer.open(self._data_dir / "web" / KEY_FILE, self.said("web")["hub_id"])
         return issuer.token(role, subject, DAY_MS, system_clock())
 
     async def stop(self) -> None:
-        """End them, the database last."""
+        """End the programs, and then the database."""
         await asyncio.gather(*(asyncio.to_thread(one.stop) for one in self.running.values()))
         if self.postgres is not None:
             await asyncio.to_thread(self.postgres.stop)

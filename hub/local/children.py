@@ -1,4 +1,7 @@
-"""Child processes that end when this process ends, and are started again when they end by themselves."""
+"""This module runs child processes that end when this process ends, and restarts them when they end by themselves.
+
+For example, if a test kills this process with SIGKILL, the Kafka that it started ends too.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ log = logging.getLogger(__name__)
 STOP_DEADLINE_S = 20.0
 KILL_DEADLINE_S = 10.0
 RESTARTS_MAX = 200
-"""Starts after the first; a child that needs more is broken."""
+"""The most restarts of a child; a child that needs more is broken."""
 
 RESTART_PAUSE_S = 0.2
 
-# What every child runs first (`python -c`): it asks to die with its parent, then becomes the program it is
-# given. Done here and not in a `preexec_fn`, which is not safe in a process with threads.
+# Every child runs this first (`python -c`): it asks the system to be killed when its parent ends, then becomes the
+# program it is given. A `preexec_fn` could do the same, but is not safe in a process with threads.
 LEASH = """
 import ctypes, os, signal, sys
 prctl = getattr(ctypes.CDLL(None), "prctl", None)
@@ -39,8 +42,8 @@ if os.getppid() == int(sys.argv[1]):  # else the parent died before it could be 
 class Child:
     """A child process that ends when this process ends.
 
-    The system sends the death signal when the *thread* that made the child ends. So a thread of its own makes
-    the child and waits for it; the caller's may come and go.
+    The system sends the death signal when the *thread* that made the child ends. So a thread of its own makes the
+    child and waits for it, and the caller's thread may end before.
     """
 
     def __init__(self, command: Sequence[str], console: Path, environment: Mapping[str, str] | None = None) -> None:
@@ -76,7 +79,7 @@ class Child:
         self.ended.set()
 
     def end(self, signal_number: int, deadline_s: float) -> bool:
-        """Send the signal and wait; True once the process is gone."""
+        """Send the signal and wait; return True if the process is gone within the deadline."""
         self.process.send_signal(signal_number)
         return self.ended.wait(deadline_s)
 
@@ -84,7 +87,7 @@ class Child:
 def run(
     command: Sequence[str], console: Path, deadline_s: float, environment: Mapping[str, str] | None = None
 ) -> str | None:
-    """Run a command to its end; None if it went well, else what went wrong."""
+    """Run a command to its end; return None if it succeeded, else what went wrong."""
     child = Child(command, console, environment)
     try:
         if not child.ended.wait(deadline_s):
@@ -95,7 +98,7 @@ def run(
 
 
 class Supervised:
-    """A command of this package, kept running: when it ends by itself it is started again.
+    """Keeps a command of this package running: when it ends by itself, it is started again.
 
     Args:
         program: what Python runs before the arguments; a test gives a program of its own in place of the package.
@@ -119,7 +122,7 @@ class Supervised:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start it, and a thread that keeps it running."""
+        """Start the command, and a thread that keeps it running."""
         self._spawn()
         threading.Thread(target=self._watch, name=f"watch {self.name}", daemon=True).start()
 
@@ -144,17 +147,17 @@ class Supervised:
 
     @property
     def running(self) -> bool:
-        """Whether it runs now."""
+        """Say whether the command runs now."""
         return self._child is not None and not self._child.ended.is_set()
 
     def send(self, signal_number: int) -> None:
-        """Send a signal to the process that runs now; SIGKILL makes it start again."""
+        """Send a signal to the process that runs now; after SIGKILL it is started again."""
         child = self._child
         if child is not None and not child.ended.is_set():
             child.process.send_signal(signal_number)
 
     def stop(self) -> None:
-        """Ask it to end, and make it end if it does not."""
+        """Ask the process to end, and kill it if it does not."""
         self._stopping.set()
         with self._lock:
             child = self._child
@@ -164,14 +167,14 @@ class Supervised:
             child.end(signal.SIGKILL, KILL_DEADLINE_S)
 
     def last_words(self, lines: int = 15) -> str:
-        """The end of what it printed."""
+        """Return the last lines that it printed."""
         try:
             return "\n".join(self.console.read_text(errors="replace", encoding="utf-8").splitlines()[-lines:])
         except OSError:
             return ""
 
     def failure(self) -> HubError:
-        """What to raise when it does not do what it should."""
+        """Return the error to raise when the command does not work."""
         return HubError(
             f"{self.name} does not work:\n{self.last_words()}",
             todo=todo_at(self.console.parent, f"See {self.console}."),

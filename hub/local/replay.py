@@ -1,8 +1,9 @@
-"""Replay: a world through the real thing, on the world's own clock.
+"""This module replays a world in a real hub, on the world's own clock.
 
-Operators publish their files in order of record time; adapters of connected platforms act on their accounts and
-acknowledge, in processes of their own; workers decide and count. The report is taken at `ends_at`, once every
-event has a receipt, every adapter has handled every notice, and coverage says it has seen all of that.
+Operators publish their files in order of record time. Adapters of connected platforms act on their accounts and
+acknowledge, in processes of their own. Workers decide and count. The report is taken at `ends_at`, once every event has
+a receipt, every adapter has handled every notice, and coverage says that it has seen all of that. For example, eight
+months of a world with 300 cases pass as fast as the hub decides, and coverage still counts gaps by the world's days.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ from hub.wire.contracts import partition_of
 log = logging.getLogger(__name__)
 
 SETTLE_DEADLINE_S = 300.0
-"""How long any one step at the end may take before the replay says that it hangs."""
+"""How long one step at the end may take before the replay fails and says that it hangs."""
 
 TICK_S = 0.5
 POLL_S = 0.05
 
 
 class Replay:
-    """One run of a world. Parts are public so that a test can kill them."""
+    """One run of a world. Its parts are public so that a test can kill them."""
 
     def __init__(
         self,
@@ -77,20 +78,20 @@ class Replay:
         self.watch: Watch | None = None
         self._groups = adapter_groups
         self.pace: Pace | None = None
-        """How fast the world passes; None for as fast as it goes."""
+        """How fast the world passes; None means as fast as possible."""
 
         self.ends_after_s: float | None = None
-        """When to end although the world goes on."""
+        """The time after which the replay ends although the world goes on."""
 
         self.ends_at = self.world.ends_at
         self.apart: tuple[str, ...] = ()
-        """Platforms whose adapters each have a process of their own."""
+        """The platforms whose adapters each have a process of their own."""
 
         self.prepared: dict[bytes, NumberEvent] = {}
-        """Events that are sent in place of the world's, by event id: with a clearance, say."""
+        """The events that are sent instead of the world's, by event id; for example with a clearance."""
 
         self.meanwhile: list[asyncio.Task[None]] = []
-        """What else goes on in the world; ended when everything is sent."""
+        """Tasks that make other things happen in the world; they are cancelled when everything is sent."""
 
         self.timeline: list[Happening] = []
         self._next_ms = self.world.starts_at
@@ -101,10 +102,10 @@ class Replay:
         self._registrar: Registrar | None = None
 
     async def run(self) -> dict[str, Any]:
-        """Run it all; the report.
+        """Run the whole world and return the report.
 
         Raises:
-            HubError: a step does not end in time; which, and where to look.
+            HubError: a step does not end in time; the message says which step, and where to look.
         """
         async with self.hub, registrar(self.hub.address) as self._registrar:
             await self._registrar.put_operators(self.world.operators, clock="world")
@@ -182,7 +183,8 @@ class Replay:
                 await publisher.wait_all(SETTLE_DEADLINE_S)
 
     async def _send_all(self, began: float, publishers: dict[str, OperatorPublisher]) -> None:
-        """Send in order of record time: strictly within a partition, whoever sends. A publisher keeps its own order."""
+        """Send in order of record time. Within a partition the order is strict for all operators; a publisher keeps the
+        order of its own messages."""
         under_way: dict[int, tuple[str, asyncio.Task[Any]]] = {}
         for happening in self.timeline:
             if not await self._pace(happening, began):
@@ -207,7 +209,7 @@ class Replay:
             await publisher.send(event, timestamp_ms=happening.at_ms)
 
     async def _pace(self, happening: Happening, began: float) -> bool:
-        """Wait until it is time, if the world runs at a speed one can watch; False once it is to end."""
+        """Wait until it is time, if the world has a pace; return False if the replay must end now."""
         self._next_ms = happening.at_ms
         if self.pace is not None:
             due_s = self.pace.due_s(self.world.starts_at, happening.at_ms)
@@ -222,7 +224,7 @@ class Replay:
     async def _keep_clock(self, began: float) -> None:
         assert self._registrar is not None, "run() made one"
         while True:
-            if self.pace is not None:  # time passes between two happenings as well, and not beyond the next
+            if self.pace is not None:  # time also passes between two happenings, but not beyond the next
                 passed = self.pace.time_at(self.world.starts_at, time.monotonic() - began)
                 self.now_ms = max(self.now_ms, min(passed, self._next_ms))
             await self._registrar.put_clock(min(self.now_ms, self.world.ends_at - 1))
@@ -259,7 +261,7 @@ class Replay:
         )
 
     def report(self) -> dict[str, Any]:
-        """What the hub says of the world now, in the shape of `world-expected.json`."""
+        """Return what the hub says of the world now, in the shape of `world-expected.json`."""
         assert self.watch is not None, "run() made it"
         return {
             "operators": {

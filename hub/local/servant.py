@@ -1,10 +1,10 @@
-"""Who the local PostgreSQL runs as: this user, or, because PostgreSQL refuses to run as root, root's servant `nobody`.
+"""This module decides as which user the local PostgreSQL runs: as this user, or as `nobody` if this user is root.
 
-Root's files often lie where no other user may go: a clone in a home of mode 0700 holds the server's programs as well as
-its data. No folder is opened for the servant. It gets one right of root's instead, to pass through folders and to read,
-and only where it would not get through without it. Linux hands that right on as an "ambient capability"
-(capabilities(7)); a container that has taken it from root leaves the wider CAP_DAC_OVERRIDE, which then takes its
-place. Whoever may read the server's socket is root already, so nobody learns by this what they could not see before.
+PostgreSQL refuses to run as root. But root's files are often where no other user may go: for example, a clone in a home
+of mode 0700 holds the server's programs as well as its data. No folder is opened for `nobody`, here called the servant.
+Instead it gets one of root's rights, to pass through folders and to read, and only if it could not get through without.
+Linux passes that right on as an "ambient capability" (capabilities(7)). In a container where root does not have it, the
+wider CAP_DAC_OVERRIDE takes its place. Only root can read the server's socket, so nobody sees more than before.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from hub.errors import HubError
 
 SERVANT = "nobody"
 _NOBODY_ID = 65_534
-"""Of `nobody` where a small container lists no users at all."""
+"""The id of `nobody` in a small container that lists no users."""
 
-# What the child runs first: it becomes another user, asks to be stopped with its parent anew, since that wish does
-# not survive a change of user, and becomes the program. SIGINT is the server's "fast shutdown".
+# The child runs this first: it becomes another user, asks once more to be stopped when its parent ends (a change of
+# user clears that), and becomes the program. SIGINT is the server's "fast shutdown".
 _AS_USER = """
 import ctypes, os, signal, sys
 user, group, parent, program = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
@@ -70,25 +70,25 @@ class Servant(NamedTuple):
 
     @property
     def is_another(self) -> bool:
-        """Whether it is not the user this process runs as."""
+        """Say whether this process runs as another user."""
         return self.user != os.getuid()
 
     def gets(self, *folders: Path) -> None:
-        """Give it folders, as far as it is another user."""
+        """Make this user the owner of folders, if it is another user."""
         for folder in folders if self.is_another else ():
             os.chown(folder, self.user, self.group)
 
     def command(self, program: Path, *arguments: str, data: Path, socket: Path) -> list[str]:
-        """A child's command that runs a program as this user, with access to a folder of data and one of a socket."""
+        """Return a child's command that runs a program as this user, with access to the data and the socket folder."""
         who = (str(self.user), str(self.group), str(os.getpid()))
         return [sys.executable, "-I", "-S", "-c", _AS_USER, *who, str(program), str(data), str(socket), *arguments]
 
 
 def servant() -> Servant:
-    """The user PostgreSQL runs as.
+    """Return the user as whom PostgreSQL runs.
 
     Raises:
-        HubError: this machine lists no such user, and PostgreSQL refuses to run as somebody without a name.
+        HubError: this user has no name on this machine, and PostgreSQL refuses to run without one.
     """
     if os.getuid() != 0:
         try:

@@ -1,4 +1,7 @@
-"""A whole hub on one machine: a real Kafka, its topics, and workers; `unbind-hub up` runs one."""
+"""This module runs a whole hub on one machine: a real Kafka, its topics and workers. `unbind-hub up` runs one.
+
+For example, a second start on the same data folder finds the topics there and continues with the same `hub_id`.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +27,19 @@ log = logging.getLogger(__name__)
 READY_DEADLINE_S = 90.0
 POLL_S = 0.1
 SPACE_MB = 300
-"""What a new hub writes before it serves, Kafka's and PostgreSQL's files above all, and some days of a small roster."""
+"""The space that a new hub needs: for what it writes before it serves, mostly files of Kafka and PostgreSQL, and for
+some days with a small roster."""
 
 
 class LocalHub:
-    """Kafka (our own, or one that is there), the topics, and supervised workers.
+    """Kafka (an embedded or an existing one), the topics, and supervised workers.
 
     Args:
-        data_dir: everything it keeps; a second start on it goes on where the first ended.
-        bootstrap_servers: a cluster that is there; None for our own.
+        data_dir: the folder of everything it keeps; a second start with it continues where the first ended.
+        bootstrap_servers: the address of an existing cluster; None starts an embedded Kafka.
         clock: `record`, or `world` for a replay.
         worker_program: what Python runs as a worker; a test gives a program of its own, with one part spoilt.
-        beside: which programs run beside the workers.
+        beside: the programs that run beside the workers.
     """
 
     def __init__(
@@ -69,15 +73,16 @@ class LocalHub:
 
     @property
     def address(self) -> HubAddress:
-        """What operators and platforms need to reach it."""
+        """Return the address that operators and platforms need to reach the hub."""
         servers = self._bootstrap_servers or (self._kafka.bootstrap_servers if self._kafka else "")
         return HubAddress(servers, self._hub_id, self._partitions)
 
     async def start(self) -> HubLog:
-        """Start what is not there yet, and wait until the workers serve.
+        """Start what does not run yet, and wait until the workers serve.
 
         Raises:
-            HubError: the disk is nearly full, or a program does not serve in time, with its last words.
+            HubError: the disk is nearly full, or a program does not serve in time; the message holds its last lines
+                of output.
         """
         require_space(self.data_dir, SPACE_MB)
         if self._kafka is not None:
@@ -124,7 +129,7 @@ class LocalHub:
         """Wait until every worker says that it serves.
 
         Raises:
-            HubError: one does not in time, with its last words.
+            HubError: a worker does not serve in time; the message holds its last lines of output.
         """
         deadline = time.monotonic() + READY_DEADLINE_S
         for worker in self.workers:
@@ -135,12 +140,12 @@ class LocalHub:
         await self.beside.ready(READY_DEADLINE_S)
 
     def metrics_url(self, name: str = "worker-1") -> str:
-        """Where a worker's metrics are."""
+        """Return the address of a worker's metrics."""
         ready = json.loads(self._ready_file(name).read_text(encoding="utf-8"))
         return f"http://127.0.0.1:{ready['metrics_port']}/metrics"
 
     def describe(self) -> dict[str, str]:
-        """Where everything is."""
+        """Return where everything is."""
         return {
             "bootstrap_servers": self.address.bootstrap_servers,
             "metrics_url": self.metrics_url(),
@@ -151,7 +156,7 @@ class LocalHub:
         }
 
     async def stop(self) -> None:
-        """End workers and what runs beside them, then Kafka."""
+        """End the workers and the programs beside them, then Kafka."""
         await self.beside.stop()
         await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in self.workers))
         if self._kafka is not None:

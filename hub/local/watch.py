@@ -1,6 +1,7 @@
-"""A watcher: follows the hub's logs from outside and keeps what a person or a report wants to see.
+"""This module follows the hub's logs from outside and keeps what a person or a report wants to see.
 
 It reads `receipts.<operator>`, `releases`, `rejected`, `acks` and `coverage`, and never reaches into the processor.
+For example, `cases_report()` may return `{"cooling": 12, "released": 3}`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from hub.wire.contracts import decode, receipts_topic
 
 
 class Watch(Follower):
-    """What the hub's logs say so far."""
+    """Keeps what the hub's logs have said so far."""
 
     def __init__(self, address: HubAddress, operators: list[Operator]) -> None:
         settings = _reader_settings(address)
@@ -51,7 +52,7 @@ class Watch(Follower):
         self._receipts = {receipts_topic(one.id): one.id for one in operators}
 
     def handle(self, raw: Any) -> None:
-        """Take in one record."""
+        """Fold one record."""
         if raw.topic in self._receipts:
             found = decode(raw.value, Receipt, PortedNotice, ReportReceipt)
             if isinstance(found, Receipt):
@@ -68,7 +69,7 @@ class Watch(Follower):
             self.coverage[coverage.platform] = coverage
 
     def _refuse(self, letter: Rejected) -> None:
-        """A refusal may be written again after a restart; it counts once a source."""
+        """Count a refusal once for each source, because it may be written again after a restart."""
         if (letter.topic, letter.partition, letter.offset) not in self._letters:
             self._letters.add((letter.topic, letter.partition, letter.offset))
             self.refused[letter.reason] += 1
@@ -76,11 +77,11 @@ class Watch(Follower):
             self.books[letter.sender].add_rejected(letter)
 
     def ends(self, topic: str) -> dict[int, int]:
-        """Where it is in each partition of a topic: the next offset to be read."""
+        """Return the next offset to read in each partition of a topic."""
         return {tp.partition: place for tp, place in self.places.items() if tp.topic == topic}
 
     def operator_report(self, operator_id: str, unreadable: int, now_ms: int) -> dict[str, Any]:
-        """An operator's figures, in the shape of a world's report."""
+        """Return an operator's figures, in the shape of a world's report."""
         book = self.books[operator_id]
         breaches = book.breaches_at(self.operators[operator_id], now_ms)
         return {
@@ -92,13 +93,13 @@ class Watch(Follower):
         }
 
     def cases_report(self) -> dict[str, int]:
-        """Cases by stage."""
+        """Return the number of cases by stage."""
         stages = Counter(case.stage.lower() for case in self.cases.cases.values())
         return dict(sorted(stages.items()))
 
 
 def platform_report(coverage: Coverage) -> dict[str, Any]:
-    """A platform's figures, in the shape of a world's report."""
+    """Return a platform's figures, in the shape of a world's report."""
     return {
         "state": str(coverage.state),
         "in_force": coverage.in_force,

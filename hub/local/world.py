@@ -1,4 +1,7 @@
-"""A world on disk: who is in it, and what happens when. Read-only; `hub.local.worlds` makes new ones."""
+"""This module reads a world from disk: who is in it, and what happens when. `hub.local.worlds` makes new worlds.
+
+For example, a row of `events/moor.csv` becomes a `Happening` of the operator moor at the row's `published_at`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ EPOCH = date(1970, 1, 1)
 
 
 class WorldAccount(NamedTuple):
-    """A row of accounts.csv. `bound_at`: UTC milliseconds, None if unknown."""
+    """A row of accounts.csv. `bound_at` is in UTC milliseconds, or None if it is unknown."""
 
     account_id: str
     number: str
@@ -32,7 +35,7 @@ class WorldAccount(NamedTuple):
 
 
 class Happening(NamedTuple):
-    """An event, or an operator's report of a day (`event` is None), and its record time."""
+    """An event, or an operator's report of a day (then `event` is None), with its record time."""
 
     at_ms: int
     operator: str
@@ -42,7 +45,7 @@ class Happening(NamedTuple):
 
 @dataclass
 class World:
-    """A world that was read. `unreadable`: rows per operator that could not be."""
+    """A world that was read. `unreadable` holds the rows that could not be read, by operator."""
 
     directory: Path
     starts_at: int
@@ -53,7 +56,7 @@ class World:
     unreadable: dict[str, list[UnreadableRow]] = field(default_factory=dict)
 
     def accounts(self) -> dict[str, list[WorldAccount]]:
-        """Accounts by platform."""
+        """Return the accounts by platform."""
         found: dict[str, list[WorldAccount]] = {}
         with (self.directory / "accounts.csv").open(encoding="utf-8", newline="") as rows:
             for row in csv.DictReader(rows):
@@ -62,7 +65,7 @@ class World:
         return found
 
     def timeline(self) -> list[Happening]:
-        """Everything operators send, in order of record time, then of event id; fills `unreadable`."""
+        """Return everything that operators send, in order of record time, then of event id; this fills `unreadable`."""
         happenings = [one for operator in self.operators for one in self._events(operator.id)]
         happenings += [one for operator in self.operators for one in self._reports(operator.id)]
         return sorted(happenings, key=lambda one: (one.at_ms, one.event.event_id if one.event else b""))
@@ -98,7 +101,7 @@ def read_world(directory: Path, operator_keys: dict[str, Key], platform_keys: di
     """Read a world.
 
     Raises:
-        HubError: a file of it is missing or cannot be read.
+        HubError: a file of the world is missing or cannot be read.
     """
     try:
         raw = yaml.safe_load((directory / "world.yaml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The keys of a world's operators and platforms: made once, kept in the data folder."""
+"""This module makes the keys of a world's operators and platforms once, and keeps them in the data folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HUB_ID = "world"
 
 
 def keys_of(ids: list[str], folder: Path) -> dict[str, Signer]:
-    """The keys of a world's operators or platforms; made once, kept in the data folder."""
+    """Return the keys of a world's operators or platforms; they are made once and kept in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     found = {}
     for one in ids:
@@ -23,5 +23,5 @@ def keys_of(ids: list[str], folder: Path) -> dict[str, Signer]:
 
 
 def public_keys(signers: dict[str, Signer]) -> dict[str, Key]:
-    """Their public halves, valid at any time."""
+    """Return the public keys, which are valid at any time."""
     return {one: Key(signer.key_id, signer.public, 0) for one, signer in signers.items()}

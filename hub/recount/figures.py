@@ -1,10 +1,13 @@
-"""One platform's figures, pair by pair."""
+"""This module counts one platform's figures, pair by pair.
+
+For example, if the platform said UNBOUND of case 7-120033, the pair is resolved; if it said FROZEN, it is a FROZEN gap.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub.recount.cases import UNDONE, CaseNow, Position
 from hub.recount.wire import Message
@@ -12,8 +15,32 @@ from hub.recount.wire import Message
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 ANSWER_WITHIN_MS = {1: 24 * HOUR_MS, 2: 3 * DAY_MS, 3: 7 * DAY_MS}
-SHOWN_FIRST = ("UNBOUND", "FROZEN", "DECLINED", "NOT_BOUND", "FAILED")
-AGAINST_NOT_BOUND = {"UNBOUND", "FROZEN", "DECLINED"}
+
+
+class Word(NamedTuple):
+    """What the recount makes of an outcome: whether it is shown of a case in force, the gap it leaves, whether it
+    speaks against NOT_BOUND, and whether it is to be undone with its case."""
+
+    in_force: bool = True
+    gap: str | None = None
+    against_not_bound: bool = False
+    touched: bool = False
+
+
+WORDS = {
+    "UNBOUND": Word(against_not_bound=True, touched=True),
+    "FROZEN": Word(gap="FROZEN", against_not_bound=True, touched=True),
+    "DECLINED": Word(gap="DECLINED", against_not_bound=True),
+    "NOT_BOUND": Word(),
+    "FAILED": Word(gap="FAILED"),
+    "REINSTATED": Word(in_force=False),
+}
+"""Of several that were said of a case in force, the first one here is shown. Written anew, and not taken from the hub's
+own table: a recount that went by that would find it right whatever stands there."""
+
+SHOWN_FIRST = [name for name, word in WORDS.items() if word.in_force]
+AGAINST_NOT_BOUND = {name for name, word in WORDS.items() if word.against_not_bound}
+TOUCHED = {name for name, word in WORDS.items() if word.touched}
 
 Figures = dict[str, Any]
 
@@ -26,15 +53,15 @@ def figures_of(
     reported: Set[Position],
     now_ms: int,
 ) -> Figures:
-    """What `coverage` must say of a platform.
+    """Return what `coverage` must say of a platform.
 
     Args:
         platform: its roster record.
         cases: all of them.
-        said: every outcome it ever said, by the position it said it of.
-        received: the highest offset it ever said it received, by partition.
-        reported: positions of cases that reports not yet answered are about.
-        now_ms: the time of the figures.
+        said: every outcome it ever said, by position.
+        received: the highest offset that it ever said it received, by partition.
+        reported: the positions of cases with reports that have no answer yet.
+        now_ms: the time of the figures, UTC milliseconds.
     """
     outcomes: Counter[str] = Counter()
     gaps: Counter[str] = Counter()
@@ -47,7 +74,7 @@ def figures_of(
             outcomes[shown] += 1
         against_report = case.position in reported and shown in SHOWN_FIRST
         count["disputes"] += against_report or ("NOT_BOUND" in words and bool(words & AGAINST_NOT_BOUND))
-        count["restore_pending"] += undone and bool(words & {"FROZEN", "UNBOUND"}) and "REINSTATED" not in words
+        count["restore_pending"] += undone and bool(words & TOUCHED) and "REINSTATED" not in words
         if undone or not _counts(platform, case):
             continue
         count["in_force"] += 1
@@ -72,7 +99,7 @@ def figures_of(
 def open_gap(
     platform: Message, case: CaseNow, words: set[str], received: Mapping[int, int], reported: Set[Position]
 ) -> str | None:
-    """The gap of one pair; None if it is resolved or does not count."""
+    """Return the gap of one pair, or None if it is resolved or does not count."""
     if case.stage in UNDONE or not _counts(platform, case):
         return None
     shown = _first_said(words)
@@ -96,15 +123,13 @@ def _counts(platform: Message, case: CaseNow) -> bool:
 def _gap(
     platform: Message, case: CaseNow, words: set[str], shown: str | None, received: Mapping[int, int]
 ) -> str | None:
-    """The class of a gap; None if the pair is resolved. UNBOUND answers a dispute."""
+    """Return the class of a gap, or None if the pair is resolved. UNBOUND settles a dispute."""
     if shown == "UNBOUND":
         return None
     if "NOT_BOUND" in words and words & AGAINST_NOT_BOUND:
         return "DISPUTED"
-    if shown == "NOT_BOUND":
-        return None
     if shown is not None:
-        return shown
+        return WORDS[shown].gap
     if platform["state"] != "CONNECTED":
         return "NOT_CONNECTED"
     partition, offset = case.position
@@ -112,7 +137,7 @@ def _gap(
 
 
 def _answer_by(platform: Message, case: CaseNow, shown: str | None) -> int:
-    """From when a gap is overdue."""
+    """Return the time from which a gap is overdue, UTC milliseconds."""
     limit = case.published_at + ANSWER_WITHIN_MS[platform["tier"]]
     if case.reissue_not_before is None:
         return limit

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -231,12 +232,17 @@ async def test_a_crowd_keeps_its_order(running: RunningHub, tmp_path: Path) -> N
         assert sender.receipts == Counter({(Decision.ACCEPTED, None): 200})
 
 
+def has_sent(sender: OperatorPublisher, events: int) -> bool:
+    """Whether a publisher sent so many events."""
+    return sum(sender.totals) >= events
+
+
 async def test_reports_while_sending(running: RunningHub, tmp_path: Path) -> None:
     """Reports made while events are being sent agree with what the hub has at their time, every one."""
     async with publisher(running.address, "counted", tmp_path / "outbox", in_flight_max=20) as sender:
         sending = asyncio.gather(*(sender.send(cooling("counted", nth)) for nth in range(500)))
         for nth in range(10):
-            await sender._until(lambda enough=20 * nth: sum(sender.totals) >= enough, WAIT_S, "nothing is sent")
+            await sender._until(partial(has_sent, sender, 20 * nth), WAIT_S, "nothing is sent")
             await sender.send_report(20_000 + nth)
         await sending
         await sender.wait_all(WAIT_S)

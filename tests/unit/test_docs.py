@@ -22,13 +22,13 @@ from markdown_it.token import Token
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
-from hub.cli import app
+from hub.cli.main import app
 from tests.pages import ROOT
 
 README_LINES_MAX = 200
 FIRST_DECISIONS = 74
 """Those that were made before there was a file for each."""
-TRANSLATED: tuple[str, ...] = ()
+TRANSLATED = ("concepts", "operator", "platform-sql", "login-check")
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 SHELL = {"sh", "bash", "console"}
 OURS = re.compile(r"(hub|tests|schemas|deploy|docs|\.github)/[\w./-]*\w/?")
@@ -187,7 +187,7 @@ def code_of(path: Path) -> list[tuple[str, str]]:
 # ---- The rules ----
 
 
-@pytest.mark.parametrize("name", ["README.md"])
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_the_first_page_is_read_in_one_sitting(name: str) -> None:
     """The first page says the problem, the commands and where to go on, in at most 200 lines."""
     assert len((ROOT / name).read_text(encoding="utf-8").splitlines()) <= README_LINES_MAX
@@ -243,7 +243,7 @@ def test_no_decision_is_missing() -> None:
 
 @pytest.mark.parametrize(
     ("english", "chinese"),
-    [(f"docs/{one}.md", f"docs/zh/{one}.md") for one in TRANSLATED],
+    [("README.md", "README.zh-CN.md"), *((f"docs/{one}.md", f"docs/zh/{one}.md") for one in TRANSLATED)],
 )
 def test_both_languages_show_the_same(english: str, chinese: str) -> None:
     """Every program, file and command shown in Chinese is that of the English page, which the tests run."""

@@ -1,4 +1,8 @@
-"""Accounts bound to the numbers of a world: old owners', new owners', some of unknown age, some exactly on a bound."""
+"""This module makes the accounts that are bound to the numbers of a world.
+
+They belong to old and new owners; some are of unknown age, and some were bound exactly at `bound_before`, where a
+millisecond decides.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ HANDOVERS = ("TRANSFER", "BACKFILL")
 
 
 class Account(NamedTuple):
-    """A row of accounts.csv. `bound_at`: UTC milliseconds, None if unknown."""
+    """A row of accounts.csv. `bound_at` is in UTC milliseconds, or None if it is unknown."""
 
     platform: str
     account_id: str
@@ -25,7 +29,8 @@ class Account(NamedTuple):
 
 
 def bind_accounts(rng: Random, lives: Sequence[Life], platforms: Sequence[str], ends_at: int) -> Iterator[Account]:
-    """Accounts for every number, at platforms by how widely they are used, several at one now and then."""
+    """Yield accounts for every number. Widely used platforms have more of them, and sometimes one platform has several
+    for a number."""
     used = [(0.4 + rng.random()) / (1 + rank / 20) for rank, _ in enumerate(platforms)]
     serial = count()
     for life in lives:

@@ -1,4 +1,7 @@
-"""Every comparison of intake's rules, hit to the millisecond: a millisecond before, on, and after it."""
+"""This module makes lives that meet each bound of intake's rules to the millisecond: one before, on, and one after it.
+
+For example, one life is released one millisecond before its `cooling_until`, which is the breach EARLY_RELEASE.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,7 @@ def _reminders(life: Life, *, scheduled: int, released: int) -> None:
 
 
 def _same_millisecond(life: Life) -> None:
-    """Two events of a number with one record time: the event ids order them."""
+    """Send two events of a number with the same record time; their event ids decide the order."""
     opener = life.cool()
     scheduled = life.send("RELEASE_SCHEDULED", occurred_at=opener.occurred_at, reminders=2)
     first, second = sorted((opener.event_id, scheduled.event_id))

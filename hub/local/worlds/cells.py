@@ -1,6 +1,8 @@
-"""Every cell of the lifecycle table, legal or not, by the case's operator and by another.
+"""This module sends every event at every stage, allowed or not, from the case's operator and from another one.
 
-After its cell a life goes on as if nothing had been, so that a refusal that changed something would show.
+Each pair of a stage and an event is a cell of the lifecycle table. After its cell a life continues as if nothing had
+happened, so that a refusal that changed something would be seen. For example, RESTORED is sent for a number that was
+never given up, and must be refused.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ REACH: dict[str, Way] = {
     "restored": ways.to_restored,
     "withdrawn": ways.to_withdrawn,
 }
-"""How a number comes to stand where it stands."""
+"""How a number gets to each stage."""
 
 LIVE = ("cooling", "scheduled", "released")
 
@@ -57,25 +59,25 @@ SEND: dict[str, Callable[[Life], Draft]] = {
     "WITHDRAWN": _withdrawn,
     "SUSPENDED": lambda life: life.send("SUSPENDED", occurred_at=_soon(life), reason="ARREARS"),
 }
-"""Every kind of event, sent wherever the number stands."""
+"""How each kind of event is sent, whatever the number's stage is."""
 
 
 def go_on(life: Life, reach: str) -> None:
-    """What is left of the way to a new owner, from a live case's stage."""
+    """Send the rest of the way to a new owner, from the stage of a live case on."""
     if reach in LIVE:
         for step in (life.schedule, life.release, life.reassign)[LIVE.index(reach) :]:
             step()
 
 
 def cell(life: Life, reach: str, kind: str) -> None:
-    """One cell of the table."""
+    """Send one kind of event at one stage, which is one cell of the table."""
     REACH[reach](life)
     SEND[kind](life)
     go_on(life, reach)
 
 
 def meddled_with(life: Life, reach: str) -> None:
-    """Everything another operator can send: NOT_YOUR_CASE while the case is live; the first goes on with it."""
+    """Send every event as another operator, which is NOT_YOUR_CASE while the case is live; then the first continues."""
     REACH[reach](life)
     mine = life.operator
     life.operator, life.ported = life.rng.choice(life.others), True
@@ -86,7 +88,7 @@ def meddled_with(life: Life, reach: str) -> None:
 
 
 def over_and_anothers(life: Life, kind: str) -> None:
-    """Once a case is over another operator may open the next, but not withdraw what is not its own."""
+    """Send an event as another operator once a case is over: it may open the next case, but not withdraw this one."""
     ways.to_reassigned(life)
     life.operator, life.ported = life.rng.choice(life.others), True
     SEND[kind](life)

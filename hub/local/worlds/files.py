@@ -1,4 +1,7 @@
-"""The files of a world, from what was made up."""
+"""This module writes the files of a made-up world.
+
+For example, the events of the operator moor go to `events/moor.csv`, one row for each event.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,11 @@ from hub.local.worlds.unreadable import SPOILERS
 from hub.sdk.times import iso_time
 
 DISPLACED_PART = 0.02
-"""Rows that do not stand in their file in order of record time: the order of arrival is the hub's to make."""
+"""The share of rows that are not in order of record time in their file: the hub makes the order of arrival, not the
+file."""
 
 ZONED_PART = 0.03
-"""Rows whose times are written in another zone than UTC: the same value in other words."""
+"""The share of rows whose times are written in another zone than UTC, with the same values."""
 
 COLUMNS = (
     *("event_id", "number", "type", "occurred_at", "published_at", "cooling_until", "reissue_not_before"),
@@ -30,7 +34,7 @@ COLUMNS = (
 
 
 def write_events(path: Path, rng: Random, rows: Iterable[Draft]) -> None:
-    """An operator's events file."""
+    """Write an operator's file of events."""
     ordered = sorted(rows, key=lambda row: (row.published_at, row.event_id))
     for _ in range(int(len(ordered) * DISPLACED_PART)):
         ordered.insert(rng.randrange(len(ordered)), ordered.pop(rng.randrange(len(ordered))))
@@ -59,7 +63,7 @@ def _event_line(row: Draft, *, zoned: bool) -> bytes:
 
 
 def _time(at_ms: int | None, zoned: bool = False) -> str:
-    """ISO 8601, with milliseconds only where there are any."""
+    """Return a time in ISO 8601, with milliseconds only if they are not zero."""
     if at_ms is None:
         return ""
     text = iso_time(at_ms + 8 * HOUR_MS).replace("Z", "+08:00") if zoned else iso_time(at_ms)
@@ -73,12 +77,12 @@ def _line(cells: Sequence[str]) -> bytes:
 
 
 def write_accounts(path: Path, accounts: Iterable[Account]) -> None:
-    """accounts.csv."""
+    """Write accounts.csv."""
     with path.open("wb") as out:
         out.write(_line(Account._fields))
         out.writelines(_line([*one[:3], _time(one.bound_at)]) for one in accounts)
 
 
 def write_yaml(path: Path, content: Any) -> None:
-    """A YAML file that people can read."""
+    """Write a YAML file that people can read."""
     path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")

@@ -1,7 +1,8 @@
-"""The life of one number: a cursor in time, and the rows its operators' files get.
+"""This module holds the life of one number: a time that moves on, and the rows that its operators' files get.
 
-A life sends whatever it is told to send; whether the hub accepts it is the hub's part. Record times of a life only
-grow, so that what was sent later also arrives later, except where a row is told when to arrive.
+A life sends whatever it is told to send; the hub decides whether to accept it. The record times of a life only grow, so
+that what was sent later also arrives later, except where a row is told when to arrive. For example, `cool()` and then
+`restore()` give two rows, COOLING and RESTORED.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ REASONS = ("USER_REQUEST", "ARREARS", "FRAUD", "REVERIFICATION_FAILED", "OTHER")
 
 @dataclass(frozen=True)
 class Draft:
-    """One row to be. `spoil` names what makes it unreadable, if anything does (`unreadable.SPOILERS`)."""
+    """One row before it is written. `spoil` names what makes it unreadable, if anything (`unreadable.SPOILERS`)."""
 
     operator: str
     event_id: str
@@ -40,10 +41,10 @@ class Draft:
 
 
 class Fields(TypedDict, total=False):
-    """What may be said of an event to send. `occurred_at` is now and the rest is blank unless said.
+    """The fields of an event to send. Unless given, `occurred_at` is now and the rest is blank.
 
-    `delay_ms`: from `occurred_at` to the record time, exactly; otherwise minutes, and after all sent before.
-    `reminders`: how many.
+    `delay_ms` is the exact time from `occurred_at` to the record time; without it the row arrives within minutes, and
+    after all rows sent before. `reminders` is their count.
     """
 
     occurred_at: int
@@ -57,10 +58,10 @@ class Fields(TypedDict, total=False):
 
 
 class Life:
-    """One number.
+    """The life of one number.
 
-    `now_ms`: where its life has come to; `rows`: what was sent so far; `openers`: those sent to open cases;
-    `customer_of`: platforms where an old account is bound to it for certain.
+    `now_ms` is the time that the life has reached. `rows` holds what was sent so far, and `openers` the rows that were
+    sent to open cases. `customer_of` lists platforms where an old account is bound to the number for certain.
     """
 
     def __init__(self, rng: Random, operator: str, others: Sequence[str], number: str, starts_at: int) -> None:
@@ -77,16 +78,16 @@ class Life:
 
     @property
     def opener(self) -> Draft:
-        """What opened the case this life is in, as far as this life knows."""
+        """Return the row that opened the life's present case, as far as the life knows."""
         return self.openers[-1]
 
     @property
     def reissue_at(self) -> int:
-        """The opener's `reissue_not_before`, or now."""
+        """Return the opener's `reissue_not_before`, or now if it has none."""
         return self.opener.reissue_not_before or self.now_ms
 
     def uuid(self) -> str:
-        """A random UUID (RFC 9562, version 4) out of the world's seed."""
+        """Return a random UUID (RFC 9562, version 4) that follows from the world's seed."""
         return str(UUID(int=self.rng.getrandbits(128), version=4))
 
     def wait(self, low_days: float, high_days: float) -> None:
@@ -119,23 +120,23 @@ class Life:
         return tuple((at, self.rng.choice(CHANNELS)) for at in times)
 
     def add(self, row: Draft) -> Draft:
-        """Send a row made elsewhere."""
+        """Send a row that was made elsewhere."""
         self.rows.append(row)
         self.arrived_ms = max(self.arrived_ms, row.published_at)
         self.now_ms = max(self.now_ms, row.occurred_at)
         return row
 
     def again(self, row: Draft, *, after_ms: int | None = None, **changes: Any) -> Draft:
-        """Send a row once more with changes, so long after the newest arrival; within the hour unless told."""
+        """Send a row once more with changes, `after_ms` after the newest arrival; without it, within an hour."""
         after_ms = self.rng.randrange(1, HOUR_MS) if after_ms is None else after_ms
         return self.add(replace(row, published_at=self.arrived_ms + after_ms, **changes))
 
     def cool(self, *, cooling_ms: int | None = None, reissue_ms: int | None = None, **fields: Unpack[Fields]) -> Draft:
-        """Open a case: COOLING.
+        """Open a case with COOLING.
 
         Args:
-            cooling_ms: length of cooling; 60 to 90 days unless told.
-            reissue_ms: from the end of cooling to `reissue_not_before`; up to 10 days unless told.
+            cooling_ms: the length of cooling, in milliseconds; 60 to 90 days unless given.
+            reissue_ms: the time from the end of cooling to `reissue_not_before`; up to 10 days unless given.
             fields: see `Fields`.
         """
         cooling_ms = self.rng.randrange(60 * 86_400, 90 * 86_400) * SECOND_MS if cooling_ms is None else cooling_ms
@@ -152,7 +153,7 @@ class Life:
         return self.opener
 
     def hand_over(self, reason: str, /, **fields: Unpack[Fields]) -> Draft:
-        """Open a case at once: REASSIGNED for TRANSFER or BACKFILL."""
+        """Open a case directly with REASSIGNED, for TRANSFER or BACKFILL."""
         held_ms = 0 if reason == "TRANSFER" else self.rng.randrange(1, 900) * DAY_MS
         before = fields.get("occurred_at", self.now_ms) - held_ms
         chosen: Fields = {"bound_before": before, "reminders": 1, **fields, "reason": reason}
@@ -160,29 +161,29 @@ class Life:
         return self.opener
 
     def schedule(self, **fields: Unpack[Fields]) -> Draft:
-        """RELEASE_SCHEDULED, up to five days before it is due."""
+        """Send RELEASE_SCHEDULED, up to five days before it is due."""
         due_at = self.reissue_at - 7 * DAY_MS - self.rng.randrange(1, 5 * 86_400) * SECOND_MS
         chosen: Fields = {"occurred_at": max(self.now_ms + MINUTE_MS, due_at), "reminders": 2, **fields}
         return self.send("RELEASE_SCHEDULED", **chosen)
 
     def release(self, **fields: Unpack[Fields]) -> Draft:
-        """RELEASED, within half a day of the end of cooling."""
+        """Send RELEASED, within half a day after the end of cooling."""
         ends_at = self.opener.cooling_until or self.now_ms
         soon = max(self.now_ms + MINUTE_MS, ends_at + self.rng.randrange(12 * 3_600) * SECOND_MS)
         chosen: Fields = {"occurred_at": soon, **fields}
         return self.send("RELEASED", **chosen)
 
     def reassign(self, **fields: Unpack[Fields]) -> Draft:
-        """REASSIGNED, up to 20 days after the number may be given out again."""
+        """Send REASSIGNED, up to 20 days after the number may be given out again."""
         later = max(self.now_ms + MINUTE_MS, self.reissue_at + self.rng.randrange(20 * 86_400) * SECOND_MS)
         chosen: Fields = {"occurred_at": later, "reminders": 1, **fields}
         return self.send("REASSIGNED", **chosen)
 
     def restore(self, **fields: Unpack[Fields]) -> Draft:
-        """RESTORED: the old owner has the number back."""
+        """Send RESTORED: the old owner has the number back."""
         return self.send("RESTORED", **fields)
 
     def withdraw(self, of: Draft | None = None, **fields: Unpack[Fields]) -> Draft:
-        """WITHDRAWN: the case should never have been; names its opener unless told otherwise."""
+        """Send WITHDRAWN: the case was a mistake. It names the case's opener, or `of` if that is given."""
         chosen: Fields = {"supersedes": (self.opener if of is None else of).event_id, **fields}
         return self.send("WITHDRAWN", **chosen)

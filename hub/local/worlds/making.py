@@ -1,4 +1,7 @@
-"""Deals lives until a world has its cases, and has the files written."""
+"""This module makes lives until a world has its cases, and writes the world's files.
+
+For example, `make_world(folder, seed=1, cases=300)` makes every way of `worlds` happen once, and then ordinary ones.
+"""
 
 from __future__ import annotations
 
@@ -25,33 +28,33 @@ from hub.sdk.times import iso_time, time_ms
 STARTS_AT = time_ms("2026-01-01T00:00:00Z")
 DAYS = 243
 DAYS_MIN = 200
-"""So that a number can be recycled three times within a world."""
+"""With fewer days a number could not be recycled three times within a world."""
 
 FIRST_DAYS = 30
-"""When lives begin that are dealt to be there at all, so that they end in time."""
+"""The lives that make each way happen once begin in these first days, so that they end in time."""
 
 SELDOM_PART = 0.12
-"""How often something out of the ordinary is dealt once everything was dealt once."""
+"""The share of unusual lives once every way has happened once."""
 
 BYSTANDER_PART = 0.05
-"""Numbers with accounts and nothing else, for each number with events."""
+"""How many numbers there are that have accounts but no events, for each number with events."""
 
 NUMBER_TRIES_MAX = 1_000
-"""Draws of a number until one is nobody's; where it takes more, hardly one in hundreds is left."""
+"""How often a number is drawn until a free one is found; if that is not enough, hardly any number is free."""
 
 NUMBER_CHARS = len("+8613400000000")
 NOTE = "Synthetic: no number or account here belongs to anyone; numbers are random, names are invented."
 
 
 class Crowd(NamedTuple):
-    """Ordinary lives that begin densely in the last days of a world, besides its cases."""
+    """Ordinary lives that begin close together in further days at the end of a world, besides its cases."""
 
     days: int
     lives_a_day: int
 
 
 class WorldSummary(NamedTuple):
-    """What a new world holds. `cases`: meant to open; trouble may add or refuse some."""
+    """What a new world holds. `cases` counts the cases meant to open; troubles may add some or have some refused."""
 
     directory: Path
     seed: int
@@ -74,15 +77,15 @@ def make_world(
     """Make a world in a new or empty folder; the same arguments give the same bytes.
 
     Args:
-        directory: where its files go.
+        directory: the folder for its files.
         seed: any integer.
-        cases: to open, about; from 300 on the world holds every trouble there is.
-        platforms: on the roster; from 20 on (the default) every state and behaviour.
-        days: from 2026-01-01 to the report, at least 200.
-        crowd: what begins in further days after those.
+        cases: about how many cases to open; from 300 on the world holds every kind of trouble.
+        platforms: how many platforms are on the roster; from 20 on (the default) they have every state and behaviour.
+        days: the days from 2026-01-01 to the report, at least 200.
+        crowd: the lives that begin in further days after those.
 
     Raises:
-        HubError: the folder is not empty, or a world of that size cannot be.
+        HubError: the folder is not empty, or a world of that size cannot be made.
     """
     if cases < 1 or days < DAYS_MIN or platforms == 0:
         raise HubError("a world that small holds nothing", todo=f"Ask for a case, a platform and {DAYS_MIN} days.")
@@ -112,7 +115,7 @@ def make_world(
 
 
 class Dealer:
-    """Gives every life a number, an operator, a beginning and a way to go."""
+    """Gives every life a number, an operator, a beginning and a way."""
 
     def __init__(
         self, rng: Random, seed: int, operators: Sequence[Entry], special: Sequence[Way], ends_at: int
@@ -125,7 +128,7 @@ class Dealer:
         self.taken: set[str] = set()
 
     def deal(self, cases: int) -> Iterator[Life]:
-        """Lives until that many cases were opened; every way there is comes first."""
+        """Yield lives until that many cases were opened; every way comes once first."""
         ways = [*self.seldom, *(way for _, way in ORDINARY)]
         pending = self.rng.sample(ways, len(ways))
         opened = 0
@@ -140,7 +143,7 @@ class Dealer:
                 yield self._life(lambda life: life.wait(0, 1), 1)
 
     def crowd(self, crowd: Crowd, first_day: int) -> Iterator[Life]:
-        """A crowd's lives."""
+        """Yield the lives of a crowd."""
         ways, weights = [way for _, way in ORDINARY], [weight for weight, _ in ORDINARY]
         for _ in range(crowd.days * crowd.lives_a_day):
             yield self._life(self.rng.choices(ways, weights)[0], crowd.days, first_day - 1)
@@ -151,7 +154,8 @@ class Dealer:
         return self.rng.choices([way for _, way in ORDINARY], [weight for weight, _ in ORDINARY])[0]
 
     def _life(self, way: Way, days: int, first_day: int = 0) -> Life:
-        """One life, lived until the world ends. It begins a day in at least: rows may arrive before they occur."""
+        """Make one life up to the world's end. It begins a day after the start or later, as a row may arrive before it
+        occurs."""
         operator = self.rng.choice([*self.ranges])
         others = [one for one in self.ranges if one != operator]
         starts_at = STARTS_AT + (first_day + 1) * DAY_MS + self.rng.randrange(days * 86_400) * SECOND_MS
@@ -163,10 +167,10 @@ class Dealer:
         return life
 
     def number(self, operator: str) -> str:
-        """A number of an operator's ranges that nobody has.
+        """Return a number of an operator's ranges that is not used yet.
 
         Raises:
-            HubError: hardly one is left.
+            HubError: hardly any number is left.
         """
         for _ in range(NUMBER_TRIES_MAX):
             start = self.rng.choice(self.ranges[operator])

@@ -1,4 +1,7 @@
-"""What happens just when a platform changes, or just at a deadline: a millisecond before, on, and after it."""
+"""This module makes things happen when a platform changes or a deadline ends: a millisecond before, on, and after it.
+
+For example, a case opens one millisecond before a platform's `left_at`, and so is still in force there.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from hub.local.worlds.ways import Way
 from hub.sdk.times import time_ms
 
 LEAD_DAYS = 50
-"""From an opener to what is scheduled at a moment; moments earlier in a world cannot be played."""
+"""The days from an opener to what is scheduled at a moment; moments that come earlier in a world are left out."""
 
 MOMENTS_MAX = 12
-"""Moments of platforms that a world plays, each in seven lives: a big roster must not crowd out the rest."""
+"""The most moments of platforms in a world, each in seven lives; more of a big roster would crowd out the rest."""
 
 TIER_LIMITS_MS = (24 * HOUR_MS, 3 * DAY_MS, 7 * DAY_MS)
 
@@ -32,7 +35,7 @@ def _scheduled_at(life: Life, at_ms: int) -> None:
 
 
 def _restored_at(life: Life, at_ms: int) -> None:
-    """What the platform froze before its moment is to be given back from then on."""
+    """Restore a number at a moment: from then on the platform must give back what it froze before."""
     life.now_ms = at_ms - LEAD_DAYS * DAY_MS
     life.cool()
     life.restore(occurred_at=at_ms - 5 * MINUTE_MS, delay_ms=5 * MINUTE_MS)
@@ -44,14 +47,14 @@ def _with_a_customer(life: Life, way: Callable[..., None], at_ms: int, platform:
 
 
 def _due_at(life: Life, at_ms: int) -> None:
-    """A case whose gaps are overdue by its reissue date from then on."""
+    """Open a case whose gaps are overdue from this moment on, because of its reissue date."""
     reissue_at = at_ms + 7 * DAY_MS
     life.now_ms = reissue_at - 70 * DAY_MS
     life.cool(cooling_ms=60 * DAY_MS, reissue_ms=reissue_at - life.now_ms - 60 * DAY_MS)
 
 
 def moments(platforms: Sequence[dict[str, Any]], starts_at: int, ends_at: int) -> tuple[Way, ...]:
-    """The lives that touch the roster's moments and the report's deadlines."""
+    """Return the ways that touch the moments of the roster and the deadlines of the report."""
     early = starts_at + (LEAD_DAYS + 1) * DAY_MS
     changes = sorted((at_ms, one["id"]) for one in platforms for at_ms in _changes(one) if at_ms > early)
     ends = [(_opened_at, ends_at - limit) for limit in TIER_LIMITS_MS] + [(_due_at, ends_at)]

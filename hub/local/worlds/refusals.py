@@ -1,6 +1,7 @@
-"""Rows that the hub must refuse for what they say, alone and two wrongs at a time.
+"""This module makes rows that the hub must refuse for what they say, with one thing wrong or with two.
 
-Most lives go on afterwards as if nothing had been, so that a refusal that changed something would show.
+Most lives continue afterwards as if nothing had happened, so that a refusal that changed something would be seen. For
+example, a COOLING without `cooling_until` must be refused as MISSING_FIELD, and the same row with it accepted.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ NUMBERS: dict[str, Callable[[str], str]] = {
     "of nowhere": lambda number: "+999" + number[3:],
     "none": lambda _: "",
 }
-"""Ways to write a number that the hub must not take."""
+"""Ways to write a number that the hub must refuse."""
 
 
 def invalid_numbers(life: Life, wrongs: Sequence[str]) -> None:
-    """INVALID_NUMBER, of an opener and of a later event."""
+    """Send an opener and a later event with invalid numbers: INVALID_NUMBER."""
     for step in (life.cool, life.schedule):
         row = step()
         for wrong in wrongs:
@@ -43,7 +44,7 @@ def invalid_numbers(life: Life, wrongs: Sequence[str]) -> None:
 
 
 def other_range(life: Life) -> None:
-    """NOT_YOUR_RANGE: another's number, or one in nobody's range, and not ported."""
+    """Send another operator's number, and one in nobody's range, without `ported`: NOT_YOUR_RANGE."""
     row = life.cool()
     life.again(row, event_id=life.uuid(), operator=life.rng.choice(life.others))
     life.again(row, event_id=life.uuid(), number=_foreign(life.number))
@@ -51,7 +52,7 @@ def other_range(life: Life) -> None:
 
 
 def ported(life: Life) -> None:
-    """In nobody's range but ported: as good as any; said without `ported`, refused."""
+    """Send a ported number in nobody's range, which is accepted; without `ported` it is refused."""
     life.number, life.ported = _foreign(life.number), True
     life.cool()
     life.ported = False
@@ -61,26 +62,26 @@ def ported(life: Life) -> None:
 
 
 def _foreign(number: str) -> str:
-    """The same digits in +86170, a range of no operator of these worlds."""
+    """Return the same digits in +86170, which is no operator's range in these worlds."""
     return f"{number[:3]}170{number[6:]}"
 
 
 def cooling_without(life: Life, blank: Fields) -> None:
-    """MISSING_FIELD in COOLING; then the same with nothing missing."""
+    """Send COOLING without a field, which is MISSING_FIELD, then with every field."""
     life.cool(**blank)
     life.wait(0.1, 1)
     ways.to_released(life)
 
 
 def handover_without_bound_before(life: Life, reason: str) -> None:
-    """MISSING_FIELD in a handover; then the same with nothing missing."""
+    """Send a handover without `bound_before`, which is MISSING_FIELD, then with it."""
     life.hand_over(reason, bound_before=None)
     life.wait(0.1, 1)
     life.hand_over(reason)
 
 
 def withdrawn_without_a_name(life: Life) -> None:
-    """MISSING_FIELD in WITHDRAWN; then the same with nothing missing."""
+    """Send WITHDRAWN without `supersedes`, which is MISSING_FIELD, then with it."""
     life.cool()
     life.wait(0.1, 1)
     life.withdraw(supersedes=None)
@@ -88,14 +89,14 @@ def withdrawn_without_a_name(life: Life) -> None:
 
 
 def withdraws_a_stranger(life: Life) -> None:
-    """UNKNOWN_EVENT: an event nobody ever sent."""
+    """Withdraw an event that nobody ever sent: UNKNOWN_EVENT."""
     life.cool()
     life.send("WITHDRAWN", supersedes=life.uuid())
     life.schedule()
 
 
 def withdraws_a_refused_event(life: Life) -> None:
-    """UNKNOWN_EVENT: an event of its own that was refused."""
+    """Withdraw an event of the same operator that was refused: UNKNOWN_EVENT."""
     life.cool()
     refused = life.send("REASSIGNED", occurred_at=life.now_ms + HOUR_MS)
     life.withdraw(refused)
@@ -103,7 +104,7 @@ def withdraws_a_refused_event(life: Life) -> None:
 
 
 def withdraws_a_note(life: Life) -> None:
-    """UNKNOWN_EVENT: notes are not remembered."""
+    """Withdraw a note: UNKNOWN_EVENT, because notes are not remembered."""
     note = life.send("SUSPENDED", reason="ARREARS")
     life.wait(1, 3)
     life.cool()
@@ -111,7 +112,7 @@ def withdraws_a_note(life: Life) -> None:
 
 
 def withdraws_the_case_before(life: Life) -> None:
-    """UNKNOWN_EVENT: an event of the number's case before the last."""
+    """Withdraw an event of the number's case before the last: UNKNOWN_EVENT."""
     ways.to_reassigned(life)
     before = life.opener
     life.wait(0.1, 1)
@@ -120,7 +121,7 @@ def withdraws_the_case_before(life: Life) -> None:
 
 
 def withdraws_twice(life: Life) -> None:
-    """UNKNOWN_EVENT: a case already undone."""
+    """Withdraw a case that is undone already: UNKNOWN_EVENT."""
     ways.to_withdrawn(life)
     life.wait(0.1, 1)
     life.withdraw()
@@ -135,11 +136,11 @@ WRONGS: dict[str, Callable[[Life, Draft], dict[str, Any]]] = {
     "another's": lambda life, _: {"operator": life.others[0], "ported": True},
     "reversed": lambda _, row: {"occurred_at": row.occurred_at - 1},
 }
-"""What can be wrong with a second COOLING, which is out of order anyhow."""
+"""What can be wrong with a second COOLING, which is out of order in any case."""
 
 
 def wrong_in_two_ways(life: Life, first: str) -> None:
-    """Rows with more than one thing wrong: the earlier check gives the reason."""
+    """Send rows with two things wrong: the check that comes first gives the reason."""
     row = life.cool()
     later = [*WRONGS][[*WRONGS].index(first) + 1 :]
     for second in later:

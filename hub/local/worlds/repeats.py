@@ -1,6 +1,7 @@
-"""The same event again, near and far; an id with other content; events that arrive in the wrong order.
+"""This module sends events again, soon or late; ids with other content; and events in the wrong order.
 
-A reused id stays with its number: the hub judges ids within a partition.
+A reused id stays with its number, because the hub compares ids within a partition. For example, COOLING comes twice
+with the same bytes: the second is a duplicate and opens nothing.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from hub.local.worlds.ways import Way
 
 
 def _repeated(life: Life, after_ms: int) -> None:
-    """Every event of a whole case once more, in order, when it is over."""
+    """Send every event of a whole case once more, in order, when the case is over."""
     ways.to_reassigned(life)
     for row in tuple(life.rows):
         life.again(row, after_ms=after_ms)
 
 
 def repeated_at_once(life: Life) -> None:
-    """A duplicate a millisecond behind each event, twice."""
+    """Send each event three times, one millisecond apart: two are duplicates."""
     for step in (life.cool, life.schedule, life.release):
         row = step()
         life.again(row, after_ms=1)
@@ -32,7 +33,7 @@ def repeated_at_once(life: Life) -> None:
 
 
 def repeated_when_undone(life: Life) -> None:
-    """A duplicate opens nothing, neither when its case is undone nor within the next."""
+    """Send an opener again when its case is undone, and again within the next case: a duplicate opens nothing."""
     ways.to_restored(life)
     opener = life.opener
     life.again(opener)
@@ -42,14 +43,14 @@ def repeated_when_undone(life: Life) -> None:
 
 
 def repeated_by_another(life: Life) -> None:
-    """Ids are each operator's own: another's event of the same id is judged by itself."""
+    """Send events of another operator with the same ids: each operator has its own ids, so they are judged anew."""
     ways.to_restored(life)
     life.again(life.rows[-1], operator=life.rng.choice(life.others), ported=True)
     life.again(life.opener, operator=life.rng.choice(life.others), ported=True, occurred_at=life.now_ms)
 
 
 def notes_repeated(life: Life) -> None:
-    """Notes are not remembered: the same again, or another with the id, is another note."""
+    """Send a note again, and another one with its id: notes are not remembered, so each is a new note."""
     note = life.send("SUSPENDED", reason="ARREARS")
     life.again(note)
     life.again(note, reason="FRAUD")
@@ -59,7 +60,7 @@ def notes_repeated(life: Life) -> None:
 
 
 def refused_repeated(life: Life) -> None:
-    """Refused events are not remembered: the same again is refused again, and its id is free."""
+    """Send a refused event again, and another with its id: refused events are not remembered, so the id is free."""
     refused = life.send("RELEASED")
     life.again(refused)
     life.cool(occurred_at=life.now_ms + HOUR_MS)
@@ -77,11 +78,11 @@ OTHER_CONTENT: dict[str, Callable[[Draft], dict[str, Any]]] = {
     "ported": lambda _: {"ported": True},
     "bound_before": lambda row: {"bound_before": row.occurred_at},
 }
-"""Content that differs from the opener's; the last says the same in other bytes."""
+"""Content that differs from the opener's; the last one says the same in other bytes."""
 
 
 def _reused(life: Life, other: str, near: bool) -> None:
-    """An opener's id with other content, a millisecond later or when the case is over."""
+    """Send an opener's id with other content, a millisecond later or when the case is over."""
     opener = life.cool()
     if near:
         life.again(opener, after_ms=1, **OTHER_CONTENT[other](opener))
@@ -93,7 +94,7 @@ def _reused(life: Life, other: str, near: bool) -> None:
 
 
 def arrived_swapped(life: Life) -> None:
-    """RELEASED arrives before RELEASE_SCHEDULED, which is then out of order."""
+    """Let RELEASED arrive before RELEASE_SCHEDULED, which is then out of order."""
     life.cool()
     scheduled = life.schedule()
     life.rows.pop()

@@ -1,7 +1,7 @@
-"""Invented operators and platforms. Any likeness to real ones is chance.
+"""This module invents operators and platforms. Any likeness to real ones is chance.
 
-The first platforms hold every state, every behaviour and every tier; what a bigger world needs besides is made of
-syllables.
+The first 20 platforms have every state, every behaviour and every tier. A bigger world gets more platforms, whose names
+are made of syllables. For example, gullbank is a CONNECTED bank that declines accounts whose id ends with 7.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SECTORS = {
 
 
 class Sketch(NamedTuple):
-    """A platform before its times are known; they are parts of the world's length."""
+    """A platform before its times are known; its times are fractions of the world's length."""
 
     id: str
     zh: str
@@ -66,7 +66,7 @@ STATES = ("CONNECTED",) * 5 + ("KNOWN_UNCONNECTED",) * 13 + ("ONBOARDING", "SUSP
 
 
 def make_platforms(rng: Random, count: int, starts_at: int, ends_at: int) -> list[Entry]:
-    """So many platforms, as `platforms.yaml` has them."""
+    """Return this many platforms, in the form of `platforms.yaml`."""
     sketches = [*SKETCHES[:count], *(_invent(rng, number) for number in range(len(SKETCHES), count))]
     return [_entry(sketch, starts_at, ends_at - starts_at) for sketch in sketches]
 
@@ -102,7 +102,7 @@ def _entry(sketch: Sketch, starts_at: int, length_ms: int) -> Entry:
 
 
 def make_operators(rng: Random, starts_at: int, ends_at: int) -> list[Entry]:
-    """Four operators, one with cooling days of its own; silent now and then, one of them to the very end."""
+    """Return four operators. One has its own cooling days; some are silent on some days, one of them up to the end."""
     days = range((ends_at - starts_at) // DAY_MS)
     silent = {"moor": 2, "reef": 0, "vale": 3, "tarn": 1}
     names = {"moor": "荒原移动", "reef": "礁石联通", "vale": "山谷电信", "tarn": "冰湖通信"}

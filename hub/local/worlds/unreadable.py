@@ -1,4 +1,7 @@
-"""Rows that nobody can read, each wrong in one way; what lies around them must not suffer."""
+"""This module makes rows that nobody can read, each wrong in one way; the rows around them must still be read.
+
+For example, the row "unknown type" is a good row whose type is DELETED.
+"""
 
 from __future__ import annotations
 
@@ -49,11 +52,11 @@ SPOILERS: dict[str, Callable[[dict[str, str]], bytes]] = {
     "one field too many": _one_too_many,
     "not UTF-8": _no_utf8,
 }
-"""From the cells of a good row, in their order, to the line that stands in the file."""
+"""Functions of the cells of a good row, in their order; each returns the line that is written to the file."""
 
 
 def spoilt(life: Life, spoils: Sequence[str]) -> None:
-    """A good row and, among its followers, some like it that cannot be read."""
+    """Send good rows, each with some copies behind it that cannot be read."""
     for step in (life.cool, life.schedule):
         row = step()
         for spoil in spoils:

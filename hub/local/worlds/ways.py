@@ -1,6 +1,7 @@
-"""What ordinarily happens to a number, breaches of every kind among it.
+"""This module holds what usually happens to a number, with breaches of every kind.
 
-Each way is a function of a life; it opens at least one case. `ORDINARY` are dealt at random, by weight.
+Each way is a function of a life, and nearly every way opens at least one case. `ORDINARY` ways are chosen at random, by
+weight. For example, `to_restored` sends COOLING, waits up to 50 days, and sends RESTORED.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ Way = Callable[[Life], object]
 
 
 def to_scheduled(life: Life) -> None:
-    """COOLING, then RELEASE_SCHEDULED in time."""
+    """Send COOLING, then RELEASE_SCHEDULED in time."""
     life.cool()
     life.schedule()
 
 
 def to_released(life: Life) -> None:
-    """As far as RELEASED, nothing amiss."""
+    """Go as far as RELEASED, without a breach."""
     to_scheduled(life)
     life.release()
 
 
 def to_reassigned(life: Life) -> None:
-    """The whole way to a new owner, nothing amiss."""
+    """Go the whole way to a new owner, without a breach."""
     to_released(life)
     life.reassign()
 
@@ -53,7 +54,7 @@ def restored_when_scheduled(life: Life) -> None:
 
 
 def withdrawn_when_scheduled(life: Life) -> None:
-    """Withdrawn after SCHEDULED, naming that event."""
+    """Withdraw after RELEASE_SCHEDULED, naming that event."""
     life.cool()
     named = life.schedule()
     life.wait(0.1, 1)
@@ -61,14 +62,14 @@ def withdrawn_when_scheduled(life: Life) -> None:
 
 
 def withdrawn_when_released(life: Life) -> None:
-    """Withdrawn after RELEASED, naming the opener."""
+    """Withdraw after RELEASED, naming the opener."""
     to_released(life)
     life.wait(0.1, 1)
     life.withdraw()
 
 
 def withdrawn_when_reassigned(life: Life) -> None:
-    """Withdrawn after REASSIGNED, naming that event."""
+    """Withdraw after REASSIGNED, naming that event."""
     to_released(life)
     named = life.reassign()
     life.wait(0.1, 5)
@@ -76,37 +77,37 @@ def withdrawn_when_reassigned(life: Life) -> None:
 
 
 def suspended_first(life: Life) -> None:
-    """Calls stopped for a while, then the number is given up."""
+    """Calls are stopped for a while, then the number is given up."""
     life.send("SUSPENDED", reason="ARREARS")
     life.wait(5, 30)
     to_released(life)
 
 
 def handed_over(life: Life) -> None:
-    """TRANSFER: another person has it at once."""
+    """Hand the number over for TRANSFER: another person has it at once."""
     life.hand_over("TRANSFER")
 
 
 def backfilled(life: Life) -> None:
-    """BACKFILL: recycled long before the hub, cleaned up now."""
+    """Hand the number over for BACKFILL: it was recycled long before the hub, and is cleaned up now."""
     held_ms = life.rng.randrange(30, 900) * DAY_MS
     life.hand_over("BACKFILL", occurred_at=life.now_ms - held_ms, bound_before=life.now_ms - held_ms - DAY_MS)
 
 
 def handover_withdrawn(life: Life) -> None:
-    """A handover that was a mistake."""
+    """Withdraw a handover, which was a mistake."""
     life.hand_over(life.rng.choice(("TRANSFER", "BACKFILL")))
     life.wait(0.1, 20)
     life.withdraw()
 
 
 def handover_with_a_date(life: Life) -> None:
-    """A handover that names `reissue_not_before`: gaps answer to that date too."""
+    """Hand over with a `reissue_not_before`: the deadline of gaps depends on that date too."""
     life.hand_over("TRANSFER", reissue_not_before=life.now_ms + life.rng.randrange(-20, 40) * DAY_MS)
 
 
 def operator_changed(life: Life) -> None:
-    """Ported away once the case is over: the next case is another operator's."""
+    """Port the number once its case is over: the next case is another operator's."""
     to_restored(life)
     life.operator, life.ported = life.rng.choice(life.others), True
     life.wait(1, 10)
@@ -130,7 +131,7 @@ def recycled_three_times(life: Life) -> None:
 
 
 def opened_again_and_again(life: Life) -> None:
-    """Handovers upon handovers, then back to the second to last owner."""
+    """Hand over several times, then go back to the second to last owner."""
     for reason in ("BACKFILL", "TRANSFER", "TRANSFER"):
         life.hand_over(reason)
         life.wait(1, 15)
@@ -149,7 +150,7 @@ def _quick_round(life: Life) -> None:
 
 
 def wrong_cooling_length(life: Life) -> None:
-    """COOLING_LENGTH: days too short or too long."""
+    """Cool some days too short or too long: COOLING_LENGTH."""
     life.cool(cooling_ms=life.rng.choice((7, 30, 59, 91, 120)) * DAY_MS)
     life.wait(0.1, 1)
     life.schedule()
@@ -157,14 +158,14 @@ def wrong_cooling_length(life: Life) -> None:
 
 
 def released_early(life: Life) -> None:
-    """EARLY_RELEASE, and with it no day of notice."""
+    """Release during cooling, without RELEASE_SCHEDULED: EARLY_RELEASE and SHORT_NOTICE."""
     life.cool()
     life.wait(5, 40)
     life.send("RELEASED", reminders=2)
 
 
 def few_reminders(life: Life) -> None:
-    """FEW_REMINDERS: one at most by RELEASED."""
+    """Send at most one reminder by RELEASED: FEW_REMINDERS."""
     life.cool(reminders=life.rng.randrange(2))
     life.schedule(reminders=0)
     life.release()
@@ -172,21 +173,21 @@ def few_reminders(life: Life) -> None:
 
 
 def never_scheduled(life: Life) -> None:
-    """SHORT_NOTICE: RELEASED out of the blue."""
+    """Release without RELEASE_SCHEDULED: SHORT_NOTICE."""
     life.cool(reminders=2)
     life.release()
     life.reassign()
 
 
 def scheduled_late(life: Life) -> None:
-    """SHORT_NOTICE: told too few days before reissue."""
+    """Schedule the release too few days before reissue: SHORT_NOTICE."""
     life.cool()
     life.schedule(occurred_at=life.reissue_at - life.rng.randrange(1, 7 * 86_400) * SECOND_MS)
     life.release()
 
 
 def reissued_early(life: Life) -> None:
-    """EARLY_REISSUE."""
+    """Reassign before `reissue_not_before`: EARLY_REISSUE."""
     life.cool(reissue_ms=10 * DAY_MS)
     life.schedule()
     life.release()
@@ -194,13 +195,13 @@ def reissued_early(life: Life) -> None:
 
 
 def new_owner_not_told(life: Life) -> None:
-    """NEW_OWNER_NOT_TOLD."""
+    """Reassign without a reminder to the new owner: NEW_OWNER_NOT_TOLD."""
     to_released(life)
     life.reassign(reminders=0)
 
 
 def all_late(life: Life) -> None:
-    """LATE_EVENT, each by days; the late notes count too."""
+    """Send all events late by more than a day: LATE_EVENT, also for the note."""
     delay_ms = life.rng.randrange(25, 96) * HOUR_MS
     life.send("SUSPENDED", reason="ARREARS", delay_ms=delay_ms)
     life.wait(4, 9)
@@ -209,7 +210,7 @@ def all_late(life: Life) -> None:
 
 
 def only_suspended(life: Life) -> None:
-    """A number that only ever was suspended: no case."""
+    """Only suspend the number: no case opens."""
     life.send("SUSPENDED", reason=life.rng.choice(REASONS))
 
 
@@ -244,4 +245,4 @@ SELDOM: tuple[Way, ...] = (
     opened_again_and_again,
     only_suspended,
 )
-"""Dealt once each, and then as seldom as the troubles."""
+"""Ways that happen once each, and then as seldom as the troubles."""

@@ -25,7 +25,6 @@ from hub.core.clearance import (
     unconnected,
     unknown,
 )
-from hub.core.gaps import SHOWN_FIRST
 from hub.core.model import (
     DAY_MS,
     Breach,
@@ -46,6 +45,7 @@ from hub.core.model import (
     Stage,
     UnconnectedRule,
 )
+from hub.core.outcomes import SHOWN_FIRST
 from hub.wire.clearance_ids import audience, read_clearance, sign_clearance
 from hub.wire.signing import Signer
 

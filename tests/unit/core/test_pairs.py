@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from hub.core.cohorts import BUCKETS, EDGES_HOURS, EFFECTS, Cohorts, quantile_hours
+from hub.core.cohorts import BUCKETS, EDGES_HOURS, Cohorts, quantile_hours
 from hub.core.coverage import Addition
 from hub.core.figures import PlatformBook
 from hub.core.model import (
@@ -26,6 +26,7 @@ from hub.core.model import (
     Source,
     Stage,
 )
+from hub.core.outcomes import EFFECTS
 from hub.core.pairs import CaseNow, case_at, open_pairs, pair_of
 from hub.core.universe import Universe
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli.main import app
 from hub.errors import HubError
 from hub.local.postgres import EmbeddedPostgres
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from pyroaring import BitMap
 
@@ -125,6 +127,25 @@ def test_several_accounts_answer_together(names: str, outcome: Outcome) -> None:
     """One pair has one answer: the first of FAILED, DECLINED, FROZEN, UNBOUND over its accounts (?: unknown age)."""
     store = MemoryStore([(name, NUMBER, None if name == "?" else OLD) for name in names])
     assert through(store, Stage.REASSIGNED) == {CASE: {outcome}}
+
+
+SAID: dict[Outcome, Callable[[], Said]] = {
+    Outcome.UNBOUND: lambda: through(one_account(), Stage.REASSIGNED),
+    Outcome.NOT_BOUND: lambda: through(one_account(NEW), Stage.COOLING),
+    Outcome.FROZEN: lambda: through(one_account(), Stage.COOLING),
+    Outcome.DECLINED: lambda: through(one_account(account_id="d"), Stage.COOLING),
+    Outcome.FAILED: lambda: through(one_account(account_id="f"), Stage.COOLING),
+    Outcome.REINSTATED: lambda: through(one_account(), Stage.COOLING, Stage.RESTORED),
+}
+"""By outcome, a case in which an adapter says it."""
+
+
+def test_every_outcome_is_said_by_an_adapter() -> None:
+    """There is no outcome that no platform could ever come to: each has a case here."""
+    missing = sorted(set(Outcome) - set(SAID))
+    assert not missing, f"give SAID in {__name__} a case of {missing}, and hub/sdk/adapter/acting.py what says it"
+    for outcome, case in SAID.items():
+        assert outcome in case()[CASE]
 
 
 def test_what_fails_is_left_alone_and_tried_again() -> None:
