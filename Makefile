@@ -28,7 +28,8 @@ $(READY): pyproject.toml deploy/constraints.txt
 	install python3 and python3-venv (Debian, Ubuntu: apt-get install python3 python3-venv)" >&2; exit 1; }
 	@$(PYTHON) deploy/check_machine.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r deploy/constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	  --require-hashes --no-deps -r deploy/constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(PYTHON) -I -S deploy/relative_path.py $(VENV)
 	touch $@

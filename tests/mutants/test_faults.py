@@ -38,7 +38,6 @@ def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
         cwd=project,
         env=environment,
         capture_output=True,
-        text=True,
         encoding="utf-8",
         timeout=RUN_S,
         check=False,
