@@ -1,1 +1,1 @@
-"""The unbind hub: number releases in, signed acknowledgements back, coverage gaps in the open."""
+"""The unbind hub takes in number releases and signed acknowledgements, and shows the coverage gaps."""

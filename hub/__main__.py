@@ -1,4 +1,4 @@
-"""`python -m hub` is `unbind-hub`."""
+"""This module lets `python -m hub` run `unbind-hub`."""
 
 from hub.cli import run
 

@@ -1,16 +1,17 @@
-"""Every error a person can meet, split by whose fault it is, each with what to do next.
+"""This module lists every error a person can meet, by whose fault it is, each with what to do next.
 
 - `OperatorError`: the operator's file, key or event is at fault.
 - `PlatformError`: the platform's configuration, store or acknowledgement is at fault.
 - `HubError`: the hub, its machine or its cluster is at fault.
 
-A refusal of one message is not an error here: it is a value with a `Refusal` (see `hub.core.model`),
-so that one bad message never stops the rest.
+A refusal of one message is not an error here: it is a value with a `Refusal` (see `hub.core.model`), so that one bad
+message never stops the rest. For example, a question about too many numbers is an `OperatorError`, and a badly signed
+event is refused with BAD_SIGNATURE.
 """
 
 
 class UnbindError(Exception):
-    """The root of all of them. `message` says what is wrong, `todo` what to do next."""
+    """The base class of these errors. `message` says what is wrong, `todo` what to do next."""
 
     def __init__(self, message: str, *, todo: str) -> None:
         super().__init__(f"{message}\n  What to do: {todo}")
@@ -39,7 +40,7 @@ class StoreUnreadable(PlatformError):
 
 
 class ContractError(UnbindError):
-    """A value does not fit its schema. Raised by the codec; `todo` says what the schema asks for."""
+    """A value does not fit its schema. The codec raises it; `todo` says what the schema asks for."""
 
 
 class StoreAway(PlatformError):

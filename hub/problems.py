@@ -1,7 +1,8 @@
-"""What a request over HTTP is refused with: problem details (RFC 9457), each with what to do. Nothing of what was sent
-is said back.
+"""This module answers a refused HTTP request with problem details (RFC 9457), each with what to do next. It never
+repeats what was sent.
 
-`answer_with_problems` gives an app these answers for everything that can go wrong before or in its routes.
+`answer_with_problems` gives an app these answers for everything that can go wrong before or in its routes. For example,
+a path that does not exist is answered 404 with the reason NO_SUCH_PAGE.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ MEDIA_TYPE = "application/problem+json"
 BODY_BYTES_MAX = 1024 * 1024
 SEE_OPENAPI = "See /openapi.json."
 ERRORS_MAX = 20
-"""As many as one reads; a body of a megabyte can be wrong in a hundred thousand places."""
+"""How many errors are listed: as many as a person reads. A body of a megabyte can have a hundred thousand."""
 
 
 class Problem(Exception):
     """A refused request.
 
     Args:
-        reason: a word for programs; of an acknowledgement, the hub's own reason.
-        detail: what is wrong, without anything personal.
-        todo: what the caller does next.
-        more: further members of the problem.
+        reason: a word for programs; for an acknowledgement it is the hub's own reason.
+        detail: says what is wrong, without anything personal.
+        todo: says what the caller should do next.
+        more: further members of the problem object.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Problem(Exception):
 
 
 def answer(_: Request, problem: Exception) -> JSONResponse:
-    """The response of a problem."""
+    """Return the response of a problem."""
     assert isinstance(problem, Problem), "registered for this class alone"
     body = {
         "type": f"urn:unbind-hub:problem:{problem.reason}",
@@ -75,7 +76,7 @@ def answer(_: Request, problem: Exception) -> JSONResponse:
 
 
 def answer_with_problems(app: FastAPI) -> None:
-    """Have an app refuse what does not fit, what is not there, and its own faults, as problems."""
+    """Have an app answer with problems to requests that do not fit, to missing paths, and to its own faults."""
     app.add_exception_handler(Problem, answer)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, _no_such)
@@ -83,7 +84,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
 
 def invalid(request: Request, wrong: Exception) -> JSONResponse:
-    """What FastAPI finds wrong with a path, a query or a body, by place and rule, without quoting it."""
+    """Return what FastAPI finds wrong in a path, a query or a body, by place and rule, without quoting it."""
     assert isinstance(wrong, RequestValidationError), "registered for this class alone"
     known = _words(request.app.openapi())
     errors = [{"at": _place(one["loc"], known), "what": _what(one)} for one in wrong.errors()[:ERRORS_MAX]]
@@ -92,7 +93,7 @@ def invalid(request: Request, wrong: Exception) -> JSONResponse:
 
 
 def _words(document: Any) -> set[str]:
-    """Names of fields and parameters in an OpenAPI document; others in an error's place may be anything."""
+    """Return the names of fields and parameters in an OpenAPI document. Other names in an error may be anything."""
     if isinstance(document, list):
         return set().union(*map(_words, document)) if document else set()
     if not isinstance(document, dict):
@@ -109,13 +110,13 @@ def _place(loc: Iterable[Any], known: set[str]) -> str:
 
 
 def _what(error: Mapping[str, Any]) -> str:
-    """Pydantic's words, but for the two that quote what was sent."""
+    """Return Pydantic's words, except for the two errors that quote what was sent."""
     quoting = {"json_invalid": "is not JSON", "union_tag_invalid": "is no known kind"}
     return quoting.get(error["type"], str(error["msg"]))
 
 
 def _no_such(request: Request, wrong: Exception) -> JSONResponse:
-    """What Starlette refuses by itself: a path or a method that is not there, a body that cannot be read."""
+    """Answer what Starlette refuses by itself: a path or a method that does not exist, a body that cannot be read."""
     assert isinstance(wrong, HTTPException), "registered for this class alone"
     word = {404: "NO_SUCH_PAGE", 405: "NO_SUCH_METHOD", 400: "BAD_REQUEST"}.get(wrong.status_code, "REFUSED")
     found = answer(request, Problem(wrong.status_code, word, "not here", SEE_OPENAPI))
@@ -124,10 +125,10 @@ def _no_such(request: Request, wrong: Exception) -> JSONResponse:
 
 
 async def _own_faults(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    """A mistake of ours is answered and logged by its kind and place; its text might quote what was asked."""
+    """Answer and log our own mistakes by kind and place only, because their text might quote the request."""
     try:
         return await call_next(request)
-    except Exception as wrong:  # noqa: BLE001 - whatever it is, it is answered and logged without its text
+    except Exception as wrong:  # noqa: BLE001 - any error is answered and logged without its text
         kind, route = type(wrong).__name__, getattr(request.scope.get("route"), "path", "none")
         frames = traceback.extract_tb(wrong.__traceback__)
         log.error("%s in %s: %s", kind, route, " < ".join(f"{one.filename}:{one.lineno}" for one in frames[::-1]))
@@ -135,7 +136,7 @@ async def _own_faults(request: Request, call_next: RequestResponseEndpoint) -> R
 
 
 class BodyLimit:
-    """An ASGI app behind a bound on the request's body, declared or not."""
+    """Bounds the size of a request's body before an ASGI app, whether or not the size is declared."""
 
     def __init__(self, app: ASGIApp, most: int = BODY_BYTES_MAX) -> None:
         self._app = app

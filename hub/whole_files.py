@@ -1,4 +1,4 @@
-"""Files that others read at any moment: written beside, then put in place, so that nobody sees half of one."""
+"""This module writes files that others read at any moment: a new file replaces the old one, so none sees half of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Where to write; at the end it takes the place of `path`. If the writing fails, nothing does."""
+    """Yield a path to write to. At the end that file replaces `path`; if the writing fails, `path` stays as it was."""
     scratch = path.with_name(f"{path.name}.new")
     scratch.unlink(missing_ok=True)
     yield scratch

@@ -1,4 +1,7 @@
-"""YAML read field by field, so that what is wrong is said with its line, its field and what to write instead. Pure."""
+"""This module reads YAML field by field, so that an error names the line, the field and what to write.
+
+For example, `share` of the value 2 raises "bank.yaml, line 7: fuse is no share" and says to write a number from 0 to 1.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,16 @@ from hub.errors import PlatformError
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 DEPTH_MAX = 8
-"""Lists and mappings within each other. The files read here need five; reading a deep one would end in the stack."""
+"""How deep lists and mappings may be nested. The files read here need five; a deep one would overflow the stack."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes what is at most `DEPTH_MAX` deep."""
+    """Composes a document that is at most `DEPTH_MAX` deep."""
 
     _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """The next value, with all that is in it."""
+        """Return the next value, with all that is in it."""
         if self._depth >= DEPTH_MAX and self.check_event(yaml.CollectionStartEvent):
             problem = f"more than {DEPTH_MAX} lists and fields are in one another"
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
@@ -35,7 +38,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class Node:
-    """One value of a file, with its place there. Mappings are read by field; `done` refuses what nobody read."""
+    """One value of a file, with its place there. Mappings are read by field; `done` refuses fields nobody read."""
 
     def __init__(self, file: str, node: yaml.Node, path: str = "") -> None:
         self._file = file
@@ -45,13 +48,13 @@ class Node:
 
     @classmethod
     def of(cls, text: str, file: str) -> Node:
-        """The one mapping of a file.
+        """Return the one mapping of a file.
 
         Args:
-            file: its name, for what is said about it.
+            file: the file's name, for error messages.
 
         Raises:
-            PlatformError: it is no YAML, or no mapping.
+            PlatformError: the text is not YAML, or not a mapping.
         """
         try:
             node = yaml.compose(text, Loader=_Loader)
@@ -66,28 +69,28 @@ class Node:
 
     @property
     def line(self) -> int:
-        """Where it stands, from 1."""
+        """Return the line where the value stands, counted from 1."""
         return int(self._node.start_mark.line) + 1
 
     def wrong(self, what: str, todo: str) -> PlatformError:
-        """What to raise about this value."""
+        """Return the error to raise about this value."""
         return PlatformError(f"{self._file}, line {self.line}: {self._path or 'the file'} {what}", todo=todo)
 
     def has(self, name: str) -> bool:
-        """Whether a field is there and not empty."""
+        """Return whether a field is there and not empty."""
         self._read.add(name)
         node = self._fields().get(name)
         return node is not None and node.tag != "tag:yaml.org,2002:null"
 
     def __getitem__(self, name: str) -> Node:
-        """A field that must be there."""
+        """Return the value of a field that must be there."""
         if not self.has(name):
             raise self.wrong(f"has no {name}", f"Add the field {name} there.")
         self._read.add(name)
         return Node(self._file, self._fields()[name], f"{self._path}.{name}".lstrip("."))
 
     def get(self, name: str, read: Callable[[Node], T], default: T) -> T:
-        """A field that may be left out."""
+        """Return the value of a field that may be left out, or the default."""
         self._read.add(name)
         return read(self[name]) if self.has(name) else default
 
@@ -95,7 +98,7 @@ class Node:
         """Refuse the fields that nobody read.
 
         Raises:
-            PlatformError: there is one.
+            PlatformError: there is such a field.
         """
         for name, node in self._fields().items():
             if name not in self._read:
@@ -105,7 +108,7 @@ class Node:
                 )
 
     def names(self) -> list[str]:
-        """The fields there are."""
+        """Return the names of the fields."""
         return list(self._fields())
 
     def _fields(self) -> dict[str, yaml.Node]:
@@ -119,45 +122,45 @@ class Node:
         return fields
 
     def is_text(self) -> bool:
-        """Whether it is one value."""
+        """Return whether this is a single value, not a list or a mapping."""
         return isinstance(self._node, yaml.ScalarNode)
 
     def plain(self) -> Any:
-        """The value as YAML means it: a text, a number, true or false, nothing."""
+        """Return the value as YAML means it: a text, a number, true or false, nothing."""
         if not isinstance(self._node, yaml.ScalarNode):
             raise self.wrong("is not one value", "Write one value.")
         loader = yaml.SafeLoader("")
         return loader.construct_object(self._node)
 
     def text(self) -> str:
-        """A text, as it is written."""
+        """Return a text as it is written."""
         if not isinstance(self._node, yaml.ScalarNode) or not self._node.value:
             raise self.wrong("is no text", "Write a text.")
         return str(self._node.value)
 
     def whole(self, least: int, most: int) -> int:
-        """A whole number within bounds."""
+        """Return a whole number within bounds."""
         value = self.plain()
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise self.wrong("is no whole number in its bounds", f"Write a number from {least} to {most}.")
         return value
 
     def share(self) -> float:
-        """A share from 0 to 1."""
+        """Return a share from 0 to 1."""
         value = self.plain()
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
             raise self.wrong("is no share", "Write a number from 0 to 1.")
         return float(value)
 
     def truth(self) -> bool:
-        """Yes or no."""
+        """Return a truth value."""
         value = self.plain()
         if not isinstance(value, bool):
             raise self.wrong("is neither true nor false", "Write true or false.")
         return value
 
     def one_of(self, kind: type[E]) -> E:
-        """A word out of an enum."""
+        """Return a word out of an enum."""
         try:
             return kind(self.text())
         except ValueError:
@@ -165,13 +168,13 @@ class Node:
             raise self.wrong("is no word known here", f"Write one of {words}.") from None
 
     def items(self) -> list[Node]:
-        """The values of a list; a single value counts as a list of one."""
+        """Return the values of a list; a single value counts as a list of one."""
         if isinstance(self._node, yaml.SequenceNode):
             return [Node(self._file, one, f"{self._path}[{place}]") for place, one in enumerate(self._node.value)]
         return [self]
 
     def mapping(self, names: Iterable[str] | None = None) -> dict[str, Node]:
-        """All fields, each with its value; only the names given, if any are."""
+        """Return all fields, each with its value. If names are given, refuse other fields."""
         known = None if names is None else set(names)
         for name in self._fields():
             if known is not None and name not in known:

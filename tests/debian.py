@@ -52,6 +52,8 @@ class Unpacked(NamedTuple):
         """The value of LD_LIBRARY_PATH with which its programs find the libraries that came with them."""
         folders = [self.root / "lib", self.root / "usr/lib"]
         folders += [inner for folder in folders for inner in sorted(folder.glob("*-linux-gnu*"))]
+        # Some have private ones in a folder of their own, which they look for at the place it has when installed.
+        folders += sorted({one.parent for folder in folders for one in folder.glob("*/lib*.so*")} - set(folders))
         return os.pathsep.join(str(folder) for folder in folders if folder.is_dir())
 
 

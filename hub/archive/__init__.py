@@ -1,1 +1,1 @@
-"""History in PostgreSQL: a follower of the logs that keeps every message, and answers what happened when."""
+"""The archive keeps history in PostgreSQL: it follows the logs, keeps every message, and answers what happened when."""

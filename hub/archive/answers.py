@@ -1,4 +1,8 @@
-"""What the archive answers with: plain values. Times are UTC milliseconds; a case is named by its position."""
+"""This module defines the plain values that the archive answers with.
+
+Times are UTC milliseconds, and a case is named by its position. For example, `Effects("bank", Outcome.UNBOUND, …)` says
+when the platform bank first and last said UNBOUND of a case, and in how many messages.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from hub.core.model import Breach, ClearanceAnswer, LookupKind, Outcome, Refusal
 
 
 class CaseFacts(NamedTuple):
-    """A case as it stands. `opened_at`, `moved_at`: record times of its first and its last notice."""
+    """A case as it is now. `opened_at` and `moved_at` are the record times of its first and its last notice."""
 
     position: Source
     operator: str
@@ -23,10 +27,11 @@ class CaseFacts(NamedTuple):
 
 
 class Happened(NamedTuple):
-    """One thing that happened in a case, oldest first in a timeline.
+    """One thing that happened in a case; a timeline lists these, oldest first.
 
-    `kind`: event (`what`: its type), notice (its stage), receipt (the decision), report (its kind), answer (the
-    outcome), lookup (its kind). `who`: operator, platform or asker. `source`: where the message lies in its log.
+    `kind` is event, notice, receipt, report, answer or lookup, and `what` is then the event's type, the notice's stage,
+    the receipt's decision, the report's kind, the answer's outcome or the lookup's kind. `who` is the operator, the
+    platform or the person who asked. `source` is the position of the message in its log.
     """
 
     at: int
@@ -38,7 +43,7 @@ class Happened(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """What one platform said of a case: when first and last, in how many messages, and where the first lies."""
+    """One outcome that a platform said of a case: when first and last, in how many messages, and where the first is."""
 
     platform: str
     outcome: Outcome
@@ -49,7 +54,7 @@ class Effects(NamedTuple):
 
 
 class CaseHistory(NamedTuple):
-    """A case with everything that happened in it; the effects by platform, then by time."""
+    """A case with everything that happened in it. The effects are sorted by platform, then by time."""
 
     case: CaseFacts
     happened: tuple[Happened, ...]
@@ -57,7 +62,7 @@ class CaseHistory(NamedTuple):
 
 
 class BreachFound(NamedTuple):
-    """A duty not met, as a receipt says it. `case`: whose notice the receipt names."""
+    """A breach that a receipt names. `case` is the case whose notice the receipt names."""
 
     breach: Breach
     at: int
@@ -66,14 +71,14 @@ class BreachFound(NamedTuple):
 
 
 class BreachesFound(NamedTuple):
-    """Breaches of an operator, newest first. `next`: `before` of the next page, None at the end."""
+    """Breaches of an operator, newest first. `next` is the `before` of the next page; it is None at the end."""
 
     breaches: tuple[BreachFound, ...]
     next: str | None
 
 
 class RefusalFound(NamedTuple):
-    """A refused message. `source`: where it lies in `topic`."""
+    """A refused message. `source` is its position in `topic`."""
 
     at: int
     topic: str
@@ -90,7 +95,7 @@ class RefusalsFound(NamedTuple):
 
 
 class LookupFound(NamedTuple):
-    """That somebody asked; never the numbers. `answers`: how many got which."""
+    """A record that somebody asked about numbers; it never holds the numbers. `answers` counts them by answer."""
 
     lookup_id: str
     at: int
@@ -124,9 +129,10 @@ class CleanUpsFound(NamedTuple):
 
 
 class Place(NamedTuple):
-    """How far the archive is in one log. `behind`: messages; `behind_ms`: age of the newest one kept, if behind.
+    """How far the archive is in one log.
 
-    `seen_at`: when the end of the log was last seen; long ago means that no archive runs.
+    `behind` counts messages; `behind_ms` is the age of the newest message kept, if the archive is behind. `seen_at` is
+    when the archive last saw the end of the log; if that is long ago, no archive runs.
     """
 
     topic: str

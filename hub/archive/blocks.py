@@ -1,9 +1,11 @@
-"""What acknowledgements say, by small blocks of positions, so that a case's effects are found without reading acks.
+"""This module splits acknowledgements into small blocks of positions, to find a case's effects without reading acks.
 
-An acknowledgement names positions by segments of 65,536; a thousand platforms send thousands of them about each
-segment, and to look for one case in all of those is to read them all. So what it says is kept by blocks of 1,024
-positions, only those it touches: first and last position, and the bits between unless they are all set. A case is
-looked for in its block alone, where the index leaves out rows that do not reach it and PostgreSQL tests the bit.
+An acknowledgement names positions by segments of 65,536. A thousand platforms send thousands of acknowledgements about
+each segment, and a search for one case would have to read them all. So the archive keeps what an acknowledgement says
+in blocks of 1,024 positions, and only the blocks that it touches: the first and the last position, and the bits between
+them unless all are set. A query looks in the case's block alone: the index skips the rows that do not reach the case,
+and PostgreSQL tests the bit. For example, an acknowledgement of positions 5 to 9 of partition 7 becomes one row of
+block 0 with first 5, last 9 and no bits.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ BLOCK = 1_024
 
 
 def effects_of(record: Record, platform: str, additions: Iterable[Addition]) -> Iterator[EffectRow]:
-    """The rows of what an acknowledgement says, in the order it says it."""
+    """Return the rows of what an acknowledgement says, in the order in which it says it."""
     seq = 0
     for partition, segment, outcome, bits in additions:
         for first, last, rest in _blocks(np.array(bits.to_array(), dtype=np.int64)):
@@ -42,7 +44,7 @@ def effects_of(record: Record, platform: str, additions: Iterable[Addition]) -> 
 
 
 def _blocks(bits: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Iterator[tuple[int, int, bytes | None]]:
-    """First and last bit of each block touched, and the bits from the first on, or None if all are set."""
+    """Yield the first and last bit of each block touched, and the bits from the first on, or None if all are set."""
     starts = np.flatnonzero(np.diff(bits // BLOCK, prepend=-1))
     for one in np.split(bits, starts[1:]):
         first, last = int(one[0]), int(one[-1])

@@ -1,4 +1,7 @@
-"""The fold of `releases` for the archive: the hub's own (`hub.core.cases.fold`), onto rows."""
+"""This module folds `releases` into the archive's rows, with the hub's own fold (`hub.core.cases.fold`).
+
+For example, a notice SCHEDULED of a case in cooling gives a row of `notices`, and the case's row moves to SCHEDULED.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ class Noticed(NamedTuple):
 
 
 class CaseFold:
-    """Folds notices, each partition in order, onto the last cases known before.
+    """Folds notices onto the last cases known before; the notices of each partition come in order.
 
     Args:
-        known: the last case of each number that the notices are about, as far as there is one.
-        last_sources: by partition, offset of the last source folded; none before the first.
+        known: the last case of each number that the notices are about, if there is one.
+        last_sources: the offset of the last source folded, by partition; a partition without one is not in it.
     """
 
     def __init__(self, known: Mapping[str, CaseRow], last_sources: Mapping[int, int]) -> None:
@@ -31,7 +34,7 @@ class CaseFold:
         self.changed: dict[Source, CaseRow] = {}
 
     def add(self, noticed: Noticed) -> NoticeRow:
-        """Fold one; its row."""
+        """Fold one notice and return its row."""
         record, notice = noticed
         position = Source(record.partition, record.offset)
         before = self._known.get(notice.subject.value)
@@ -59,7 +62,7 @@ class CaseFold:
 
 
 def _case(row: CaseRow) -> Case:
-    """A row as the fold knows cases; which events it had is no business of the archive's."""
+    """Return a row as a case of the fold, without the events it had: the archive does not need them."""
     return Case(
         position=Source(row.part, row.log_offset),
         operator=row.operator,

@@ -1,9 +1,10 @@
-"""Comparing the archive with the logs, row by row.
+"""This module compares the archive with the logs, row by row.
 
-Every message that a log holds is made into rows once more and compared with the rows that are there, up to the place
-the archive has reached; cases with a fold from the start. Logs that are not kept for ever may have lost messages that
-the archive still has: those are compared with what their own sealed bytes say. `Difference.what`: missing (no such
-row), extra (a row no message says), changed (another content, or a seal that does not open).
+It makes every message that a log holds into rows once more, and compares them with the archive's rows, up to the offset
+that the archive has reached. Cases are compared with a fold from the start. A log that is not kept for ever may have
+lost messages that the archive still has: these rows are compared with their own sealed bytes. `Difference.what` is
+missing (there is no such row), extra (no message gives this row) or changed (the content differs, or the seal does not
+open). For example, a receipt whose row somebody deleted is `Difference("receipts", "0-41-0", "missing")`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ OF_TOPIC: dict[str, tuple[str, ...]] = {
     contracts.PLATFORMS: ("platforms",),
     contracts.OPERATORS: ("operators",),
 }
-"""Which tables hold rows of a topic, besides `messages`; every other topic is one of receipts."""
+"""The tables that hold rows of a topic, besides `messages`; every topic that is not here is one of receipts."""
 
 BEYOND = 2**63 - 1
 WINDOW = 2_000
@@ -51,7 +52,7 @@ Key = tuple[int, int]
 
 
 class Difference(NamedTuple):
-    """One row that is not as the logs say. `place`: partition, offset and number of the row."""
+    """One row that is not as the logs say. `place` is the row's partition, offset and `seq`."""
 
     table: str
     place: str
@@ -59,7 +60,7 @@ class Difference(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A log, and the offset up to which it is compared."""
+    """A log, and the offset at which its comparison ends."""
 
     topic: str
     part: int
@@ -67,18 +68,18 @@ class Place(NamedTuple):
 
     @property
     def keeps(self) -> bool:
-        """Whether the log holds everything from its start."""
+        """Say whether the log holds everything from its start."""
         name = "receipts.<operator>" if self.topic.startswith(RECEIPTS) else self.topic
         return contracts.topics()[name].retention == "keep"
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The tables its rows are in."""
+        """Return the tables that hold the log's rows."""
         return ("messages", *OF_TOPIC.get(self.topic, ("receipts",)))
 
 
 async def check(settings: WorkerSettings, engine: Engine, keys: Keyring) -> AsyncIterator[Difference]:
-    """Every difference, one after another; none is the good answer.
+    """Yield every difference, one after another; there is none if the archive is right.
 
     Raises:
         HubError: the logs or the database cannot be read.
@@ -106,7 +107,7 @@ async def check(settings: WorkerSettings, engine: Engine, keys: Keyring) -> Asyn
 
 
 class Progress:
-    """How far one log is compared, and the fold so far if it is one of `releases`."""
+    """How far one log is compared, and the fold up to there if it is a partition of `releases`."""
 
     def __init__(self) -> None:
         self.next = 0
@@ -114,26 +115,26 @@ class Progress:
 
 
 class Checker:
-    """Compares windows of one log with the rows that are there."""
+    """Compares windows of one log with the archive's rows."""
 
     def __init__(self, connection: Connection, keys: Keyring) -> None:
         self._db = connection
         self._keys = keys
 
     def places(self) -> list[Place]:
-        """How far the archive is, log by log."""
+        """Return how far the archive is in each log."""
         rows = self._db.execute(text("SELECT topic, part, next_offset FROM archive_places ORDER BY topic, part"))
         return [Place(*row) for row in rows]
 
     def compare(self, place: Place, progress: Progress, records: Sequence[Record]) -> Iterator[Difference]:
-        """Compare the records that come next, and that nothing lies before or between them that no record says."""
+        """Compare the records that come next; a row before or between them that no record gives is a difference too."""
         for start in range(0, len(records), WINDOW):
             window = records[start : start + WINDOW]
             if window:
                 yield from self._window(place, window, progress, window[-1].offset + 1)
 
     def finish(self, place: Place, progress: Progress) -> Iterator[Difference]:
-        """Nothing lies beyond the last record; and the cases are those of the fold."""
+        """Check that no row lies beyond the last record, and that the cases are those of the fold."""
         yield from self._window(place, (), progress, BEYOND)
         if place.topic == contracts.RELEASES:
             yield from self._cases(place, progress.fold)
@@ -149,7 +150,7 @@ class Checker:
             yield from self._differences(table, expected.get(table, []), found[table])
 
     def _gone(self, place: Place, messages: Sequence[Found[Any]], there: set[int]) -> list[Record]:
-        """Messages that the archive has and the log has no more, out of their own sealed bytes."""
+        """Return the messages that the archive has and the log no longer has, from their own sealed bytes."""
         gone = []
         for row in messages:
             if row.log_offset not in there and row.log_offset < place.end:
@@ -208,7 +209,7 @@ class Checker:
                 return
 
     def strangers(self, places: Sequence[Place]) -> Iterator[Difference]:
-        """Rows of logs that the archive follows none of."""
+        """Yield the rows of logs that the archive does not follow."""
         for table in TABLES:
             parts = {one.part for one in places if table in (*one.tables, "cases")}
             column = {"messages": "topic", "receipts": "operator"}.get(table)

@@ -1,4 +1,4 @@
-"""The archive's database: connecting, migrating, and whose logs it holds."""
+"""This module connects to the archive's database and migrates its schema to the newest revision."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ POOL = 8
 def open_engine(
     dsn: str, schema: str, *, pool: int = POOL, options: str = "", prepared_at: int | None = None
 ) -> Engine:
-    """Connections whose tables are those of a schema, with more options of the server's. Nothing is connected yet.
+    """Return an engine whose connections use the tables of one schema. It does not connect yet.
 
-    `prepared_at`: how often a statement is sent before it is prepared; psycopg's own way if None.
+    `options` are more options of the server. `prepared_at` is how often a statement is sent before it is prepared; if
+    it is None, psycopg's default holds.
 
     Raises:
-        HubError: the address is none of a PostgreSQL.
+        HubError: `dsn` is not the address of a PostgreSQL, or the schema's name is not allowed.
     """
     try:
         url = make_url(dsn)
@@ -51,7 +52,7 @@ def open_engine(
 
 
 def migrate(engine: Engine, schema: str) -> str:
-    """Make the schema if there is none, and bring it to the newest revision; which one that is.
+    """Make the schema if there is none, and bring it to the newest revision. Return that revision.
 
     Raises:
         HubError: no PostgreSQL answers, or the schema is of a newer version than this program.
@@ -65,7 +66,7 @@ def migrate(engine: Engine, schema: str) -> str:
     try:
         with engine.begin() as connection:
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
-            # Two programs that start at once: one migrates, the other finds it done.
+            # If two programs start at once, one migrates and the other finds it done.
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:schema))"), {"schema": f"migrate {schema}"})
             known = {one.revision for one in script.walk_revisions()}
             now = MigrationContext.configure(connection).get_current_revision()
@@ -80,7 +81,7 @@ def migrate(engine: Engine, schema: str) -> str:
 
 
 def away(wrong: OperationalError) -> HubError:
-    """What to say when no PostgreSQL answers; never the address, which may hold a password."""
+    """Return what to say when no PostgreSQL answers; it never holds the address, which may hold a password."""
     state = getattr(wrong.orig, "sqlstate", None)
     return HubError(
         f"PostgreSQL does not answer ({state or type(wrong.orig).__name__})",

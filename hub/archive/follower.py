@@ -1,4 +1,8 @@
-"""Following the logs into the store: every topic of history, receipts of operators as they come."""
+"""This module follows every topic of history and writes its messages into the store, batch by batch.
+
+The receipts of an operator are followed as soon as their topic exists. For example, after `receipts.carrier-a` is made,
+the next look at the cluster (`look_s`) finds it, and the archive reads it from its start.
+"""
 
 from __future__ import annotations
 
@@ -26,21 +30,21 @@ FOLLOWED = (
     *(contracts.EVENTS, contracts.RELEASES, contracts.ACKS, contracts.REPORTS, contracts.REPORTED, contracts.ANSWERS),
     *(contracts.REJECTED, contracts.HELD, contracts.LOOKUPS, contracts.PLATFORMS, contracts.OPERATORS),
 )
-"""Every topic of history besides `receipts.<operator>`."""
+"""Every topic of history except `receipts.<operator>`."""
 
 PAUSE_S = 0.5
 PAUSE_S_MAX = 15.0
 OVERHEAD_BYTES = 256
-"""What a message costs besides its value, when a batch's bytes are counted."""
+"""The bytes that a message is counted with beside its key and value, when a batch's bytes are counted."""
 
 
 def worker_settings(settings: ArchiveSettings) -> WorkerSettings:
-    """What a reader of logs needs."""
+    """Return the settings that a reader of logs needs."""
     return WorkerSettings(settings.bootstrap_servers, settings.key_file.parent, "archive", security=settings.security)
 
 
 def followed(topics: Iterable[str], hub_log: HubLog) -> list[TopicPartition]:
-    """The partitions of history among the topics that are there."""
+    """Return the partitions of history among these topics."""
     specs = contracts.topics()
     found = []
     for topic in sorted(topics):
@@ -52,7 +56,7 @@ def followed(topics: Iterable[str], hub_log: HubLog) -> list[TopicPartition]:
 
 
 def batches(records: Iterable[Record], messages_max: int, bytes_max: int) -> Iterator[list[Record]]:
-    """Records in order, in batches within both bounds; a record alone may be larger."""
+    """Yield the records in order, in batches within both bounds; a single record may be larger than `bytes_max`."""
     batch: list[Record] = []
     size = 0
     for one in records:
@@ -67,11 +71,11 @@ def batches(records: Iterable[Record], messages_max: int, bytes_max: int) -> Ite
 
 
 class ArchiveFollower:
-    """Reads the logs from where the store is, and writes batch by batch.
+    """Reads the logs from the offsets of the store, and writes them batch by batch.
 
     Args:
-        open_store: connects; called again after an outage of the database.
-        whole: called once, when the store has reached the ends that the logs had at the start.
+        open_store: connects to the database; it is called again after an outage.
+        whole: is called once, when the store has reached the ends that the logs had at the start.
     """
 
     def __init__(
@@ -93,10 +97,10 @@ class ArchiveFollower:
         self._looked_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow until told to stop; a database that is away is waited for, within `outage_s_max`.
+        """Follow until told to stop. If the database does not answer, wait for it for up to `outage_s_max`.
 
         Raises:
-            HubError: it stays away, or the logs are not those of the archive.
+            HubError: the database stays away, or the logs are not those of the archive.
         """
         pause_s, away_since = PAUSE_S, time.monotonic()
         async with started(new_consumer(worker_settings(self._settings))) as consumer:
@@ -141,7 +145,7 @@ class ArchiveFollower:
                     return
 
     async def _look(self, consumer: AIOKafkaConsumer, store: Store) -> None:
-        """New topics, the ends of all, and what is behind."""
+        """Look for new topics and for the ends of all logs, and show how far the archive is behind."""
         tps = followed(await consumer.topics(), self._hub_log)
         ends = {(tp.topic, tp.partition): end for tp, end in (await consumer.end_offsets(tps)).items()}
         await asyncio.to_thread(store.see, ends)
@@ -174,10 +178,10 @@ class ArchiveFollower:
 
 
 def _check_ends(ends: Mapping[Tp, int], store: Store) -> None:
-    """A log that ends before what was kept of it is another, or has lost messages: nothing may be written over it.
+    """Check that no log ends before what the archive kept of it: such a log is another one, or it lost messages.
 
     Raises:
-        HubError: it is so.
+        HubError: a log ends before; nothing may be written then.
     """
     for (topic, part), end in ends.items():
         if end < store.places[topic, part].next_offset:

@@ -1,11 +1,13 @@
-"""The archive's keys: numbers at rest can be looked up and read with them, and with nothing else.
+"""This module holds the archive's keys: with them, and only with them, numbers at rest can be looked up and read.
 
-- A **digest** (HMAC-SHA-256, 32 bytes) stands where a number is looked up. A bare hash of a phone number protects
-  nothing; this one cannot be tried out without the key.
-- A **seal** (AES-256-GCM-SIV, RFC 8452) covers original bytes and numbers. Its nonce comes from the place of what is
-  sealed, so the same logs give the same rows; where a nonce should repeat, GCM-SIV shows equality and no more. The
-  place is also authenticated: a sealed value moved to another row does not open.
-- The file holds any number of keys. The newest writes; every one reads, so rotating needs no rewriting.
+- A **digest** (HMAC-SHA-256, 32 bytes) stands in the column by which a number is looked up. A bare hash of a phone
+  number protects nothing, because all numbers can be tried; without the key nobody can try them on this one.
+- A **seal** (AES-256-GCM-SIV, RFC 8452) encrypts original bytes and numbers. Its nonce comes from the place of the
+  value, so the same logs give the same rows; if a nonce repeats, GCM-SIV shows only that two values are equal. The
+  place is also authenticated: a sealed value that was moved to another row does not open.
+- The file holds up to 64 keys. The newest one writes and every one reads, so a new key needs no rewriting of rows.
+
+For example, the number of case 7-120033 is sealed for the place `cases/7/120033/number` and opens nowhere else.
 """
 
 from __future__ import annotations
@@ -28,14 +30,14 @@ KEY_BYTES = 32
 ID_BYTES = 4
 NONCE_BYTES = 12
 KEYS_MAX = 64
-"""Keys in one file: a lookup asks for the digest under each."""
+"""The most keys in one file: a lookup asks for the digest under each of them."""
 
 OWNER_ONLY = 0o600
 OTHERS = 0o077
 
 
 class ArchiveKey(NamedTuple):
-    """Two independent random keys under one random id."""
+    """Two independent random keys with one random id."""
 
     id: bytes
     lookup: bytes
@@ -43,12 +45,12 @@ class ArchiveKey(NamedTuple):
 
 
 def new_key() -> ArchiveKey:
-    """A key from the system's randomness."""
+    """Return a new key from the system's random bytes."""
     return ArchiveKey(*(secrets.token_bytes(size) for size in (ID_BYTES, KEY_BYTES, KEY_BYTES)))
 
 
 class Keyring:
-    """Keys, oldest first; the last one writes."""
+    """Keys, oldest first; the last one writes and all read."""
 
     def __init__(self, keys: Sequence[ArchiveKey]) -> None:
         if not 0 < len(keys) <= KEYS_MAX or len({one.id for one in keys}) < len(keys):
@@ -59,24 +61,24 @@ class Keyring:
         self._cipher = self._ciphers[self._newest.id]
 
     def digest(self, number: str) -> bytes:
-        """What stands for a number in rows written now."""
+        """Return what stands for a number in rows that are written now."""
         return hmac.digest(self._newest.lookup, number.encode(), "sha256")
 
     def digests(self, number: str) -> list[bytes]:
-        """What stands for a number in any row: one a key."""
+        """Return what may stand for a number in any row: one digest for each key."""
         return [hmac.digest(key.lookup, number.encode(), "sha256") for key in self.keys]
 
     def seal(self, plain: bytes, place: str) -> bytes:
-        """Encrypt: key id, then ciphertext and tag. `place`: names the row and column, and is bound to it."""
+        """Encrypt: return key id, ciphertext and tag. `place` names the row and column, and the seal is bound to it."""
         bound = place.encode()
         nonce = sha256(bound).digest()[:NONCE_BYTES]
         return self._newest.id + self._cipher.encrypt(nonce, plain, bound)
 
     def unseal(self, sealed: bytes, place: str) -> bytes:
-        """What was sealed at a place.
+        """Return what was sealed for a place.
 
         Raises:
-            HubError: the key is not in the file, or the bytes are not what was sealed there.
+            HubError: the key is not in the file, or the bytes are not what was sealed for that place.
         """
         cipher = self._ciphers.get(bytes(sealed[:ID_BYTES]))
         if cipher is None:
@@ -94,10 +96,10 @@ class Keyring:
 
 
 def read_keys(path: Path) -> Keyring:
-    """The keys of a file.
+    """Read the keys of a file.
 
     Raises:
-        HubError: it is missing, readable by others, or holds no keys.
+        HubError: the file is missing, can be read by others, or holds no keys.
     """
     try:
         if path.stat().st_mode & OTHERS:
@@ -114,10 +116,10 @@ def read_keys(path: Path) -> Keyring:
 
 
 def add_key(path: Path) -> ArchiveKey:
-    """Put a new key into a file, made if there is none; from now on it writes, and those before it still read.
+    """Add a new key to a file, and make the file if there is none. The new key writes from now on; older keys read.
 
     Raises:
-        HubError: the file is there and holds no keys, or too many.
+        HubError: the file exists and holds no keys, or too many.
     """
     known = read_keys(path).keys if path.exists() else ()
     ring = Keyring((*known, new_key()))
@@ -134,7 +136,7 @@ def add_key(path: Path) -> ArchiveKey:
 
 
 def keys_or_new(path: Path) -> Keyring:
-    """The keys of a file; with a first key in it if there was none."""
+    """Read the keys of a file; if there is no file, make one with a first key."""
     if not path.exists():
         add_key(path)
     return read_keys(path)

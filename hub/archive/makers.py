@@ -1,4 +1,7 @@
-"""The rows of each kind of message: one maker a kind, each a plain list of fields."""
+"""This module makes the rows of each kind of message: there is one maker for each kind, and each lists the fields.
+
+For example, a platform's acknowledgement becomes one row of `acks` and the rows of `effects` for what it says.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,7 @@ def _operator_report(record: Record, report: OperatorReport) -> Iterator[Row]:
 
 
 def _notice(_record: Record, _notice: ReleaseNotice) -> Iterator[Row]:
-    """Its row needs the fold."""
+    """Make no row here: a notice's row needs the fold (`hub.archive.case_rows`)."""
     return iter(())
 
 
@@ -133,7 +136,7 @@ def _ported_notice(record: Record, ported: PortedNotice) -> Iterator[Row]:
 
 def _ack(record: Record, ack: Acknowledgement) -> Iterator[Row]:
     additions = read_outcomes(ack)
-    if isinstance(additions, Refusal):  # what it says cannot be told; that it came, and how far it received, can
+    if isinstance(additions, Refusal):  # its outcomes cannot be read; that it came, and how far it received, is kept
         additions = []
     platform = plain_text(ack.platform)
     yield rows.AckRow(

@@ -1,4 +1,4 @@
-"""The archive's metrics, declared once with unit and meaning. Labels are topics, never a number."""
+"""This module declares the archive's metrics, each once with unit and meaning. A label is a topic, never a number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TOOK_BUCKETS_S = (0.005, 0.02, 0.05, 0.2, 0.5, 2, 10)
 
 
 class ArchiveMetrics:
-    """The metrics in a registry of their own."""
+    """The archive's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -1,7 +1,8 @@
-"""Partitions by month of record time: made ahead for this month and the next, and whenever a message needs one.
+"""This module makes the tables' partitions, one for each month of record time.
 
-Times outside 2015 to 2100 are nobody's clock; such a message goes to the table's `_other` partition. So there are
-never more than a thousand partitions a table, whatever times are sent.
+They are made ahead for this month and the next, and whenever a message needs one: for example, a message of November
+2026 needs `events_y2026m11`. No clock shows a time outside 2015 to 2100; a message with such a time goes to the table's
+`_other` partition. So a table never has more than about a thousand partitions, whatever times are sent.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ MONTHS_A_YEAR = 12
 
 
 def month_of(at_ms: int) -> int | None:
-    """Months since year 0, None outside `YEARS`."""
+    """Return the months since year 0; None for a time outside `YEARS`."""
     if not _start(YEARS.start * MONTHS_A_YEAR) <= at_ms < _start(YEARS.stop * MONTHS_A_YEAR):
         return None
     at = datetime.fromtimestamp(at_ms / 1_000, UTC)
@@ -27,7 +28,7 @@ def month_of(at_ms: int) -> int | None:
 
 
 def ahead(now_ms: int) -> set[int]:
-    """This month and the next."""
+    """Return this month and the next."""
     month = month_of(now_ms)
     return set() if month is None else {month, month + 1}
 
@@ -38,13 +39,13 @@ def _start(month: int) -> int:
 
 
 def partition_name(table: str, month: int) -> str:
-    """Such as `events_y2026m11`."""
+    """Return the name of a table's partition, such as `events_y2026m11`."""
     year, index = divmod(month, MONTHS_A_YEAR)
     return f"{table}_y{year}m{index + 1:02d}"
 
 
 def make(cursor: Any, months: Iterable[int]) -> None:
-    """Make the partitions of these months that are not there."""
+    """Make the partitions of these months that do not exist yet."""
     for month in sorted(months):
         for table in BY_MONTH:
             cursor.execute(

@@ -1,6 +1,6 @@
-"""Messages as they came, out of the archive: for whoever has to prove what was signed.
+"""This module reads messages out of the archive as they came, for somebody who has to prove what was signed.
 
-A message's own bytes may hold numbers, so nothing here is for the web: it is for who holds the key file.
+The bytes of a message may hold numbers. So the web never uses this module; only the holder of the key file does.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ MESSAGE = text("SELECT * FROM messages WHERE topic = :topic AND part = :part AND
 
 
 def position_of(words: str) -> Source:
-    """A position as it is written, `partition-offset`.
+    """Read a position as it is written, `partition-offset`.
 
     Raises:
-        HubError: it is none.
+        HubError: the words are not a position.
     """
     found = Source.read(words)
     if found is None:
@@ -35,10 +35,12 @@ def position_of(words: str) -> Source:
 
 
 def original(engine: Engine, keys: Keyring, topic: str, position: Source) -> dict[str, Any]:
-    """A message as it came, as plain JSON: bytes in base64, `signed` the bytes that its `signature` header covers.
+    """Return a message as it came, as plain JSON with bytes in base64.
+
+    `signed` is the bytes that the message's `signature` header covers.
 
     Raises:
-        HubError: it is not in the archive, or its seal does not open.
+        HubError: the message is not in the archive, or its seal does not open.
     """
     with engine.connect() as connection:
         row = connection.execute(MESSAGE, {"topic": topic, "part": position[0], "log_offset": position[1]}).first()

@@ -1,4 +1,7 @@
-"""A message's key, value and headers as one string of bytes, and back: what is sealed in `messages`."""
+"""This module packs a message's key, value and headers into one byte string, which is sealed in `messages`, and back.
+
+For example, a message without a key has key size -1, which is not the same as an empty key of size 0.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _HEADER = struct.Struct(">Hi")
 
 
 def pack(record: Record) -> bytes:
-    """Key, value and headers as one string of bytes."""
+    """Return key, value and headers as one byte string."""
     parts = [_HEAD.pack(_size(record.key), _size(record.value), len(record.headers))]
     parts += [record.key or b"", record.value or b""]
     for name, value in record.headers:
@@ -27,7 +30,7 @@ def _size(data: bytes | None) -> int:
 
 
 def unpack(row: MessageRow) -> Record:
-    """The message that `pack` was given."""
+    """Return the message that `pack` was given."""
     data = row.sealed
     key_size, value_size, count = _HEAD.unpack_from(data)
     at = _HEAD.size

@@ -1,4 +1,4 @@
-"""Running the archive as a process: its signals, its metrics, its ready file."""
+"""This module runs the archive as a process, with its signals, its metrics and its ready file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 async def run_archive(settings: ArchiveSettings) -> None:
-    """Migrate, then follow until SIGINT or SIGTERM."""
+    """Migrate the schema, then follow the logs until SIGINT or SIGTERM."""
     if settings.ready_file is not None:
         settings.ready_file.unlink(missing_ok=True)
     collect_seldom()
@@ -60,7 +60,7 @@ async def run_archive(settings: ArchiveSettings) -> None:
 
 
 def opener(engine: Engine, keys: Keyring, schema: str, hub_log: HubLog) -> Callable[[], Store]:
-    """What opens a store of these logs."""
+    """Return a function that opens a store of these logs."""
 
     def open_store() -> Store:
         store = Store(engine, keys, schema)

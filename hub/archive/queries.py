@@ -1,8 +1,8 @@
-"""What the archive is asked: cases with all that happened in them, and lists, newest first, by pages.
+"""This module asks the archive for cases with all that happened in them, and for lists, newest first, in pages.
 
 Every method blocks; call it in a thread (`asyncio.to_thread`, or a plain `def` route of FastAPI). Several threads may
 share one `History`. Answers are plain values (`hub.archive.answers`). A page's `next` is the `before` of the page
-after it: an opaque word, stable while new rows come in. Nothing here gives a number back, but `number_at`.
+after it: an opaque word, stable while new rows come in. Only `number_at` returns a number.
 
     history = History(dsn, keys)
     history.cases_of_number("+8613800138000")  # newest first
@@ -42,19 +42,19 @@ from hub.clock import system_clock
 from hub.core.model import DAY_MS, Breach, ClearanceAnswer, LookupKind, Outcome, Refusal, Role, Source, Stage
 
 CASES_MAX = 100
-"""Cases of one number in an answer: several lifetimes of it."""
+"""The most cases of one number in an answer: they are several lifetimes of the number."""
 
 HAPPENED_MAX = 1_000
 OUTCOMES = {str(one): one for one in Outcome}
 
 
 class History:
-    """The archive, to be asked.
+    """The archive, open for questions.
 
     Args:
-        dsn: of PostgreSQL.
-        keys: of numbers at rest (`hub.archive.keys.read_keys`).
-        schema: of the tables.
+        dsn: the address of PostgreSQL.
+        keys: the keys of numbers at rest (`hub.archive.keys.read_keys`).
+        schema: the schema of the tables.
     """
 
     def __init__(self, dsn: str, keys: Keyring, *, schema: str = SCHEMA) -> None:
@@ -68,7 +68,7 @@ class History:
     # ---- Cases ----
 
     def case(self, position: Source) -> CaseHistory | None:
-        """A case by its id, or by the position of any of its notices; None if that is no notice of a case."""
+        """Return a case by its id or by the position of any of its notices; None if no notice of a case is there."""
         with Asking(self._engine) as ask:
             row = ask.one(sql.CASE, part=position.partition, log_offset=position.offset)
             if row is None:
@@ -78,16 +78,18 @@ class History:
             return None if row is None else self._history(ask, row, self._digests(row))
 
     def number_at(self, position: Source) -> str:
-        """The number of a case, for the record of a question about it; blank if no case opened there."""
+        """Return the number of a case, for the record of a question about it; it is blank if no case opened there."""
         with Asking(self._engine) as ask:
             row = ask.one(sql.CASE, part=position.partition, log_offset=position.offset)
             return "" if row is None else self._number(row)
 
     def cases_of_number(self, number: str, wanted: Callable[[CaseFacts], bool] = lambda _: True) -> list[CaseHistory]:
-        """Every case of a number, newest first, at most 100; by E.164.
+        """Return the cases of a number, newest first, at most 100.
 
         Args:
-            wanted: which of them. Of the others nothing more is read, so that they take as long as none.
+            number: in E.164.
+            wanted: says which cases to return. Nothing more is read of the others, so that an answer without them takes
+                as long as for a number without cases.
         """
         digests = self._keys.digests(number)
         with Asking(self._engine) as ask:
@@ -95,14 +97,14 @@ class History:
             return [self._history(ask, row, digests) for row in rows if wanted(_facts(row))]
 
     def _digests(self, row: Any) -> list[bytes]:
-        """All digests of a case's number: rows written under other keys of the file are found too."""
+        """Return all digests of a case's number, so that rows written under other keys of the file are found too."""
         return self._keys.digests(self._number(row))
 
     def _number(self, row: Any) -> str:
         return self._keys.unseal(row.number_sealed, number_place(row)).decode()
 
     def _history(self, ask: Asking, row: Any, digests: Sequence[bytes]) -> CaseHistory:
-        # A note (SUSPENDED) comes while no case is live: it belongs to the case that opens after it.
+        # A note (SUSPENDED) comes while no case is live; it belongs to the case that opens after it.
         known = {"part": row.part, "log_offset": row.log_offset, "digests": digests}
         before = ask.one(sql.CASE_BEFORE, **known)
         times = {"since": row.opened_at, "until": row.moved_at, "noted_since": 0 if before is None else before.moved_at}
@@ -115,7 +117,7 @@ class History:
     def breaches(
         self, operator: str, *, before: str | None = None, limit: int = 100, since_ms: int = 0
     ) -> BreachesFound:
-        """Breaches of an operator out of its receipts, newest first; what days came to (SILENT) is not in receipts."""
+        """Return an operator's breaches from its receipts, newest first; breaches of a day (SILENT) have no receipt."""
         with Asking(self._engine) as ask:
             rows = ask.all(sql.BREACHES, operator=operator, since=since_ms, **page(before, limit))
         found = tuple(
@@ -128,7 +130,7 @@ class History:
     def refusals(
         self, *, sender: str | None = None, topics: Sequence[str] = (), before: str | None = None, limit: int = 100
     ) -> RefusalsFound:
-        """Refused messages, newest first; of one sender to some topics if it is named.
+        """Return refused messages, newest first; if `sender` is given, only its messages to `topics`.
 
         An operator and a platform may have the same id: the topics tell which of them is meant.
         """
@@ -141,19 +143,19 @@ class History:
         return RefusalsFound(tuple(found), next_page(rows, limit))
 
     def lookups(self, *, before: str | None = None, limit: int = 100) -> LookupsFound:
-        """Who asked about numbers, newest first."""
+        """Return who asked about numbers, newest first."""
         with Asking(self._engine) as ask:
             rows = ask.all(sql.LOOKUPS, **page(before, limit))
         return LookupsFound(tuple(_lookup(row) for row in rows), next_page(rows, limit))
 
     def lookups_of_number(self, number: str, *, limit: int = 100) -> list[LookupFound]:
-        """Who asked about a number, newest first."""
+        """Return who asked about a number, newest first."""
         with Asking(self._engine) as ask:
             rows = ask.all(sql.LOOKUPS_OF_NUMBER, digests=self._keys.digests(number), most=page(None, limit)["most"])
         return [_lookup(row) for row in rows]
 
     def clean_ups(self, operator: str, *, before: str | None = None, limit: int = 100) -> CleanUpsFound:
-        """Clean-ups (BACKFILL) of an operator that opened a case, newest first."""
+        """Return the clean-ups (BACKFILL) of an operator that opened a case, newest first."""
         with Asking(self._engine) as ask:
             rows = ask.all(sql.CLEAN_UPS, operator=operator, **page(before, limit))
         found = (
@@ -162,7 +164,7 @@ class History:
         return CleanUpsFound(tuple(found), next_page(rows, limit))
 
     def places(self, now_ms: int | None = None) -> list[Place]:
-        """How far the archive is in each log, by what it last saw itself."""
+        """Return how far the archive is in each log, by the ends that it last saw itself."""
         now_ms = system_clock() if now_ms is None else now_ms
         with Asking(self._engine) as ask:
             rows = ask.all(sql.PLACES)
@@ -175,10 +177,10 @@ def _effects(ask: Asking, row: Any) -> list[Effects]:
         part=row.part,
         block=row.log_offset // BLOCK,
         log_offset=row.log_offset,
-        # A day's grace: brokers' clocks may differ, and only whole months are left out by it.
+        # One day is added because brokers' clocks may differ; the bound only serves to leave out whole months.
         since=row.opened_at - DAY_MS,
     )
-    # A thousand platforms are a thousand rows: by position, and enums out of a table.
+    # A thousand platforms give a thousand rows, so columns are read by position and enums are looked up in a table.
     return [
         Effects(platform, OUTCOMES[outcome], first_at, last_at, messages, Source(part, offset))
         for platform, outcome, first_at, last_at, messages, part, offset in found

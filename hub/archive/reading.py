@@ -1,4 +1,8 @@
-"""Asking the database: one state for the whole of an answer, and lists by pages."""
+"""This module reads the database: one answer sees one state of it, and lists are read in pages.
+
+For example, a page whose last row has record time 1700000000000 and position 7-120033 gives
+`next` = `1700000000000-7-120033`, and that word is the `before` of the next page.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +21,17 @@ READING = (
     "-cdefault_transaction_isolation=repeatable\\ read "
     "-cstatement_timeout=10s -cjit=off -cplan_cache_mode=force_generic_plan"
 )
-"""Readers write nothing, see one state throughout an answer, and are given up by the server after ten seconds. JIT
-compiles for longer than these questions take; and over many months planning takes longer than asking, so each
-question is planned once a connection, its months left out while it runs."""
+"""Readers write nothing and see one state throughout an answer; the server ends a question after ten seconds. JIT
+would compile for longer than these questions take. Over many months planning takes longer than the question itself, so
+each question is planned once for each connection, and PostgreSQL leaves out months while the question runs."""
 PREPARED_AT = 0
-"""Times a question is asked on a connection before it is prepared."""
+"""How often a question is asked on a connection before it is prepared."""
 
 FIRST_PAGE = (2**63 - 1, 2**31 - 1, 2**63 - 1)
 
 
 class Asking:
-    """One read-only transaction: all questions of one answer see the same state."""
+    """One read-only transaction, in which all questions of one answer see the same state."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -41,28 +45,28 @@ class Asking:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._connection:  # closed whatever happens
+        with self._connection:  # this closes it in every case
             if kind is None:
-                self._connection.commit()  # psycopg forgets what is prepared at a rollback
+                self._connection.commit()  # at a rollback psycopg forgets its prepared statements
 
     def all(self, query: TextClause, **values: Any) -> Sequence[Any]:
-        """Every row."""
+        """Return every row."""
         try:
             return self._connection.execute(query, values).all()
         except OperationalError as wrong:
             raise away(wrong) from wrong
 
     def one(self, query: TextClause, **values: Any) -> Any:
-        """The first row, or None."""
+        """Return the first row, or None."""
         rows = self.all(query, **values)
         return rows[0] if rows else None
 
 
 def page(before: str | None, limit: int) -> dict[str, int]:
-    """What a page is asked for by.
+    """Return the parameters of the query for a page.
 
     Raises:
-        HubError: `before` is none that a page gave as its `next`.
+        HubError: `before` is not a word that a page gave as its `next`.
     """
     words = FIRST_PAGE if before is None else tuple(int(one) for one in before.split("-") if one.isdecimal())
     if len(words) != len(FIRST_PAGE) or any(one > most for one, most in zip(words, FIRST_PAGE, strict=True)):
@@ -76,7 +80,7 @@ def page(before: str | None, limit: int) -> dict[str, int]:
 
 
 def next_page(rows: Sequence[Any], limit: int) -> str | None:
-    """The `before` of the page after these rows, None if they are the last."""
+    """Return the `before` of the page after these rows; None if they are the last."""
     if len(rows) < min(max(limit, 1), PAGE_MAX):
         return None
     return f"{rows[-1].record_time}-{rows[-1].part}-{rows[-1].log_offset}"

@@ -1,12 +1,13 @@
-"""Making the archive anew from the logs, beside the one that is there, and putting it in its place when it is whole.
+"""This module rebuilds the archive from the logs beside the old one, and replaces the old one when the new is whole.
 
-It is made in a schema of its own and swapped by renaming, in one transaction: whoever asks meanwhile is answered by
-the old one, a kill leaves the old one, and nobody ever sees half. (To empty the tables and follow again would leave
-the web without history for as long as that takes.) A running archive notices that its places moved, and goes on from
-those of the new one.
+The new archive is made in a schema of its own, and one transaction swaps the two by renaming. Until then the old
+archive answers questions, a kill leaves the old archive, and nobody ever sees half of one. (If the tables were emptied
+and filled again, the web would have no history meanwhile.) A running archive notices that its places moved, and goes
+on from those of the new one. For example, schema `archive` is rebuilt in `archive_next`, and the old one is
+`archive_old` until it is dropped.
 
-Receipts and refusals are kept in Kafka for a year, the roster's records only until newer ones come: what the logs
-have lost of them is taken over from the old archive, out of the sealed original bytes, and made into rows anew.
+Kafka keeps receipts and refusals for a year, and a record of the roster only until a newer one comes. What the logs
+have lost of these is taken over from the old archive: its sealed original bytes are made into rows once more.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ KEPT_AT_ONCE = 1_000
 
 
 async def rebuild(settings: ArchiveSettings) -> int:
-    """Make it anew up to where the logs end now; how many messages only the old archive still had.
+    """Rebuild the archive up to the present ends of the logs. Return how many messages only the old archive still had.
 
     Raises:
         HubError: the logs or the database cannot be read; the old archive stays as it is.
@@ -49,7 +50,7 @@ async def rebuild(settings: ArchiveSettings) -> int:
     fresh = replace(settings, schema=f"{settings.schema}_next", ready_file=None)
     engine = open_engine(fresh.dsn, fresh.schema)
     try:
-        for rest in (fresh.schema, f"{settings.schema}_old"):  # what a rebuild that was killed left
+        for rest in (fresh.schema, f"{settings.schema}_old"):  # a rebuild that was killed may have left these
             await asyncio.to_thread(_drop, engine, rest)
         await asyncio.to_thread(migrate, engine, fresh.schema)
         whole = asyncio.Event()
@@ -68,7 +69,7 @@ async def rebuild(settings: ArchiveSettings) -> int:
 
 
 def take_over(engine: Engine, old: str, keys: Keyring, store: Store) -> int:
-    """Keep what only the old archive has, if there is one of the same logs."""
+    """Take over what only the old archive has, if it is of the same logs. Return how many messages that were."""
     with engine.connect() as connection:
         if connection.execute(text("SELECT to_regclass(:name)"), {"name": f"{old}.messages"}).scalar() is None:
             return 0
@@ -103,7 +104,7 @@ def _swap(engine: Engine, now: str, fresh: str) -> None:
 
 
 def _drop(engine: Engine, schema: str) -> None:
-    """Drop a schema table by table: all at once would hold a lock on every partition."""
+    """Drop a schema table by table: a single DROP would hold a lock on every partition."""
     with engine.connect() as connection:
         query = text("SELECT tablename FROM pg_tables WHERE schemaname = :schema")
         names = connection.execute(query, {"schema": schema}).scalars().all()

@@ -1,4 +1,7 @@
-"""Rows on their way into the tables and out of them: what must not be readable at rest is replaced and put back."""
+"""This module replaces what must not be readable at rest in rows that go into the tables, and puts it back afterwards.
+
+For example, `number_key` holds +8613800138000 in an `EventRow`, and the digest of that number in the table.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +18,21 @@ _NUMBER_KEYS = {row: row._fields.index("number_key") for row in ROWS.values() if
 _SEALED = MessageRow._fields.index("sealed")
 _NUMBER_SEALED = CaseRow._fields.index("number_sealed")
 UNKNOWN = "?"
-"""In place of a number whose digest is none of the expected one's."""
+"""What stands in place of a number whose digest is not a digest of an expected number."""
 
 
 def message_place(row: MessageRow) -> str:
-    """Where a message's bytes are sealed for."""
+    """Return the place that a message's bytes are sealed for."""
     return f"messages/{row.topic}/{row.part}/{row.log_offset}"
 
 
 def number_place(row: Any) -> str:
-    """Where a case's number is sealed for."""
+    """Return the place that a case's number is sealed for."""
     return f"cases/{row.part}/{row.log_offset}/number"
 
 
 def at_rest(keys: Keyring, row: Row) -> Sequence[Any]:
-    """A row as its table holds it."""
+    """Return a row as its table holds it."""
     at = _NUMBER_KEYS.get(type(row))
     if isinstance(row, MessageRow):
         return (*row[:_SEALED], keys.seal(row.sealed, message_place(row)))
@@ -43,10 +46,10 @@ def at_rest(keys: Keyring, row: Row) -> Sequence[Any]:
 
 
 def out_of(keys: Keyring, kind: type[Row], values: Sequence[Any], numbers: Iterable[str] = ()) -> Row:
-    """A row as it was before; its number is one of these, or `UNKNOWN`.
+    """Return a row as it was before `at_rest`; its number is one of `numbers`, or `UNKNOWN`.
 
     Raises:
-        HubError: what is sealed in it does not open.
+        HubError: a seal in the row does not open.
     """
     row: Any = kind._make(values)
     if isinstance(row, MessageRow):
@@ -62,13 +65,13 @@ def out_of(keys: Keyring, kind: type[Row], values: Sequence[Any], numbers: Itera
 
 
 def column_types(table: str) -> list[str]:
-    """The types of a table's columns, as PostgreSQL names them."""
+    """Return the types of a table's columns, as PostgreSQL names them."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     return [str(column.type.compile(dialect=dialect)).lower() for column in TABLES[table].columns]
 
 
 def by_table(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows by the table they belong to."""
+    """Return the rows by the table to which they belong."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(TABLE_OF[type(row)], []).append(row)

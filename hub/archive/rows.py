@@ -1,9 +1,10 @@
-"""The rows of the archive as values, one class a table; fields are the columns, in order.
+"""This module defines the archive's rows as values, one class for each table; the fields are its columns, in order.
 
 Rows hold plain values. Three kinds of field differ in the table (`hub.archive.rest`): `number_key` holds a number
 here and its digest there, `number_sealed` a number here and its seal there, `sealed` bytes here and their seal there.
-`part` and `log_offset` say where the message lies in its log, `seq` which of several rows of one message it is;
-`record_time` is the message's own, milliseconds, UTC. Text that strangers wrote goes through `plain_text`.
+`part` and `log_offset` are the position of the message in its log, and `seq` says which of several rows of one message
+it is. `record_time` is the message's record time in milliseconds, UTC. Text from outside goes through `plain_text`.
+For example, the row of `notices` with `part` 7 and `log_offset` 120033 is the notice at position 7-120033.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ TEXT_MAX = 200
 
 
 def plain_text(value: str) -> str:
-    """Text of a stranger as it may lie in a table: bounded, without NUL, which PostgreSQL has not, and no numbers."""
+    """Return text from outside as a table may hold it: bounded, without phone numbers, and without NUL, which
+    PostgreSQL does not take."""
     return without_numbers(value[:TEXT_MAX].replace("\0", "\ufffd"))
 
 
 class MessageRow(NamedTuple):
-    """A message of any log, whole. `kind`: its schema, None if it cannot be read, and then `mark` says why."""
+    """A whole message of any log. `kind` is its schema; it is None if it cannot be read, and then `mark` says why."""
 
     topic: str
     part: int
@@ -33,7 +35,7 @@ class MessageRow(NamedTuple):
 
 
 class EventRow(NamedTuple):
-    """An operator's event, accepted or not; what the hub decided stands in `receipts`."""
+    """An operator's event, accepted or not; `receipts` holds what the hub decided."""
 
     part: int
     log_offset: int
@@ -52,7 +54,7 @@ class EventRow(NamedTuple):
 
 
 class OperatorReportRow(NamedTuple):
-    """An operator's daily count. `day`: since 1970-01-01."""
+    """An operator's daily report. `day` counts days since 1970-01-01; `sent` is the running total by partition."""
 
     part: int
     log_offset: int
@@ -63,7 +65,7 @@ class OperatorReportRow(NamedTuple):
 
 
 class NoticeRow(NamedTuple):
-    """A notice. `case_offset`: of the opener in the same partition. `counts`: False if the fold ignores it."""
+    """A notice. `case_offset` is the opener's offset in this partition; `counts` is False if the fold ignores it."""
 
     part: int
     log_offset: int
@@ -81,7 +83,10 @@ class NoticeRow(NamedTuple):
 
 
 class CaseRow(NamedTuple):
-    """A case as it stands: times of its opener, record times of when it reached each stage, its last notice."""
+    """A case as it is now. `opened_at` and `moved_at` are the record times of its first and last notice.
+
+    `scheduled_at` and `last_at` are when its RELEASE_SCHEDULED and its last event occurred.
+    """
 
     part: int
     log_offset: int
@@ -103,7 +108,7 @@ class CaseRow(NamedTuple):
 
 
 class ReceiptRow(NamedTuple):
-    """A receipt, report receipt or ported notice of one operator's topic. `message_id`: of the event or report."""
+    """A receipt, report receipt or ported notice for one operator. `message_id` is the id of the event or report."""
 
     operator: str
     part: int
@@ -125,7 +130,7 @@ class ReceiptRow(NamedTuple):
 
 
 class AckRow(NamedTuple):
-    """An acknowledgement. `received_*`: partitions and how far each was received; `positions`: how many it names."""
+    """An acknowledgement. `received_*` say how far each partition was received; `positions` counts those it names."""
 
     part: int
     log_offset: int
@@ -138,9 +143,9 @@ class AckRow(NamedTuple):
 
 
 class EffectRow(NamedTuple):
-    """What an acknowledgement says of one block of positions of `releases`: these, from the first to the last.
+    """What an acknowledgement says of one block of `releases`: an outcome for positions from the first to the last.
 
-    `bits`: one a position from the first on, lowest bit first; None if it is all of them.
+    `bits` has one bit for each position from the first on, lowest bit first; it is None if all positions are meant.
     """
 
     part: int
@@ -157,7 +162,7 @@ class EffectRow(NamedTuple):
 
 
 class ReportRow(NamedTuple):
-    """A person's word as an operator passed it on; whether it counts stands in `reported`."""
+    """A person's report as an operator passed it on; it counts if `reported` holds it."""
 
     part: int
     log_offset: int
@@ -194,7 +199,7 @@ class ReportedRow(NamedTuple):
 
 
 class AnswerRow(NamedTuple):
-    """A platform's answer to a report, or its word about a test case."""
+    """A platform's answer to a report, its request for a test case, or its result of one."""
 
     part: int
     log_offset: int
@@ -221,7 +226,7 @@ class RejectionRow(NamedTuple):
 
 
 class HeldRow(NamedTuple):
-    """An event held, a person's verdict on it, or the hub's decision after."""
+    """A held event, a person's verdict on it, or the hub's decision after that verdict."""
 
     part: int
     log_offset: int
@@ -239,7 +244,7 @@ class HeldRow(NamedTuple):
 
 
 class LookupRow(NamedTuple):
-    """That somebody asked, and how many numbers got which answer."""
+    """A record that somebody asked, and how many numbers got which answer."""
 
     part: int
     log_offset: int
@@ -269,7 +274,7 @@ class LookedUpRow(NamedTuple):
 
 
 class PlatformRow(NamedTuple):
-    """A roster record of a platform, as it was from then on."""
+    """A roster record of a platform, which holds from its record time on."""
 
     part: int
     log_offset: int
@@ -283,7 +288,7 @@ class PlatformRow(NamedTuple):
 
 
 class OperatorRow(NamedTuple):
-    """A roster record of an operator, as it was from then on."""
+    """A roster record of an operator, which holds from its record time on."""
 
     part: int
     log_offset: int
@@ -333,6 +338,6 @@ ROWS: dict[str, type[Row]] = {
     "platforms": PlatformRow,
     "operators": OperatorRow,
 }
-"""Every table that is made from the logs, and what its rows are."""
+"""Every table that is made from the logs, with the class of its rows."""
 
 TABLE_OF: dict[type, str] = {row: table for table, row in ROWS.items()}

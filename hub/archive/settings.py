@@ -1,4 +1,4 @@
-"""Settings of the archive, each with its bound and its reason."""
+"""This module holds the settings of the archive, each with its bound and its reason."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ SCHEMA = "archive"
 
 @dataclass(frozen=True)
 class ArchiveSettings:
-    """One archive program."""
+    """The settings of one archive program."""
 
     bootstrap_servers: str
     dsn: str
-    """Of PostgreSQL 14 or newer: `postgresql://user@host/database`."""
+    """The address of a PostgreSQL 14 or newer: `postgresql://user@host/database`."""
 
     key_file: Path
-    """The keys of numbers at rest; outside the database, or they protect nothing."""
+    """The file of the keys of numbers at rest; keep it outside the database, or the keys protect nothing."""
 
     schema: str = SCHEMA
-    """Of the tables in the database."""
+    """The schema of the tables in the database."""
 
     metrics_port: int = 0
-    """/metrics on 127.0.0.1; 0 takes a free port."""
+    """The port of /metrics on 127.0.0.1; 0 takes a free port."""
 
     ready_file: Path | None = None
-    """Written as JSON once it has reached the ends the logs had at its start; taken away at the end."""
+    """The file is written as JSON once the archive has reached the ends that the logs had at its start; it is removed
+    at the end."""
 
     batch_messages_max: int = 2_000
-    """Messages of one transaction: bounds memory, and what a kill has done again."""
+    """The most messages of one transaction; this bounds memory, and what must be done again after a kill."""
 
     batch_bytes_max: int = 8 * 1024 * 1024
-    """Bytes of one transaction; one message alone may be larger."""
+    """The most bytes of one transaction; a single message may be larger."""
 
     look_s: float = 2.0
-    """How often new topics and the ends of the logs are looked for."""
+    """The time after which the archive looks again for new topics and for the ends of the logs."""
 
     outage_s_max: float = 600.0
-    """So long a database that is away is waited for; then the program ends, and its supervisor starts it again."""
+    """How long the archive waits for a database that does not answer; then it ends, and its supervisor restarts it."""
 
     security: dict[str, object] = field(default_factory=dict)
-    """Passed to aiokafka as it is."""
+    """The options of aiokafka for security; they are passed on as they are."""

@@ -1,11 +1,15 @@
-"""From a message to its rows: values in, values out, the same for following, rebuilding and checking.
+"""This module turns a message into its rows: it takes values and returns values.
+
+Following, rebuilding and checking all use it, so they give the same rows.
 
 Rules:
-1. Every message becomes one row of `messages`, its bytes whole, whatever it is.
-2. One that decodes becomes rows of the tables its kind belongs to as well; one that does not is marked, and is all
-   the same.
-3. Rows of a message depend on that message alone. Only notices need more, the fold of `releases`: see
+1. Every message becomes one row of `messages` with its whole bytes, whatever it is.
+2. A message that decodes also becomes rows of the tables of its kind. One that does not decode has only its row of
+   `messages`, with a mark that says why.
+3. The rows of a message depend on that message alone. Only a notice needs more, the fold of `releases`: see
    `hub.archive.case_rows`.
+
+For example, an operator's event becomes a row of `messages` and a row of `events`.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ _KIND_NAMES = {kind: name for name, kind in KINDS.items()}
 
 
 class Shredded(NamedTuple):
-    """Rows of one message, and its content if that is a notice, which the fold needs."""
+    """The rows of one message, and the notice if it is one, because the fold needs it."""
 
     message: MessageRow
     rows: tuple[Row, ...]
@@ -36,13 +40,13 @@ class Shredded(NamedTuple):
 
 
 def shred(record: Record) -> Shredded:
-    """The rows of a message."""
+    """Return the rows of a message."""
     try:
         content = decode(record.value, *_kinds(record.topic))
         made = tuple(MAKERS[type(content)](record, content))
     except ContractError as wrong:
         return unreadable(record, plain_text(wrong.message))
-    except Exception as error:  # noqa: BLE001  (one message must not stop the rest; it is kept, marked)
+    except Exception as error:  # noqa: BLE001  (one message must not stop the rest; it is kept with a mark)
         log.error("%s %d-%d: %s; kept as bytes", record.topic, record.partition, record.offset, type(error).__name__)
         return unreadable(record, f"{Refusal.HUB_FAULT}: {type(error).__name__}")
     message = _message(record, _KIND_NAMES[type(content)], None)
@@ -50,7 +54,7 @@ def shred(record: Record) -> Shredded:
 
 
 def unreadable(record: Record, mark: str) -> Shredded:
-    """A message that is kept as bytes alone. `mark`: why."""
+    """Return the row of a message that is kept only as bytes. `mark` says why."""
     return Shredded(_message(record, None, mark[:MARK_MAX]), ())
 
 

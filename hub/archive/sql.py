@@ -1,4 +1,7 @@
-"""The archive's questions in SQL, each once. `:digests` are those of one number under every key."""
+"""This module holds the archive's queries in SQL. `:digests` are the digests of one number under every key.
+
+For example, `CASES_OF_NUMBER` finds the cases of a number by its digests, so no query ever holds a number.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ DECIDED = """
       AND r.kind = 'receipt' AND r.record_time >= e.record_time - 86400000 AND r.record_time >= {since}
     ORDER BY r.record_time, r.log_offset LIMIT 1
 """
-"""The first receipt of an event `e`; later ones repeat it. A day's grace between brokers' clocks.
+"""This finds the first receipt of an event `e`; later ones repeat it. One day is added because brokers' clocks differ.
 
-`since`, here and below, bounds what is clear anyway: months before it are left out of a plan when it begins, and not
-touched one by one."""
+`since`, here and below, changes no answer: it lets PostgreSQL leave out the months before it when a query begins, so
+that it does not touch them one by one."""
 
 HAPPENED = text(f"""
     WITH noticed AS (

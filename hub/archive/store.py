@@ -1,10 +1,12 @@
-"""Writing the archive: rows and the places they take it to in one transaction, so that a kill changes nothing.
+"""This module writes the archive: one transaction holds rows and the offsets after them, so a kill loses nothing.
 
 Rules:
 1. A batch's rows, the cases it changes and the offsets after it are one transaction.
-2. A place moves only from where this writer knows it to be: two writers at once cannot both count a message.
-3. One writer at a time holds the schema's lock; another waits for it, and gives up after a while.
-4. A message that PostgreSQL will not take as rows is kept as bytes, marked; the others of its batch are not lost.
+2. A place moves only from the offset that this writer knows, so two writers at once cannot both count a message.
+3. One writer at a time holds the schema's lock; another one waits for it, and gives up after 30 s.
+4. A message that PostgreSQL does not take as rows is kept as bytes with a mark; the others of its batch are not lost.
+
+For example, after the record at `acks` 3-41 is kept, the place of `acks` 3 has `next_offset` 42.
 """
 
 from __future__ import annotations
@@ -39,22 +41,23 @@ MOVING = ", ".join(
 
 
 class Kept(NamedTuple):
-    """How far one log is kept. `last_source`: of the fold of that partition of `releases`, -1 before the first."""
+    """How far one log is kept. `last_source` is the offset of the last source that the fold of that partition of
+    `releases` has; it is -1 before the first and for other logs."""
 
     next_offset: int = 0
     last_source: int = -1
 
 
 class Away(Exception):
-    """The database does not answer now; it may later."""
+    """The database does not answer now; it may answer later."""
 
 
 class Moved(Exception):
-    """The places are not where this writer left them: the archive was made anew meanwhile."""
+    """The places are not where this writer left them: the archive was rebuilt meanwhile."""
 
 
 class Store:
-    """The archive, open for writing. Not for several threads at once."""
+    """The archive, open for writing. Several threads must not use it at once."""
 
     def __init__(self, engine: Engine, keys: Keyring, schema: str) -> None:
         self._keys = keys
@@ -70,13 +73,13 @@ class Store:
         self.newest_ms: dict[str, int] = {}
 
     def close(self) -> None:
-        """Disconnect, which gives the lock back."""
+        """Disconnect, which releases the lock."""
         if not self._db.closed:
             self._db.close()
             self._pooled.invalidate()
 
     def open(self, hub_log: HubLog) -> None:
-        """Take the lock, and see that the tables are of these logs.
+        """Take the lock, and check that the tables are of these logs.
 
         Raises:
             HubError: another archive writes, or the tables hold another hub's logs.
@@ -107,7 +110,7 @@ class Store:
         self._db.commit()
 
     def see(self, ends: Mapping[Tp, int]) -> None:
-        """Keep where the logs end now; a log that is new begins at its start."""
+        """Store where the logs end now; a log that is new is kept from its start."""
         with self._db.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO archive_places VALUES (%s, %s, 0, %s, NULL, %s, -1) "
@@ -120,7 +123,7 @@ class Store:
             self.places.setdefault(tp, Kept())
 
     def write(self, records: Sequence[Record]) -> None:
-        """Keep messages, of each partition the next ones, in order.
+        """Keep messages; those of each partition are the next ones, in order.
 
         Raises:
             Moved: another program moved the places.
@@ -150,7 +153,7 @@ class Store:
         with self._db.cursor() as cursor:
             needed = {months.month_of(one.record_time) for one in records}
             if self._make_months(cursor, {one for one in needed if one is not None}):
-                self._db.commit()  # making partitions locks out readers; not for the length of a batch
+                self._db.commit()  # making partitions locks out readers; that must not last as long as a batch
             noticed = [Noticed(record, one.notice) for record, one in zip(records, shredded, strict=True) if one.notice]
             fold = self._fold(cursor, noticed)
             notices = [fold.add(one) for one in noticed]
@@ -158,7 +161,7 @@ class Store:
                 tp: Kept(one.offset + 1, fold.last_sources.get(tp[1], -1) if tp[0] == contracts.RELEASES else -1)
                 for tp, one in after.items()
             }
-            # First: where another has moved them, nothing of this may be written.
+            # The places move first: if another program has moved them, nothing of this batch may be written.
             self._move(cursor, places, {tp: one.record_time for tp, one in after.items()})
             rows: list[Row] = [row for one in shredded for row in (one.message, *one.rows)]
             for table, found in by_table([*rows, *notices]).items():
@@ -169,7 +172,7 @@ class Store:
         self.newest_ms |= {topic: one.record_time for (topic, _), one in after.items()}
 
     def take_over(self, records: Sequence[Record]) -> None:
-        """Keep messages that lie behind the places, of logs that no longer hold them; never notices."""
+        """Keep messages before the places, from logs that no longer hold them; notices are never among them."""
         with self._db.cursor() as cursor:
             needed = {months.month_of(one.record_time) for one in records}
             self._make_months(cursor, {one for one in needed if one is not None})
@@ -185,7 +188,7 @@ class Store:
         return bool(missing)
 
     def _fold(self, cursor: Any, noticed: Sequence[Noticed]) -> CaseFold:
-        """A fold onto the last cases of the numbers these notices are about."""
+        """Return a fold onto the last cases of the numbers that these notices are about."""
         numbers = {one.notice.subject.value for one in noticed}
         of = {digest: number for number in numbers for digest in self._keys.digests(number)}
         known: dict[str, CaseRow] = {}

@@ -1,7 +1,8 @@
-"""The archive's tables, made from the row classes: a column's type follows from its field's.
+"""This module makes the archive's tables from the row classes: a column's type follows from the type of its field.
 
 Tables that grow without end are partitioned by month of `record_time` (`hub.archive.months`). `cases` is not: it is
-looked up without a time, changes in place, and one index must answer. The roster's and the archive's own are small.
+looked up without a time, it changes in place, and one index must answer. The tables of the roster and of the archive
+itself are small. For example, the field `left_at: int | None` becomes the nullable column `left_at BIGINT`.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from sqlalchemy.schema import SchemaItem
 from hub.archive.rows import ROWS
 
 SMALL = {"cases", "platforms", "operators", "operator_reports"}
-"""Tables of one piece."""
+"""The tables that are not partitioned."""
 
 BY_MONTH = tuple(name for name in ROWS if name not in SMALL)
 SEALED = {"number_key", "number_sealed", "sealed"}
-"""Fields whose column holds the digest or the seal of the value."""
+"""The fields whose column holds the digest or the seal of the value."""
 
 INTEGERS = {"part": Integer, "seq": Integer, "tier": SmallInteger, "rel_part": Integer, "reminders": Integer}
 KEYS = {
@@ -49,7 +50,8 @@ KEY = ("part", "log_offset", "record_time")
 HAS_BREACHES = text("breaches <> '{}'")
 IS_BACKFILL = text("reason = 'BACKFILL'")
 COVERED = {"effects_of_block": ("record_time", "platform", "outcome", "part", "log_offset", "bits")}
-"""What an index holds besides, so that its table is not read: a case's effects lie a page each in that."""
+"""The columns that an index also includes, so that its table is not read: there each effect of a case is on another
+page."""
 
 INDEXES: dict[str, tuple[tuple[str, tuple[str, ...], Any], ...]] = {
     "events": (
@@ -124,7 +126,7 @@ META = Table(
     Column("hub_id", Text, nullable=False),
     Column("partitions", Integer, nullable=False),
 )
-"""Whose logs these are: one row."""
+"""This table has one row, which says whose logs these are."""
 
 PLACES = Table(
     "archive_places",
@@ -137,4 +139,5 @@ PLACES = Table(
     Column("seen_at", BigInteger, nullable=False),
     Column("last_source", BigInteger, nullable=False),
 )
-"""How far each log is kept; moved in the transaction that writes the rows. `last_source`: of the fold of `releases`."""
+"""How far each log is kept; the transaction that writes the rows moves it. `last_source` belongs to the fold of
+`releases`."""

@@ -1,1 +1,1 @@
-"""Where every case stands with every platform, and clearance decided on it."""
+"""This room knows where every case stands with every platform, and decides clearances on it."""

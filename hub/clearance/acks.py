@@ -1,4 +1,4 @@
-"""The follower of `acks`: it merges what `hub.folds.acks` judges into a state, and writes that to disk every second."""
+"""This module follows `acks`: it merges what `hub.folds.acks` judges into a state, and saves it every second."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hub.wire import contracts
 from hub.wire.contracts import partition_of
 
 SAVE_S = 1.0
-"""How often what was merged is written to disk: what a kill makes it merge again."""
+"""How often what was merged is written to disk. After a kill this much is merged again."""
 
 
 class AckFollower(Follower):
@@ -52,7 +52,7 @@ class AckFollower(Follower):
         self.save()
 
     async def take(self, batch: list[Any]) -> None:
-        """Merge records of one partition, in order; the place moves with each slice."""
+        """Merge records of one partition, in order. The place moves with each slice."""
         for start in range(0, len(batch), SLICE):
             records = [to_record(raw) for raw in batch[start : start + SLICE]]
             for one in await self.fold.judged(records):
@@ -67,7 +67,7 @@ class AckFollower(Follower):
 
     @property
     def saved(self) -> tuple[int, ...]:
-        """The next offset of each partition as it is written: what a kill leaves."""
+        """Return the next offset of each partition that is written to disk: what is left after a kill."""
         return tuple(self._saved[tp] for tp in self.tps)
 
     async def between(self) -> None:

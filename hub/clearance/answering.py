@@ -1,9 +1,12 @@
-"""Clearance: numbers in, answers out, each with its signed id, and a record of the question in `lookups`.
+"""This module answers whether numbers may be handed out, each with a signed id, and records the question in `lookups`.
 
 An answer is given once its record is durable. It is decided on the logs as they were when the question came, or later,
-and on all that operators had sent of these numbers by then: what could not be read to there, or was not decided by the
-hub, in time is UNKNOWN (BEHIND). Between reading the positions and the last decision
-nothing is awaited, so that the same question at those positions has the same answers (`recount --clearance`).
+and on all that operators had sent about these numbers by then. If that cannot be read, or is not decided by the hub, in
+time, the answer is UNKNOWN (BEHIND). Between reading the positions and the last decision nothing is awaited, so that
+the same question at those positions has the same answers (`recount --clearance`).
+
+For example, `carrier` asks about a number whose case 7-120033 is RELEASED and past its `reissue_not_before`, and all
+platforms of tier 1 say UNBOUND: the answer is CLEAR, with an id that is valid for a day.
 """
 
 from __future__ import annotations
@@ -57,15 +60,15 @@ from hub.wire.signing import Signer
 
 NUMBERS_MAX = 1_000
 WAIT_S = 5.0
-"""How long a question waits for the followers; what is not read by then is answered BEHIND."""
+"""How long a question waits for the followers. If they have not read everything by then, the answer is BEHIND."""
 MAY_ASK = frozenset({Role.OPERATOR, Role.REGISTRAR, Role.AUDITOR})
 
 WriteLookup = Callable[[Lookup], Awaitable[None]]
-"""Writes a record to topic `lookups` and returns once it is durable."""
+"""Writes a record to topic `lookups`, and returns once it is durable."""
 
 
 class Ruling(NamedTuple):
-    """What is decided at one place in the logs: positions, an answer for each number, and the unconnected."""
+    """What is decided at one place in the logs: positions, an answer for each number, and the unconnected platforms."""
 
     positions: Positions
     decided: list[Decided]
@@ -80,9 +83,9 @@ class Cleared(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """The answers to one question, and all that they rest on. `answers`: one for each number, in their order.
+    """The answers to one question, and all that they rest on. `answers` has one for each number, in their order.
 
-    `unconnected`: platforms that nobody hears from and that may hold a binding of these cases.
+    `unconnected` are the platforms that do not answer and may hold a binding of these cases.
     """
 
     lookup_id: bytes
@@ -96,22 +99,22 @@ class Known(Protocol):
     """What a decision rests on: the logs, folded to `positions`."""
 
     def positions(self) -> Positions:
-        """The places in the logs that everything known now rests on."""
+        """Return the places in the logs that everything known now rests on."""
 
     def operator(self, operator_id: str) -> Operator | None:
-        """An operator's roster record."""
+        """Return an operator's roster record."""
 
     @property
     def platforms(self) -> list[Platform]:
-        """Every platform on the roster."""
+        """Return every platform on the roster."""
 
     def case_of(self, number: str) -> Case | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
 
     def open_pairs(
         self, cases: Iterable[Case], platforms: Iterable[Platform], now_ms: int
     ) -> dict[Source, list[PairNow]]:
-        """The gaps of some cases at some platforms, by case."""
+        """Return the gaps of some cases at some platforms, by case."""
 
 
 def rule(
@@ -121,7 +124,7 @@ def rule(
     role: Role,
     policy: ClearancePolicy,
 ) -> Ruling:
-    """Decide on numbers at the place where the followers are; awaits nothing."""
+    """Decide on numbers at the place where the followers are. This awaits nothing."""
     positions = pairs.positions()
     now_ms = positions.now_ms
     operator = pairs.operator(asked_by) if role is Role.OPERATOR else None
@@ -144,17 +147,14 @@ def rule(
 
 @dataclass
 class Answerer:
-    """Answers questions about numbers.
-
-    `signer`: a key whose public half is in topic `hub`.
-    """
+    """Answers questions about numbers. `signer` has a key whose public half is in topic `hub`."""
 
     pairs: PairsNow
     signer: Signer
     write: WriteLookup
     policy: ClearancePolicy = field(default_factory=ClearancePolicy)
     wait_s: float = WAIT_S
-    """How long a question waits for the followers to read what was there when it came."""
+    """How long a question waits until the followers have read what was there when it came."""
 
     metrics: ClearanceMetrics | None = None
 
@@ -162,13 +162,13 @@ class Answerer:
         """Decide on up to 1,000 numbers.
 
         Args:
-            numbers: in E.164, answered in this order.
-            asked_by: the operator's id, or whoever else asks.
-            role: as whom; operator, registrar or auditor.
+            numbers: the numbers in E.164 form; they are answered in this order.
+            asked_by: the id of the operator, or of another asker.
+            role: the asker's role: operator, registrar or auditor.
 
         Raises:
-            OperatorError: too many numbers, none, or one that cannot be a number.
-            HubError: the role may not ask, or the question cannot be recorded; nothing is answered then.
+            OperatorError: there are too many numbers, there are none, or one cannot be a number.
+            HubError: the role may not ask, or the question cannot be recorded. Nothing is answered then.
         """
         if not 1 <= len(numbers) <= NUMBERS_MAX:
             raise OperatorError(f"{len(numbers)} numbers", todo=f"Ask for 1 to {NUMBERS_MAX} numbers at a time.")
@@ -219,9 +219,9 @@ async def open_answerer(
     registry: CollectorRegistry | None = None,
     wait_s: float = WAIT_S,
 ) -> AsyncIterator[Answerer]:
-    """What answers, over pairs of its own, with a key of its own in topic `hub`; ready once both are.
+    """Yield an answerer with followers of its own and a key of its own in topic `hub`, once both are ready.
 
-    `registry`: where its metrics are declared; `wait_s`: see `Answerer`.
+    `registry` is where its metrics are declared; for `wait_s` see `Answerer`.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with started(new_producer(settings)) as producer, following_pairs(settings, hub_log) as pairs:

@@ -1,4 +1,4 @@
-"""Topic `lookups`: that somebody asked about numbers, durable before the answer is given."""
+"""This module records in topic `lookups` that somebody asked about numbers, before the answer is given."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.wire import contracts
 from hub.wire.contracts import encode, partition_of
 
 WRITE_S = 10.0
-"""How long the record of a question may take to be durable; without it nothing is answered."""
+"""How long the record of a question may take to become durable. Without it nothing is answered."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Lookups:
         """Write a record and wait until it is on all in-sync replicas.
 
         Raises:
-            HubError: it cannot be written in time; whether it is there later is not known, and nothing may be answered.
+            HubError: it cannot be written in time. It may still be written later, and nothing may be answered.
         """
         key = lookup.lookup_id.hex().encode()
         try:

@@ -1,4 +1,4 @@
-"""Metrics of PairsNow, declared once with unit and meaning. Labels are topics and enum members, never a number."""
+"""This module declares the metrics of PairsNow, each once with unit and meaning. Labels are topics and enum members."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANSWER_BUCKETS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
 class ClearanceMetrics:
-    """The metrics, in a registry that is given."""
+    """The metrics, in the registry that is passed in."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._behind = Gauge(
@@ -45,7 +45,7 @@ class ClearanceMetrics:
 
 
 async def show_for_ever(pairs: PairsNow, metrics: ClearanceMetrics) -> None:
-    """Keep the lag shown, until cancelled."""
+    """Keep the metric of the lag current, until this is cancelled."""
     while True:
         try:
             metrics.show_behind(await pairs.behind())

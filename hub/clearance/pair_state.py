@@ -1,13 +1,14 @@
-"""What `PairsNow` knows, folded in memory and kept in RocksDB beside the process.
+"""This module folds what `PairsNow` knows in memory, and keeps it in RocksDB on local disk.
 
-`PairState` is the fold: every platform's tiles, how far it received, and its cohorts' first effects, merged with
-the code of the coverage stage. Each book says by which keys its acknowledgements were judged: it is settled if those
-are the roster's. `PairStore` is its durable copy: what a run of acks changed and the offsets they
-end at are written together, so a kill at any moment leaves a state that is true at some offset, and acks beyond it are
-merged once, also in the counts that do not only grow by OR. Losing the directory costs a fold from the start.
+`PairState` is the fold: every platform's tiles, how far it received, and its cohorts' first effects, merged with the
+code of the coverage stage. Each book says by which keys its acknowledgements were judged: it is settled if the roster
+has the same keys. `PairStore` is the durable copy. What a run of acks changed and the offsets at which they end are
+written together, so a kill at any moment leaves a state that is true at some offset. Acks beyond it are merged once;
+this matters for the counts, which are not merged by OR. If the directory is lost, a fold from the start is needed.
 
-Rows: `t` platform NUL partition segment -> tile; `r` platform NUL partition -> through; `h` platform NUL day -> first
-effects by bucket; `k` platform -> keys it is judged by; `o` partition -> next offset of `acks`; `l` -> log id and form.
+The rows are `t` platform NUL partition segment -> tile; `r` platform NUL partition -> through; `h` platform NUL day ->
+first effects by bucket; `k` platform -> keys it is judged by; `o` partition -> next offset of `acks`; `l` -> log id and
+form. For example, `o` 7 -> 5120 says that the acks of partition 7 before offset 5120 are merged.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ _SAID = struct.Struct(">BI")
 _PLACE = struct.Struct(">Q")
 OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
 FORM = b"2"
-"""Of the rows; what was written in another one is folded again."""
+"""The version of the rows. State that was written in another version is folded again."""
 
 
 class PairState(AckBooks):
-    """Every pair of a case and a platform, at one place in the logs, and how long first effects took."""
+    """Knows every pair of a case and a platform at one place in the logs, and how long first effects took."""
 
     def __init__(self, universe: Universe, roster: Roster, disputes: Disputes) -> None:
         super().__init__(universe, roster, disputes)
@@ -52,11 +53,11 @@ class PairState(AckBooks):
         self.replaced: set[str] = set()
 
     def current(self) -> list[PlatformBook]:
-        """A book for every platform on the roster, with its newest record."""
+        """Return a book for every platform on the roster, with its newest record."""
         return [self.current_of(platform) for platform in self.platforms()]
 
     def current_of(self, platform: Platform) -> PlatformBook:
-        """The book of one platform of the roster."""
+        """Return the book of one platform of the roster."""
         book = self.book(platform.id)
         book.platform = platform
         return book
@@ -64,7 +65,7 @@ class PairState(AckBooks):
     def open_pairs(
         self, cases: Iterable[Case], platforms: Iterable[Platform], now_ms: int
     ) -> dict[Source, list[PairNow]]:
-        """The gaps of some cases at some platforms of the roster, by case."""
+        """Return the gaps of some cases at some platforms of the roster, by case."""
         found: dict[Source, list[PairNow]] = {}
         books = [self.current_of(one) for one in platforms]
         asked = [CaseNow(one.position, one.stage, one.published_at, one.reissue_not_before) for one in cases]
@@ -78,16 +79,16 @@ class PairState(AckBooks):
         super()._merge(opened, ack)
 
     def settle(self, platform: Platform) -> None:
-        """Say that a platform's book is what its keys say."""
+        """Note that a platform's book agrees with its keys."""
         super().settle(platform)
         self.dirty_keys.add(platform.id)
 
     def fresh(self) -> PairState:
-        """An empty state, into which one platform's acknowledgements are merged again."""
+        """Return an empty state, into which one platform's acknowledgements are merged again."""
         return PairState(self.universe, self.roster, self.disputes)
 
     def replace(self, platform: Platform, fresh: AckBooks) -> None:
-        """Put what was merged again by a platform's keys in place of its book and of its first effects."""
+        """Replace a platform's book and its first effects by what was merged again by its keys."""
         assert isinstance(fresh, PairState), "made by fresh()"
         name = platform.id
         self.cohorts.forget(name)
@@ -98,7 +99,7 @@ class PairState(AckBooks):
 
 
 class PairStore:
-    """The durable copy. Not for several threads."""
+    """Keeps the durable copy. It must be used by one thread only."""
 
     def __init__(self, path: Path, log_id: bytes) -> None:
         options = Options(raw_mode=True)
@@ -110,12 +111,12 @@ class PairStore:
         self._db[b"l"] = log_id + FORM
 
     def places(self, partitions: int) -> dict[int, int]:
-        """The next offset of each partition of `acks` to be merged."""
+        """Return the next offset of each partition of `acks` to be merged."""
         rows = {one: self._db.get(b"o" + _ONE.pack(one)) for one in range(partitions)}
         return {one: 0 if row is None else int(_PLACE.unpack(row)[0]) for one, row in rows.items()}
 
     def load(self, state: PairState) -> None:
-        """Put everything that is kept into a new state."""
+        """Load everything that is kept into a new state."""
         for key, value in self._rows(b"t"):
             platform, numbers = _split(key)
             partition, segment = _TWO.unpack(numbers)
@@ -133,7 +134,7 @@ class PairStore:
             state.book(key.decode()).judged_by = tuple(_unpack_keys(value))
 
     def save(self, state: PairState, places: Iterable[tuple[int, int]]) -> None:
-        """Write what changed since the last time, and how far it is merged: all of it or nothing."""
+        """Write what changed since the last time, and how far it is merged, in one atomic batch."""
         batch = WriteBatch(raw_mode=True)
         for platform in state.replaced:
             for kind in (b"t", b"r", b"h"):
@@ -161,7 +162,7 @@ class PairStore:
         state.replaced.clear()
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Close the directory."""
         self._db.close()
 
     def _rows(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:

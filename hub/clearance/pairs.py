@@ -1,13 +1,15 @@
-"""PairsNow: how every case stands at every platform, exactly as the logs say at named positions.
+"""This module knows how every case stands at every platform, exactly as the logs say at named positions (`PairsNow`).
 
-It follows `releases`, `acks`, `platforms`, `operators` and `reported` with readers of its own and reaches into nothing
-of the processor. Cases are folded with the worker's `CaseStore`, acks opened and merged with the code of the coverage
-stage. Between two awaits the state is that of its `positions()`: whoever asks reads it without awaiting. It is not so
-while a platform is not `settled`: then the roster judges what it said otherwise than when that was merged.
+It follows `releases`, `acks`, `platforms`, `operators` and `reported` with readers of its own, and uses nothing of the
+running processor. Cases are folded with the worker's `CaseStore`; acks are opened and merged with the code of the
+coverage stage. Between two awaits the state is that of its `positions()`, so a caller reads it without awaiting. This
+does not hold while a platform is not `settled`: then the roster judges its acks differently than when they were merged.
+For example, `pairs(7-120033)` returns one `PairNow` for each platform, such as `bank` with UNBOUND shown and no gap.
 
-Memory, for 1,000 platforms and 10 million cases: the sets, 146 MB; 16 bytes for each position of `releases` (times of
-publishing and of reissue), 160 MB for the openers alone and 480 MB with two later notices a case; first effects,
-80 bytes for each platform and day, 29 MB a year. Numbers and their cases are on disk.
+For 1,000 platforms and 10 million cases it takes this memory: 146 MB for the sets; 16 bytes for each position of
+`releases` (times of publishing and of reissue), which is 160 MB for the openers alone and 480 MB with two later notices
+per case; 80 bytes of first effects for each platform and day, which is 29 MB a year. Numbers and their cases are on
+disk.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ from hub.wire.contracts import partition_of
 
 @dataclass
 class PairsNow:
-    """The followers and what they know. Made by `following_pairs`."""
+    """The followers and what they know. `following_pairs` makes it."""
 
     hub_log: HubLog
     state: PairState
@@ -60,25 +62,25 @@ class PairsNow:
 
     @property
     def followers(self) -> tuple[Follower, ...]:
-        """All of them."""
+        """Return all followers."""
         return (self.cases, self.acks, self.roster, self.reported)
 
     async def ends(self) -> dict[TopicPartition, int]:
-        """Where the logs end now. Asked over a connection of its own: on a follower's, a fetch may be in the way."""
+        """Return where the logs end now. It has a connection of its own: on a follower's a fetch may block it."""
         found: dict[TopicPartition, int] = await self.ends_of.end_offsets(
             [tp for one in self.followers for tp in one.tps]
         )
         return found
 
     async def reach(self, timeout_s: float, numbers: Iterable[str] = ()) -> bool:
-        """Wait until everything was read that the logs hold now.
+        """Wait until everything that the logs hold now was read.
 
         Args:
-            timeout_s: how long at most.
-            numbers: of these also what operators sent is to be decided by now, not only durable.
+            timeout_s: how long to wait at most.
+            numbers: what operators sent about these must also be decided, not only durable.
 
         Returns:
-            False if that takes longer than `timeout_s`, or no broker says where the logs end.
+            False if that takes longer than `timeout_s`, or if no broker says where the logs end.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -93,11 +95,11 @@ class PairsNow:
 
     @property
     def settled(self) -> bool:
-        """Whether what is known is what the logs say at `positions()`."""
+        """Return whether what is known is what the logs say at `positions()`."""
         return not self.state.unsettled()
 
     async def behind(self) -> dict[str, int]:
-        """How many messages are not read yet, by topic.
+        """Return how many messages are not read yet, by topic.
 
         Raises:
             KafkaError: no broker says where the logs end.
@@ -110,7 +112,7 @@ class PairsNow:
         return found
 
     def positions(self) -> Positions:
-        """The places in the logs that everything known now rests on."""
+        """Return the places in the logs that everything known now rests on."""
         return Positions(
             releases=self.cases.store.next_offsets(),
             acks=tuple(self.acks.places[tp] for tp in self.acks.tps),
@@ -121,24 +123,24 @@ class PairsNow:
         )
 
     def case_of(self, number: str) -> Case | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
         return self.cases.store.case_of(number)
 
     def operator(self, operator_id: str) -> Operator | None:
-        """An operator's roster record."""
+        """Return an operator's roster record."""
         return self.roster.roster.operators.get(operator_id)
 
     @property
     def platforms(self) -> list[Platform]:
-        """Every platform on the roster."""
+        """Return every platform on the roster."""
         return list(self.roster.roster.platforms.values())
 
     def case_at(self, position: Source) -> CaseNow | None:
-        """The case that opened at a position, the number's last or not; None if none did."""
+        """Return the case that opened at a position, the number's last or not; None if none did."""
         return case_at(self.state.universe, position)
 
     def pairs(self, position: Source) -> list[PairNow]:
-        """How a case stands at every platform on the roster; nothing if no case opened there."""
+        """Return how a case stands at every platform on the roster; an empty list if no case opened there."""
         case = self.case_at(position)
         now_ms = self.roster.now_ms()
         return [] if case is None else [pair_of(book, case, now_ms) for book in self.state.current()]
@@ -146,18 +148,18 @@ class PairsNow:
     def open_pairs(
         self, cases: Iterable[Case], platforms: Iterable[Platform], now_ms: int
     ) -> dict[Source, list[PairNow]]:
-        """The gaps of some cases at some platforms, by case."""
+        """Return the gaps of some cases at some platforms, by case."""
         return self.state.open_pairs(cases, platforms, now_ms)
 
     def cells(self, platform_id: str, days: Sequence[int]) -> list[CellCounts]:
-        """One platform's cohorts, by UTC day since 1970-01-01 that cases opened on."""
+        """Return one platform's cohorts, for days (UTC, since 1970-01-01) on which cases opened."""
         book = self._book(platform_id)
         if book is None:
             return [CellCounts() for _ in days]
         return self.state.cohorts.cells(book, self.state.universe, days, self.roster.now_ms())
 
     def hours_to_effect(self, platform_id: str, days: Sequence[int], share: float = 0.5) -> float | None:
-        """Hours from notice to first effect that a share of a platform's cases of some days took at most."""
+        """Return the hours after the notice in which a share of a platform's cases of some days had a first effect."""
         return quantile_hours(self.state.cohorts.hours_of(platform_id, days), share)
 
     def _book(self, platform_id: str) -> PlatformBook | None:
@@ -166,13 +168,13 @@ class PairsNow:
 
 
 async def _no_operator(_operator_id: str) -> Operator | None:
-    """Breaches and daily counts are intake's business; the fold of cases needs no operator."""
+    """Return None: only intake needs breaches and daily counts, so this fold of cases needs no operator."""
     return None
 
 
 @asynccontextmanager
 async def following_pairs(settings: WorkerSettings, hub_log: HubLog) -> AsyncIterator[PairsNow]:
-    """PairsNow that follow the logs, and stop at the end. State is kept in `settings.data_dir`."""
+    """Yield a PairsNow that follows the logs and stops at the end. Its state is kept in `settings.data_dir`."""
     folder: Path = settings.data_dir / "standings"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds numbers
     opener = Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions)

@@ -1,8 +1,11 @@
-"""What an acknowledgement does to a platform's book, and whether it names what came later than itself.
+"""This module merges an acknowledgement into a platform's book, and tells whether it names notices later than itself.
 
-An acknowledgement is judged by record times alone, so that whoever reads the logs, and whenever, finds the same: it is
-beyond the log if a notice it names is not there, or was recorded over `SKEW_MS` after it. Whoever reads it before such
-a notice waits until what is recorded from then on is too late for it (`JUDGED_AFTER_MS`).
+An acknowledgement is judged by record times alone, so everyone who reads the logs finds the same at any time. It is
+beyond the log if a notice it names is not there, or was recorded more than `SKEW_MS` after it. A reader that meets it
+before such a notice waits until any notice recorded from then on is too late for it (`JUDGED_AFTER_MS`).
+
+For example, `bank` acknowledges partition 7 through 120033 at 10:00:00. If that notice was recorded at 10:00:05, the
+acknowledgement is refused.
 """
 
 from __future__ import annotations
@@ -16,16 +19,16 @@ from hub.core.model import Acknowledgement, Platform, Record, Refusal
 from hub.core.universe import Universe
 
 SKEW_MS = 1_000
-"""How much younger than the acknowledgement the notice at `through` may be: brokers' clocks differ."""
+"""How much later than the acknowledgement the notice at `through` may be recorded: the clocks of brokers differ."""
 
 JUDGED_AFTER_MS = 2 * SKEW_MS
-"""How old an acknowledgement is before it is refused for what is not there: the same skew, once more."""
+"""How old an acknowledgement must be before it is refused because a notice is not there: twice the skew."""
 
 
 class OpenedAck(NamedTuple):
-    """A message of `acks`, opened. `refusal` is None if it may count; `ack` and `additions` are set then.
+    """A message of `acks` that was opened. `refusal` is None if it may count; then `ack` and `additions` are set.
 
-    `platform`: whose signature holds; for BAD_SIGNATURE the one its key id names, if any.
+    `platform` is the one whose signature holds; for BAD_SIGNATURE it is the one that the key id names, if any.
     """
 
     record: Record
@@ -36,7 +39,7 @@ class OpenedAck(NamedTuple):
 
 
 def is_beyond_log(ack: Acknowledgement, record_time: int, universe: Universe) -> bool:
-    """Whether it names a `through` that the log does not hold, or holds from a time after the ack.
+    """Return whether an acknowledgement names a `through` that the log does not hold, or that came too late.
 
     `universe` must have folded everything that was recorded up to `SKEW_MS` after the ack.
     """
@@ -48,7 +51,7 @@ def is_beyond_log(ack: Acknowledgement, record_time: int, universe: Universe) ->
 
 
 def apply(book: PlatformBook, ack: Acknowledgement, additions: Iterable[Addition]) -> tuple[set[SegmentKey], set[int]]:
-    """Merge an acknowledgement; which segments and which partitions' `received` changed."""
+    """Merge an acknowledgement. Return the segments that changed, and the partitions whose `received` changed."""
     tiles = set()
     for partition, segment, outcome, bits in additions:
         key = (partition, segment)

@@ -1,18 +1,22 @@
-"""How many stale bindings lie behind platforms that are not connected, and how sure that is.
+"""This module estimates how many stale bindings lie behind platforms that are not connected, and how sure that is.
 
-Nobody can count what nobody answers for; this estimates it from two things that are known, and says how wide the
-estimate is. Per unconnected platform the number of stale bindings is taken as a gamma variable:
+Nobody can count them, because these platforms do not answer. So the number is estimated from two things that are known,
+with its uncertainty. For each unconnected platform it is modelled as a gamma variable:
 
-1. Prior, from user numbers. Connected platforms show how many of the cases they answered were bound there, for each of
-   their users. That rate, pooled, times an unconnected platform's users and its cases in force is the prior's mean.
-   How far connected platforms differ from it (the spread of the logarithms) is the prior's width; before many
+1. The prior comes from user numbers. Connected platforms show how many of the cases they answered were bound there, for
+   each of their users. That pooled rate, times an unconnected platform's users and its cases in force, is the prior's
+   mean. How far connected platforms differ from it (the spread of the logarithms) is the prior's width; before many
    connected ones are known it is wide by assumption (`SPREAD_ASSUMED`), and wider without a number of users.
-2. Evidence, from reports. Distinct reported numbers are Poisson with the stale bindings times the reporting rate,
-   which is that of all unconnected platforms together: where people report more than elsewhere, more is stale. Gamma
-   and Poisson are conjugate, so the posterior is a gamma again (Gelman et al., Bayesian Data Analysis, 3rd ed., 2.6).
+2. The evidence comes from reports. The count of distinct reported numbers is a Poisson variable; its mean is the stale
+   bindings times the reporting rate of all unconnected platforms together. Where people report more than elsewhere,
+   more bindings are stale. Gamma and Poisson are conjugate, so the posterior is a gamma again (Gelman et al., Bayesian
+   Data Analysis, 3rd ed., 2.6).
 
-Shown are its mean and the middle 80 % (for large shapes by Wilson and Hilferty's approximation, PNAS 17, 1931), never
-below the numbers reported and never above the cases in force.
+For example, a connected platform with 1,000,000 users had something bound in 1 % of its many cases. Then an unconnected
+platform with 300,000 users and 1,000 cases in force has a prior mean of 3.
+
+The mean and the middle 80 % of the posterior are shown (for large shapes by Wilson and Hilferty's approximation, PNAS
+17, 1931). They are never below the numbers reported and never above the cases in force.
 """
 
 from __future__ import annotations
@@ -24,13 +28,13 @@ from statistics import NormalDist, median
 from typing import NamedTuple
 
 SPREAD_ASSUMED = math.log(10) / NormalDist().inv_cdf(0.9)
-"""Standard deviation of the logarithm: eight in ten platforms within a tenth and ten times of what users suggest."""
+"""The standard deviation of the logarithm: eight in ten platforms have a tenth to ten times what users suggest."""
 
 SPREAD_WEIGHT = 2.0
-"""How many platforms' worth of evidence the assumed spread is."""
+"""The assumed spread counts as much as the evidence of so many platforms."""
 
 APPROXIMATED_FROM = 3.0
-"""Shape from which the approximation is within a percent of the middle 80 %."""
+"""From this shape on the approximation differs by at most a percent from the middle 80 %."""
 
 SERIES_TERMS = 500
 HALVINGS = 100
@@ -40,7 +44,7 @@ GOOD_RATIO = 3.0
 
 
 class Sureness(StrEnum):
-    """How wide the middle 80 % is: its ends differ by up to 3 times, up to 10 times, or more."""
+    """Says how wide the middle 80 % is: its ends differ by up to 3 times, up to 10 times, or more."""
 
     GOOD = "GOOD"
     FAIR = "FAIR"
@@ -48,7 +52,7 @@ class Sureness(StrEnum):
 
 
 class Answered(NamedTuple):
-    """A platform that answers: its users, the pairs it answered, and those in which something was bound."""
+    """A platform that answers: its users, the pairs it answered, and how many of these were bound."""
 
     users: int
     answered: int
@@ -56,7 +60,7 @@ class Answered(NamedTuple):
 
 
 class Unanswered(NamedTuple):
-    """A platform that does not answer, or a name. `users`: None if nobody says; `reported`: distinct numbers."""
+    """A platform that does not answer, or a name. `users` is None if unknown; `reported` counts distinct numbers."""
 
     name: str
     users: int | None
@@ -65,7 +69,7 @@ class Unanswered(NamedTuple):
 
 
 class BlindSpot(NamedTuple):
-    """The stale bindings behind one platform: expected, and the ends of the middle 80 %. None: nothing to go by."""
+    """The stale bindings expected behind one platform, with the ends of the middle 80 %; None if nothing is known."""
 
     name: str
     expected: float | None
@@ -75,14 +79,14 @@ class BlindSpot(NamedTuple):
 
 
 class _Prior(NamedTuple):
-    """Bindings per case and user, and the spread of its logarithm."""
+    """The bindings per case and user, and the spread of the logarithm of that rate."""
 
     rate: float
     spread: float
 
 
 def rank(unanswered: Sequence[Unanswered], answered: Iterable[Answered]) -> list[BlindSpot]:
-    """Blind spots, the one with the most expected stale bindings first; then by reports, then by name."""
+    """Return the blind spots, sorted by expected stale bindings (most first), then by reports, then by name."""
     prior = _prior([one for one in answered if one.users > 0 and one.answered > 0])
     means = [_prior_mean(one, prior, unanswered) for one in unanswered]
     reporting = _reporting_rate(unanswered, means)
@@ -94,7 +98,7 @@ def rank(unanswered: Sequence[Unanswered], answered: Iterable[Answered]) -> list
 def _prior(answered: Sequence[Answered]) -> _Prior | None:
     if not answered:
         return None
-    # Half a binding is added to each, so that a platform where none was bound has a logarithm.
+    # Half a binding is added to each, so that the logarithm also exists for a platform where none was bound.
     rate = sum(one.bound + 0.5 for one in answered) / sum(one.answered * one.users for one in answered)
     away = [math.log((one.bound + 0.5) / (one.answered * one.users) / rate) ** 2 for one in answered]
     variance = (SPREAD_WEIGHT * SPREAD_ASSUMED**2 + sum(away)) / (SPREAD_WEIGHT + len(answered))
@@ -137,7 +141,7 @@ def _within(value: float, one: Unanswered) -> float:
 
 
 def _gamma_quantile(shape: float, share: float) -> float:
-    """Of a gamma variable of scale one."""
+    """Return the quantile of a gamma variable of scale one."""
     if shape >= APPROXIMATED_FROM:
         third = 1.0 - 1.0 / (9.0 * shape) + NormalDist().inv_cdf(share) / (3.0 * math.sqrt(shape))
         return float(shape * third**3)
@@ -145,7 +149,7 @@ def _gamma_quantile(shape: float, share: float) -> float:
 
 
 def _gamma_share(shape: float, x: float) -> float:
-    """The share of a gamma variable below `x`: its series (DLMF 8.7.1), for small shapes and `x` under 150."""
+    """Return the share of a gamma variable below `x`, by its series (DLMF 8.7.1); for small shapes, `x` under 150."""
     term = total = 1.0 / shape
     for n in range(1, SERIES_TERMS):
         term *= x / (shape + n)
@@ -156,12 +160,12 @@ def _gamma_share(shape: float, x: float) -> float:
 
 
 def _shape_of(log_spread: float) -> float:
-    """The shape of the gamma variable whose logarithm has this standard deviation: its trigamma is the variance."""
+    """Return the shape of a gamma variable by the standard deviation of its logarithm: its trigamma is the variance."""
     return _solved(lambda shape: log_spread**2 - _trigamma(shape), 1e-3, 1e6)
 
 
 def _trigamma(x: float) -> float:
-    """By recurrence to where its asymptotic series holds (DLMF 5.15.5 and 5.15.8)."""
+    """Return the trigamma function, by recurrence up to where its asymptotic series holds (DLMF 5.15.5 and 5.15.8)."""
     total = 0.0
     while x < 10.0:
         total += 1.0 / (x * x)
@@ -171,7 +175,7 @@ def _trigamma(x: float) -> float:
 
 
 def _solved(rising: Callable[[float], float], low: float, high: float, *, exponent: bool = False) -> float:
-    """Where a rising function is zero, by halving; of an exponent, the power."""
+    """Return where a rising function is zero, by bisection; with `exponent`, return e to the power of that."""
     for _ in range(HALVINGS):
         middle = (low + high) / 2.0
         low, high = (low, middle) if rising(middle) > 0.0 else (middle, high)

@@ -1,14 +1,15 @@
-"""What platforms said, a book for each of them, judged by the keys that the roster has.
+"""This module keeps what each platform said in a book of its own, judged by the keys that the roster has.
 
-An acknowledgement counts or not by its platform's keys (`hub.core.roster.keys_changed`), and the roster may come to say
-otherwise of a time that has passed. Sets that only grow cannot lose what they hold, so the book is then replaced:
+Its platform's keys decide whether an acknowledgement counts (`hub.core.roster.keys_changed`), and the roster may later
+change this for a time in the past. Sets that only grow cannot lose what they hold, so the book is then replaced:
 
 1. A book is *settled* if the keys it was judged by (`judged_by`) are those of its platform's roster record.
-2. Where the keys are others, but no acknowledgement counts otherwise for it, the book is settled as it is.
-3. Else the platform's acknowledgements are merged again, into fresh books, which then replace its book whole.
+2. If the keys differ, but every acknowledgement counts as before, the book is settled as it is.
+3. Otherwise the platform's acknowledgements are merged again into fresh books, which then replace its whole book.
 
-For example, `bank` revokes `bank-1` from yesterday on. What `bank-1` signed today is in the book's sets and in none of
-the fresh ones, so these cases are gaps again. `hub.folds.acks` reads the log for it; everything here is values.
+For example, `bank` revokes its key `bank-1` from yesterday on. What `bank-1` signed today is in the book's sets and not
+in the fresh ones, so these cases are gaps again. `hub.folds.acks` reads the log for it; this module computes on values
+only.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from hub.core.universe import Universe
 
 
 class Fault(NamedTuple):
-    """A message whose merging raised an error: where it stands, and the error's kind."""
+    """A message whose merging raised an error: where it lies, and the kind of the error."""
 
     source: Source
     kind: str
 
 
 class AckBooks:
-    """The books of some platforms, and which parts of them changed since somebody last took note.
+    """The books of some platforms, and the parts of them that changed since the caller last cleared these sets.
 
     Args:
         universe: the cases that are folded; it holds all that a merged acknowledgement names.
-        roster: the roster as it is known.
+        roster: the roster as it is known now.
         disputes: people's reports that count.
     """
 
@@ -45,30 +46,30 @@ class AckBooks:
         self.disputes = disputes
         self.books: dict[str, PlatformBook] = {}
         self.dirty_tiles: set[tuple[str, SegmentKey]] = set()
-        """Tiles that changed, by platform."""
+        """The tiles that changed, each with its platform."""
 
         self.dirty_received: set[tuple[str, int]] = set()
-        """Partitions of which a platform received more, by platform."""
+        """The partitions of which a platform received more, each with its platform."""
 
         self.roster_place = 0
-        """The next offset of `platforms` as the books have it."""
+        """The next offset of `platforms` that the books have not taken in."""
 
         self.faults: list[Fault] = []
-        """What raised an error; whoever runs this writes it to its log and empties the list."""
+        """What raised an error. The caller writes it to its log and empties the list."""
 
     def book(self, platform_id: str) -> PlatformBook:
-        """The book of a platform; it is made if it is new, and has no roster record then."""
+        """Return the book of a platform. A new book is made if there is none; it has no roster record yet."""
         book = self.books.get(platform_id)
         if book is None:
             book = self.books[platform_id] = PlatformBook(platform_id, None, self.disputes)
         return book
 
     def platforms(self) -> list[Platform]:
-        """The platforms of the roster whose acknowledgements come here."""
+        """Return the platforms of the roster whose acknowledgements are merged here."""
         return list(self.roster.platforms.values())
 
     def refusal_of(self, opened: OpenedAck) -> Refusal | None:
-        """Why an acknowledgement does not count; None if it does."""
+        """Return why an acknowledgement does not count; None if it does."""
         if opened.refusal is not None or opened.ack is None:
             return opened.refusal or Refusal.HUB_FAULT
         beyond = is_beyond_log(opened.ack, opened.record.record_time, self.universe)
@@ -77,13 +78,13 @@ class AckBooks:
     def merge(self, opened: OpenedAck) -> Refusal | None:
         """Merge an acknowledgement if it counts, or say why it does not.
 
-        One that raises an error is refused (HUB_FAULT) and noted in `faults`: one message must not stop the rest.
+        A message that raises an error is refused (HUB_FAULT) and noted in `faults`: one message must not stop the rest.
         """
         try:
             refusal = self.refusal_of(opened)
             if refusal is None and opened.ack is not None:
                 self._merge(opened, opened.ack)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is refused and noted
+        except Exception as error:  # noqa: BLE001 - any error is refused and noted
             place = Source(opened.record.partition, opened.record.offset)
             self.faults.append(Fault(place, type(error).__name__))
             return Refusal.HUB_FAULT
@@ -97,29 +98,29 @@ class AckBooks:
             self.dirty_received.add((ack.platform, partition))
 
     def sync_roster(self, roster_place: int) -> None:
-        """Put the newest record of every platform into its book; `roster_place`: the next offset of `platforms`."""
+        """Put the newest record of every platform into its book. `roster_place` is the next offset of `platforms`."""
         self.roster_place = roster_place
         for platform in self.platforms():
             self.book(platform.id).platform = platform
 
     def unsettled(self) -> list[Platform]:
-        """The platforms whose book was judged by other keys than the roster has."""
+        """Return the platforms whose book was judged by keys other than those on the roster."""
         return [one for one in self.platforms() if self.book(one.id).judged_by != one.keys]
 
     def settle(self, platform: Platform) -> None:
-        """Say that a platform's book is what its keys say."""
+        """Note that a platform's book agrees with its keys."""
         self.book(platform.id).judged_by = platform.keys
 
     def fresh(self) -> AckBooks:
-        """Empty books, into which one platform's acknowledgements are merged again."""
+        """Return empty books, into which one platform's acknowledgements are merged again."""
         return AckBooks(self.universe, self.roster, self.disputes)
 
     def replace(self, platform: Platform, fresh: AckBooks) -> None:
-        """Put what was merged again by a platform's keys in place of its book.
+        """Replace a platform's book by what was merged again by its keys.
 
         Args:
-            platform: its roster record, by whose keys the fresh book was judged.
-            fresh: made by `fresh()`, with this platform's acknowledgements and no others.
+            platform: its roster record; the fresh book was judged by the keys there.
+            fresh: the books made by `fresh()`, with this platform's acknowledgements and no others.
         """
         name = platform.id
         book = self.books[name] = fresh.book(name)

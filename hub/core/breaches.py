@@ -1,8 +1,9 @@
-"""Duties of operators, and when they are not met. A fact is never refused for being a breach.
+"""This module finds which duties operators did not meet. A fact is never refused because it is a breach.
 
-All compare `occurred_at` with the opener's `cooling_until` and `reissue_not_before`, to the millisecond,
-bounds included. Those about a case do not apply to one that opened at REASSIGNED. Each happens once a case
-by construction: the lifecycle table lets each of these events through once.
+All rules compare `occurred_at` with the opener's `cooling_until` and `reissue_not_before`, to the millisecond, bounds
+included. Those about a case do not apply to a case that opened at REASSIGNED. Each happens at most once in a case,
+because the lifecycle table lets each of these events through once. For example, a RELEASED that occurred a millisecond
+before the opener's `cooling_until` is an EARLY_RELEASE, and one at `cooling_until` is not.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ REPORT_GRACE_MS = HOUR_MS
 
 
 def of_notice(notice: ReleaseNotice, operator: Operator, before: Case | None) -> tuple[Breach, ...]:
-    """Breaches of its case that a folded notice shows. `before`: the number's last case before it."""
+    """Return the breaches of its case that a folded notice shows. `before` is the number's last case before it."""
     if notice.stage is Stage.COOLING:
         return tuple(_at_cooling(notice, operator))
     if before is None or before.opened_as is Stage.REASSIGNED:
@@ -55,13 +56,13 @@ def of_notice(notice: ReleaseNotice, operator: Operator, before: Case | None) ->
 
 
 def of_event(event: NumberEvent, record_time: int) -> tuple[Breach, ...]:
-    """Breaches an accepted event shows by itself."""
+    """Return the breaches that an accepted event shows by itself."""
     late = record_time - event.occurred_at > LATE_MS and event.reason is not ReleaseReason.BACKFILL
     return (Breach.LATE_EVENT,) if late else ()
 
 
 class Clearance(NamedTuple):
-    """What a clearance id of this hub says. `case`: the position it is of; the times bound when it may be used."""
+    """What a clearance id of this hub says. `case` is a position; the id may be used from `from_ms` to `until_ms`."""
 
     operator: str
     case: str | None
@@ -71,7 +72,7 @@ class Clearance(NamedTuple):
 
 
 def needs_clearance(event: NumberEvent, operator: Operator) -> bool:
-    """Whether an event of an operator is to carry a clearance, if it hands over a case that was open before."""
+    """Return whether an operator's event must carry a clearance if it reassigns a case that was open before."""
     handover = event.reason in HANDOVER_REASONS
     return operator.clearance_required and event.type is EventType.REASSIGNED and not handover
 
@@ -79,11 +80,11 @@ def needs_clearance(event: NumberEvent, operator: Operator) -> bool:
 def of_clearance(
     event: NumberEvent, operator: Operator, case: Source | None, clearance: Clearance | None
 ) -> tuple[Breach, ...]:
-    """The breach of handing a number out without a clearance, or against one.
+    """Return the breach of handing a number out without a clearance, or against one.
 
     Args:
         case: the opener of the case that the event moves; None if it opens one itself.
-        clearance: what the event's clearance id says; None without one, or if it is not the hub's.
+        clearance: what the event's clearance id says; None if it has none, or if the id is not the hub's.
     """
     if case is None or not needs_clearance(event, operator):
         return ()
@@ -123,14 +124,14 @@ def _at_reassignment(notice: ReleaseNotice, case: Case) -> Iterable[Breach]:
 
 
 class DailyReport(NamedTuple):
-    """A report as it arrived: its totals per partition, and its record time."""
+    """A report as it arrived: its totals for each partition, and its record time."""
 
     sent: tuple[int, ...]
     recorded_at: int
 
 
 def silent_days(since: int, reported: Iterable[int], now_ms: int) -> list[int]:
-    """UTC days (since 1970-01-01) without a report an hour after their end."""
+    """Return the UTC days (since 1970-01-01) that had no report an hour after their end."""
     first = since // DAY_MS
     last = (now_ms - REPORT_GRACE_MS) // DAY_MS - 1
     days = set(reported)
@@ -138,11 +139,11 @@ def silent_days(since: int, reported: Iterable[int], now_ms: int) -> list[int]:
 
 
 def mismatched_days(reports: Mapping[int, DailyReport], counted: Mapping[int, Sequence[int]], now_ms: int) -> list[int]:
-    """UTC days whose report does not agree with what the hub has, judged an hour after their end.
+    """Return the UTC days whose report does not agree with what the hub has, judged an hour after their end.
 
     Args:
         reports: the first report of each day.
-        counted: per partition of events, record times of this operator's events, in order.
+        counted: for each partition of `events`, the record times of this operator's events, in order.
     """
     return [
         day
@@ -161,10 +162,10 @@ def _agrees(report: DailyReport, counted: Mapping[int, Sequence[int]]) -> bool:
 
 
 class OperatorBook:
-    """An operator's figures, folded from its receipts in any order, repeats included.
+    """An operator's figures, folded from its receipts. Their order does not matter, and repeats change nothing.
 
-    Its dead letters tell the one reason that receipts keep to themselves (`intake.RECEIPTED_AS`). A receipt costs about
-    nine bytes: which sources have one is a bitmap, their record times are packed.
+    Its dead letters tell the one reason that receipts do not tell (`intake.RECEIPTED_AS`). A receipt costs about nine
+    bytes: the sources that have one are a bitmap, and their record times are a packed array.
     """
 
     def __init__(self) -> None:
@@ -172,7 +173,7 @@ class OperatorBook:
         self.breaches: Counter[Breach] = Counter()
         self.reports: dict[int, DailyReport] = {}
         self.last_event_at: int | None = None
-        """Record time of the newest event that was proved to be the operator's."""
+        """The record time of the newest event whose signature proved it to be the operator's."""
         self._sources: dict[int, BitMap] = {}
         self._times: dict[int, array[int]] = {}
         self._disordered: set[int] = set()
@@ -183,20 +184,20 @@ class OperatorBook:
 
     @property
     def refusals(self) -> dict[Refusal, int]:
-        """How many messages were refused for each true reason."""
+        """Return how many messages were refused, by true reason."""
         hidden = dict.fromkeys(self._not_theirs & self._reasons.keys(), Refusal.NOT_YOUR_CASE)
         return dict(Counter((self._reasons | hidden).values()))
 
     def add_rejected(self, letter: Rejected) -> None:
-        """Note the true reason in a dead letter of `events` whose `sender` is this operator."""
+        """Note the true reason that a dead letter of `events` gives. Its `sender` must be this operator."""
         if letter.reason is Refusal.NOT_YOUR_CASE:
             self._not_theirs.add(Source(letter.partition, letter.offset))
 
     def add(self, receipt: Receipt) -> None:
-        """Count a receipt, once a source. The first receipt of a source counts.
+        """Count a receipt. Only the first receipt of a source counts.
 
-        The answer to a held event comes for the copy that the hub sent; it takes the place of HELD, and the copy
-        is no event of the operator's.
+        The answer to a held event is the receipt of the copy that the hub sent. It takes the place of HELD, and the
+        copy is not counted as the operator's event.
         """
         if receipt.held_source is not None:
             self._answer(receipt, receipt.held_source)
@@ -238,14 +239,14 @@ class OperatorBook:
             self._note(self._answers[held])
 
     def counted(self) -> Mapping[int, Sequence[int]]:
-        """Record times of this operator's events, in order, per partition of `events`."""
+        """Return the record times of this operator's events, in order, by partition of `events`."""
         while self._disordered:
             partition = self._disordered.pop()
             self._times[partition] = array("q", sorted(self._times[partition]))
         return self._times
 
     def breaches_at(self, operator: Operator, now_ms: int) -> dict[Breach, int]:
-        """Every breach so far, the daily ones judged at `now_ms`."""
+        """Return how often each breach happened so far; the daily ones are judged at `now_ms`."""
         found = {breach: count for breach, count in self.breaches.items() if count}
         silent = len(silent_days(operator.since, self.reports, now_ms))
         mismatched = len(mismatched_days(self.reports, self.counted(), now_ms))

@@ -1,9 +1,10 @@
-"""The fold of `releases`: what is known of each number's last case, from the notices alone.
+"""This module folds `releases` into each number's last case, from the notices alone.
 
 Rules:
 1. Notices are folded in offset order, each partition by itself.
-2. A notice whose `source` is not beyond the last folded one of its partition is ignored: the first counts.
-   (A producer's retry, or a zombie that publishes once more, is such a notice.)
+2. A notice whose `source` is not beyond the last folded one of its partition is ignored: the first counts. For example,
+   a producer's retry or a replaced worker (a zombie) may publish the notice of source 7-240517 once more; it changes
+   nothing.
 3. A notice that breaks the lifecycle table, or whose `opened_at` is not its number's last case, is ignored.
 4. Intake, coverage and followers fold with this function and cannot disagree. An adapter applies the same rules to
    rows of its own (`hub.sdk.adapter.acting`, `hub.sdk.last_cases`); the recount folds by itself, on purpose.
@@ -19,9 +20,9 @@ from hub.core.model import ReleaseNotice, Source, Stage
 
 
 class Case(NamedTuple):
-    """The last case of a number. `event_ids`: its accepted events; times as in its opener.
+    """The last case of a number. `event_ids` are its accepted events; the times are those of its opener.
 
-    `scheduled_at` is when its RELEASE_SCHEDULED occurred, `last_at` when its last event did.
+    `scheduled_at` is when its RELEASE_SCHEDULED occurred, and `last_at` is when its last event occurred.
     """
 
     position: Source
@@ -39,17 +40,17 @@ class Case(NamedTuple):
 
     @property
     def live(self) -> bool:
-        """Whether the number is between two owners."""
+        """Return whether the number is between two owners."""
         return self.stage in lifecycle.LIVE
 
     @property
     def undone(self) -> bool:
-        """Whether the case no longer counts."""
+        """Return whether the case no longer counts."""
         return self.stage in lifecycle.UNDONE
 
 
 class Folded(NamedTuple):
-    """What a notice changed: the number's case as it now is, and whether it opened it."""
+    """What a notice changed: the number's case as it is now, and whether the notice opened it."""
 
     number: str
     case: Case
@@ -66,8 +67,8 @@ def fold(
 
     Args:
         position: where the notice lies in `releases`.
-        last_source: offset of the last folded source in this partition, -1 before the first.
-        case_of: the last case of a number as folded so far.
+        last_source: the offset of the last folded source in this partition, -1 before the first.
+        case_of: returns the last case of a number as folded so far.
 
     Returns:
         What changed, or None if the notice is to be ignored.

@@ -1,6 +1,7 @@
-"""How a platform is reached, as its roster record writes it: `kafka`, `file`, or `webhook https://…`. Pure.
+"""This module reads how a platform is reached from its roster record: `kafka`, `file`, or `webhook https://…`.
 
-Whoever adds a way gives it a row here and a maker in `hub.delivery.service.MAKERS`.
+For example, `webhook https://bank.example/notices` is the way WEBHOOK with that address. To add a way, give it a row
+here and a maker in `hub.delivery.service.MAKERS`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ class Way(StrEnum):
 
 
 class Habits(NamedTuple):
-    """What is to be expected of a way. `written`: how the roster has it.
+    """What is to be expected of a way. `written` is how the roster writes it.
 
-    `has_address`: it names where to go. `daily`: it comes once a day, and may be silent for as long.
+    `has_address` says whether it needs an address to go to. `daily` says whether its platform comes once a day, and may
+    be silent for a day.
     """
 
     written: str
@@ -40,24 +42,24 @@ WRITTEN = ", ".join(one.written for one in HABITS.values())
 
 
 class Kind(NamedTuple):
-    """A channel's kind, and what comes with it."""
+    """A channel's kind, and the address that follows it."""
 
     kind: str
     address: str = ""
 
     @property
     def way(self) -> Way | None:
-        """The way it is; None of a word that nobody knows."""
+        """Return the way of this kind; None if the word is not known."""
         return Way(self.kind) if self.kind in list(Way) else None
 
     @property
     def is_daily(self) -> bool:
-        """Whether its platform comes once a day."""
+        """Return whether its platform comes once a day."""
         return self.way in HABITS and HABITS[Way(self.kind)].daily
 
 
 def kind_of(platform: Platform) -> Kind:
-    """The channel on a platform's roster record; an unknown word is kept as its kind."""
+    """Return the channel on a platform's roster record; an unknown word is kept as its kind."""
     return _read(platform.channel or Way.KAFKA)
 
 
@@ -67,12 +69,12 @@ def _read(channel: str) -> Kind:
 
 
 def check_channel(channel: str) -> str:
-    """A channel as it is to be written.
+    """Return a channel in the form in which the roster has it.
 
-    Whether a webhook's address may be dialled is delivery's to judge (`hub.delivery.addresses`).
+    Delivery judges whether a webhook's address may be called (`hub.delivery.addresses`).
 
     Raises:
-        HubError: nothing could ever be told that way.
+        HubError: the text is not a channel, so nothing could be told that way.
     """
     kind = _read(channel)
     habits = None if kind.way is None else HABITS.get(kind.way)

@@ -1,19 +1,21 @@
-"""Clearance: whether a number may be handed out, decided from its last case, every platform's pair and a policy.
+"""This module decides whether a number may be handed out, from its last case, every platform's pair and a policy.
 
 Rules:
 1. No case, or a case that is not the asker's (`may_see`): UNKNOWN. The asker is told NO_CASE either way.
-2. A hub that could not read its logs to their ends as they were when the question came: UNKNOWN (BEHIND).
+2. The hub could not read its logs to the ends they had when the question came: UNKNOWN (BEHIND).
 3. A case that is undone, not released yet, released but before `reissue_not_before`, or reassigned already: BLOCKED.
 4. A gap that blocks (`blocks`): BLOCKED. In the tiers of the policy DISPUTED, FAILED, NOT_RECEIVED and NO_OUTCOME
    always block, FROZEN and DECLINED if the policy says so. NOT_CONNECTED follows the policy's rule for unconnected
    platforms: NAMED never; MUST_CONNECT where the platform must connect, whatever its tier; BLOCKS in the tiers.
 5. Everything else is CLEAR.
 
-What an operator sees (`seen_by`) is a function of the case, the answer, and one word: `pending` if any blocking gap is,
-else `refused` if any is. So two worlds in which the same worst word occurs look the same to it, whichever platforms of
-the blocking tiers it occurs at, and however many. A report opens the same gap whatever its platform said, so that
-reporting platforms one by one and asking in between tells nothing either. It says something of one platform only where
-the blocking tiers hold no other, which the roster, not the answer, decides.
+For example, a RELEASED case past its `reissue_not_before`, with a tier 1 platform at NO_OUTCOME, is BLOCKED.
+
+What an operator sees (`seen_by`) depends on the case, the answer, and one word: `pending` if any blocking gap is
+pending, else `refused` if any is refused. So an operator cannot tell which platforms of the blocking tiers have the
+gaps, nor how many. A report opens the same gap whatever its platform said, so an operator also learns nothing by
+reporting platforms one by one and asking in between. The answer tells something about one platform only if the blocking
+tiers hold no other platform, and that depends on the roster.
 """
 
 from __future__ import annotations
@@ -39,11 +41,11 @@ from hub.core.model import (
 from hub.core.numbers import in_ranges
 
 SEES_PLATFORMS = frozenset({Role.REGISTRAR, Role.AUDITOR})
-"""Roles that see which platform blocks, and every number's case."""
+"""The roles that see which platform blocks, and every number's case."""
 
 
 class Reason(StrEnum):
-    """Why a number is not clear."""
+    """The reasons why a number is not clear."""
 
     NO_CASE = "NO_CASE"
     NOT_YOURS = "NOT_YOURS"
@@ -56,7 +58,7 @@ class Reason(StrEnum):
 
 
 class Status(StrEnum):
-    """What an operator sees of what is open."""
+    """What an operator sees about the open gaps."""
 
     PENDING = "pending"
     REFUSED = "refused"
@@ -71,7 +73,7 @@ STATUS: dict[GapClass, Status] = {
     GapClass.NO_OUTCOME: Status.PENDING,
     GapClass.DISPUTED: Status.PENDING,
 }
-"""What each gap class looks like to an operator."""
+"""Maps each gap class to what an operator sees of it."""
 
 REASON_OF_STAGE: dict[Stage, Reason | None] = {
     Stage.COOLING: Reason.NOT_RELEASED,
@@ -81,7 +83,7 @@ REASON_OF_STAGE: dict[Stage, Reason | None] = {
     Stage.RESTORED: Reason.UNDONE,
     Stage.WITHDRAWN: Reason.UNDONE,
 }
-"""What each stage says against handing the number out."""
+"""Maps each stage to the reason it gives against handing the number out."""
 
 
 class OpenPair(NamedTuple):
@@ -92,7 +94,7 @@ class OpenPair(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """The answer for one number, in full. `blocks`: the gaps that block, in the order they were given."""
+    """The full answer for one number. `blocks` are the gaps that block, in the order they were given."""
 
     answer: ClearanceAnswer
     reasons: tuple[Reason, ...]
@@ -103,7 +105,7 @@ class Decided(NamedTuple):
 
 
 class SeenBlock(NamedTuple):
-    """What blocks, as its reader may see it."""
+    """A gap that blocks, as its reader may see it."""
 
     status: Status
     platform: str | None = None
@@ -123,7 +125,7 @@ class Seen(NamedTuple):
 
 
 def may_see(number: str, case: Case, role: Role, operator: Operator | None) -> bool:
-    """Whether a number's case is the asker's: it is its operator's, or the number is in its ranges."""
+    """Return whether a number's case is the asker's: it is the case's operator, or its ranges have the number."""
     if role in SEES_PLATFORMS:
         return True
     if role is not Role.OPERATOR or operator is None:
@@ -132,14 +134,14 @@ def may_see(number: str, case: Case, role: Role, operator: Operator | None) -> b
 
 
 def may_block(platform: Platform, policy: ClearancePolicy) -> bool:
-    """Whether any gap of this platform could block: the others need not be looked at."""
+    """Return whether any gap of this platform could block; other platforms need not be looked at."""
     return platform.tier in policy.blocking_tiers or (
         policy.unconnected is UnconnectedRule.MUST_CONNECT and platform.must_connect
     )
 
 
 def blocks(platform: Platform, gap: GapClass, policy: ClearancePolicy) -> bool:
-    """Whether a gap blocks (rule 4)."""
+    """Return whether a gap blocks (rule 4)."""
     in_tiers = platform.tier in policy.blocking_tiers
     match gap:
         case GapClass.NOT_CONNECTED:
@@ -155,13 +157,13 @@ def blocks(platform: Platform, gap: GapClass, policy: ClearancePolicy) -> bool:
 
 
 def decide(case: Case, gaps: Iterable[OpenPair], policy: ClearancePolicy, now_ms: int) -> Decided:
-    """The answer for a number whose last case is the asker's.
+    """Return the answer for a number whose last case is the asker's.
 
     Args:
         case: the number's last case.
         gaps: its gaps, of all platforms or at least of those that `may_block`.
-        policy: by what it is decided.
-        now_ms: the time it is decided at, UTC.
+        policy: the policy by which it is decided.
+        now_ms: the time at which it is decided, UTC.
     """
     found = tuple(one for one in gaps if blocks(one.platform, one.gap, policy))
     reasons = tuple(_reasons(case, now_ms)) + ((Reason.OPEN_GAPS,) if found else ())
@@ -176,12 +178,12 @@ def decide(case: Case, gaps: Iterable[OpenPair], policy: ClearancePolicy, now_ms
 
 
 def unknown(reason: Reason, policy: ClearancePolicy, now_ms: int) -> Decided:
-    """The answer where nothing can be said; it names no case."""
+    """Return the answer where nothing can be said; it names no case."""
     return Decided(ClearanceAnswer.UNKNOWN, (reason,), (), None, None, now_ms + policy.valid_ms)
 
 
 def seen_by(decided: Decided, role: Role) -> Seen:
-    """An answer as a role may see it; a case that is not the asker's looks like none."""
+    """Return an answer as a role may see it. A case that is not the asker's looks like no case."""
     answer, reasons, found, case, days_to_reissue, valid_until = decided
     if role in SEES_PLATFORMS:
         shown = tuple(SeenBlock(STATUS[gap], one.id, one.tier, gap) for one, gap in found)
@@ -194,9 +196,9 @@ def seen_by(decided: Decided, role: Role) -> Seen:
 
 
 def unconnected(platforms: Iterable[Platform], cases: Iterable[Case]) -> list[Platform]:
-    """The platforms nobody hears from, for the cases an asker may see. It depends on the roster and on their openers.
+    """Return the platforms that do not answer for the cases an asker may see. It uses the roster and the openers.
 
-    One that LEFT is among them for cases published before it did.
+    A platform that LEFT is among them for cases published before it left.
     """
     oldest = min((one.published_at for one in cases), default=None)
     return [one for one in platforms if _is_unconnected(one, oldest)]

@@ -1,8 +1,10 @@
-"""Cohorts: the cases that opened on one UTC day, at one platform: how they stand, and how long the first effect took.
+"""This module counts cohorts: how the cases that opened on one UTC day stand at one platform, and how long the first
+effect took.
 
-Counts are worked out a segment at a time and kept until something they depend on moves. Hours from a case's notice to
-the first ack of an effect are counted once, when that ack is merged, in buckets; quantiles are read off the buckets.
-A case that opened on a day belongs to that day's cohort for good, whatever becomes of it.
+Counts are computed a segment at a time and kept until something they depend on changes. Hours from a case's notice to
+the first ack of an effect are counted once, when that ack is merged, in buckets; quantiles are read from the buckets. A
+case stays in the cohort of the day on which it opened. For example, `bank` says FROZEN 5 hours after a notice: it falls
+into the bucket from 4 to 8 hours, and a later UNBOUND is not counted.
 """
 
 from __future__ import annotations
@@ -25,16 +27,16 @@ from hub.core.outcomes import EFFECTS
 from hub.core.universe import Universe, UniverseSegment
 
 EDGES_HOURS = (0.0, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 18, 24, 36, 48, 72, 96, 120, 168, 336, 720, 2_160)
-"""Lower edges of the buckets; the last one is open and is read as its edge."""
+"""The lower edges of the buckets. The last bucket has no upper edge and is read as its lower edge."""
 
 _EDGES_MS = np.array([int(edge * HOUR_MS) for edge in EDGES_HOURS], dtype=np.int64)
 BUCKETS = len(EDGES_HOURS)
 
 EFFECTS_TOLD_MIN = 100
-"""First effects that a median told to outsiders is at least of: one more or less does not move it by itself."""
+"""How many first effects a median needs before it is told to outsiders: one more or less then does not move it."""
 
 Hours = npt.NDArray[np.uint32]
-"""How many first effects fell into each bucket."""
+"""Counts how many first effects fell into each bucket."""
 
 
 class Took(NamedTuple):
@@ -45,7 +47,7 @@ class Took(NamedTuple):
 
     @property
     def told_hours(self) -> float | None:
-        """What an outsider is told: the upper edge of the median's bucket, of enough effects; None of fewer."""
+        """Return what an outsider is told: the upper edge of the median's bucket; None if there are too few effects."""
         if self.effects < EFFECTS_TOLD_MIN:
             return None
         return EDGES_HOURS[min(bisect_left(EDGES_HOURS, self.median_hours), BUCKETS - 1)]
@@ -53,7 +55,7 @@ class Took(NamedTuple):
 
 @dataclass
 class CellCounts:
-    """One platform, one day: pairs as they stand now."""
+    """How the pairs of one platform and one day stand now."""
 
     in_force: int = 0
     resolved: int = 0
@@ -61,7 +63,7 @@ class CellCounts:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
 
     def add(self, other: CellCounts) -> None:
-        """Add another segment's."""
+        """Add the counts of another segment."""
         self.in_force += other.in_force
         self.resolved += other.resolved
         self.takeover_safe += other.takeover_safe
@@ -74,7 +76,10 @@ class _KeptCells(NamedTuple):
 
 
 def quantile_hours(hours: Hours | None, share: float) -> float | None:
-    """The hours by which a share of first effects had happened, even within a bucket; None without any."""
+    """Return the hours by which a share of first effects had happened; None if there are none.
+
+    Effects are taken to be spread evenly within a bucket.
+    """
     total = 0 if hours is None else int(hours.sum())
     if hours is None or not total:
         return None
@@ -91,13 +96,13 @@ def quantile_hours(hours: Hours | None, share: float) -> float | None:
 
 
 def took(hours: Hours | None) -> Took | None:
-    """How long first effects took, by their buckets; None without any."""
+    """Return how long first effects took, by their buckets; None if there are none."""
     median_hours = quantile_hours(hours, 0.5)
     return None if hours is None or median_hours is None else Took(int(hours.sum()), median_hours)
 
 
 class Cohorts:
-    """Every platform's cohorts."""
+    """The cohorts of all platforms."""
 
     def __init__(self) -> None:
         self.hours: dict[tuple[str, int], Hours] = {}
@@ -107,7 +112,7 @@ class Cohorts:
     def first_effects(
         self, book: PlatformBook, additions: Iterable[Addition], universe: Universe, record_time: int
     ) -> set[tuple[str, int]]:
-        """Count the first effects that an ack tells of; call it before it is merged. Which cohorts changed."""
+        """Count the first effects of an ack, and return the cohorts that changed. Call this before merging the ack."""
         seen: dict[SegmentKey, BitMap] = {}
         changed: set[tuple[str, int]] = set()
         for partition, number, outcome, bits in additions:
@@ -135,18 +140,18 @@ class Cohorts:
         return changed
 
     def forget(self, platform: str) -> None:
-        """Forget everything of a platform, to count it anew."""
+        """Forget everything about a platform, so that it can be counted again."""
         for cohort in [one for one in self.hours if one[0] == platform]:
             del self.hours[cohort]
         self._kept.pop(platform, None)
 
     def hours_of(self, platform: str, days: Sequence[int]) -> Hours | None:
-        """First effects at a platform over some days."""
+        """Return the first effects at a platform over some days."""
         found = [self.hours[platform, day] for day in days if (platform, day) in self.hours]
         return np.sum(found, axis=0, dtype=np.uint32) if found else None
 
     def cells(self, book: PlatformBook, universe: Universe, days: Sequence[int], now_ms: int) -> list[CellCounts]:
-        """One cell for each day; only segments in which something moved are counted again."""
+        """Return one cell for each day. Only segments in which something changed are counted again."""
         found = {day: CellCounts() for day in days}
         for key, segment in universe.segments.items():
             by_day = self._days_of(key, segment)
@@ -176,7 +181,7 @@ class Cohorts:
         kept = self._kept.setdefault(book.platform_id, {})
         if key not in kept or kept[key].mark != mark:
             pairs = book.pairs(universe, key, now_ms)
-            safe = pairs.resolved | pairs.gaps[GapClass.FROZEN]  # as the overview has it: what is in dispute is not
+            safe = pairs.resolved | pairs.gaps[GapClass.FROZEN]  # as in the overview: disputed pairs are not safe
             kept[key] = _KeptCells(
                 mark,
                 {

@@ -1,8 +1,9 @@
-"""Coverage: what platforms said, as sets that only grow.
+"""This module keeps what platforms said, as sets that only grow.
 
-For each (platform, partition, segment of 65,536 positions) one Roaring bitmap per outcome ever said, and per
-(platform, partition) how far it received, merged by maximum. Merging is OR: idempotent, commutative,
-associative; so redelivery, replay, reordering and restarts cannot change the answer.
+For each (platform, partition, segment of 65,536 positions) there is one Roaring bitmap for each outcome ever said. For
+each (platform, partition) there is a place up to which it received, merged by maximum. Bitmaps are merged by OR, which
+is idempotent, commutative and associative; so redelivery, replay, reordering and restarts cannot change the answer. For
+example, `bank` says FROZEN and later UNBOUND of 7-120033: bit 54,497 of segment 1 is then set in both bitmaps.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from hub.core.model import SEGMENT, Acknowledgement, Outcome, Refusal, Said
 from hub.core.roaring import is_segment
 
 SEGMENTS_MAX = 1_024
-"""Segments an acknowledgement may hold: 64 M positions, and a bound on the work one message can ask for."""
+"""How many segments an acknowledgement may hold: 64 M positions. It bounds the work that one message can ask for."""
 
 
 class Addition(NamedTuple):
-    """Positions to add to one tile: offsets within the segment."""
+    """Positions to add to one tile. `bits` are offsets within the segment."""
 
     partition: int
     segment: int
@@ -29,7 +30,7 @@ class Addition(NamedTuple):
 
 
 class SegmentTile:
-    """Everything one platform ever said of one segment."""
+    """Everything that one platform ever said of one segment."""
 
     __slots__ = ("said",)
 
@@ -37,7 +38,7 @@ class SegmentTile:
         self.said: dict[Outcome, BitMap] = {}
 
     def add(self, outcome: Outcome, bits: BitMap) -> bool:
-        """Add positions; whether that changed anything."""
+        """Add positions. Return whether that changed anything."""
         known = self.said.get(outcome)
         if known is None:
             if not bits:
@@ -49,11 +50,11 @@ class SegmentTile:
         return len(known) != before
 
     def of(self, outcome: Outcome) -> BitMap:
-        """Positions for which this outcome was ever said."""
+        """Return the positions for which this outcome was ever said."""
         return self.said.get(outcome, EMPTY)
 
     def packed(self) -> tuple[Said, ...]:
-        """The tile as its record holds it, outcomes in order."""
+        """Return the tile as its record holds it, with outcomes in the order of the enum."""
         return tuple(Said(outcome, pack(self.said[outcome])) for outcome in Outcome if self.said.get(outcome))
 
     def merge(self, said: Iterable[Said]) -> None:
@@ -66,24 +67,24 @@ EMPTY = BitMap()
 
 
 def pack(bits: BitMap) -> bytes:
-    """The portable Roaring form (github.com/RoaringBitmap/RoaringFormatSpec), runs where they are smaller."""
+    """Return the portable Roaring form (github.com/RoaringBitmap/RoaringFormatSpec), runs where they are smaller."""
     copy = BitMap(bits)
     copy.run_optimize()
     return bytes(copy.serialize())
 
 
 def unpack(data: bytes) -> BitMap:
-    """A bitmap of our own making.
+    """Return the bitmap in bytes that the hub itself packed.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the bytes are not a bitmap.
     """
     return BitMap.deserialize(data)
 
 
 def read_outcomes(ack: Acknowledgement) -> list[Addition] | Refusal:
-    """The positions an acknowledgement names, checked against its own `through`."""
-    # Plain loops: this runs once a message, and most messages name one segment.
+    """Return the positions an acknowledgement names, checked against its own `through`; or why it is refused."""
+    # Plain loops are used: this runs once for each message, and most messages name one segment.
     through: dict[int, int] = {}
     for partition, last, _ in ack.received:
         if partition < 0 or partition in through:

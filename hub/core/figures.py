@@ -1,4 +1,7 @@
-"""Figures of a platform: counts over its segments, kept until something they depend on moves."""
+"""This module counts a platform's figures over its segments, and keeps them until something they depend on changes.
+
+For example, an ack changes the tile (7, 1) of `bank`: only that segment is counted again, and all segments are summed.
+"""
 
 from __future__ import annotations
 
@@ -46,37 +49,37 @@ class _Kept(NamedTuple):
 
 
 class PlatformBook:
-    """One platform: what it said, how far it received, and the figures that follow."""
+    """What one platform said, how far it received, and the figures that follow from it."""
 
     def __init__(self, platform_id: str, platform: Platform | None, disputes: Disputes | None = None) -> None:
         self.platform_id = platform_id
         self.disputes = disputes or Disputes()
         self.platform = platform
-        """Its roster record; None while it is not known, and then there are no figures."""
+        """Its roster record; None while it is not known. There are no figures then."""
         self.judged_by: tuple[Key, ...] = ()
-        """The keys by which it is decided which acknowledgements count in it."""
+        """The keys that decide which acknowledgements count in this book."""
         self.tiles: dict[SegmentKey, SegmentTile] = {}
         self.received: dict[int, int] = {}
         self._tile_versions: dict[SegmentKey, int] = {}
         self._kept: dict[SegmentKey, _Kept] = {}
 
     def tile(self, key: SegmentKey) -> SegmentTile:
-        """The tile of a segment; made if new."""
+        """Return the tile of a segment. It is made if there is none."""
         tile = self.tiles.get(key)
         if tile is None:
             tile = self.tiles[key] = SegmentTile()
         return tile
 
     def touch(self, key: SegmentKey) -> None:
-        """Say that a tile changed."""
+        """Note that a tile changed."""
         self._tile_versions[key] = self._tile_versions.get(key, 0) + 1
 
     def version_of(self, key: SegmentKey) -> int:
-        """How often a tile changed: equal versions, equal tiles."""
+        """Return how often a tile changed. Equal versions mean equal tiles."""
         return self._tile_versions.get(key, 0)
 
     def receive(self, partition: int, through: int) -> bool:
-        """Merge how far a partition was received; whether that changed anything."""
+        """Merge how far a partition was received. Return whether that changed anything."""
         if self.received.get(partition, -1) >= through:
             return False
         self.received[partition] = through
@@ -87,7 +90,7 @@ class PlatformBook:
         return Terms.of(self.platform)
 
     def pairs(self, universe: Universe, key: SegmentKey, now_ms: int) -> Pairs:
-        """The pairs of one segment, as sets."""
+        """Return the pairs of one segment, as sets."""
         received = self.received.get(key[0], -1) - key[1] * SEGMENT
         return classify(
             universe.segments[key],
@@ -99,7 +102,7 @@ class PlatformBook:
         )
 
     def refresh(self, universe: Universe, now_ms: int) -> list[SegmentKey]:
-        """Work out again the segments whose figures may have moved; which ones did."""
+        """Compute again the segments whose figures may have changed, and return these segments."""
         terms = self._terms()
         moved = []
         for key, segment in universe.segments.items():
@@ -119,7 +122,7 @@ class PlatformBook:
         return moved
 
     def coverage(self, as_of: AsOf) -> Coverage:
-        """The record of the figures as last refreshed."""
+        """Return the coverage record of the figures that were last refreshed."""
         counts = [sum(column) for column in zip(*(kept.counts for kept in self._kept.values()), strict=True)]
         total = _Counts(*counts) if counts else _Counts(0, 0, 0, 0, 0, 0, 0)
         outcomes: Counter[Outcome] = Counter()
@@ -138,7 +141,7 @@ class PlatformBook:
         )
 
     def gaps(self, universe: Universe, key: SegmentKey, as_of: AsOf) -> Gaps:
-        """The record of the gaps of one segment."""
+        """Return the record that holds the gaps of one segment."""
         pairs = self.pairs(universe, key, as_of.now_ms)
         return Gaps(
             platform=self.platform_id,

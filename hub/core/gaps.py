@@ -1,16 +1,20 @@
-"""What is shown for a pair (case, platform), and which pairs are gaps.
+"""This module decides what is shown for a pair (case, platform), and which pairs are gaps.
 
-- Shown: REINSTATED once the case is undone and the platform said so; otherwise the first ever said of UNBOUND,
-  FROZEN, DECLINED, NOT_BOUND, FAILED.
-- Dispute: NOT_BOUND together with UNBOUND, FROZEN or DECLINED. UNBOUND answers it; until then it is a gap.
-  Also whatever it said against a person's report that is not answered (`hub.core.reports`): a gap until it is.
-- In force: opened and not undone; for a platform that LEFT only cases published before `left_at`; for EXEMPT none.
-- Gap: in force, and shown neither UNBOUND nor an undisputed NOT_BOUND. With nothing said: NOT_CONNECTED if the
-  platform's state is not CONNECTED, else NOT_RECEIVED beyond what it received, else NO_OUTCOME.
+- Shown: REINSTATED once the case is undone and the platform said REINSTATED; otherwise the first in this order that was
+  ever said: UNBOUND, FROZEN, DECLINED, NOT_BOUND, FAILED.
+- Dispute: NOT_BOUND was said together with UNBOUND, FROZEN or DECLINED. UNBOUND ends it; until then the pair is a gap.
+  A pair of which the platform said anything is also in dispute while a person's report about it is not answered
+  (`hub.core.reports`), and is a gap until then.
+- In force: the case is opened and not undone. For a platform that LEFT these are only the cases published before
+  `left_at`, and for EXEMPT there are none.
+- Gap: the pair is in force, and neither UNBOUND nor an undisputed NOT_BOUND is shown. If nothing was said, its class is
+  NOT_CONNECTED if the platform's state is not CONNECTED, else NOT_RECEIVED beyond what it received, else NO_OUTCOME.
 - Overdue: now is at or after the earlier of `published_at` + the tier's limit and `reissue_not_before` - 7 days;
   a pair shown as FROZEN answers to the second alone if there is one, otherwise to the first.
 - Exposed: the case is RELEASED. Incident: it is REASSIGNED.
-- Restore pending: undone, FROZEN or UNBOUND said, REINSTATED not.
+- Restore pending: the case is undone, FROZEN or UNBOUND was said, and REINSTATED was not.
+
+For example, a tier 1 platform said FROZEN of a RELEASED case: the pair is a gap of class FROZEN, and exposed.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ TIER_LIMIT_MS: dict[int, int] = {1: DAY_MS, 2: 3 * DAY_MS, 3: 7 * DAY_MS}
 
 
 class Terms(NamedTuple):
-    """What a platform's roster record means for its pairs."""
+    """The parts of a platform's roster record that its pairs depend on."""
 
     state: PlatformState
     limit_ms: int
@@ -36,7 +40,7 @@ class Terms(NamedTuple):
 
     @classmethod
     def of(cls, platform: Platform) -> Terms:
-        """The terms of a platform; an unknown tier has the last one's limit."""
+        """Return the terms of a platform. An unknown tier has the limit of tier 3."""
         limit_ms = TIER_LIMIT_MS.get(platform.tier, TIER_LIMIT_MS[3])
         return cls(platform.state, limit_ms, platform.left_at if platform.state is PlatformState.LEFT else None)
 
@@ -56,7 +60,12 @@ class Pairs(NamedTuple):
 
 
 def deadline(terms: Terms, published_at: int, reissue_not_before: int | None, *, frozen: bool) -> int:
-    """When a gap becomes overdue: of a case published at a time, and shown as frozen or not."""
+    """Return the time at which a gap becomes overdue.
+
+    Args:
+        published_at: when the case was published.
+        frozen: whether the pair is shown as FROZEN.
+    """
     by_limit = published_at + terms.limit_ms
     if reissue_not_before is None:
         return by_limit
@@ -70,8 +79,8 @@ def classify(
     """Sort the pairs of one platform in one segment.
 
     Args:
-        received: last offset within the segment the platform received; -1 if none, 65,535 if all.
-        reported: offsets within it that a report not yet answered is about.
+        received: the last offset within the segment that the platform received; -1 if none, 65,535 if all.
+        reported: the offsets within the segment about which a report is not yet answered.
     """
     said = {outcome: tile.of(outcome) & segment.opened for outcome in Outcome}
     undone = segment.undone

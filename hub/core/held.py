@@ -1,4 +1,4 @@
-"""Held events: what waits for a person, as a fold of the topic `held`.
+"""This module folds the topic `held` into the events that wait for a person.
 
 Rules:
 1. An event over its operator's limit is held: neither refused nor published. `limit_daily` counts the notices of a
@@ -7,14 +7,17 @@ Rules:
 2. RESTORED and WITHDRAWN are never held for a limit: holding them harms people.
 3. While an event of a number is held, every later one of that operator and number is held behind it, so that order
    is kept. Another operator's are not: else whoever is over its limit could hold up other operators' numbers.
-4. A person releases or drops held events by name. Then the very same bytes are sent into `events` once more, with a
-   header that names the held source. Such a copy is judged in its place, but by its first record time where the
-   sender's doings are judged (signature, times, LATE_EVENT): against the roster as it is now, so that a key that
-   was revoked from an earlier time on no longer signs. It passes the limit and counts in none. Only the registrar
-   writes the verdict, so the header alone gives nobody anything.
-5. The first verdict on a held event counts, and its first copy decides it; what comes later is a duplicate.
-6. A copy that is sent while an earlier event of its number still waits leaves everything as it is.
-7. A source with a notice that counts is not held, whatever a worker that was already replaced wrote.
+4. A person releases or drops held events by name. Then the same bytes are sent into `events` again, with a header that
+   names the held source. Such a copy is judged at its own place in the log. But what the sender did (signature, times,
+   LATE_EVENT) is judged at the first record time, by the roster as it is now; so a key that was revoked from an earlier
+   time on no longer signs. It passes the limit and counts in none. Only the registrar writes verdicts, so a sender
+   gains nothing by the header alone.
+5. The first verdict on a held event counts, and its first copy decides it; any later copy is a duplicate.
+6. A copy that is sent while an earlier event of its number still waits changes nothing.
+7. A source with a notice that counts is not held, even if a worker that was already replaced wrote that it is.
+
+For example, with `limit_daily` 1000 an operator's COOLING at 7-240517 is the 1,001st of a day, and is held. A person
+releases it, and its bytes come again at 7-240600 with the header `held-source: 7-240517`: this copy becomes the notice.
 """
 
 from __future__ import annotations
@@ -40,27 +43,27 @@ from hub.core.model import (
 from hub.core.numbers import in_ranges
 
 NEVER_HELD = frozenset({EventType.RESTORED, EventType.WITHDRAWN})
-"""Not held for a limit; behind a held event of their number they wait as well."""
+"""The events that are never held for a limit. They too wait behind a held event of their number."""
 
 HELD_SOURCE_HEADER = "held-source"
-"""Header of a held event sent again: partition and offset of the first, such as `8-240517`."""
+"""The header of a held event sent again. It names the partition and offset of the held event, such as `8-240517`."""
 
 HEADERS_KEPT_BYTES = 64 * 1024
-"""Of an event's headers, those of the seal first."""
+"""How many bytes of an event's headers are kept, the headers of the signature first."""
 
 SEAL = ("signature", "key-id")
 OPERATORS_KEY = b"q"
 
 
 class Published(NamedTuple):
-    """Notices of an operator on one UTC day; `ported`: those of numbers outside its ranges."""
+    """How many notices an operator had on one UTC day. `ported` counts those of numbers outside its ranges."""
 
     every: int = 0
     ported: int = 0
 
 
 class HeldRow(NamedTuple):
-    """A held event as folded. `copy`: what decided it; its own source if a notice of it counted all the same."""
+    """A held event as folded. `copy` is the source that decided it; it is its own source if its own notice counts."""
 
     operator: str
     number: str
@@ -73,7 +76,7 @@ class HeldRow(NamedTuple):
 
 
 class HeldCopy(NamedTuple):
-    """What is known of a held event that is sent again. `decided`: an earlier copy was its answer."""
+    """What is known of a held event that is sent again. `decided` says whether an earlier copy decided it."""
 
     source: Source
     recorded_at: int
@@ -85,14 +88,14 @@ class HeldBook:
     """The fold of `held`. Folding anything twice changes nothing.
 
     Args:
-        rows: where it is kept; a dictionary, or a store on disk. Rows: `h` source -> held event; `c` operator and
-            number -> offsets that wait; `e` partition, operator, event id -> offsets ever held; `m` partition ->
+        rows: where it is kept: a dictionary, or a store on disk. The rows are `h` source -> held event; `c` operator
+            and number -> offsets that wait; `e` partition, operator, event id -> offsets ever held; `m` partition ->
             the last offset held; `q` -> operators that ever had an event held.
     """
 
     def __init__(self, rows: MutableMapping[bytes, bytes] | None = None) -> None:
         self._rows = {} if rows is None else rows
-        # In memory as well: every event of every operator asks, and nearly all operators stay below their limits.
+        # They are kept in memory too: this is asked for every event, and nearly all operators stay below their limits.
         self._operators: set[str] = set(json.loads(self._rows.get(OPERATORS_KEY) or b"[]"))
 
     def hold(self, held: HeldEvent, number: str) -> None:
@@ -103,7 +106,7 @@ class HeldBook:
         if held.operator not in self._operators:
             self._operators.add(held.operator)
             self._rows[OPERATORS_KEY] = json.dumps(sorted(self._operators)).encode()
-        # Its own row comes last: a process that dies in between folds the event again.
+        # Its own row is written last: a process that dies before that folds the event again.
         self._put_offsets(_event_key(source.partition, held.operator, held.event_id), source.offset)
         self._put_offsets(_chain_key(held.operator, number), source.offset)
         if source.offset > self.last_held(source.partition):
@@ -115,7 +118,8 @@ class HeldBook:
         """Fold a person's verdict."""
         for source in release.sources:
             row = self.of(source)
-            # One that a notice counted for takes it as well: its copy is then known as a copy, and a duplicate.
+            # An event whose own notice counts takes the verdict too: its copy is then known as a copy, and is a
+            # duplicate.
             if (
                 row is not None
                 and (row.operator, row.verdict) == (release.operator, None)
@@ -128,7 +132,7 @@ class HeldBook:
         self._settle(decided.source, decided.copy)
 
     def void(self, source: Source) -> None:
-        """A notice of this source counts: it is not held."""
+        """Note that a notice of this source counts, so the source is not held."""
         self._settle(source, source)
 
     def _settle(self, source: Source, copy: Source) -> None:
@@ -144,7 +148,7 @@ class HeldBook:
         self._put(source, row._replace(copy=copy))
 
     def of(self, source: Source) -> HeldRow | None:
-        """The held event of a source."""
+        """Return the held event of a source."""
         data = self._rows.get(_row_key(source))
         if data is None:
             return None
@@ -161,19 +165,19 @@ class HeldBook:
         )
 
     def waiting(self, operator: str, number: str) -> list[int]:
-        """Offsets of an operator's events of a number that are held and not decided, in order."""
+        """Return the offsets of an operator's events of a number that are held and not decided, in order."""
         return self._offsets(_chain_key(operator, number)) if operator in self._operators else []
 
     def ever_held(self, partition: int, operator: str, event_id: bytes) -> list[int]:
-        """Offsets at which an event was held, decided or not."""
+        """Return the offsets at which an event was held, decided or not."""
         return self._offsets(_event_key(partition, operator, event_id)) if operator in self._operators else []
 
     def last_held(self, partition: int) -> int:
-        """The last offset of a partition of `events` that was held; -1 before the first."""
+        """Return the last offset of a partition of `events` that was held; -1 before the first."""
         return int(self._rows.get(_last_key(partition)) or -1)
 
     def copy_of(self, record: Record) -> HeldCopy | None:
-        """What a message of `events` is the copy of, if it names a held event on which a person has decided."""
+        """Return the held event that a message of `events` is a copy of, if a person has decided on that event."""
         source = named_source(record)
         if source is None or source.partition != record.partition:
             return None
@@ -212,7 +216,7 @@ def _last_key(partition: int) -> bytes:
 
 
 def named_source(record: Record) -> Source | None:
-    """The held source that a message says it is the copy of."""
+    """Return the held source that a message says it is the copy of."""
     for name, value in record.headers:
         if name == HELD_SOURCE_HEADER and value is not None:
             partition, _, offset = value.partition(b"-")
@@ -222,7 +226,7 @@ def named_source(record: Record) -> Source | None:
 
 
 def kept_headers(headers: Iterable[tuple[str, bytes | None]]) -> tuple[Header, ...]:
-    """An event's headers, as many as are kept: those of the seal first, no claim to be a copy."""
+    """Return the headers of an event that are kept: those of the signature first, and without `HELD_SOURCE_HEADER`."""
     kept, size = [], 0
     found = [(name, value or b"") for name, value in headers if name != HELD_SOURCE_HEADER]
     for name, value in sorted(found, key=lambda one: one[0] not in SEAL):
@@ -233,12 +237,12 @@ def kept_headers(headers: Iterable[tuple[str, bytes | None]]) -> tuple[Header, .
 
 
 def has_limit(operator: Operator) -> bool:
-    """Whether there is anything to be held for."""
+    """Return whether an operator has a limit."""
     return operator.limit_daily is not None or operator.limit_ported_daily is not None
 
 
 def over_limit(event: NumberEvent, sender: Operator, published: Published) -> HeldWhy | None:
-    """Why an event that becomes a notice is held, or None: rules 1 and 2."""
+    """Return why an event that becomes a notice is held, or None (rules 1 and 2)."""
     if event.type in NEVER_HELD:
         return None
     if sender.limit_daily is not None and published.every >= sender.limit_daily:

@@ -1,21 +1,22 @@
-"""Intake: what the hub decides on each message of an operator.
+"""Intake decides on each message of an operator.
 
-The checks, in this order; the first that fails gives the reason:
-decode (UNDECODABLE), signature (BAD_SIGNATURE), signer is `operator` (WRONG_OPERATOR), number (INVALID_NUMBER),
-partition (WRONG_PARTITION), `event_id` seen (duplicate, or EVENT_ID_REUSED), range (NOT_YOUR_RANGE), fields
-(MISSING_FIELD), times (BAD_TIME), whose case (NOT_YOUR_CASE), what is withdrawn (UNKNOWN_EVENT), the lifecycle
-table (OUT_OF_ORDER), order in time (TIME_REVERSED). Decoding and checking signatures happen before, in
-`hub.wire.checking`; everything else is here. An event behind a held one of its number is held before its case is looked
-at, and one over a limit after all checks (`hub.core.held`); a dropped one is refused first of all (DROPPED).
+It makes these checks in this order, and the first that fails gives the reason: decode (UNDECODABLE), signature
+(BAD_SIGNATURE), signer is `operator` (WRONG_OPERATOR), number (INVALID_NUMBER), partition (WRONG_PARTITION), `event_id`
+seen (duplicate, or EVENT_ID_REUSED), range (NOT_YOUR_RANGE), fields (MISSING_FIELD), times (BAD_TIME), whose case
+(NOT_YOUR_CASE), what is withdrawn (UNKNOWN_EVENT), the lifecycle table (OUT_OF_ORDER), order in time (TIME_REVERSED).
+Decoding and checking signatures happen before, in `hub.wire.checking`; everything else is here. An event behind a held
+one of its number is held before its case is looked at, and one over a limit after all checks (`hub.core.held`); a
+dropped one is refused before all other checks (DROPPED). For example, a RELEASED for a number without a case passes all
+checks before the table, and is refused as OUT_OF_ORDER.
 
-The receipt of NOT_YOUR_CASE says OUT_OF_ORDER (`RECEIPTED_AS`): that the number is between two owners elsewhere
-is no business of who asks. The dead letter keeps the true reason.
+The receipt of NOT_YOUR_CASE says OUT_OF_ORDER (`RECEIPTED_AS`): its sender must not learn that the number has a live
+case of another operator. The dead letter keeps the true reason.
 
-A fact is never refused for being a breach. Refused events and SUSPENDED notes are not remembered.
+A fact is never refused because it is a breach. Refused events and SUSPENDED notes are not remembered.
 
-What a batch makes durable, in this order: held events, and what became of those sent again; receipts of refusals,
-duplicates, notes and of what is held; notices; receipts of acceptance. A position is known only once its notice was
-folded, so a plan ends before the first event that needs the position of a notice of the same plan.
+A batch is made durable in this order: held events, and the decisions on those sent again; receipts of refusals,
+duplicates, notes and held events; notices; receipts of acceptance. A position is known only once its notice was folded,
+so a plan ends before the first event that needs the position of a notice of the same plan.
 """
 
 from __future__ import annotations
@@ -53,26 +54,27 @@ from hub.core.model import (
 
 CLOCK_SKEW_MS = HOUR_MS
 KEPT_BYTES = 512 * 1024
-"""Of a refused value; a compressed message may be far larger than the hub's own may be. It stays in its topic."""
+"""How much of a refused value is kept: a compressed message may be far larger than a message of the hub may be. The
+whole message stays in its topic."""
 
 KEY_KEPT_BYTES = 1_024
 HEADERS_KEPT = 32
 REPORT_PARTITIONS_MAX = 1_024
-"""Totals a report may hold: its receipt repeats them, and has to fit as well."""
+"""How many totals a report may hold: its receipt repeats them, and has to fit into its limit too."""
 
 PENDING = Source(-1, -1)
-"""In place of a position that will be known once its notice was folded."""
+"""Stands for a position that will be known once its notice was folded."""
 
 RECEIPTED_AS = {Refusal.NOT_YOUR_CASE: Refusal.OUT_OF_ORDER}
-"""Reasons that a receipt does not tell, and what it says in their place."""
+"""Maps a reason that a receipt does not tell to what it says instead."""
 
 
 class Arrival(NamedTuple):
-    """A message of `events`, opened: decoded and its signature checked.
+    """A message of `events` that was decoded and whose signature was checked.
 
-    `sender`: the operator whose signature holds; for BAD_SIGNATURE the one its key id names, if any.
-    `home`: the partition that the key of such content belongs to. `held`: this is a held event sent again.
-    `clearance`: what its clearance id says, if that is this hub's and one is asked of it.
+    `sender` is the operator whose signature holds; for BAD_SIGNATURE it is the one that the key id names, if any.
+    `home` is the partition that the key of this content belongs to. `held` is set if this is a held event sent again.
+    `clearance` is what the clearance id says, if it is this hub's and the event needs one.
     """
 
     record: Record
@@ -85,40 +87,40 @@ class Arrival(NamedTuple):
 
     @property
     def source(self) -> Source:
-        """Where it lies in `events`."""
+        """Return where the message lies in `events`."""
         return Source(self.record.partition, self.record.offset)
 
     @property
     def judged_at(self) -> int:
-        """The record time that the sender is judged by: that it was first sent at."""
+        """Return the record time by which the sender is judged: the one at which the event was first sent."""
         return self.record.record_time if self.held is None else self.held.recorded_at
 
 
 class SeenEvent(NamedTuple):
-    """An accepted event: the digest of its bytes and where its notice lies."""
+    """An accepted event: the digest of its bytes, and where its notice lies."""
 
     digest: bytes
     position: Source
 
 
 class KnownCases(Protocol):
-    """What intake knows of the past of a partition: the fold of `releases`."""
+    """What intake knows about the past of a partition: the fold of `releases`."""
 
     def case_of(self, number: str) -> Case | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
 
     def event_of(self, partition: int, operator: str, event_id: bytes) -> SeenEvent | None:
-        """The accepted event of that id from that operator in that partition."""
+        """Return the accepted event of that id from that operator in that partition."""
 
     def last_source(self, partition: int) -> int:
-        """Offset of the last folded source of a partition, -1 before the first."""
+        """Return the offset of the last folded source of a partition, -1 before the first."""
 
     def published(self, operator: str, day: int) -> Published:
-        """Notices of an operator on a UTC day, those that a person released apart."""
+        """Return how many notices an operator had on a UTC day, without those that a person released."""
 
 
 class Addressed(NamedTuple):
-    """A receipt and whom it goes to; `key` as in the topic's contract."""
+    """A receipt and the operator it goes to; `key` is as in the topic's contract."""
 
     operator: str
     key: bytes
@@ -134,7 +136,7 @@ class Accepted(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """An event that will wait for a person, and the receipt that says so once that is durable."""
+    """An event that will wait for a person, and the receipt that says so once the event is durable in `held`."""
 
     arrival: Arrival
     event: HeldEvent
@@ -151,15 +153,15 @@ class Plan:
     accepted: list[Accepted] = field(default_factory=list)
     held: list[Holding] = field(default_factory=list)
     settled: list[HeldDecided] = field(default_factory=list)
-    """Of held events sent again, those that are not accepted."""
+    """The decisions on held events that were sent again and are not accepted."""
 
 
 class _Needs(Exception):
-    """An event needs a position that is not known before the plan so far is folded."""
+    """Raised if an event needs a position that is known only once the plan so far is folded."""
 
 
 class _Overlay:
-    """The known cases, and on top what this plan already decided."""
+    """The known cases, and in addition what this plan has already decided."""
 
     def __init__(self, known: KnownCases, held: HeldBook) -> None:
         self._known = known
@@ -185,7 +187,7 @@ class _Overlay:
         return Published(before.every + more.every, before.ported + more.ported)
 
     def is_behind(self, arrival: Arrival, event: NumberEvent) -> bool:
-        """Whether an earlier event of this operator and number waits for a person."""
+        """Return whether an earlier event of this operator and number waits for a person."""
         if (event.operator, event.number) in self._held and arrival.held is None:
             return True
         place = (arrival.source if arrival.held is None else arrival.held.source).offset
@@ -220,11 +222,11 @@ def decide(arrivals: Sequence[Arrival], known: KnownCases, log_id: bytes, held: 
     Args:
         arrivals: opened messages, none decided before (see `KnownCases.last_source` and the receipts).
         known: the fold of `releases`, at its end.
-        log_id: of this log, 16 bytes.
+        log_id: the id of this log, 16 bytes.
         held: the fold of `held`, at its end; nothing is held without one.
 
     Returns:
-        A plan for at least the first arrival; the rest wants another call once the plan is folded.
+        A plan for at least the first arrival. The rest needs another call once the plan is folded.
     """
     plan = Plan()
     overlay = _Overlay(known, HeldBook() if held is None else held)
@@ -288,7 +290,7 @@ def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: P
 
 
 def shown_by(arrival: Arrival, case: Source | None) -> tuple[Breach, ...]:
-    """Breaches an accepted event shows by itself. `case`: the opener of the case it moves; None if it opens one."""
+    """Return the breaches an accepted event shows by itself. `case` is the opener of the case it moves, if any."""
     assert isinstance(arrival.content, NumberEvent), "only events become notices"
     late = breaches.of_event(arrival.content, arrival.judged_at)
     return late + _of_clearance(arrival, arrival.content, case)
@@ -307,7 +309,7 @@ def _over_limit(arrival: Arrival, event: NumberEvent, known: _Overlay) -> HeldWh
 
 
 def _hold(arrival: Arrival, event: NumberEvent, why: HeldWhy, plan: Plan, known: _Overlay) -> None:
-    """Hold an event; one that is held already stays as it is."""
+    """Hold an event. An event that is held already stays as it is."""
     receipt = _receipt(arrival, Decision.HELD)
     if arrival.held is not None:
         plan.receipts.append(receipt)
@@ -327,7 +329,7 @@ def _hold(arrival: Arrival, event: NumberEvent, why: HeldWhy, plan: Plan, known:
 
 
 def _answer(arrival: Arrival, receipt: Addressed, plan: Plan, known: _Overlay) -> None:
-    """Say something that makes no notice; a held event is decided by it."""
+    """Add a receipt for a decision that makes no notice. If the message is a held event sent again, this decides it."""
     plan.receipts.append(receipt)
     if arrival.held is not None:
         known.settle(arrival.held.source)
@@ -351,7 +353,7 @@ def _check_sender(arrival: Arrival, event: NumberEvent) -> Refusal | None:
 
 
 def opens_case(event: NumberEvent) -> bool:
-    """Whether an event opens a case wherever it is accepted."""
+    """Return whether an event opens a case wherever it is accepted."""
     return event.type is EventType.COOLING or _is_handover(event)
 
 
@@ -458,7 +460,7 @@ def _refuse(arrival: Arrival, reason: Refusal, plan: Plan, known: _Overlay) -> N
 
 
 def rejected(record: Record, reason: Refusal, sender: str | None) -> Rejected:
-    """A refused message for the hub's staff: whole up to `KEPT_BYTES`, and always where it lies."""
+    """Return the dead letter of a message: its value up to `KEPT_BYTES`, and always the place where it lies."""
     return Rejected(
         topic=record.topic,
         partition=record.partition,
@@ -502,10 +504,10 @@ def _receipt(
 
 
 def acceptance(arrival: Arrival, position: Source, shown: Iterable[Breach]) -> Addressed:
-    """The receipt of an accepted event, from what the fold says of its source."""
+    """Return the receipt of an accepted event, from what the fold says of its source."""
     return _receipt(arrival, Decision.ACCEPTED, position=position, breaches=tuple(shown))
 
 
 def holding(arrival: Arrival) -> Addressed:
-    """The receipt of a held event, from what the fold says of its source."""
+    """Return the receipt of a held event, from what the fold says of its source."""
     return _receipt(arrival, Decision.HELD)

@@ -1,6 +1,6 @@
-"""What is known of the past, in dictionaries: the `KnownCases` of tests, rehearsals and replays.
+"""This module keeps what is known of the past in dictionaries: the `KnownCases` of tests, rehearsals and replays.
 
-It folds with `hub.core.cases.fold` like everyone else and forgets nothing.
+It folds with `hub.core.cases.fold`, as all other parts do, and forgets nothing.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class MemoryCases:
         self._published: dict[tuple[str, int], Published] = defaultdict(Published)
 
     def case_of(self, number: str) -> Case | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
         return self._last.get(number)
 
     def event_of(self, partition: int, operator: str, event_id: bytes) -> SeenEvent | None:
-        """The accepted event of that id from that operator in that partition."""
+        """Return the accepted event of that id from that operator in that partition."""
         return self._events.get((partition, operator, event_id))
 
     def last_source(self, partition: int) -> int:
-        """Offset of the last folded source of a partition, -1 before the first."""
+        """Return the offset of the last folded source of a partition, -1 before the first."""
         return self._last_source.get(partition, -1)
 
     def published(self, operator: str, day: int) -> Published:
-        """Notices of an operator on a UTC day, those that a person released apart."""
+        """Return how many notices an operator had on a UTC day, without those that a person released."""
         return self._published[operator, day]
 
     def count(self, notice: ReleaseNotice, *, ported: bool) -> None:
@@ -47,7 +47,7 @@ class MemoryCases:
         self._published[place] = Published(every + 1, before + ported)
 
     def fold(self, notice: ReleaseNotice, position: Source) -> Folded | None:
-        """Fold the notice that lies at `position`; None if it is to be ignored, and then nothing changed."""
+        """Fold the notice that lies at `position`. Return None if it is ignored; nothing has changed then."""
         folded = fold(notice, position, self.last_source(position.partition), self.case_of)
         if folded is None:
             return None

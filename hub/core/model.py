@@ -1,7 +1,8 @@
-"""The words of the hub as values. Field names are the schemas' (`schemas/*/v1.avsc`), one to one.
+"""This module defines the words of the hub as values. Field names equal those of the schemas (`schemas/*/v1.avsc`).
 
-Times are `..._at`, `..._until`, `..._before` or `now_ms`: integers, UTC, milliseconds since 1970-01-01.
-A position is (partition, offset) in `releases`; the position of a case's opening notice is the case's name.
+Times are `..._at`, `..._until`, `..._before` or `now_ms`: integers, UTC, milliseconds since 1970-01-01. A position is
+(partition, offset) in `releases`; the position of a case's opening notice is the case's name. For example, case
+7-120033 was opened by the notice at offset 120033 of partition 7.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 SEGMENT = 65_536
-"""Positions in a segment: what one 16-bit Roaring container holds."""
+"""How many positions a segment has: as many as one 16-bit Roaring container holds."""
 
 POSITION = re.compile(r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,17})")
-"""A partition and an offset, written in one way alone."""
+"""Matches a partition and an offset, which can be written in one way only."""
 
 
 class EventType(StrEnum):
@@ -33,7 +34,7 @@ class EventType(StrEnum):
 
 
 class ReleaseReason(StrEnum):
-    """Why an operator's event happened. Never told to platforms."""
+    """The reasons why an operator's event happened. Platforms are never told."""
 
     UNKNOWN = "UNKNOWN"
     USER_REQUEST = "USER_REQUEST"
@@ -46,7 +47,7 @@ class ReleaseReason(StrEnum):
 
 
 class Stage(StrEnum):
-    """Where a case stands."""
+    """The stages of a case."""
 
     COOLING = "COOLING"
     SCHEDULED = "SCHEDULED"
@@ -57,7 +58,7 @@ class Stage(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a platform says it did for a case."""
+    """The outcomes that a platform can say for a case."""
 
     UNBOUND = "UNBOUND"
     NOT_BOUND = "NOT_BOUND"
@@ -68,7 +69,7 @@ class Outcome(StrEnum):
 
 
 class Action(StrEnum):
-    """What an outcome amounts to for the account."""
+    """The actions for the account that an outcome consists of."""
 
     UNKNOWN = "UNKNOWN"
     LOGIN_OFF = "LOGIN_OFF"
@@ -80,7 +81,7 @@ class Action(StrEnum):
 
 
 class GapClass(StrEnum):
-    """Why a (case, platform) pair is not resolved."""
+    """The reasons why a (case, platform) pair is not resolved."""
 
     FROZEN = "FROZEN"
     DECLINED = "DECLINED"
@@ -92,7 +93,7 @@ class GapClass(StrEnum):
 
 
 class PlatformState(StrEnum):
-    """Where a platform stands on the roster."""
+    """The states of a platform on the roster."""
 
     KNOWN_UNCONNECTED = "KNOWN_UNCONNECTED"
     ONBOARDING = "ONBOARDING"
@@ -114,7 +115,7 @@ class Decision(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why a message is refused: the metric's label, the dead letter's field, the receipt's reason."""
+    """The reasons why a message is refused: the metric's label, the dead letter's field, the receipt's reason."""
 
     UNDECODABLE = "UNDECODABLE"
     BAD_SIGNATURE = "BAD_SIGNATURE"
@@ -161,7 +162,7 @@ REFUSAL_TODO: dict[Refusal, str] = {
 
 
 class Breach(StrEnum):
-    """A duty of an operator not met. The fact behind it counts all the same."""
+    """A duty that an operator did not meet. The fact behind it counts nevertheless."""
 
     COOLING_LENGTH = "COOLING_LENGTH"
     EARLY_RELEASE = "EARLY_RELEASE"
@@ -177,7 +178,7 @@ class Breach(StrEnum):
 
 
 class ReportKind(StrEnum):
-    """What a person meets because an account is still bound to the number."""
+    """The problems a person meets because an account is still bound to the number."""
 
     STILL_BOUND = "STILL_BOUND"
     CANNOT_REGISTER = "CANNOT_REGISTER"
@@ -187,7 +188,7 @@ class ReportKind(StrEnum):
 
 
 class Record(NamedTuple):
-    """One message of a log, as read. `headers` as Kafka gives them, repeats kept."""
+    """One message as it was read from a log. `headers` are as Kafka gives them, with repeats."""
 
     topic: str
     partition: int
@@ -209,7 +210,7 @@ class Source(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Source | None:
-        """The place that a text such as `7-120033` names, as `str` writes it; None if it names none."""
+        """Return the place that a text such as `7-120033` names, as `str` writes it; None if it names none."""
         found = POSITION.fullmatch(text)
         return None if found is None else cls(int(found[1]), int(found[2]))
 
@@ -240,7 +241,7 @@ class NumberEvent(NamedTuple):
 
 
 class OperatorReport(NamedTuple):
-    """An operator's daily count. `day` in days since 1970-01-01; `sent` per partition of events."""
+    """An operator's daily count. `day` counts days since 1970-01-01; `sent` has totals by partition of `events`."""
 
     operator: str
     day: int
@@ -270,7 +271,7 @@ class Header(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A refused message, whole."""
+    """A refused message with its content."""
 
     topic: str
     partition: int
@@ -284,7 +285,7 @@ class Rejected(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """Whom a notice is about, in a scheme (`e164`)."""
+    """The number that a notice is about, written in a scheme (`e164`)."""
 
     scheme: str
     value: str
@@ -311,14 +312,14 @@ class ReleaseNotice(NamedTuple):
 
 
 class BitmapSegment(NamedTuple):
-    """Positions as a portable 32-bit Roaring bitmap of offsets less `base`."""
+    """Positions, as a portable 32-bit Roaring bitmap of the offsets minus `base`."""
 
     base: int
     bitmap: bytes
 
 
 class ReceivedThrough(NamedTuple):
-    """How far a partition was received, and the SHA-256 of the last notice's value."""
+    """The last offset received in a partition, and the SHA-256 of that notice's value."""
 
     partition: int
     through: int
@@ -345,13 +346,14 @@ class Acknowledgement(NamedTuple):
 
 
 RECEIPTS_ONLY = "delivery/"
-"""A key whose id begins so is the hub's own delivery's, kept among a platform's keys to say for it that it was told,
-never that it did anything: an acknowledgement signed with it and holding any outcome is refused. It is the same key on
-every such platform's record, and no business of the platform's own rotation."""
+"""The prefix of the key ids of the hub's own delivery. Such a key stands among a platform's keys, so that delivery can
+say for the platform that it was told. It cannot say that the platform did anything: an acknowledgement that is signed
+with it and holds an outcome is refused. Every such platform's record has the same key, and a platform's own key
+rotation does not end it."""
 
 
 class Key(NamedTuple):
-    """An Ed25519 public key (32 bytes) and the record times it counts for."""
+    """An Ed25519 public key (32 bytes) and the record times at which it counts."""
 
     key_id: str
     public: bytes
@@ -360,7 +362,7 @@ class Key(NamedTuple):
     revoked_at: int | None = None
 
     def counts_at(self, record_time: int) -> bool:
-        """Whether a message of that record time may be signed with this key."""
+        """Return whether a message of that record time may be signed with this key."""
         return (
             self.valid_from <= record_time
             and (self.valid_until is None or record_time < self.valid_until)
@@ -376,7 +378,7 @@ class Names(NamedTuple):
 
 
 class StateChange(NamedTuple):
-    """A state from a time on. `note`: by whom, and why or on what basis."""
+    """A state from a time on. `note` says who changed it, and why or on what basis."""
 
     at: int
     state: PlatformState
@@ -403,9 +405,9 @@ class Platform(NamedTuple):
 
 
 class Operator(NamedTuple):
-    """An operator on the roster. `since`: from when it owes daily reports.
+    """An operator on the roster. `since` is the time from which it owes daily reports.
 
-    `clearance_required`: whether a reassignment without a clearance, or against one, is a breach of its duties.
+    `clearance_required` says whether a reassignment without a clearance, or against one, is a breach.
     """
 
     id: str
@@ -421,14 +423,14 @@ class Operator(NamedTuple):
 
 
 class Said(NamedTuple):
-    """A platform's word for positions of one segment."""
+    """What a platform said of some positions of one segment."""
 
     outcome: Outcome
     bitmap: bytes
 
 
 class Tile(NamedTuple):
-    """Everything one platform ever said of one segment. `epoch` names the writer."""
+    """Everything that one platform ever said of one segment. `epoch` names the writer."""
 
     platform: str
     partition: int
@@ -438,7 +440,7 @@ class Tile(NamedTuple):
 
 
 class Received(NamedTuple):
-    """How far one platform received one partition. `epoch` names the writer."""
+    """The last offset that one platform received in one partition. `epoch` names the writer."""
 
     platform: str
     partition: int
@@ -447,7 +449,7 @@ class Received(NamedTuple):
 
 
 class AsOf(NamedTuple):
-    """Log positions a figure was worked out at; every offset is the next one to be read."""
+    """The log positions at which a figure was computed; every offset is the next one to be read."""
 
     releases: tuple[int, ...]
     acks_partition: int
@@ -458,21 +460,21 @@ class AsOf(NamedTuple):
 
 
 class OutcomeCount(NamedTuple):
-    """Pairs that show an outcome."""
+    """How many pairs show an outcome."""
 
     outcome: Outcome
     pairs: int
 
 
 class GapCount(NamedTuple):
-    """Gaps of a class."""
+    """How many gaps of a class there are."""
 
     gap: GapClass
     pairs: int
 
 
 class PartitionThrough(NamedTuple):
-    """How far a partition was received."""
+    """The last offset received in a partition."""
 
     partition: int
     through: int
@@ -518,7 +520,7 @@ class Gaps(NamedTuple):
 
 
 class HubLog(NamedTuple):
-    """What a hub's topics were made as. `clock`: `record` (LogAppendTime) or `world` (a replay)."""
+    """What a hub's topics were made with. `clock` is `record` (LogAppendTime) or `world` (a replay)."""
 
     log_id: bytes
     hub_id: str
@@ -540,7 +542,7 @@ class HubKey(NamedTuple):
 
 
 class Report(NamedTuple):
-    """A person's word, passed on by an operator. `platform`: an id of the roster, or a name as the person says it."""
+    """What a person reports, passed on by an operator. `platform` is a roster id, or a name as the person says it."""
 
     report_id: bytes
     operator: str
@@ -551,10 +553,10 @@ class Report(NamedTuple):
 
 
 class AcceptedReport(NamedTuple):
-    """A report that counts. `platform`: its id, None if the roster knows no such name; `name`: as it was said.
+    """A report that counts. `platform` is its id, or None if the roster has no such name; `name` is as it was said.
 
-    `case`: the number's last case if it is in force, else None. `deadline_at`: until when a connected platform owes
-    an answer, None for others.
+    `case` is the number's last case if it is in force, else None. `deadline_at` is the time until which a connected
+    platform has to answer; it is None for other platforms.
     """
 
     source: Source
@@ -571,7 +573,7 @@ class AcceptedReport(NamedTuple):
 
 
 class ReportReceipt(NamedTuple):
-    """What the hub made of a report, for the operator that passed it on. `state`: of the platform, if it is known."""
+    """What the hub decided on a report, for the operator that passed it on. `state` is the platform's, if known."""
 
     source: Source
     report_id: bytes | None
@@ -586,7 +588,7 @@ class ReportReceipt(NamedTuple):
 
 
 class ReportRequest(NamedTuple):
-    """What the hub asks a connected platform because of a report: look again at this case, and answer in time."""
+    """The hub's request to a connected platform because of a report: look at this case again, and answer in time."""
 
     report_id: bytes
     platform: str
@@ -599,7 +601,7 @@ class ReportRequest(NamedTuple):
 
 
 class ReportAnswer(NamedTuple):
-    """A platform's answer: what it found, and did, when it looked again."""
+    """A platform's answer: what it found and did when it looked again."""
 
     report_id: bytes
     platform: str
@@ -618,7 +620,7 @@ class AcceptedAnswer(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """A platform asks for a test case of a number of its own. It is no case, and counts nowhere."""
+    """A platform's request for a test case of a number of its own. It is not a case, and it counts nowhere."""
 
     trial_id: bytes
     platform: str
@@ -627,7 +629,7 @@ class Trial(NamedTuple):
 
 
 class TrialStep(NamedTuple):
-    """What one stage of a test case came to: the answer, None if there was nothing to undo, and how many accounts."""
+    """The result of one stage of a test case. `outcome` is None if there was nothing to undo; `accounts` is a count."""
 
     stage: Stage
     outcome: Outcome | None
@@ -654,7 +656,7 @@ class Unheard(NamedTuple):
 
 
 class HeldWhy(StrEnum):
-    """Why an event waits for a person."""
+    """The reasons why an event waits for a person."""
 
     DAILY_LIMIT = "DAILY_LIMIT"
     PORTED_LIMIT = "PORTED_LIMIT"
@@ -662,14 +664,14 @@ class HeldWhy(StrEnum):
 
 
 class HeldVerdict(StrEnum):
-    """What a person decided on a held event."""
+    """A person's decisions on a held event."""
 
     RELEASED = "RELEASED"
     DROPPED = "DROPPED"
 
 
 class HeldEvent(NamedTuple):
-    """An event over its operator's limit, whole, that waits for a person. `source`: where it lies in `events`."""
+    """A whole event that is over its operator's limit and waits for a person. `source` is its place in `events`."""
 
     source: Source
     operator: str
@@ -681,7 +683,7 @@ class HeldEvent(NamedTuple):
 
 
 class HeldRelease(NamedTuple):
-    """A person's word on held events of one partition. `by`: that person's name."""
+    """A person's verdict on held events of one partition. `by` is that person's name."""
 
     operator: str
     sources: tuple[Source, ...]
@@ -692,7 +694,7 @@ class HeldRelease(NamedTuple):
 
 
 class HeldDecided(NamedTuple):
-    """The hub's decision on a held event, once it was sent into `events` again as `copy`."""
+    """The hub's decision on a held event, after it was sent into `events` again as `copy`."""
 
     source: Source
     copy: Source
@@ -700,7 +702,7 @@ class HeldDecided(NamedTuple):
 
 
 class PortedNotice(NamedTuple):
-    """To the operator whose range has a number: another one opened a case of it, or its event is held."""
+    """Tells the operator whose range has a number that another opened a case of it, or that this event is held."""
 
     source: Source
     number: str
@@ -713,7 +715,7 @@ class PortedNotice(NamedTuple):
 
 
 class Role(StrEnum):
-    """As whom somebody asks the hub over HTTP."""
+    """The role in which somebody asks the hub over HTTP."""
 
     OPERATOR = "OPERATOR"
     PLATFORM = "PLATFORM"
@@ -723,7 +725,7 @@ class Role(StrEnum):
 
 
 class LookupKind(StrEnum):
-    """What somebody asked of numbers."""
+    """What somebody asked about numbers."""
 
     CASE = "CASE"
     CLEARANCE = "CLEARANCE"
@@ -733,7 +735,7 @@ class LookupKind(StrEnum):
 
 
 class ClearanceAnswer(StrEnum):
-    """Whether a number may be handed out."""
+    """The answers to the question whether a number may be handed out."""
 
     CLEAR = "CLEAR"
     BLOCKED = "BLOCKED"
@@ -743,8 +745,8 @@ class ClearanceAnswer(StrEnum):
 class UnconnectedRule(StrEnum):
     """What a gap of a platform that is not connected means for a clearance.
 
-    NAMED: it is named and blocks nothing. MUST_CONNECT: it blocks if the platform must connect. BLOCKS: it blocks in
-    the tiers that block.
+    NAMED: it is named and blocks nothing. MUST_CONNECT: it blocks if the platform must connect. BLOCKS: it blocks if
+    the platform is in a tier that blocks.
     """
 
     NAMED = "NAMED"
@@ -753,7 +755,7 @@ class UnconnectedRule(StrEnum):
 
 
 class ClearancePolicy(NamedTuple):
-    """By what a clearance is decided. `valid_ms`: for how long an answer may be relied on."""
+    """The policy by which a clearance is decided. `valid_ms` says for how long an answer is valid."""
 
     blocking_tiers: tuple[int, ...] = (1,)
     frozen_blocks: bool = False
@@ -774,10 +776,11 @@ class Positions(NamedTuple):
 
 
 class LookedUp(NamedTuple):
-    """One number of a lookup, or one of its cases that was shown: what was told of it.
+    """One number of a lookup, or one of its cases that was shown, and what was told about it.
 
-    `case` is None if there is none or it is not the asker's. `answer`: a clearance's word; of other questions CLEAR if
-    nothing was open at connected platforms, BLOCKED if something was, UNKNOWN if there was nothing to be shown.
+    `case` is None if there is none or if it is not the asker's. `answer` is the answer of a clearance. For other
+    questions it is CLEAR if nothing was open at connected platforms, BLOCKED if something was, UNKNOWN if there was
+    nothing to show.
     """
 
     number: str
@@ -786,9 +789,10 @@ class LookedUp(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """That somebody asked about numbers, and what was answered.
+    """The record that somebody asked about numbers, and what was answered.
 
-    `policy`: of a clearance; `positions`: what the answer rests on, None for a clearance that was answered BEHIND.
+    `policy` is that of a clearance. `positions` is what the answer rests on; it is None for a clearance answered
+    BEHIND.
     """
 
     lookup_id: bytes

@@ -1,4 +1,4 @@
-"""Phone numbers: what libphonenumber calls valid, who assigns them, and hiding them in what people wrote."""
+"""This module checks phone numbers with libphonenumber, finds them in operators' ranges, and hides them in texts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import phonenumbers
 
 NUMBER_CACHE = 65_536
 NUMBER_MAX = 16
-"""The plus sign and fifteen digits (ITU-T E.164)."""
+"""The length of the plus sign and fifteen digits (ITU-T E.164)."""
 
 DIGITS = re.compile(r"0(?:[\W_]*0){6,}")
-"""Seven digits, whatever stands between them but letters: fewer are no number that could be dialled."""
+"""Seven digits or more, with anything but letters between them: fewer digits cannot be dialled."""
 
 
 def is_e164(number: str) -> bool:
-    """Whether libphonenumber calls it valid and its E.164 form (ITU-T E.164) is the very same string."""
+    """Return whether libphonenumber calls a number valid and its E.164 form (ITU-T E.164) is exactly this string."""
     return len(number) <= NUMBER_MAX and _is_e164(number)
 
 
@@ -33,17 +33,17 @@ def _is_e164(number: str) -> bool:
 
 
 def in_ranges(number: str, ranges: Iterable[str]) -> bool:
-    """Whether a number begins with one of an operator's prefixes."""
+    """Return whether a number begins with one of an operator's prefixes."""
     return number.startswith(tuple(ranges))
 
 
 def without_numbers(text: str) -> str:
-    """What a person wrote, with `#` for anything that may be a phone number.
+    """Return what a person wrote, with `#` in place of anything that may be a phone number.
 
-    That is seven digits or more with nothing but spaces and punctuation between them, in any script's digits: also
-    full-width, Arabic-Indic, encircled and Chinese ones.
+    That is seven digits or more with only spaces and punctuation between them. The digits may be of any script: also
+    full-width, Arabic-Indic, encircled or Chinese. For example, "call 138 0013 8000" becomes "call #".
     """
-    digits = "".join("0" if one.isnumeric() else one for one in text)  # as long as the text, so places are the same
+    digits = "".join("0" if one.isnumeric() else one for one in text)  # same length, so places agree
     found, at = [], 0
     for run in DIGITS.finditer(digits):
         found += [text[at : run.start()], "#"]

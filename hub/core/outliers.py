@@ -1,14 +1,17 @@
-"""Which connected platforms find far more, or far fewer, stale bindings than their peers. Robust, and modest.
+"""This module finds the connected platforms that find far more, or far fewer, stale bindings than their peers.
 
 Rules:
 1. A platform's bound rate is the share of the cases it answered in which something was bound: UNBOUND or FROZEN.
-2. Its peers are the connected platforms of its tier, itself among them, that answered `ANSWERED_MIN` cases or more;
-   with fewer than `PEERS_MIN` of them nobody is an outlier.
-3. An outlier is further from the peers' median than `FAR` times their spread: the median absolute deviation, scaled
-   to a normal's standard deviation; if half of them agree to the digit, the mean absolute deviation instead (Iglewicz
-   and Hoaglin, How to Detect and Handle Outliers, ASQC 1993, section 3.3, whose 3.5 it is).
-4. The spread is never less than chance alone would give this platform, were its true rate the median: a platform
-   that answered few cases is not called an outlier for bad luck.
+2. Its peers are the connected platforms of its tier, itself among them, that answered `ANSWERED_MIN` cases or more; if
+   there are fewer than `PEERS_MIN` of them, none is an outlier.
+3. An outlier is further from the peers' median than `FAR` times their spread: the median absolute deviation, scaled to
+   a normal's standard deviation; if half of them have the same rate, the mean absolute deviation instead (Iglewicz and
+   Hoaglin, How to Detect and Handle Outliers, ASQC 1993, section 3.3; `FAR`, 3.5, is also theirs).
+4. The spread is at least what chance alone would give this platform if its true rate were the median: so a platform
+   that answered few cases is not called an outlier by bad luck.
+
+For example, if four of five tier 1 platforms find something bound in about 3 % of their cases and one in 30 %, that one
+is an outlier.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ MEAN_AD_TO_SIGMA = 1.2533
 
 
 class BoundRate(NamedTuple):
-    """A connected platform: the cases it answered, and those in which something was bound."""
+    """A connected platform: the cases it answered, and how many of these had something bound."""
 
     platform: str
     tier: int
@@ -36,12 +39,12 @@ class BoundRate(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Of the answered, those with something bound."""
+        """Return the share of the answered cases that had something bound."""
         return self.bound / self.answered if self.answered else 0.0
 
 
 def outliers(rates: Iterable[BoundRate]) -> set[str]:
-    """The platforms whose bound rate is far from their peers'."""
+    """Return the platforms whose bound rate is far from their peers'."""
     peers: dict[int, list[BoundRate]] = defaultdict(list)
     for one in rates:
         if one.answered >= ANSWERED_MIN:

@@ -1,7 +1,9 @@
-"""One pair at a time: what is shown for a case at a platform, and its gap. The rules are those of `hub.core.gaps`.
+"""This module computes one pair at a time: what is shown for a case at a platform, and its gap. The rules are those of
+`hub.core.gaps`.
 
-`classify` there sorts a whole segment of 65,536 cases at once; here a few cases are asked about at many platforms.
-A property test holds the two equal.
+`classify` there sorts a whole segment of 65,536 cases at once; here a few cases are looked up at many platforms. A
+property test checks that both give the same. For example, `bank` said NOT_BOUND of 7-120033, and a report about this
+pair is not answered: NOT_BOUND is shown, and the gap is DISPUTED.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ GAPS_AGAINST_NOT_BOUND = AGAINST_NOT_BOUND - RESOLVES
 
 
 class CaseNow(NamedTuple):
-    """A case as its pairs depend on it: how it stands, when it was published, and when it may be reissued."""
+    """What the pairs of a case depend on: its stage, when it was published, and when the number may be reissued."""
 
     position: Source
     stage: Stage
@@ -33,12 +35,12 @@ class CaseNow(NamedTuple):
 
     @property
     def undone(self) -> bool:
-        """Whether it no longer counts."""
+        """Return whether the case no longer counts."""
         return self.stage in UNDONE
 
 
 class PairNow(NamedTuple):
-    """One case at one platform. `gap` is None where it is resolved, or not in force."""
+    """One case at one platform. `gap` is None if the pair is resolved or not in force."""
 
     platform: Platform
     in_force: bool
@@ -52,7 +54,7 @@ class PairNow(NamedTuple):
 
 
 def case_at(universe: Universe, position: Source) -> CaseNow | None:
-    """The case that opened at a position; None if none did."""
+    """Return the case that opened at a position; None if no case opened there."""
     segment = universe.segments.get((position.partition, position.offset // SEGMENT))
     bit = position.offset % SEGMENT
     if segment is None or bit not in segment.opened:
@@ -63,7 +65,7 @@ def case_at(universe: Universe, position: Source) -> CaseNow | None:
 
 
 def pair_of(book: PlatformBook, case: CaseNow, now_ms: int) -> PairNow:
-    """How a case stands at a platform whose roster record is known."""
+    """Return how a case stands at a platform whose roster record is known."""
     assert book.platform is not None, "pairs need the roster record"
     terms = Terms.of(book.platform)
     partition, offset = case.position
@@ -94,7 +96,7 @@ def pair_of(book: PlatformBook, case: CaseNow, now_ms: int) -> PairNow:
 def open_pairs(
     books: Iterable[PlatformBook], cases: Iterable[CaseNow], now_ms: int
 ) -> Iterator[tuple[Source, PairNow]]:
-    """Every gap of some cases at some platforms; what is plainly resolved is passed over a segment at a time."""
+    """Yield every gap of some cases at some platforms. What is clearly resolved is skipped a segment at a time."""
     by_segment: dict[SegmentKey, dict[int, CaseNow]] = {}
     for case in cases:
         if not case.undone:
@@ -106,7 +108,7 @@ def open_pairs(
             tile = book.tiles.get(key)
             reported = book.disputes.open_in(book.platform_id, *key)
             if tile is not None and not reported and _all_not_bound(tile, bits):
-                continue  # nearly every platform of nearly every number
+                continue  # this is so at nearly every platform of nearly every number
             left = bits if tile is None else bits - _plainly_resolved(tile, bits, reported)
             for bit in left:
                 pair = pair_of(book, found[bit], now_ms)
@@ -115,7 +117,7 @@ def open_pairs(
 
 
 def _all_not_bound(tile: SegmentTile, bits: BitMap) -> bool:
-    """Whether all of these are NOT_BOUND and nothing else speaks against it; made without making a set."""
+    """Return whether all of these are NOT_BOUND and nothing else speaks against it; no set is built for it."""
     said = tile.said
     not_bound = said.get(Outcome.NOT_BOUND)
     if not_bound is None or not bits.issubset(not_bound):

@@ -1,20 +1,21 @@
-"""People's reports: what the hub makes of one, and which disputes are open.
+"""This module decides on people's reports, and keeps which disputes are open.
 
 Rules of a report (`decide_report`), in this order; the first that fails gives the reason: the signer is `operator`
 (WRONG_OPERATOR), the number (INVALID_NUMBER), the partition (WRONG_PARTITION), the platform's name (MISSING_FIELD if
 blank, UNDECODABLE if too long), `happened_at` (BAD_TIME if over an hour ahead), `report_id` seen (duplicate, or
 EVENT_ID_REUSED if it is of another report).
-1. A platform is named by its id, or by either of its names, whatever the case, spacing and width of the letters.
-   A name that nobody on the roster has is kept as it was said: it is how an unknown platform becomes known.
-2. A report is about the number's last case, if that is in force. Without one it counts for the platform alone.
+1. A platform is named by its id, or by either of its names; case, spacing and width of the letters do not matter. For
+   example, "ali PAY" names the platform whose English name is Alipay. A name that nobody on the roster has is kept as
+   it was said: this is how an unknown platform becomes known.
+2. A report is about the number's last case, if that is in force. Otherwise it counts for the platform alone.
 3. A connected platform is asked to look again and owes an answer within its tier's limit. The receipt names the case
    and the deadline to an operator whose case or range it is; to others it does not say whether there is a case.
 
-Rules of disputes (`Disputes`), folded from `reported` in offset order, the first record of an id counting:
+Rules of disputes (`Disputes`), which are folded from `reported` in offset order; the first record of an id counts:
 4. A report of a case opens a dispute with the platform it names; an accepted answer to that report ends it.
 5. A dispute makes a pair a gap of its own class (`hub.core.gaps`) whatever the platform said, so that nobody learns
-   what it said by reporting and looking. What it says then, or said before, stays said. Who still disagrees reports
-   again. Where it said nothing, there is nothing to dispute.
+   what it said by reporting and looking. Everything it said stays said. A person who still disagrees reports again. If
+   the platform said nothing, there is nothing to dispute.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ EMPTY = BitMap()
 
 
 class Ruling(NamedTuple):
-    """What becomes of a report: the receipt, and if it counts its record and what the platform is asked."""
+    """What becomes of a report: its receipt; and if it counts, its record, and what the platform is asked."""
 
     receipt: ReportReceipt
     accepted: AcceptedReport | None
@@ -62,7 +63,7 @@ class Ruling(NamedTuple):
 
 
 class Submitted(NamedTuple):
-    """A report as it came: where it lies, when it was recorded, whose signature holds, and whether it is at home."""
+    """A report as it came: where it lies, when it was recorded, who signed it, and whether its partition is right."""
 
     source: Source
     recorded_at: int
@@ -72,17 +73,17 @@ class Submitted(NamedTuple):
 
 
 def plain_name(name: str) -> str:
-    """A name in the form names are compared in: width and case folded, without spaces."""
+    """Return a name in the form in which names are compared: width and case are folded, and spaces removed."""
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def unknown_name(name: str) -> str:
-    """The name of a platform nobody knows as it is counted and shown: in plain form, without what may be a number."""
+    """Return the name of an unknown platform as it is counted and shown: in plain form, without possible numbers."""
     return without_numbers(plain_name(name))
 
 
 def find_platform(name: str, platforms: Mapping[str, Platform]) -> Platform | None:
-    """The platform of the roster with that id or name; None if there is none, or several."""
+    """Return the platform of the roster with that id or name; None if there is none, or more than one."""
     if name in platforms:
         return platforms[name]
     wanted = plain_name(name)
@@ -97,12 +98,12 @@ def decide_report(
     before: AcceptedReport | None,
     log_id: bytes,
 ) -> Ruling:
-    """What the hub makes of one report.
+    """Decide on one report.
 
     Args:
         last: the last case of its number.
         before: the report of that id that counts already.
-        log_id: of this log, 16 bytes.
+        log_id: the id of this log, 16 bytes.
     """
     report, refusal = submitted.report, _refusal(submitted)
     if refusal is not None:
@@ -140,12 +141,12 @@ def _same(before: AcceptedReport, report: Report) -> bool:
 
 
 def limit_ms(platform: Platform) -> int:
-    """How long a platform may take to answer: as for a gap of its tier."""
+    """Return how long a platform may take to answer: as long as for a gap of its tier."""
     return TIER_LIMIT_MS.get(platform.tier, TIER_LIMIT_MS[3])
 
 
 def unreadable(source: Source, recorded_at: int, reason: Refusal) -> ReportReceipt:
-    """The receipt of a report that could not be read, or whose signature does not hold."""
+    """Return the receipt of a report that could not be read, or whose signature does not hold."""
     return ReportReceipt(source, None, Decision.REFUSED, reason, None, None, None, None, None, recorded_at)
 
 
@@ -165,7 +166,7 @@ def _refusal(submitted: Submitted) -> Refusal | None:
 
 
 def _told(submitted: Submitted, last: Case | None, accepted: AcceptedReport) -> AcceptedReport | None:
-    """The report whose case its reporter may know of; None if the number is another operator's."""
+    """Return the report if its operator may know the case; None if the number is another operator's."""
     known = last is not None and may_see(submitted.report.number, last, Role.OPERATOR, submitted.sender)
     return accepted if known else None
 
@@ -208,7 +209,7 @@ def _request(accepted: AcceptedReport, log_id: bytes) -> ReportRequest | None:
 
 
 class Disputes:
-    """Reports and their answers, folded from `reported`; and the pairs in dispute, by platform and segment."""
+    """Folds `reported` into reports, their answers, and the pairs in dispute by platform and segment."""
 
     def __init__(self) -> None:
         self.reports: dict[bytes, AcceptedReport] = {}
@@ -225,18 +226,18 @@ class Disputes:
             self._answer(record)
 
     def refusal_of(self, answer: ReportAnswer) -> Refusal | None:
-        """Why an answer does not count; None if it does."""
+        """Return why an answer does not count; None if it does."""
         report = self.reports.get(answer.report_id)
         if report is None:
             return Refusal.UNKNOWN_EVENT
         return None if report.platform == answer.platform else Refusal.WRONG_PLATFORM
 
     def open_in(self, platform: str, partition: int, segment: int) -> BitMap:
-        """Positions of a segment whose pair with a platform is in dispute by a report."""
+        """Return the positions of a segment whose pair with a platform is in dispute by a report."""
         return self._bits.get((platform, partition, segment), EMPTY)
 
     def silent(self, platform: str, now_ms: int) -> list[AcceptedReport]:
-        """Reports a platform was asked about and did not answer in time."""
+        """Return the reports that a platform was asked about and did not answer in time."""
         return [
             one
             for one in self.reports.values()
@@ -274,7 +275,7 @@ class Disputes:
 
 
 def reported_numbers(reports: Iterable[AcceptedReport]) -> dict[str, set[str]]:
-    """Numbers reported, by platform id, or for platforms nobody knows by `unknown_name`."""
+    """Return the numbers reported, by platform id; for a platform that nobody knows, by `unknown_name`."""
     found: dict[str, set[str]] = {}
     for one in reports:
         found.setdefault(one.platform or unknown_name(one.name), set()).add(one.number)

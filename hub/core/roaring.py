@@ -1,14 +1,16 @@
-"""The portable Roaring form of one segment, proven before the C library sees it.
+"""This module checks the portable Roaring form of one segment, before the C library reads it.
 
-What a stranger sends as a bitmap of offsets within 65,536 positions is one container or none, and exactly one of
-(RoaringFormatSpec, github.com/RoaringBitmap/RoaringFormatSpec; all numbers little-endian):
+A bitmap of offsets within 65,536 positions, as a stranger sends it, has one container or none, and exactly one of these
+forms (RoaringFormatSpec, github.com/RoaringBitmap/RoaringFormatSpec; all numbers little-endian):
 - empty: cookie 12346, no containers; 8 bytes;
 - array: cookie 12346, 1 container, key 0, cardinality - 1 (at most 4,095), offset 16, then the values, rising;
-- bitset: the same with a cardinality of 4,097 and more, then 65,536 bits, as many of them set;
-- runs: cookie 12347, flag 1, key 0, cardinality - 1, count, then (start, length - 1) rising, apart from each other.
+- bitset: the same with a cardinality of 4,097 and more, then 65,536 bits, of which as many are set;
+- runs: cookie 12347, flag 1, key 0, cardinality - 1, count, then (start, length - 1), rising, with gaps between them.
 
-Written out here because the reader in C is not one to trust with it: pyroaring 1.0 dies of empty bytes and of a
-bitset that lies about its cardinality, and 1.2 raises IndexError on the first and ignores bytes left over.
+For example, the set {5} is `3a300000 01000000 0000 0000 10000000 0500`.
+
+The check is written here because the reader in C cannot be trusted with it: pyroaring 1.0 crashes on empty bytes and on
+a bitset with a false cardinality; 1.2 raises IndexError on empty bytes and ignores bytes left over.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from operator import add
 from struct import Struct, unpack_from
 
 NO_RUNS = Struct("<IIHHI")
-"""Cookie, containers, key, cardinality - 1, offset of the container."""
+"""The fields are: cookie, containers, key, cardinality - 1, offset of the container."""
 RUNS = Struct("<HHBHHH")
-"""Cookie, containers - 1, flags of which are runs, key, cardinality - 1, runs."""
+"""The fields are: cookie, containers - 1, flags that mark run containers, key, cardinality - 1, number of runs."""
 EMPTY = bytes.fromhex("3a300000 00000000")
 COOKIE_NO_RUNS = 12_346
 COOKIE_RUNS = 12_347
@@ -32,7 +34,7 @@ MARKS = int.from_bytes(b"\0\0\1\0" * LANES, "little")
 
 
 def is_segment(data: bytes) -> bool:
-    """Whether bytes are the portable form of a set of offsets below 65,536, whole and in order."""
+    """Return whether bytes are the portable form of a set of offsets below 65,536, whole and in order."""
     if data == EMPTY:
         return True
     if len(data) > NO_RUNS.size and data[:2] == EMPTY[:2]:
@@ -53,17 +55,18 @@ def _is_array(data: bytes, cardinality: int) -> bool:
 
 
 def _rises(words: bytes) -> bool:
-    """Whether 16-bit words rise: every other one as lanes of 32 bits of one large number, compared all at once."""
+    """Return whether 16-bit words rise. Every other word is a 32-bit lane of one number: all are compared at once."""
     count, number = len(words) // 2, int.from_bytes(words, "little")
     even, odd = number & LOW_HALVES, (number >> 16) & LOW_HALVES
     return _all_less(even, odd, count // 2) and _all_less(odd, even >> 32, (count - 1) // 2)
 
 
 def _all_less(these: int, those: int, lanes: int) -> bool:
-    """Whether in each of the first lanes this is less than that.
+    """Return whether, in each of the first lanes, the value of `these` is less than the value of `those`.
 
-    From that with bit 16 set, this and one are taken: bit 16 stays set just where that is greater, and no lane
-    borrows from the next. What lies beyond the lanes borrows only from what is not looked at.
+    Bit 16 is set in each lane of `those`, then `these` and one are subtracted. Bit 16 stays set exactly where `those`
+    is greater, and no lane borrows from the next. What lies beyond the lanes borrows only from bits that are not looked
+    at.
     """
     marks = MARKS >> 32 * (LANES - lanes)
     return (those + marks - these - (marks >> 16)) & marks == marks

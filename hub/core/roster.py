@@ -1,4 +1,7 @@
-"""The roster as a value: who is known, whose key a key id names, and the keys the hub itself signs with."""
+"""This module keeps the roster as a value: who is known, whose key a key id names, and the hub's own keys.
+
+For example, the key `bank-1` of `bank` is revoked from a Monday on: `keys_changed` returns `bank-1` with that Monday.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,17 @@ from dataclasses import dataclass, field
 from hub.core.model import Key, Operator, Platform
 
 NEVER = 2**63
-"""Later than any record time."""
+"""A time later than any record time."""
 
 
 @dataclass
 class Roster:
-    """Operators and platforms by id, and their keys by key id. Later records replace earlier ones."""
+    """Keeps operators and platforms by id, and their keys by key id. Later records replace earlier ones."""
 
     operators: dict[str, Operator] = field(default_factory=dict)
     platforms: dict[str, Platform] = field(default_factory=dict)
     hub_keys: dict[str, Key] = field(default_factory=dict)
-    """The hub's own, by key id; the first of an id counts."""
+    """The hub's own keys, by key id. The first key of an id counts."""
     _operator_keys: dict[str, tuple[str, Key]] = field(default_factory=dict)
     _platform_keys: dict[str, tuple[str, Key]] = field(default_factory=dict)
 
@@ -37,18 +40,18 @@ class Roster:
         self.hub_keys.setdefault(key.key_id, key)
 
     def operator_key(self, key_id: str) -> tuple[Operator, Key] | None:
-        """The operator and key that a key id names."""
+        """Return the operator and key that a key id names."""
         found = self._operator_keys.get(key_id)
         return None if found is None else (self.operators[found[0]], found[1])
 
     def platform_key(self, key_id: str) -> tuple[Platform, Key] | None:
-        """The platform and key that a key id names."""
+        """Return the platform and key that a key id names."""
         found = self._platform_keys.get(key_id)
         return None if found is None else (self.platforms[found[0]], found[1])
 
 
 def keys_changed(before: Iterable[Key], after: Iterable[Key]) -> dict[str, int]:
-    """Ids of keys that count at other record times than before, each with the first of those times."""
+    """Return the ids of keys that count at other record times than before, each with the first of those times."""
     old, new = ({(key.key_id, key.public): key for key in keys} for keys in (before, after))
     found: dict[str, int] = {}
     for one in old.keys() | new.keys():
@@ -60,7 +63,7 @@ def keys_changed(before: Iterable[Key], after: Iterable[Key]) -> dict[str, int]:
 
 
 def _counts(key: Key | None) -> tuple[int, int]:
-    """From when to when a key counts."""
+    """Return the times from which and until which a key counts."""
     if key is None:
         return NEVER, NEVER
     end = min(NEVER if one is None else one for one in (key.valid_until, key.revoked_at))
@@ -68,7 +71,7 @@ def _counts(key: Key | None) -> tuple[int, int]:
 
 
 def _put_keys(known: dict[str, tuple[str, Key]], owner: str, keys: tuple[Key, ...]) -> None:
-    # Other threads read meanwhile: at no moment is a key missing that is on both records.
+    # Other threads read at the same time: a key that is on both records must never be missing.
     for key in reversed(keys):
         # The first holder of a key id keeps it: a later record cannot take over another's key.
         if known.get(key.key_id, (owner,))[0] == owner:

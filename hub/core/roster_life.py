@@ -1,16 +1,18 @@
-"""The life of a roster record: what may be done to it, as values. Who writes it is elsewhere (`hub.staff.roster`).
+"""This module decides what may be done to a roster record, as values. `hub.staff.roster` writes it.
 
 Rules:
-1. A platform's state follows another only as `MAY_FOLLOW` says. Each change, of its state or of what else its record
-   says, goes to the end of `history`, with its time and a note; nothing is ever taken out of it.
-2. CONNECTED needs a key of its own that counts, EXEMPT a note that says on what basis. Degraded and recovering are no
-   states: they are seen from behaviour (`hub.core.standing`).
+1. A platform's state may follow another only as `MAY_FOLLOW` says. Each change of its state, or of anything else on its
+   record, is added to the end of `history`, with its time and a note; nothing is ever removed from it.
+2. CONNECTED needs a key of the platform's own that counts. EXEMPT needs a note that gives the basis. Degraded and
+   recovering are not states: they are seen from behaviour (`hub.core.standing`).
 3. Leaving sets `left_at` and changes nothing else: every case published before stays a gap until it is resolved.
-4. A key is never removed: what it signed stays provable. Rotation ends the keys that count, after an overlap, or
-   revokes them from the moment they were no longer safe, and adds the new one. A platform's own keys and delivery's
-   (`RECEIPTS_ONLY`) are of two kinds: a new key ends those of its own kind alone.
-5. A key id names one key of one holder for ever, and a public key has one name: both are refused if anybody, an
-   operator or a platform, has ever had them.
+4. A key is never removed, so that what it signed stays provable. Rotation adds the new key. It ends the keys that count
+   after an overlap, or revokes them from the moment at which they were no longer safe. A platform's own keys and
+   delivery's (`RECEIPTS_ONLY`) are of two kinds: a new key ends those of its own kind alone.
+5. A key id names one key of one holder for ever, and a public key has one name: both are refused if any operator or
+   platform has ever had them.
+
+For example, `bank` is CONNECTED and gets the key `bank-2`: its key `bank-1` counts for 7 more days (`OVERLAP_MS`).
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ ENTRY = frozenset(
         PlatformState.EXEMPT,
     }
 )
-"""States a platform can come onto the roster in."""
+"""The states in which a platform can be added to the roster."""
 
 MAY_FOLLOW: dict[PlatformState, frozenset[PlatformState]] = {
     PlatformState.KNOWN_UNCONNECTED: frozenset(
@@ -47,22 +49,22 @@ MAY_FOLLOW: dict[PlatformState, frozenset[PlatformState]] = {
     PlatformState.EXEMPT: frozenset({PlatformState.KNOWN_UNCONNECTED, PlatformState.ONBOARDING, PlatformState.LEFT}),
     PlatformState.LEFT: frozenset({PlatformState.ONBOARDING}),
 }
-"""Which state may follow which. A suspended platform goes on where it was; one that left joins anew."""
+"""Maps a state to those that may follow it. A suspended platform may be connected again; one that left joins again."""
 
 EDITABLE = frozenset(
     {"name", "sector", "tier", "channel", "contact", "guide_url", "guide_steps", "must_connect", "users_estimate"}
 )
-"""What `edit` changes: everything a record says of a platform but its id, its state and its keys."""
+"""The fields that `edit` may change: all that a record says of a platform, except its id, its state and its keys."""
 
 OVERLAP_MS = 7 * DAY_MS
-"""How long an old key counts beside a new one, unless stated: time to bring the new one to every machine."""
+"""How long an old key counts beside a new one by default: time to bring the new key to every machine."""
 
 
 def enter(platform: Platform, now_ms: int, note: str | None) -> Platform:
-    """A platform as it comes onto the roster.
+    """Return a platform as it is added to the roster.
 
     Raises:
-        HubError: its state is none to begin with, or lacks what it needs.
+        HubError: a platform cannot begin in its state, or the platform lacks what the state needs.
     """
     if platform.state not in ENTRY:
         raise HubError(
@@ -74,10 +76,10 @@ def enter(platform: Platform, now_ms: int, note: str | None) -> Platform:
 
 
 def change_state(platform: Platform, state: PlatformState, now_ms: int, note: str | None) -> Platform:
-    """The platform in another state.
+    """Return the platform in another state.
 
     Raises:
-        HubError: that state does not follow, or lacks what it needs.
+        HubError: that state may not follow, or the platform lacks what the state needs.
     """
     allowed = MAY_FOLLOW[platform.state]
     if state not in allowed:
@@ -94,18 +96,18 @@ def change_state(platform: Platform, state: PlatformState, now_ms: int, note: st
 
 
 def _whole_history(platform: Platform) -> tuple[StateChange, ...]:
-    """Its history; a record written without one begins with the state it had, at an unknown time."""
+    """Return a platform's history. If its record has none, the history begins with its state, at an unknown time."""
     return platform.history or (StateChange(0, platform.state, "as the record stood; since when is not known"),)
 
 
 def edit(platform: Platform, changes: Mapping[str, Any], now_ms: int, note: str | None) -> Platform:
-    """The platform with other words on its record; which ones goes to the end of its history.
+    """Return the platform with changed fields. Which ones were changed is added to the end of its history.
 
     Args:
-        changes: new values of fields, by name; of those in `EDITABLE` alone.
+        changes: new values of fields, by name; only fields in `EDITABLE`.
 
     Raises:
-        HubError: nothing is to be changed, or its channel is to be one that tells nobody.
+        HubError: there are no changes, or the channel is not one.
     """
     if not changes:
         raise HubError("nothing is to be changed", todo=f"Say what: {', '.join(sorted(EDITABLE))}.")
@@ -118,7 +120,7 @@ def edit(platform: Platform, changes: Mapping[str, Any], now_ms: int, note: str 
 
 
 def state_since(platform: Platform) -> int | None:
-    """Since when a platform is in its state; None if its record has no history."""
+    """Return the time since which a platform is in its state; None if its record has no history."""
     since = None
     for one in reversed(platform.history):
         if one.state is not platform.state:
@@ -139,11 +141,11 @@ def _check_needs(platform: Platform, state: PlatformState, now_ms: int, note: st
 
 
 def rotate(record: R, key: Key, now_ms: int, *, overlap_ms: int = OVERLAP_MS, unsafe_since: int | None = None) -> R:
-    """The record with a new key, and its old ones of the same kind ended.
+    """Return the record with a new key, and with its old keys of the same kind ended.
 
     Args:
-        overlap_ms: how long old keys count on.
-        unsafe_since: the keys that count so far are no longer safe since then; they are revoked from there on.
+        overlap_ms: how long old keys still count.
+        unsafe_since: the time since which the old keys are no longer safe; they are revoked from then on.
     """
     told = key.key_id.startswith(RECEIPTS_ONLY)
     ended: list[Key] = [
@@ -154,15 +156,15 @@ def rotate(record: R, key: Key, now_ms: int, *, overlap_ms: int = OVERLAP_MS, un
 
 
 def receipt_key_id(platform: str, number: int = 1) -> str:
-    """The id of a delivery key among a platform's keys."""
+    """Return the id of a delivery key among a platform's keys."""
     return f"{RECEIPTS_ONLY}{platform}/{number}"
 
 
 def add_delivery_key(platform: Platform, public: bytes, now_ms: int) -> Platform:
-    """The platform with delivery's key, under the next id there is; an earlier one of delivery's counts a while more.
+    """Return the platform with delivery's key, under the next free id. An earlier one still counts for a while.
 
     Raises:
-        HubError: it has that key already.
+        HubError: the platform has that key already.
     """
     told = [key for key in platform.keys if key.key_id.startswith(RECEIPTS_ONLY)]
     if any(key.public == public and key.counts_at(now_ms) for key in told):
@@ -181,7 +183,7 @@ def _ended(key: Key, now_ms: int, overlap_ms: int, unsafe_since: int | None) -> 
 
 
 def holders(roster: Roster, *, besides: Operator | Platform | None = None) -> Iterator[tuple[str, Key]]:
-    """Every key on the roster with who has it, those of one record left out."""
+    """Yield every key on the roster with its holder, except the keys of one record."""
     everyone: list[Operator | Platform] = [*roster.operators.values(), *roster.platforms.values()]
     for one in everyone:
         if besides is None or type(one) is not type(besides) or one.id != besides.id:
@@ -191,10 +193,10 @@ def holders(roster: Roster, *, besides: Operator | Platform | None = None) -> It
 
 
 def check_keys(record: Operator | Platform, roster: Roster) -> None:
-    """Refuse a record with a key that somebody else has, or that it has twice.
+    """Refuse a record with a key that another record has, or that it has twice.
 
     Raises:
-        HubError: whose it is, and what to do.
+        HubError: the key is in use; the message says whose it is.
     """
     known = list(holders(roster, besides=record))
     own: list[tuple[str, Key]] = []
@@ -212,7 +214,7 @@ def check_keys(record: Operator | Platform, roster: Roster) -> None:
 
 
 def range_holder(number: str, operators: Iterable[Operator]) -> str | None:
-    """The operator whose ranges have a number: the longest prefix, then the first id; None if nobody's."""
+    """Return the operator whose ranges have a number; None if none has. The longest prefix wins, then the first id."""
     found = [
         (-len(prefix), operator.id) for operator in operators for prefix in operator.ranges if number.startswith(prefix)
     ]

@@ -1,22 +1,22 @@
-"""The coverage stage's state of one partition of `acks`, and what to do next, as values.
+"""This module keeps the coverage stage's state of one partition of `acks`, and decides what to do next, as values.
 
-`hub.stream.coverage` carries out what this decides, and so does a driver in the tests, with dictionaries and a clock of
+`hub.stream.coverage` carries these decisions out; a driver in the tests does so too, with dictionaries and a clock of
 its own. The rules:
 
 1. What platforms said is merged at once; coverage is published from memory. A chunk of `acks` is acked only once every
    tile that it changed is durable in `tiles`: a `Flush` says what to write, then which chunks to ack, then what to
-   remove. Whoever dies in between reads those chunks again, and merging them again changes nothing.
+   remove. A worker that dies in between reads those chunks again, and merging them again changes nothing.
 2. A tile's key ends in an epoch, random for each acquisition of the partition, so each key has one writer. A new owner
-   ORs the tiles of every epoch; once a tile of its own is durable it removes the others'. A zombie can write a stale
-   tile under its own epoch, and so never unset a bit.
-3. Only where a platform's keys come to count otherwise (`hub.core.books`) is a book replaced by a fresh one, all of
-   whose tiles are written anew. A stale tile of a zombie's is then met at the next start, where it is merged again.
-4. Tiles may hold acknowledgements that were not acked: figures are exact from the end of `acks` seen at the start
+   ORs the tiles of every epoch; once its own tile is durable it removes those of other epochs. A replaced worker (a
+   zombie) can write a stale tile only under its own epoch, so it never unsets a bit.
+3. A book is replaced by a fresh one only if a platform's keys now count differently (`hub.core.books`). All its tiles
+   are written. A zombie's stale tile is then merged again at the next start.
+4. Tiles may hold acknowledgements that were not acked. So figures are exact from the end of `acks` seen at the start
    (`exact_from`), and nothing is published before.
 5. A platform's coverage is published only while its book is settled.
 
-For example, `bank` says UNBOUND of 7-120033: its tile (7, 1) and its `received` of partition 7 are in the next flush,
-its coverage is due at once (`heard`), and the gaps of that segment are due at the next refresh.
+For example, `bank` says UNBOUND of 7-120033: the next flush has its tile (7, 1) and its `received` of partition 7. Its
+coverage is due at once (`heard`), and the gaps of that segment at the next refresh.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ Ack = Callable[[], None]
 
 
 def tile_key(platform: str, key: SegmentKey, epoch: bytes) -> bytes:
-    """The key of a record of `tiles` that holds a tile."""
+    """Return the key of a record of `tiles` that holds a tile."""
     return f"{platform}/{key[0]}/{key[1]}/{epoch.hex()}".encode()
 
 
 def received_key(platform: str, partition: int, epoch: bytes) -> bytes:
-    """The key of a record of `tiles` that holds how far a platform received a partition."""
+    """Return the key of a record of `tiles` that holds how far a platform received a partition."""
     return f"{platform}/{partition}/received/{epoch.hex()}".encode()
 
 
 def says_received(key: bytes | None) -> bool:
-    """Whether the key of a `tiles` record is one of `received_key`; the others are of what platforms said."""
+    """Return whether a key of `tiles` was made by `received_key`; the other keys are those of tiles."""
     return key is not None and b"/received/" in key
 
 
 def _thing(key: bytes) -> bytes:
-    """What a record of `tiles` is of: its key without the epoch."""
+    """Return a key of `tiles` without its epoch: what the record is about."""
     return key.rpartition(b"/")[0]
 
 
@@ -65,7 +65,7 @@ class Write(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A message of `acks` that does not count. `platform`: who is told of it, if that is known."""
+    """A message of `acks` that does not count. `platform` is told about it, if it is known."""
 
     record: Record
     platform: Platform | None
@@ -73,9 +73,9 @@ class Refused(NamedTuple):
 
 
 class Flush(NamedTuple):
-    """What is made durable, in this order: `writes` and `refused`; then `acks` are told; then `removes` go.
+    """What is made durable, in this order: `writes` and `refused`; then `acks` are called; then `removes` are removed.
 
-    `writes` are made one by one as they are asked for. `at_ms`: the record time of the last chunk, or None.
+    `writes` are made one by one as they are read. `at_ms` is the record time of the last chunk, or None.
     """
 
     writes: Iterator[Write]
@@ -86,14 +86,14 @@ class Flush(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What of a chunk counted, by platform: messages, and the positions named in them."""
+    """How many messages of a chunk counted, and how many positions they named, by platform."""
 
     messages: Counter[str]
     positions: Counter[str]
 
 
 class Read(NamedTuple):
-    """How far this process has read beside `acks`: next offsets of `releases` and `reported`, and the time."""
+    """How far this process has read the other logs: next offsets of `releases` and `reported`, and the time."""
 
     releases: tuple[int, ...]
     reported: int
@@ -104,9 +104,9 @@ class Shelf(AckBooks):
     """The books of the platforms whose acknowledgements come in one partition.
 
     Args:
-        partition: of `acks`.
+        partition: the partition of `acks`.
         epoch: 16 random bytes, new for each acquisition of the partition.
-        is_home: whether a platform's acknowledgements come in this partition.
+        is_home: says whether a platform's acknowledgements come in this partition.
     """
 
     def __init__(
@@ -124,21 +124,21 @@ class Shelf(AckBooks):
         """The next offset of `acks` to be merged."""
 
         self.exact_from = 0
-        """Figures are exact once `next_ack` is here."""
+        """Figures are exact once `next_ack` has reached this offset."""
 
         self.heard: set[str] = set()
         """Platforms that said something since their coverage was last published."""
 
         self._partition, self._epoch, self._is_home = partition, epoch, is_home
         self._chunks: list[tuple[Ack, int]] = []
-        """How to ack each chunk that waits for a flush, and its last record time; not its records."""
+        """How to ack each chunk that waits for a flush, and its last record time. Its records are not kept."""
 
         self._refused: list[Refused] = []
         self._gone: set[bytes] = set()
-        """Keys of our own records that fresh books hold no more."""
+        """The keys of our own records that the fresh books no longer hold."""
 
         self._foreign: dict[bytes, set[bytes]] = defaultdict(set)
-        """Keys of other epochs' records, by what they are of."""
+        """The keys of other epochs' records, by what the records are about."""
 
         self._published: dict[str, Coverage] = {}
         self._stale_gaps: set[tuple[str, SegmentKey]] = set()
@@ -146,7 +146,7 @@ class Shelf(AckBooks):
     # ---- At the start ----
 
     def load(self, key: bytes, stored: Tile | Received | None) -> None:
-        """Take in a record of `tiles`, of whatever epoch; None removes it."""
+        """Take in a record of `tiles` of any epoch; None removes it."""
         if stored is None:
             self._foreign[_thing(key)].discard(key)
             return
@@ -162,7 +162,7 @@ class Shelf(AckBooks):
     def begin(self, roster_place: int, *, next_ack: int, exact_from: int) -> None:
         """Begin after the tiles were loaded.
 
-        Tiles do not say by which keys they were judged, so a revoked key is one that may have counted there.
+        Tiles do not say by which keys they were judged, so a key that is now revoked may have counted there.
 
         Args:
             roster_place: the next offset of `platforms`.
@@ -175,18 +175,18 @@ class Shelf(AckBooks):
             book.judged_by = () if book.platform is None else tuple(map(_unrevoked, book.platform.keys))
 
     def platforms(self) -> list[Platform]:
-        """The platforms of the roster that are at home here."""
+        """Return the platforms of the roster whose partition this is."""
         return [one for one in self.roster.platforms.values() if self._is_home(one.id)]
 
     # ---- Acknowledgements ----
 
     def take(self, opened: Sequence[OpenedAck], end: int, ack: Ack) -> Taken:
-        """Merge a chunk. It is acked by a later flush; a chunk may come once more.
+        """Merge a chunk. A later flush acks it. The same chunk may come again.
 
         Args:
-            opened: its messages, in order; at least one.
+            opened: its messages, in order; there is at least one.
             end: the offset after the last of them.
-            ack: how to ack it.
+            ack: acks the chunk.
         """
         taken = Taken(Counter(), Counter())
         for one in opened:
@@ -206,11 +206,11 @@ class Shelf(AckBooks):
         self.heard.add(ack.platform)
 
     def refuse(self, lost: Sequence[OpenedAck]) -> None:
-        """Refuse what counted before and does so no more."""
+        """Refuse messages that counted before and no longer count."""
         self._refused += [Refused(one.record, one.platform, Refusal.BAD_SIGNATURE) for one in lost]
 
     def replace(self, platform: Platform, fresh: AckBooks) -> None:
-        """Put a fresh book in place of the old one, and write all of it."""
+        """Replace the old book by a fresh one, all of which is written."""
         name = platform.id
         old, new = self.book(name), fresh.book(name)
         self._gone |= {tile_key(name, one, self._epoch) for one in old.tiles.keys() - new.tiles.keys()}
@@ -219,7 +219,7 @@ class Shelf(AckBooks):
         super().replace(platform, fresh)
 
     def flush(self) -> Flush | None:
-        """What to make durable now; None if there is nothing. What it holds is in no later flush."""
+        """Return what to make durable now; None if there is nothing. No later flush holds the same."""
         chunks, self._chunks = self._chunks, []
         tiles, self.dirty_tiles = self.dirty_tiles, set()
         received, self.dirty_received = self.dirty_received, set()
@@ -248,21 +248,21 @@ class Shelf(AckBooks):
                 yield Write(received_key(name, partition, self._epoch), value)
 
     def _replaced_by(self, keys: set[bytes]) -> set[bytes]:
-        """Other epochs' records of the same things: their bits are in ours, durably, when these are removed."""
+        """Return the keys of other epochs' records of the same things. Our records then hold their bits durably."""
         return set().union(*(self._foreign.pop(_thing(key), ()) for key in keys))
 
     # ---- Publishing ----
 
     @property
     def exact(self) -> bool:
-        """Whether figures may be published."""
+        """Return whether figures may be published."""
         return self.next_ack >= self.exact_from
 
     def publish(self, platform_id: str, read: Read, *, complete: bool) -> Coverage | None:
-        """A platform's coverage, if there is anything new to say; not while its keys are not settled.
+        """Return a platform's coverage, or None if nothing is new, or while its book is not settled.
 
         Args:
-            complete: say also that only the place in the logs, or the time, has moved.
+            complete: a change of the place in the logs or of the time alone counts as new too.
         """
         book = self.books[platform_id]
         if book.platform is None:
@@ -279,12 +279,12 @@ class Shelf(AckBooks):
         return coverage
 
     def stale_gaps(self) -> list[tuple[str, SegmentKey]]:
-        """Whose gaps moved, and in which segments, since this was last asked."""
+        """Return the platforms and segments whose gaps changed since the last call."""
         stale, self._stale_gaps = self._stale_gaps, set()
         return sorted(stale)
 
     def gaps(self, platform_id: str, key: SegmentKey, read: Read) -> Gaps:
-        """The gaps of a platform in one segment."""
+        """Return the gaps of a platform in one segment."""
         return self.books[platform_id].gaps(self.universe, key, self._as_of(read))
 
     def _as_of(self, read: Read) -> AsOf:

@@ -1,9 +1,8 @@
-"""Which platforms nobody hears from, read off the roster, the published coverage and people's reports.
+"""This module finds the platforms that do not answer, from the roster, the published coverage and people's reports.
 
-A platform is a blind spot if it is neither connected nor exempt, or if it is a name that people report and nobody
-knows. How many stale bindings are expected behind each is worked out in `hub.core.blindspots`. For example, HearSay is
-KNOWN_UNCONNECTED with 300,000 users and 40 cases in force: it is ranked by
-what connected platforms of such a size show.
+A platform is a blind spot if it is neither connected nor exempt, or if people report its name and nobody knows it.
+`hub.core.blindspots` estimates how many stale bindings lie behind each. For example, HearSay is KNOWN_UNCONNECTED with
+300,000 users and 40 cases in force: it is ranked by what connected platforms of such a size show.
 """
 
 from __future__ import annotations
@@ -20,11 +19,12 @@ NOT_UNCONNECTED = {PlatformState.CONNECTED, PlatformState.EXEMPT}
 def ranked(
     platforms: Mapping[str, Platform], shown: Mapping[str, Coverage], reported: Mapping[str, int]
 ) -> list[BlindSpot]:
-    """Unconnected platforms, and names nobody knows, the most stale bindings first. Leaving erases no gap: one that
-    left stays as long as it has gaps, or people report it.
+    """Return the unconnected platforms and the names nobody knows, those with the most stale bindings first.
+
+    Leaving erases no gap: a platform that left stays as long as it has gaps, or people report it.
 
     Args:
-        reported: how many distinct numbers people reported, by platform id, or by the name of one nobody knows.
+        reported: how many distinct numbers people reported, by platform id, or by the name of an unknown platform.
     """
     everywhere = max((one.in_force for one in shown.values()), default=0)
     unanswered = [
@@ -41,7 +41,7 @@ def ranked(
 
 
 def _in_question(platform: Platform, coverage: Coverage, reported: int) -> int:
-    """The cases behind which a stale binding may be: of one that left, those it never resolved, or people report."""
+    """Return how many cases may have a stale binding; if it left, those that it did not resolve or people report."""
     if platform.state is not PlatformState.LEFT:
         return coverage.in_force
     return max(sum(one.pairs for one in coverage.gaps), reported)

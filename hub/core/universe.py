@@ -1,7 +1,8 @@
-"""The universe of pairs: which positions of `releases` open a case, how it stands, and when it is due.
+"""This module keeps which positions of `releases` open a case, in which stage the case is, and when it is due.
 
-Kept per segment of 65,536 positions: sets by stage as Roaring bitmaps, times as packed arrays. `version` moves
-whenever something that figures depend on changed, so that figures are worked out again only then.
+It keeps them by segment of 65,536 positions: the sets by stage as Roaring bitmaps, the times as packed arrays.
+`version` changes whenever something changes that figures depend on, so that figures are computed again only then. For
+example, case 7-120033 is bit 54,497 of segment 1 of partition 7.
 """
 
 from __future__ import annotations
@@ -16,26 +17,26 @@ from hub.core.lifecycle import UNDONE
 from hub.core.model import DAY_MS, SEGMENT, Stage
 
 RESOLVE_BEFORE_REISSUE_MS = 7 * DAY_MS
-"""Unbinding that begins at reissue is already too late: this much earlier a pair must be resolved."""
+"""How long before reissue a pair must be resolved: unbinding that begins at reissue is already too late."""
 
 NO_TIME = np.iinfo(np.int64).max
-"""In place of a time that is not set: later than any."""
+"""Stands for a time that is not set; it is later than any time."""
 
 LAG_MAX_MS = np.iinfo(np.int32).max
-"""24 days: how much later than its event a notice can be told to be."""
+"""The largest delay between an event and its notice that can be stored: 24 days."""
 
 STAGES: tuple[Stage, ...] = tuple(Stage)
 
 
 class DueSets(NamedTuple):
-    """Positions past their deadline at one time: any gap of a tier's limit, and a frozen one."""
+    """The positions past their deadline at one time, for any gap under a tier's limit, and for a frozen one."""
 
     any_gap: BitMap
     frozen: BitMap
 
 
 class _KeptDue(NamedTuple):
-    """Due sets, true from the last deadline in them until, but not at, the first that is not."""
+    """Due sets, which hold from the last deadline in them until just before the first deadline that is not in them."""
 
     since_ms: int
     until_ms: int
@@ -52,16 +53,16 @@ class UniverseSegment:
         self.at_ms: npt.NDArray[np.int64] = np.full(SEGMENT, NO_TIME, dtype=np.int64)
         self.reissue_ms: npt.NDArray[np.int64] = np.full(SEGMENT, NO_TIME, dtype=np.int64)
         self.lag_ms: npt.NDArray[np.int32] = np.zeros(SEGMENT, dtype=np.int32)
-        """From when the event was recorded (`at_ms`) to when its notice was."""
+        """The time from the record of the event (`at_ms`) to the record of its notice."""
         self._due: dict[int, _KeptDue] = {}
 
     def note(self, bit: int, at_ms: int, recorded_at: int) -> None:
-        """Remember when the event of the notice at a position was recorded, opener or not, and when the notice was."""
+        """Note when the event of the notice at a position was recorded, and when the notice was, opener or not."""
         self.at_ms[bit] = at_ms
         self.lag_ms[bit] = max(-LAG_MAX_MS, min(recorded_at - at_ms, LAG_MAX_MS))
 
     def open(self, bit: int, stage: Stage, at_ms: int, reissue_ms: int | None) -> None:
-        """A case opens at a position."""
+        """Note that a case opens at a position."""
         self.opened.add(bit)
         self.by_stage[stage].add(bit)
         self.at_ms[bit] = at_ms
@@ -70,7 +71,7 @@ class UniverseSegment:
         self.version += 1
 
     def load(self, stages: npt.NDArray[np.uint8]) -> None:
-        """Take in what was stored of every position: 0, or one more than the place of its stage in `STAGES`."""
+        """Take in what was stored for every position: 0, or one more than the index of its stage in `STAGES`."""
         self.opened = BitMap(np.flatnonzero(stages).astype(np.uint32))
         for code, stage in enumerate(STAGES, start=1):
             self.by_stage[stage] = BitMap(np.flatnonzero(stages == code).astype(np.uint32))
@@ -78,7 +79,7 @@ class UniverseSegment:
         self.version += 1
 
     def move(self, bit: int, stage: Stage) -> None:
-        """The case that opened at a position moves to a stage."""
+        """Note that the case that opened at a position moves to a stage."""
         for members in self.by_stage.values():
             members.discard(bit)
         self.by_stage[stage].add(bit)
@@ -86,22 +87,22 @@ class UniverseSegment:
 
     @property
     def undone(self) -> BitMap:
-        """Cases that no longer count."""
+        """Return the cases that no longer count."""
         return BitMap.union(*(self.by_stage[stage] for stage in sorted(UNDONE)))
 
     def opened_before(self, at_ms: int) -> BitMap:
-        """Cases opened before a time."""
+        """Return the cases opened before a time."""
         return BitMap(np.flatnonzero(self.at_ms < at_ms).astype(np.uint32)) & self.opened
 
     def due(self, limit_ms: int, now_ms: int) -> DueSets:
-        """Positions past their deadline, for a tier's limit. Kept until time or a new case passes a deadline."""
+        """Return the positions past their deadline under a tier's limit, kept until time or a new case passes one."""
         kept = self._due.get(limit_ms)
         if kept is None or not kept.since_ms <= now_ms < kept.until_ms:
             kept = self._due[limit_ms] = self._due_at(limit_ms, now_ms)
         return kept.sets
 
     def mark(self, limit_ms: int, now_ms: int) -> tuple[int, int, int]:
-        """What figures of this segment depend on: equal marks, equal figures."""
+        """Return what figures of this segment depend on. Equal marks mean equal figures."""
         due = self.due(limit_ms, now_ms)
         return self.version, len(due.any_gap), len(due.frozen)
 
@@ -122,20 +123,20 @@ class UniverseSegment:
 
 
 def _with_opener(limit_ms: int, kept: _KeptDue, at_ms: int, reissue_ms: int | None) -> _KeptDue:
-    """What is kept, after a case opened: one with a deadline already past leaves nothing true of it."""
+    """Return the kept due sets after a case opened. If the case's deadline has already passed, they no longer hold."""
     by_limit = at_ms + limit_ms
     deadline = by_limit if reissue_ms is None else min(by_limit, reissue_ms - RESOLVE_BEFORE_REISSUE_MS)
     return kept._replace(until_ms=min(kept.until_ms, deadline))
 
 
 class Universe:
-    """All segments of all partitions."""
+    """Keeps all segments of all partitions."""
 
     def __init__(self) -> None:
         self.segments: dict[tuple[int, int], UniverseSegment] = {}
 
     def at(self, partition: int, offset: int) -> tuple[UniverseSegment, int]:
-        """The segment of a position and the bit in it; made if new."""
+        """Return the segment of a position, and the bit in it. The segment is made if there is none."""
         key = (partition, offset // SEGMENT)
         segment = self.segments.get(key)
         if segment is None:
@@ -143,7 +144,7 @@ class Universe:
         return segment, offset % SEGMENT
 
     def recorded_at(self, partition: int, offset: int) -> int | None:
-        """When the notice at a position was recorded; None if no notice is known there."""
+        """Return when the notice at a position was recorded; None if no notice is known there."""
         segment = self.segments.get((partition, offset // SEGMENT))
         if segment is None:
             return None

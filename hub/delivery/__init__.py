@@ -1,8 +1,9 @@
-"""Releases to platforms that do not read Kafka: webhooks, daily files, and acknowledgements over HTTP.
+"""This package delivers releases to platforms that do not read Kafka: by webhooks and daily files, with acks over HTTP.
 
-A program of its own that follows `releases`, `platforms` and `tiles`, and writes `acks`. Each receiver is a cursor into
-`releases`, and the durable cursor is what the hub has as its `received`: nothing is queued a receiver.
+It is a program of its own that follows `releases`, `platforms` and `tiles`, and writes `acks`. Each receiver has a
+cursor into `releases`, and the durable cursor is what the hub has as its `received`; there is no queue for a receiver.
+For example, a webhook receiver that has received 7-120033 gets 7-120034 next.
 
-`channels.py` is the seam: how notices get to a receiver and what counts as their receipt. `courier.py` carries them,
-one a receiver; `health.py` decides, purely, when to try again. `web.py` and what it includes is what platforms call.
+`channels.py` is the interface: how notices get to a receiver and what counts as their receipt. `courier.py` carries
+them, with one courier for each receiver; `health.py` decides, purely, when to try again. Platforms call `web.py`.
 """

@@ -1,7 +1,8 @@
-"""Acknowledgements over HTTP: checked as the hub will check them, then written to `acks` as they are.
+"""This module takes acknowledgements over HTTP: it checks them as the hub will, then writes them to `acks` unchanged.
 
-What is written is the platform's own bytes under its own signature: an ordinary acknowledgement. The check is only so
-that the caller hears at once what is wrong; the hub decides again by itself.
+What is written is the platform's own bytes under its own signature: an ordinary acknowledgement. The check is only made
+so that the caller hears at once what is wrong; the hub decides again by itself. For example, an acknowledgement with
+`received` beyond the end of partition 7 is answered 422 BEYOND_LOG.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from hub.wire.contracts import encode, partition_of
 from hub.wire.signing import KEY_ID_HEADER, SIGNATURE_HEADER, signed_bytes
 
 WRITE_S = 15.0
-"""How long an acknowledgement may take to be durable before its sender is told to send it again."""
+"""An acknowledgement may take so long to be durable; then its sender is told to send it again."""
 
 DETAIL = {
     Refusal.BAD_SIGNATURE: "the signature does not hold",
@@ -44,7 +45,7 @@ DETAIL = {
 
 
 class Effects:
-    """What platforms say they did."""
+    """This takes what platforms say they did."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
@@ -52,14 +53,14 @@ class Effects:
         self._opener = Opener(log.hub_id, log.log_id, log.partitions)
 
     async def take(self, platform: str, value: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        """Write an acknowledgement to `acks`; where it lies.
+        """Write an acknowledgement to `acks`; return its position there.
 
         Raises:
             Problem: the hub would refuse it (422), or Kafka does not answer (503).
         """
         record = signed_record(contracts.ACKS, platform, value, headers, self._delivery.hub_log.partitions)
         opened = self._open(record)
-        if opened.refusal is Refusal.BAD_SIGNATURE:  # perhaps the key came onto the roster just now
+        if opened.refusal is Refusal.BAD_SIGNATURE:  # the key may have come onto the roster just now
             await self._delivery.roster.caught_up_within(self._delivery.settings.reach_s)
             opened = self._open(record)
         if opened.ack is None:
@@ -83,10 +84,11 @@ class Effects:
                 raise refused(Refusal.BEYOND_LOG, DETAIL[Refusal.BEYOND_LOG])
 
     async def draft(self, platform: str, wish: Wish) -> dict[str, Any]:
-        """The acknowledgements that say what rows wish, to be signed, and an account of them.
+        """Return the acknowledgements that say what rows wish, to be signed, and a summary of them.
 
         Raises:
-            Problem: a row names what the platform did not receive, or no case; the rest has no bound.
+            Problem: a row names what the platform did not receive, or no case; or it is not said how far the rest
+                reaches.
         """
         waiting = await self._waiting(platform, wish)
         await self._check_cases(wish, waiting)
@@ -145,7 +147,7 @@ class Effects:
 
 
 def signed_record(topic: str, platform: str, value: bytes, headers: Mapping[str, str], partitions: int) -> Record:
-    """What a platform signed, with the two headers of its request, as it is to lie in a topic."""
+    """Return what a platform signed, with the two headers of its request, as the record to write to a topic."""
     key = platform.encode()
     seal = (
         (SIGNATURE_HEADER, _signature(headers.get(SIGNATURE_HEADER))),
@@ -155,7 +157,7 @@ def signed_record(topic: str, platform: str, value: bytes, headers: Mapping[str,
 
 
 async def write(delivery: Delivery, platform: str, record: Record) -> Any:
-    """Write what a platform signed to its topic, as it is; where it lies.
+    """Write what a platform signed to its topic, unchanged; return where it lies.
 
     Raises:
         Problem: Kafka does not answer in time.
@@ -172,4 +174,4 @@ def _signature(encoded: str | None) -> bytes:
     try:
         return base64.b64decode(encoded or "", validate=True)
     except (ValueError, binascii.Error):
-        return b""  # refused as every other that is none
+        return b""  # it is refused like any other bad signature

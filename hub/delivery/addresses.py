@@ -1,10 +1,13 @@
-"""Where a webhook may go. Its address was written by a platform; it must not lead into the hub's own network.
+"""This module decides where a webhook may go. A platform wrote its address, which must not lead into the hub's network.
+
+For example, `https://hooks.bank.example/unbind` is refused as private_address if its name resolves to 10.0.0.5.
 
 Rules (OWASP, "Server-Side Request Forgery Prevention"):
-1. https, no user or password in it; plain http only to 127.0.0.1, and only where private addresses are allowed.
-2. Every address its name resolves to must be public, unless private ones are allowed; the connection is then made to an
-   address that was checked, so a name that resolves otherwise a moment later gains nothing.
-3. No redirect is followed (`webhooks.py`): it would lead around rule 2.
+1. The address is https and has no user or password; plain http goes only to 127.0.0.1, and only where private addresses
+   are allowed.
+2. Every address to which its name resolves must be public, unless private ones are allowed. The connection is then made
+   to an address that was checked, so it does not help if the name resolves to another one a moment later.
+3. No redirect is followed (`webhooks.py`), because it would lead around rule 2.
 """
 
 from __future__ import annotations
@@ -22,19 +25,19 @@ import httpx
 LOOPBACK = "127.0.0.1"
 PORT_MAX = 65_535
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""RFC 6052: an IPv4 address of the public network in its last 32 bits."""
+"""RFC 6052: its last 32 bits are an IPv4 address of the public network."""
 
 INSIDE = tuple(map(ipaddress.ip_network, ("64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96", "fec0::/10")))
-"""RFC 8215, 2765, 4291, 3879: translation into a network of one's own, and forms given up, which some hosts still
+"""RFC 8215, 2765, 4291, 3879: these are translations into a network of one's own, and old forms that some hosts still
 route; `ipaddress` calls them global."""
 
 
 class BadAddress(Exception):
-    """An address that no webhook goes to; the message is a word for the status."""
+    """No webhook goes to this address; the message is a word for the status."""
 
 
 class Target(NamedTuple):
-    """A checked address: the URL by number, and the name for the Host header and TLS."""
+    """This is a checked address: the URL by number, and the name for the Host header and TLS."""
 
     url: httpx.URL
     host_header: str
@@ -42,10 +45,10 @@ class Target(NamedTuple):
 
 
 def parse(text: str, *, private: bool) -> httpx.URL:
-    """The URL of a webhook.
+    """Return the URL of a webhook.
 
     Raises:
-        BadAddress: it breaks rule 1.
+        BadAddress: the text breaks rule 1.
     """
     try:
         url = httpx.URL(text)
@@ -61,13 +64,13 @@ def parse(text: str, *, private: bool) -> httpx.URL:
 
 
 async def resolve(url: httpx.URL, *, private: bool, lookups: Executor | None = None) -> Target:
-    """The address to connect to.
+    """Return the address to connect to.
 
     Args:
-        lookups: whose threads ask for the name; else asyncio's.
+        lookups: the executor whose threads look up the name; without one, asyncio's are used.
 
-    Raises:
-        BadAddress: the name has none, or one that is not public.
+        Raises:
+            BadAddress: the name has no address, or one that is not public.
     """
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
@@ -80,10 +83,10 @@ async def resolve(url: httpx.URL, *, private: bool, lookups: Executor | None = N
 
 
 def chosen(addresses: Sequence[str], *, private: bool) -> str:
-    """The one of a name's addresses to connect to.
+    """Return that one of a name's addresses to which to connect.
 
     Raises:
-        BadAddress: there is none, or one of them is not public: whoever writes both means the other.
+        BadAddress: there is none, or one of them is not public, for then the private one is probably meant.
     """
     if not addresses:
         raise BadAddress("name_not_found")
@@ -93,7 +96,7 @@ def chosen(addresses: Sequence[str], *, private: bool) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is of the public network, also where it is one inside another."""
+    """Return whether an address is public; an address inside another one is checked too."""
     one = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(one, ipaddress.IPv6Address):
         inner = one.ipv4_mapped or one.sixtofour or (one.teredo[1] if one.teredo else None)

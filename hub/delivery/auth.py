@@ -1,13 +1,14 @@
-"""Who calls: a JSON Web Token (RFC 7519, 8725) that the platform signs with its roster key, one a request.
+"""This module checks who calls, by a JSON Web Token (RFC 7519, 8725) that the platform signs for each request.
 
-`Authorization: Bearer <token>`, signed with EdDSA (RFC 8037). Header: `kid`, the key id on the roster. Claims:
-- `iss`: the platform's id, the one in the path; `aud`: the hub id;
-- `iat`, `exp`: at most 300 s apart; 30 s of clock skew are allowed;
-- `jti`: a new random value each time; one that was seen is refused until it has expired;
-- `htm`, `htu`: the request's method and its path with the query (as in DPoP, RFC 9449), so that a token taken from
-  one request is of no use for another.
+It is in `Authorization: Bearer <token>`, signed with EdDSA (RFC 8037) and the platform's key. Its header has `kid`, the
+key id on the roster. Its claims are:
+- `iss`, the platform's id, as in the path; `aud`, the hub id;
+- `iat` and `exp`, at most 300 s apart; 30 s of clock skew are allowed;
+- `jti`, a new random value each time; one that was seen is refused until it has expired;
+- `htm` and `htu`, the request's method and its path with the query (as in DPoP, RFC 9449), so that a token taken from
+  one request cannot be used for another. For example, `htm` is GET and `htu` is /v1/platforms/bank/files?limit=7.
 
-The body is not covered: what a body says in a platform's name (an acknowledgement) has that platform's own signature.
+The body is not covered: what a body says for a platform (an acknowledgement) has that platform's own signature.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from hub.problems import Problem
 LIFE_S_MAX = 300
 SKEW_S = 30
 NONCES_EACH_MAX = 20_000
-"""Remembered of one platform: sixty requests a second for as long as a token may hold."""
+"""So many are remembered for one platform: sixty requests a second for as long as a token may be valid."""
 
 NONCE_CHARS_MAX = 128
 TODO = "Sign a fresh token for this very request with a key on the roster; see hub.sdk.http_client for one that does."
 
 
 class Door:
-    """Lets platforms in."""
+    """This lets platforms in."""
 
     def __init__(self, hub_id: str) -> None:
         self._hub_id = hub_id
@@ -41,13 +42,13 @@ class Door:
     def admit(
         self, authorization: str | None, method: str, target: str, platform_id: str, roster: Roster, now_ms: int
     ) -> Platform:
-        """The platform that calls.
+        """Return the platform that calls.
 
         Args:
-            target: path and query of the request.
+            target: the path and query of the request.
 
         Raises:
-            Problem: 401, it did not prove that it is this platform.
+            Problem: 401, the caller did not prove that it is this platform.
         """
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -78,7 +79,7 @@ class Door:
                 algorithms=["EdDSA"],
                 audience=self._hub_id,
                 issuer=platform_id,
-                # Its times are judged by the time given here, not by the library's own clock.
+                # The times are judged by the time given here, not by the library's own clock.
                 options={
                     "require": required,
                     "strict_aud": True,
@@ -101,7 +102,8 @@ class Door:
             raise _unproven("the token was used before")
         if len(seen) >= NONCES_EACH_MAX:
             raise Problem(503, "BUSY", "too many requests at once", "Try again in a minute.", retry_after_s=60)
-        # Kept until no token with this nonce can hold any more, whatever its own `exp`: then the oldest go first.
+        # It is kept until no token with this nonce can be valid, whatever its own `exp`, so the oldest are removed
+        # first.
         seen[nonce] = now_s + LIFE_S_MAX + 2 * SKEW_S
 
 

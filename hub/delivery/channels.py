@@ -1,4 +1,7 @@
-"""The seam: how notices get to one receiver, and what counts as their receipt."""
+"""This module is the interface of a channel: how notices get to one receiver, and what counts as their receipt.
+
+For example, a webhook's parcel has notices 7-120033 to 7-120040 of lane 7, and an answer 2xx is their receipt.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from hub.delivery.journal import Place
 from hub.delivery.settings import Patience
 
 INBOX = -1
-"""The lane of a platform's inbox beside those of partitions: it has a place of its own, and no receipts to write."""
+"""This is the lane of a platform's inbox, beside those of partitions: it has its own place, and writes no receipts."""
 
 
 class Span(NamedTuple):
-    """Positions of one partition, or of the inbox, both ends included, and the SHA-256 of the last one's value."""
+    """These are positions of one partition or the inbox, both ends included, and the SHA-256 of the last value."""
 
     partition: int
     first: int
@@ -23,7 +26,7 @@ class Span(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """What is handed over at once. The same `id` is always the same content."""
+    """This is what is handed over at once. The same `id` always has the same content."""
 
     id: str
     spans: tuple[Span, ...]
@@ -31,31 +34,32 @@ class Parcel(NamedTuple):
 
 
 class Channel(Protocol):
-    """One receiver's channel."""
+    """This is one receiver's channel."""
 
     lanes: Sequence[int]
-    """What may be on its way at the same time; each lane keeps its own order."""
+    """Parcels of different lanes may be on their way at the same time; each lane keeps its own order."""
 
     patience: Patience
-    """When its receiver is tried again, and from when on it is degraded or suspended."""
+    """This says when its receiver is tried again, and when it becomes degraded or suspended."""
 
     comes_by_itself: bool
-    """Whether its receiver asks: then a first try costs nothing, and is not spread over the start."""
+    """This says whether its receiver asks; then a first try costs nothing, and is not delayed at the start."""
 
     has_inbox: bool
-    """Whether what the hub asks or tells its platform alone goes this way as well."""
+    """This says whether what the hub asks or tells this platform alone goes this way as well."""
 
     slow: bool
-    """Whether its receiver answers slowly: then one lane at a time, for others wait for what it holds."""
+    """This says whether its receiver answers slowly; then it gets one lane at a time, because other receivers wait for
+    what it holds."""
 
     async def next_parcel(self, lane: int, places: Mapping[int, Place]) -> Parcel | None:
-        """What comes next in a lane, beginning where the places say; None if there is nothing yet.
+        """Return what comes next in a lane, beginning where the places say, or None if there is nothing yet.
 
-        An open attempt (`Place.attempt_last`) is made again as it was.
+        An open attempt (`Place.attempt_last`) is repeated as it was.
         """
 
     async def hand_over(self, parcel: Parcel) -> Answer:
-        """Hand a parcel over. Bounded in time, and never raises for what a receiver does."""
+        """Hand a parcel over. This is bounded in time, and never raises because of what a receiver does."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""

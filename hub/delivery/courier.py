@@ -1,4 +1,7 @@
-"""One receiver's courier: takes what comes next in each lane, hands it over, keeps the place, and waits."""
+"""This module is one receiver's courier: it takes what comes next in each lane, hands it over, and keeps the place.
+
+For example, after parcel 7-120033 to 7-120040 was received, the place of lane 7 is 120041, and a receipt is written.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ from hub.errors import HubError
 log = logging.getLogger(__name__)
 
 IDLE_S = 60.0
-"""Looked again after so long even if nothing woke it: a bound, not a pace."""
+"""A courier looks again after so long even if nothing woke it; this is a bound, not a pace."""
 
 
 class Office(NamedTuple):
-    """What all couriers share."""
+    """This is what all couriers share."""
 
     releases: Releases
     journal: Journal
@@ -34,16 +37,16 @@ class Office(NamedTuple):
     metrics: DeliveryMetrics
     in_flight_per_receiver_max: int
     clock: Callable[[], int]
-    """Now, UTC milliseconds."""
+    """This gives the present time, UTC milliseconds."""
 
 
 class Courier:
-    """Carries notices to one receiver.
+    """This carries notices to one receiver.
 
     Args:
-        name: how its channel is written on the roster; a new name starts with new health.
+        name: the channel as it is written on the roster; a new name starts with new health.
         received: by partition, how far the hub has it as received (inclusive).
-        first_at: not tried before, UTC milliseconds.
+        first_at: the receiver is not tried before this time, UTC milliseconds.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class Courier:
         office.metrics.show(platform, self.health)
 
     def _say_again(self, received: dict[int, int]) -> None:
-        """Receipts that were journalled and perhaps never written: the hub does not have them."""
+        """Write again receipts that are in the journal and that the hub does not have."""
         self._say(
             Span(partition, place.next - 1, place.next - 1, place.digest)
             for partition, place in self._places.items()
@@ -80,14 +83,15 @@ class Courier:
         )
 
     def _say(self, spans: Iterable[Span]) -> None:
-        """Have receipts written; the hub counts none of its inboxes' messages."""
+        """Have receipts written, except for the inbox, whose messages the hub does not count."""
         if told := [one for one in spans if one.partition != INBOX]:
             self._office.receipts.add(self.platform, told)
 
     def hub_has(self, received: dict[int, int]) -> None:
-        """The hub has this as received, through this program or otherwise: go on from there.
+        """Go on from what the hub has as received, through this program or in another way.
 
-        Where it has less than before, and nothing was handed over since, go back: the word was a stolen key's.
+        If the hub has less than before, and nothing was handed over since, go back: a stolen key had claimed to receive
+        more.
         """
         for partition in {*self._places, *received} - {INBOX}:
             place, following = self._places.get(partition, Place()), received.get(partition, NONE) + 1
@@ -96,15 +100,15 @@ class Courier:
                 self._wake.set()
 
     def place(self, partition: int) -> int:
-        """The next offset it has not received."""
+        """Return the next offset that the receiver has not received."""
         return self._places.get(partition, Place()).next
 
     def look_again(self) -> None:
-        """Something may be there to carry."""
+        """Wake the courier, because there may be something to carry."""
         self._wake.set()
 
     async def until(self, condition: Callable[[], bool], patience_s: float) -> bool:
-        """Wait for something that this courier brings about; whether it came in time."""
+        """Wait for a condition that this courier brings about; return whether it came in time."""
         self.look_again()
         try:
             async with asyncio.timeout(patience_s), self._moved:
@@ -119,7 +123,7 @@ class Courier:
         try:
             while True:
                 self._wake.clear()
-                if self._wrong is not None:  # none of the receiver's doing: the program ends and starts anew
+                if self._wrong is not None:  # the receiver did not cause it: the program ends and is started again
                     raise self._wrong
                 now_ms = self._office.clock()
                 for lane in self._due(now_ms):
@@ -137,13 +141,13 @@ class Courier:
             await self.channel.close()
 
     def _room(self) -> int:
-        """How many more may be on their way; one alone while the receiver only fails, or is slow."""
+        """Return how many more parcels may be on their way; only one may while the receiver only fails, or is slow."""
         one = self.channel.slow or self.health.overall.failing_since is not None
         most = 1 if one else self._office.in_flight_per_receiver_max
         return most - len(self._running)
 
     def _due(self, now_ms: int) -> list[int]:
-        """Lanes to look at now, beginning with another one each time so that none starves."""
+        """Return the lanes to look at now, beginning with another one each time, so that none starves."""
         if now_ms < self._first_at or self._room() <= 0:
             return []
         lanes = self.channel.lanes
@@ -154,7 +158,7 @@ class Courier:
     async def _begin(self, lane: int) -> None:
         try:
             parcel = await self.channel.next_parcel(lane, self._places)
-        except (HubError, KafkaError, OSError) as wrong:  # the hub's own fault, not the receiver's: tried again soon
+        except (HubError, KafkaError, OSError) as wrong:  # the hub's own fault: it is tried again soon
             log.warning("%s waits for the hub: %s", self.platform, type(wrong).__name__)
             return
         if parcel is None:
@@ -189,13 +193,13 @@ class Courier:
         moved, told = {}, []
         for span in spans:
             known = self._places.get(span.partition, Place())
-            if span.first > known.next:  # sent back meanwhile: what lies before has to come first
+            if span.first > known.next:  # the place went back meanwhile, and what lies before has to come first
                 continue
-            # Unless the hub has it further by now.
+            # The greater one is kept, because the hub may have it further by now.
             moved[span.partition] = max(known._replace(attempt_last=NONE), Place(span.last + 1, span.digest))
             told.append(span)
         self._places |= moved
-        self._office.journal.put(self.platform, moved)  # before the receipt: it is said again if a crash comes between
+        self._office.journal.put(self.platform, moved)  # before the receipt, which a crash in between repeats
         self._say(told)
 
     def _judge(self, lane: int, answer: Answer) -> None:
@@ -210,7 +214,7 @@ class Courier:
             self._office.journal.put_health(self.platform, self.name, after)
 
     async def _rest(self) -> None:
-        """Until something comes, something ends, or a pause is over."""
+        """Wait until something comes, something ends, or a pause is over."""
         now_ms = self._office.clock()
         pauses = [one for one in (self._first_at, self.health.overall.try_at) if one > now_ms]
         if not pauses:

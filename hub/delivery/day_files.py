@@ -1,10 +1,11 @@
-"""Files of days: every position of `releases` exactly once over all of them, the same bytes whenever they are made.
+"""This module makes files of days, which together hold every position of `releases` exactly once.
 
-The file of a day holds, of each partition, the positions from the first one recorded at or after the day's begin (UTC)
-up to the first one recorded at or after its end. These bounds only depend on the log, so files never overlap and leave
-nothing out, even where brokers' clocks differ; and they are final once a day has been over for `file_grace_s`, which is
-longer than those clocks may differ. The file is CSV, times in UTC milliseconds as everywhere; its signature is Ed25519
-over ``unbind-hub/v1`` NUL hub id NUL ``files/<day>`` NUL SHA-256 of the file.
+A file has the same bytes whenever it is made. The file of a day holds, of each partition, the positions from the first
+one recorded at or after the day's begin (UTC) up to the first one recorded at or after its end. For example, a notice
+that is recorded at 2026-01-31T23:59:59.999Z is in the file of 2026-01-31. These bounds depend only on the log, so files
+never overlap and leave nothing out, even where brokers' clocks differ. They are final once a day has been over for
+`file_grace_s`, which is longer than those clocks may differ. The file is CSV with times in UTC milliseconds; its
+signature is Ed25519 over ``unbind-hub/v1`` NUL hub id NUL ``files/<day>`` NUL SHA-256 of the file.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from hub.wire.signing import Signer, signed_bytes
 
 READ_NOTICES = 500
 KNOWN_MAX = 64
-"""Files whose digest is remembered."""
+"""The digests of so many files are remembered."""
 
 COLUMNS = (
     *("position", "case", "stage", "scheme", "number", "key_id", "operator", "occurred_at", "published_at"),
@@ -35,7 +36,7 @@ COLUMNS = (
 
 
 class DayFile(NamedTuple):
-    """One day's file on disk."""
+    """This is one day's file on disk."""
 
     day: date
     path: Path
@@ -46,29 +47,29 @@ class DayFile(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """One day in the list: which positions are in its file, by partition [first, end)."""
+    """This is one day in the list, with the positions in its file, by partition as [first, end)."""
 
     day: date
     spans: dict[int, tuple[int, int]]
 
     @property
     def positions(self) -> int:
-        """How many."""
+        """Return how many positions the file has."""
         return sum(end - first for first, end in self.spans.values())
 
 
 def begin_ms(day: date) -> int:
-    """When a day begins, UTC milliseconds."""
+    """Return when a day begins, UTC milliseconds."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1_000)
 
 
 def day_of(at_ms: int) -> date:
-    """The UTC day of a time."""
+    """Return the UTC day of a time."""
     return datetime.fromtimestamp(at_ms / 1_000, UTC).date()
 
 
 def row_of(told: Told) -> tuple[object, ...]:
-    """One position as a row; of one that is no notice, its position and digest alone."""
+    """Return one position as a row; if it is no notice, the row has only its position and digest."""
     position = f"{told.partition}-{told.offset}"
     notice = told.notice
     if notice is None:
@@ -87,14 +88,14 @@ def _or_empty(at_ms: int | None) -> object:
 
 
 def csv_bytes(rows: list[tuple[object, ...]]) -> bytes:
-    """Rows as CSV (RFC 4180), lines ending in LF."""
+    """Return rows as CSV (RFC 4180), lines ending in LF."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue().encode()
 
 
 class DayFiles:
-    """Makes files of days, and keeps the newest on disk."""
+    """This makes files of days, and keeps the newest on disk."""
 
     def __init__(
         self,
@@ -116,12 +117,12 @@ class DayFiles:
         self._first: date | None = None
 
     def clear(self) -> None:
-        """Remove what an earlier run left on disk, numbers in it: files are made again when somebody asks."""
+        """Remove the files that an earlier run left on disk, as they hold numbers; they are made again on request."""
         for left in [*self._folder.glob("*.csv"), *self._folder.glob("*.tmp")]:
             left.unlink()
 
     async def first_day(self) -> date:
-        """The day of the log's first notice, or of the log itself."""
+        """Return the day of the log's first notice, or, without one, the day on which the log was made."""
         if self._first is None:
             found = [await self._releases.read(one, 0, 1) for one in range(self._hub_log.partitions)]
             times = [told[0].record_time for told in found if told]
@@ -131,11 +132,11 @@ class DayFiles:
         return self._first
 
     def last_day(self) -> date:
-        """The last day whose file is final."""
+        """Return the last day whose file is final."""
         return day_of(self._clock() - int(self._settings.file_grace_s * 1_000)) - timedelta(days=1)
 
     async def positions(self, day: date) -> Listed:
-        """Which positions are in the file of a day that is final."""
+        """Return which positions are in the file of a day that is final."""
         first, end = await self._bound(day), await self._bound(day + timedelta(days=1))
         spans = {p: (first[p], end[p]) for p in range(self._hub_log.partitions) if first[p] < end[p]}
         return Listed(day, spans)
@@ -147,7 +148,7 @@ class DayFiles:
         return known
 
     async def days(self, since: date, limit: int) -> list[Listed]:
-        """Days from one on that have notices, at most so many."""
+        """Return at most `limit` days that have notices, from `since` on."""
         day, found = max(since, await self.first_day()), list[Listed]()
         while day <= self.last_day() and len(found) < limit:
             listed = await self.positions(day)
@@ -156,7 +157,7 @@ class DayFiles:
         return found
 
     async def file(self, day: date) -> DayFile | None:
-        """The file of a day, made if it is not there; None if the day has none, or none yet."""
+        """Return the file of a day, and make it if it is not there; return None if the day has none, or none yet."""
         if day > self.last_day() or day < await self.first_day():
             return None
         async with self._making:
@@ -200,6 +201,6 @@ class DayFiles:
             first = told[-1].offset + 1
 
     def _forget(self) -> None:
-        """Keep the newest files; others are made again when somebody asks."""
+        """Keep only the newest files; others are made again on request."""
         while len(self._known) >= min(self._settings.files_kept_max, KNOWN_MAX):
             self._known.pop(min(self._known)).path.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""From a small platform's rows to the acknowledgement it signs. Pure.
+"""This module turns a small platform's rows into the acknowledgement that it signs. It is pure.
 
-Rows are `case,outcome` with an optional third column of actions (`LOGIN_OFF RECOVERY_OFF`):
+Rows are `case,outcome` with an optional third column of actions (`LOGIN_OFF RECOVERY_OFF`), for example:
 
     7-120033,UNBOUND
     7-120040,FROZEN,LOGIN_OFF RECOVERY_OFF
@@ -8,12 +8,12 @@ Rows are `case,outcome` with an optional third column of actions (`LOGIN_OFF REC
     rest,NOT_BOUND
 
 Rules:
-1. A row names a case once, by its position, with a word of `Outcome`; a header line `case,outcome` is passed over.
-2. `received` says how far the platform looked in a partition, however it came by it. The rest reaches no further.
-3. `rest,NOT_BOUND` is every position up to there of which neither this nor any earlier acknowledgement says anything:
-   NOT_BOUND beside another outcome would be a dispute. A platform that fetches files need not say `received`: nothing
-   comes to it while it looks.
-4. A wrong row refuses all of them, with its line.
+1. A row names a case once, by its position, with a word of `Outcome`; a header line `case,outcome` is ignored.
+2. `received` says how far the platform looked in a partition, however it got the notices. The rest reaches no further.
+3. `rest,NOT_BOUND` is every position up to there of which neither this nor any earlier acknowledgement says anything,
+   because NOT_BOUND beside another outcome would be a dispute. A platform that fetches files need not say `received`,
+   because nothing comes to it while it looks.
+4. If one row is wrong, all are refused, and the line is named.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ REST = "rest"
 RECEIVED = "received"
 
 Segments = Mapping[tuple[int, int], BitMap]
-"""By partition and segment of 65,536 positions, offsets within it."""
+"""This has, by partition and segment of 65,536 positions, the offsets within the segment."""
 
 
 class Rest(NamedTuple):
-    """What the rest is made of. `looked`: by partition, how far the platform looked; `before`: all it ever said."""
+    """This decides the rest. `looked`: by partition, how far the platform looked; `before`: all that it ever said."""
 
     looked: Mapping[int, int]
     before: Segments
@@ -52,7 +52,7 @@ NO_REST = Rest({}, {})
 
 @dataclass
 class Wish:
-    """What rows say."""
+    """This is what rows say."""
 
     said: dict[Source, Outcome] = field(default_factory=dict)
     actions: dict[Source, tuple[Action, ...]] = field(default_factory=dict)
@@ -65,10 +65,10 @@ def _bad(line: int, what: str, todo: str) -> Problem:
 
 
 def read_csv(text: str) -> Wish:
-    """What a CSV file says.
+    """Return what a CSV file says.
 
     Raises:
-        Problem: 422, with the line.
+        Problem: 422, a row is wrong; the line is named.
     """
     try:
         rows = list(csv.reader(text.lstrip("\ufeff").splitlines(), strict=True))
@@ -79,10 +79,12 @@ def read_csv(text: str) -> Wish:
 
 
 def read_json(content: Any) -> Wish:
-    """What JSON says: `{"outcomes": [{"case", "outcome", "actions"}], "rest": "NOT_BOUND", "received": {"7": 120100}}`.
+    """Read what JSON says.
+
+    Its form is `{"outcomes": [{"case", "outcome", "actions"}], "rest": "NOT_BOUND", "received": {"7": 120100}}`.
 
     Raises:
-        Problem: 422.
+        Problem: 422, something in it is wrong.
     """
     if not isinstance(content, dict) or not set(content) <= {"outcomes", "rest", "received"}:
         raise Problem(
@@ -150,11 +152,11 @@ def _actions(line: int, text: str) -> tuple[Action, ...]:
 def draft(
     wish: Wish, platform: str, log_id: bytes, sent_at: int, waiting: Mapping[int, Waiting], rest: Rest
 ) -> list[Acknowledgement]:
-    """The acknowledgements that say it; several if one is too small.
+    """Return the acknowledgements that say what rows wish; there are several if one is too small.
 
     Args:
         waiting: by partition, how far the platform has received, with the digest there.
-        rest: what the rest is, if rows wish for it.
+        rest: what decides the rest, if rows wish for it.
     """
     said: dict[SaidKey, BitMap] = {}
     for case, outcome in wish.said.items():
@@ -171,13 +173,13 @@ def _key(case: Source, outcome: Outcome) -> SaidKey:
 
 
 def looked_at(wish: Wish, waiting: Mapping[int, Waiting], *, fetches: bool) -> dict[int, int]:
-    """By partition, how far the platform has looked: rule 2.
+    """Return, by partition, how far the platform has looked (rule 2).
 
     Args:
-        fetches: rule 3's platform that fetches files.
+        fetches: whether it is a platform that fetches files (rule 3).
 
     Raises:
-        Problem: 422, it does not say.
+        Problem: 422, the platform does not say it.
     """
     if not (fetches or wish.received):
         todo = "Add a row such as received,7-120100 for each partition: the last position you looked at."
@@ -200,7 +202,7 @@ def _rest(wish: Wish, rest: Rest) -> Iterable[tuple[SaidKey, BitMap]]:
 
 
 def _with_actions(ack: Acknowledgement, wish: Wish) -> Acknowledgement:
-    """The same, with each outcome's actions: where rows of one outcome name different ones, what all of them name."""
+    """Return the acknowledgement with each outcome's actions, which are those that all rows of the outcome name."""
     common: dict[Outcome, set[Action]] = {}
     for case, outcome in wish.said.items():
         actions = set(wish.actions[case])
@@ -213,7 +215,7 @@ def _with_actions(ack: Acknowledgement, wish: Wish) -> Acknowledgement:
 
 
 def account(acks: Sequence[Acknowledgement], wish: Wish) -> dict[str, Any]:
-    """What the acknowledgements say, for a person to read before signing."""
+    """Return what the acknowledgements say, for a person to read before signing."""
     received = {str(one.partition): one.through for one in acks[0].received} if acks else {}
     named = Counter(str(outcome) for outcome in wish.said.values())
     return {

@@ -1,7 +1,8 @@
-"""The daily file as a channel: it is offered, and received once the receiver proves that it has the whole of it.
+"""This module is the channel of daily files: a file is received once the receiver proves that it has all of it.
 
 A server cannot know that what it wrote into a connection has arrived. So a file counts as received when its SHA-256
-comes back (`PUT /v1/platforms/{id}/files/{day}/receipt`), in the order of days: `received` is without holes.
+comes back (`PUT /v1/platforms/{id}/files/{day}/receipt`), in the order of days, so that `received` has no holes. For
+example, the receipt of 2026-02-01 is refused as NOT_IN_ORDER while that of 2026-01-31 is missing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from hub.delivery.settings import FILE_PATIENCE, Patience
 
 
 class FileChannel:
-    """Offers days one after another to one receiver."""
+    """This offers days one after another to one receiver."""
 
     lanes: Sequence[int] = (0,)
 
@@ -40,9 +41,9 @@ class FileChannel:
         self._some = asyncio.Event()
 
     async def next_parcel(self, lane: int, places: Mapping[int, Place]) -> Parcel | None:
-        """The file of the first day that holds something not received; None until that day is over."""
+        """Return the file of the first day that holds something not received, or None while there is none yet."""
         del lane
-        if any(end > places.get(one, Place()).next for one, end in self._passed.items()):  # sent back
+        if any(end > places.get(one, Place()).next for one, end in self._passed.items()):  # the place went back
             self._from, self._passed = None, {}
         for listed in await self._day_files.days(self._from or date.min, 1_000):
             if any(end > places.get(one, Place()).next for one, (_, end) in listed.spans.items()):
@@ -69,7 +70,7 @@ class FileChannel:
         return Answer(Verdict.RECEIVED, "fetched")
 
     def confirm(self, day: date, sha256: bytes) -> bool:
-        """The offered file was fetched whole, as its SHA-256 shows; False if it is another, or another is offered."""
+        """Confirm that the offered file was fetched whole; return False if day or SHA-256 are not those offered."""
         if self.offered is None or (day, sha256) != (self.offered.day, self.offered.sha256):
             return False
         self._confirmed = day
@@ -77,4 +78,4 @@ class FileChannel:
         return True
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing, because there is no connection."""

@@ -1,12 +1,15 @@
-"""How a receiver fares, and when it is tried again. Pure: time and luck are arguments.
+"""This module decides a receiver's state, and when it is tried again. It is pure: time and luck are arguments.
+
+For example, a healthy receiver whose lane 7 failed three times in a row is tried there again after 2 to 6 s.
 
 Rules:
 1. A receiver has lanes (partitions of `releases`, or the one row of daily files); each keeps its own order.
-2. A lane that failed pauses, twice as long each time, up to a bound that its receiver's state sets; never in step with
-   others (`luck`), and never before a `Retry-After` within bounds.
+2. A lane that failed pauses, each time twice as long, up to a bound that depends on its receiver's state. Receivers do
+   not pause in step (`luck`), and none is tried before its `Retry-After`, within bounds.
 3. While a receiver has only failed since its last success, it is tried with one lane at a time, at the receiver's pace.
-4. DEGRADED: one of its lanes has failed for long. SUSPENDED: all of it has failed for longer, or it answered 410: only
-   a probe now and then. Any success ends a suspension at once; the cursor then gives it everything it missed.
+4. It is DEGRADED if one of its lanes has failed for long. It is SUSPENDED if all of it has failed for longer, or it
+   answered 410; then it only gets a probe from time to time. Any success ends a suspension at once; the cursor then
+   gives it everything it missed.
 """
 
 from __future__ import annotations
@@ -17,11 +20,11 @@ from typing import NamedTuple
 from hub.delivery.settings import Patience
 
 DOUBLINGS_MAX = 20
-"""Further doublings change nothing: every pause has reached its bound long before."""
+"""Further doublings change nothing, because every pause has reached its bound long before."""
 
 
 class ReceiverState(StrEnum):
-    """How a receiver fares."""
+    """This is the state of a receiver."""
 
     HEALTHY = "HEALTHY"
     DEGRADED = "DEGRADED"
@@ -29,7 +32,7 @@ class ReceiverState(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What an attempt came to."""
+    """This is the result of an attempt."""
 
     RECEIVED = "RECEIVED"
     FAILED = "FAILED"
@@ -37,7 +40,7 @@ class Verdict(StrEnum):
 
 
 class Answer(NamedTuple):
-    """A receiver's answer. `why` is a word or a status for metrics and people, never a body or a number."""
+    """This is a receiver's answer. `why` is a word or a status for metrics and people, never a body or a number."""
 
     verdict: Verdict
     why: str
@@ -45,7 +48,7 @@ class Answer(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """How often in a row something failed, since when, and when to try again; UTC milliseconds."""
+    """This says how often in a row something failed, since when, and when to try again; times are UTC milliseconds."""
 
     failures: int = 0
     failing_since: int | None = None
@@ -53,7 +56,7 @@ class Pace(NamedTuple):
 
 
 class Health(NamedTuple):
-    """A receiver: its state, its pace, and that of each lane that fails."""
+    """This is a receiver's health: its state, its pace, and that of each lane that fails."""
 
     state: ReceiverState = ReceiverState.HEALTHY
     since: int = 0
@@ -64,19 +67,19 @@ class Health(NamedTuple):
     why: str = ""
 
     def lane(self, lane: int) -> Pace:
-        """How a lane fares."""
+        """Return the pace of a lane."""
         return dict(self.lanes).get(lane, Pace())
 
     def may_try(self, lane: int, now_ms: int) -> bool:
-        """Whether it is time for a lane, its receiver's pace considered."""
+        """Return whether a lane may be tried now, by its own pace and its receiver's."""
         return self.overall.try_at <= now_ms and self.lane(lane).try_at <= now_ms
 
 
 def judged(health: Health, lane: int, answer: Answer, now_ms: int, patience: Patience, luck: float) -> Health:
-    """The receiver's health after an answer.
+    """Return the receiver's health after an answer.
 
     Args:
-        luck: in [0, 1), so that pauses of many receivers never fall together.
+        luck: a random number in [0, 1), so that the pauses of many receivers do not end together.
     """
     lanes = dict(health.lanes)
     if answer.verdict is Verdict.RECEIVED:

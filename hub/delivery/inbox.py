@@ -1,7 +1,8 @@
-"""Platforms' inboxes as couriers read them: where each ends, and its messages as JSON.
+"""This module reads platforms' inboxes for couriers: where each ends, and its messages as JSON.
 
-An inbox has a message now and then, so nobody follows each: every `inbox_look_s` all those of receivers are asked
-together where they end, and the couriers of those that moved are woken.
+An inbox gets a message only from time to time, so inboxes are not followed one by one: every `inbox_look_s` the ends of
+all receivers' inboxes are asked for together, and the couriers of those that moved are woken. For example, if the inbox
+of "bank" ends at 5 and ended at 4 before, `look` returns {"bank"}.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from hub.wire.contracts import decode, inbox_topic
 from hub.wire.signing import KEY_ID_HEADER, SIGNATURE_HEADER
 
 KEPT_MAX = 100
-"""Messages of one inbox in memory: what is read at once for a receiver that is behind."""
+"""At most so many messages of one inbox are in memory; they are read at once for a receiver that is behind."""
 
 
 class Letter(NamedTuple):
-    """A message of an inbox. `as_json`: as `GET …/inbox` shows it, UTF-8."""
+    """This is a message of an inbox. `as_json` is the form that `GET …/inbox` shows, in UTF-8."""
 
     offset: int
     record_time: int
@@ -35,14 +36,14 @@ class Letter(NamedTuple):
 
 
 class Inboxes(Protocol):
-    """What couriers need of inboxes."""
+    """This is what couriers need of inboxes."""
 
     async def read(self, platform: str, first: int) -> Letter | None:
-        """The first message at an offset or after it; None if there is none yet."""
+        """Return the first message at an offset or after it, or None if there is none yet."""
 
 
 def shown(record: Record) -> dict[str, Any]:
-    """A message of an inbox as JSON, with the hub's signature as it lies there."""
+    """Return a message of an inbox as JSON, with the hub's signature of it."""
     headers, value = dict(record.headers), record.value or b""
     sealed: dict[str, Any] = {
         "offset": record.offset,
@@ -58,7 +59,7 @@ def shown(record: Record) -> dict[str, Any]:
 
 
 class KafkaInboxes:
-    """Inboxes out of Kafka."""
+    """This reads inboxes from Kafka."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
@@ -76,7 +77,7 @@ class KafkaInboxes:
         await self._consumer.stop()
 
     async def look(self, platforms: Iterable[str]) -> set[str]:
-        """Ask where inboxes end; those that have more than at the last look."""
+        """Ask where inboxes end; return the platforms whose inbox has more than at the last look."""
         names = {inbox_topic(one): one for one in platforms}
         if not names.keys() <= self._topics:
             self._topics = await self._consumer.topics()
@@ -88,7 +89,7 @@ class KafkaInboxes:
         return moved
 
     async def read(self, platform: str, first: int) -> Letter | None:
-        """The first message at an offset or after it; None if there was none at the last look."""
+        """Return the first message at an offset or after it, or None if there was none at the last look."""
         end = self._ends.get(platform, 0)
         if first >= end:
             return None

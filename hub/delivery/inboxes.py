@@ -1,7 +1,8 @@
-"""A platform's inbox over HTTP: what the hub asks and tells it alone, and its answers back.
+"""This module serves a platform's inbox over HTTP: what the hub asks and tells it alone, and its answers back.
 
-Answers are checked as the hub will check them, then written to `answers` as they are, under the platform's own
-signature, like acknowledgements (`effects.py`).
+Answers are checked as the hub will check them, then written to `answers` unchanged, under the platform's own
+signature, like acknowledgements (`acknowledgements.py`). For example, a platform drafts UNBOUND for a report's id,
+signs the bytes, and posts them.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ ANSWER_BYTES_MAX = 64 * 1024
 
 
 class Answer(BaseModel):
-    """A platform's answer to a report, as it wishes it: what it found and did."""
+    """This is a platform's answer to a report, as it wishes it: what it found and did."""
 
     report_id: str = Field(pattern="^[0-9a-f]{32}$")
     outcome: Literal["UNBOUND", "NOT_BOUND", "FROZEN", "DECLINED", "FAILED"]
 
 
 class InboxDesk:
-    """The inboxes of all platforms, for those who ask."""
+    """This serves the inboxes of all platforms."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
@@ -46,7 +47,7 @@ class InboxDesk:
         self._opener = Opener(log.hub_id, log.log_id, log.partitions)
 
     async def read(self, platform: str, first: int, limit: int) -> dict[str, Any]:
-        """Messages from an offset on, each with the hub's signature as it lies there; `next` is the next `from`.
+        """Return messages from an offset on, each with the hub's signature; `next` is the next `from`.
 
         Raises:
             Problem: the platform has no inbox.
@@ -64,21 +65,21 @@ class InboxDesk:
         return {"messages": messages, "next": messages[-1]["offset"] + 1 if messages else first, "end": end}
 
     def draft(self, platform: str, wish: Answer) -> dict[str, str]:
-        """The bytes of an answer and what is to be signed of them, base64. Writes nothing."""
+        """Return the bytes of an answer and the bytes to sign, both base64. Nothing is written."""
         report_id = bytes.fromhex(wish.report_id)
         value = encode(ReportAnswer(report_id, platform, Outcome(wish.outcome), answered_at=system_clock()))
         signed = signed_bytes(self._delivery.hub_log.hub_id, contracts.ANSWERS, value)
         return {"value": base64_of(value), "to_sign": base64_of(signed)}
 
     async def take(self, platform: str, value: bytes, headers: Mapping[str, str]) -> dict[str, str]:
-        """Write an answer to `answers`; where it lies.
+        """Write an answer to `answers`; return its position there.
 
         Raises:
             Problem: the hub would refuse it (422), or Kafka does not answer (503).
         """
         record = signed_record(contracts.ANSWERS, platform, value, headers, self._delivery.hub_log.partitions)
         (opened,) = self._opener.answers([record], self._delivery.roster.roster)
-        if opened.content is Refusal.BAD_SIGNATURE:  # perhaps the key came onto the roster just now
+        if opened.content is Refusal.BAD_SIGNATURE:  # the key may have come onto the roster just now
             await self._delivery.roster.caught_up_within(self._delivery.settings.reach_s)
             (opened,) = self._opener.answers([record], self._delivery.roster.roster)
         if isinstance(opened.content, Refusal):

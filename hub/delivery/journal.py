@@ -1,8 +1,9 @@
-"""What delivery keeps on its own disk, so that a repeat after a crash is the same message under the same id.
+"""This module keeps delivery's places on its own disk, so that a repeat after a crash is the same message and id.
 
-One row a lane: how far the receiver has received, and how far the last attempt reached. Losing this file loses nothing:
-the hub's own `received` is the cursor then, and receivers may see a notice again in another message.
-SQLite in WAL mode, not synced at each commit: a `kill -9` loses nothing, a power cut at most what was said above.
+Each lane has one row: how far the receiver has received, and how far the last attempt reached. For example, (bank, 7,
+next 120041, attempt_last 120050) means that 7-120041 to 7-120050 are sent again as one message. If this file is lost,
+nothing is lost: the hub's own `received` is then the cursor, and receivers may see a notice again in another message.
+It is SQLite in WAL mode, not synced at each commit: a `kill -9` loses nothing, a power cut at most what was said above.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ NONE = -1
 
 
 class Place(NamedTuple):
-    """A receiver in one partition: the next offset it has not received, and the last of an open attempt, or -1.
+    """This is a receiver in one partition: the next offset it has not received, and the last of an open attempt, or -1.
 
-    `digest`: SHA-256 of the value before `next`, empty at the beginning.
+    `digest` is the SHA-256 of the value before `next`, empty at the beginning.
     """
 
     next: int = 0
@@ -38,14 +39,14 @@ class Place(NamedTuple):
 
 
 class Journal:
-    """The file, open. One process writes it; others may look."""
+    """This is the open file. One process writes it; others may read it."""
 
     def __init__(self, data_dir: Path, log_id: bytes) -> None:
         self._db = sqlite3.connect(data_dir / FILE_NAME, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(TABLES)
-        if self._db.execute("SELECT log_id FROM of_log").fetchall() != [(log_id,)]:  # positions of another log
+        if self._db.execute("SELECT log_id FROM of_log").fetchall() != [(log_id,)]:  # its positions are of another log
             self._db.executescript("DELETE FROM of_log; DELETE FROM places; DELETE FROM health;")
             self._db.execute("INSERT INTO of_log VALUES (?)", (log_id,))
 
@@ -54,14 +55,14 @@ class Journal:
         self._db.close()
 
     def places(self, platform: str) -> dict[int, Place]:
-        """Where a platform is, by partition."""
+        """Return the places of a platform, by partition."""
         rows = self._db.execute(
             "SELECT partition, next, digest, attempt_last FROM places WHERE platform = ?", (platform,)
         )
         return {partition: Place(*place) for partition, *place in rows}
 
     def put(self, platform: str, places: Mapping[int, Place]) -> None:
-        """Keep places, together."""
+        """Keep places, all in one transaction."""
         rows = [(platform, partition, *place) for partition, place in places.items()]
         if len(rows) == 1:
             self._db.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)", rows[0])
@@ -71,12 +72,12 @@ class Journal:
             self._db.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)", rows)
 
     def health(self, platform: str, channel: str) -> Health:
-        """How a receiver fared; new if its channel is another now."""
+        """Return a receiver's health; it is new if the channel is another now."""
         row = self._db.execute("SELECT channel, said FROM health WHERE platform = ?", (platform,)).fetchone()
         return Health() if row is None or row[0] != channel else _health(json.loads(row[1]))
 
     def put_health(self, platform: str, channel: str, health: Health) -> None:
-        """Keep how a receiver fares."""
+        """Keep a receiver's health."""
         self._db.execute("INSERT OR REPLACE INTO health VALUES (?, ?, ?)", (platform, channel, json.dumps(health)))
 
 

@@ -1,4 +1,4 @@
-"""The hub's own key for webhooks, files and receipts: made on the first start, readable by its owner alone."""
+"""This module gives the hub's own key for webhooks, files and receipts. The first start makes it, with rights 0600."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ PUBLIC_PREFIX = "whpk_"
 
 
 def hub_key(settings: DeliverySettings, hub_id: str) -> Signer:
-    """The key that is there, or a new one.
+    """Return the key that is there, or a new one.
 
     Raises:
-        UnbindError: the file holds no Ed25519 key, or `key_file` is not there.
+        UnbindError: the file holds no Ed25519 key, or `key_file` is missing.
     """
     path = settings.key_file or settings.data_dir / FILE_NAME
     if settings.key_file is None and not path.exists():
@@ -25,5 +25,5 @@ def hub_key(settings: DeliverySettings, hub_id: str) -> Signer:
 
 
 def public_form(public: bytes) -> str:
-    """A public key as receivers of Standard Webhooks are given it."""
+    """Return a public key in the form for receivers of Standard Webhooks, `whpk_…`."""
     return PUBLIC_PREFIX + base64.b64encode(public).decode()

@@ -1,4 +1,4 @@
-"""Delivery's metrics, declared once with unit and meaning. Labels are ids and enum members, never a number."""
+"""This module declares delivery's metrics, each once with unit and meaning. Labels are ids and enum members only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TOOK_BUCKETS_S = (0.01, 0.05, 0.2, 1, 5, 20)
 
 
 class DeliveryMetrics:
-    """The metrics in a registry of their own."""
+    """These are the metrics, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -37,7 +37,7 @@ class DeliveryMetrics:
         return Gauge(name, meaning, labels, registry=self.registry)
 
     def took(self, seconds: float) -> None:
-        """Count an attempt's time."""
+        """Observe an attempt's time."""
         self._took.observe(seconds)
 
     def answered(self, platform: str, answer: Answer) -> None:
@@ -52,7 +52,7 @@ class DeliveryMetrics:
         self._failing.labels(platform).set((health.overall.failing_since or 0) / 1_000)
 
     def forget(self, platform: str) -> None:
-        """Show nothing of a platform any more that is none of delivery's."""
+        """Remove the metrics of a platform to which delivery does not deliver any more."""
         for state in ReceiverState:
             self._state.remove(platform, state)
         for gauge in (self._since, self._failing, self.behind):

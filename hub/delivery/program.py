@@ -1,4 +1,4 @@
-"""Running delivery as a process: its two web servers, its signals, its ready file."""
+"""This module runs delivery as a process, with its two web servers, its signals and its ready file."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ REQUESTS_AT_ONCE_MAX = 200
 
 
 class Server(uvicorn.Server):
-    """A server whose signals are the program's business."""
+    """This is a server that leaves signals to the program."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave them alone."""
+        """Leave signals alone."""
         yield
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket to serve on.
+    """Return a socket to serve on.
 
     Raises:
-        HubError: the port is taken, or not ours to take.
+        HubError: the port is taken, or this process may not take it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -50,7 +50,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def server_of(app: Any) -> Server:
-    """A server of an app, its times and its load bounded."""
+    """Return a server of an app, with bounds on its times and its load."""
     config = uvicorn.Config(
         app,
         log_level="warning",

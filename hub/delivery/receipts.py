@@ -1,7 +1,8 @@
-"""Receipts: what receivers were told, as acknowledgements with `received` and no outcome, signed by delivery's own key.
+"""This module writes receipts: acknowledgements with `received` and no outcome, signed by delivery's own key.
 
-Several of one platform that come together are one message. A receipt that could not be written is written again after
-the next start: the journal knows it.
+Several receipts of one platform that come together are one message. For example, 7-120040 and 9-55 within 100 ms are
+one acknowledgement. A receipt that could not be written is written again after the next start, because the journal has
+it.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from hub.wire.signing import Headers, Signer
 log = logging.getLogger(__name__)
 
 Send = Callable[[str, bytes, Headers], Awaitable[object]]
-"""Writes one acknowledgement of a platform to `acks`; done when it is durable."""
+"""This writes one acknowledgement of a platform to `acks`; it is done when the message is durable."""
 
 
 class ReceiptBook(Protocol):
-    """Where a courier puts what its receiver has received."""
+    """This is where a courier puts what its receiver has received."""
 
     def add(self, platform: str, spans: Iterable[Span]) -> None:
-        """Have it written soon."""
+        """Have receipts written soon."""
 
 
 def receipt_key(platform: Platform, public: bytes, now_ms: int) -> Key | None:
-    """The roster's key that lets delivery speak for a platform, if the registrar has put it there."""
+    """Return the roster's key with which delivery may speak for a platform, or None if it is not there."""
     for key in platform.keys:
         if key.key_id.startswith(RECEIPTS_ONLY) and key.public == public and key.counts_at(now_ms):
             return key
@@ -42,10 +43,10 @@ def receipt_key(platform: Platform, public: bytes, now_ms: int) -> Key | None:
 
 
 class Receipts:
-    """Gathers receipts and writes them.
+    """This gathers receipts and writes them.
 
     Args:
-        wrote: called for each that is durable.
+        wrote: is called for each that is durable.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Receipts:
         self._wrote = wrote
 
     def add(self, platform: str, spans: Iterable[Span]) -> None:
-        """Have it written soon; at most one a platform and partition waits."""
+        """Have receipts written soon; at most one waits for each platform and partition."""
         waiting = self._waiting.setdefault(platform, {})
         for span in spans:
             known = waiting.get(span.partition)
@@ -83,7 +84,7 @@ class Receipts:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what waits; durable when this returns."""
+        """Write what waits; it is durable when this returns."""
         self._some.clear()
         waiting, self._waiting = self._waiting, {}
         await asyncio.gather(*(self._write(platform, tuple(spans.values())) for platform, spans in waiting.items()))
@@ -92,7 +93,7 @@ class Receipts:
         now_ms = system_clock()
         platform = self._roster().platforms[platform_id]
         key = receipt_key(platform, self._signer.public, now_ms)
-        if key is None:  # taken off the roster while something was on its way: written once it is back
+        if key is None:  # it was taken off the roster meanwhile; the receipt is written once it is back
             return
         received = tuple(ReceivedThrough(one.partition, one.last, one.digest) for one in sorted(spans))
         value = encode(Acknowledgement(platform_id, self._log_id, now_ms, received, ()))

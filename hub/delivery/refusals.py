@@ -1,4 +1,4 @@
-"""What the hub would refuse, said at once to whoever sends it over HTTP: the hub's own reason, and what to do."""
+"""This module tells a caller over HTTP at once that the hub would refuse a message: the hub's reason and what to do."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from hub.problems import Problem
 
 
 def refused(reason: Refusal, detail: str) -> Problem:
-    """The problem of a message that the hub would refuse for a reason; `detail`: what is wrong with it."""
+    """Return the problem of a message that the hub would refuse for a reason; `detail` says what is wrong with it."""
     return Problem(422, str(reason), detail, REFUSAL_TODO[reason])

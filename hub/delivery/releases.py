@@ -1,4 +1,8 @@
-"""`releases` for many readers: the newest notices in memory, older ones by blocks, each read once for all who lag."""
+"""This module reads `releases` for many readers: the newest notices are in memory, older ones are read by blocks.
+
+A block is read once for all readers that lag. For example, 7-120033 is in block 120 of partition 7, which begins at
+120000.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +26,19 @@ from hub.wire import contracts
 from hub.wire.contracts import decode
 
 RING_NOTICES = 2_000
-"""Newest notices kept of each partition."""
+"""So many of the newest notices are kept for each partition."""
 
 BLOCK_NOTICES = 1_000
 BLOCKS_KEPT = 48
 FETCH_S_MAX = 30.0
 READERS = 2
-"""Consumers that fetch blocks; receivers that lag wait for one another here rather than open a connection each."""
+"""So many consumers fetch blocks; receivers that lag wait for one another rather than open a connection each."""
 
 
 class Told(NamedTuple):
-    """One position of `releases`, read. Where the bytes are no notice, `notice` is None and `as_json` empty.
+    """This is one position of `releases`. If its bytes are no notice, `notice` is None and `as_json` is empty.
 
-    `digest`: SHA-256 of the value. `as_json`: the notice as an element of `notices`, UTF-8.
+    `digest` is the SHA-256 of the value. `as_json` is the notice as an element of `notices`, in UTF-8.
     """
 
     partition: int
@@ -46,26 +50,26 @@ class Told(NamedTuple):
 
 
 class Releases(Protocol):
-    """What couriers and the web need of `releases`."""
+    """This is what couriers and the web need of `releases`."""
 
     def end(self, partition: int) -> int:
-        """The offset after the newest notice."""
+        """Return the offset after the newest notice."""
 
     async def read(self, partition: int, first: int, count: int) -> Sequence[Told]:
-        """Notices from an offset on, in order: at least one if there is any, at most `count`."""
+        """Return notices from an offset on, in order: at least one if there is any, at most `count`."""
 
     async def first_at(self, at_ms: int) -> list[int]:
-        """By partition, the first offset recorded at or after a time; where there is none, the end of the log."""
+        """Return, by partition, the first offset recorded at or after a time, or the log's end if there is none."""
 
     def listen(self, wake: asyncio.Event) -> None:
         """Set this event whenever there is something new, until `leave`."""
 
     def leave(self, wake: asyncio.Event) -> None:
-        """Set it no more."""
+        """Stop setting this event."""
 
 
 def json_of(value: Any) -> Any:
-    """A value of `hub.core.model` as the JSON of `schemas/README.md`."""
+    """Return a value of `hub.core.model` as the JSON of `schemas/README.md`."""
     if isinstance(value, bytes):
         return value.hex()
     if hasattr(value, "_asdict"):
@@ -74,12 +78,12 @@ def json_of(value: Any) -> Any:
 
 
 def base64_of(data: bytes) -> str:
-    """Bytes as JSON holds them where they are to be read by a machine again."""
+    """Return bytes in base64, the form in JSON for bytes that a machine reads again."""
     return base64.b64encode(data).decode()
 
 
 def tell(partition: int, offset: int, record_time: int, value: bytes | None) -> Told:
-    """A record of `releases`, read."""
+    """Read a record of `releases`."""
     digest = sha256(value or b"").digest()
     try:
         notice = decode(value, ReleaseNotice)
@@ -100,7 +104,7 @@ def _told(raw: Any) -> Told:
 
 
 class KafkaReleases(Follower):
-    """`releases` out of Kafka."""
+    """This reads `releases` from Kafka."""
 
     def __init__(self, settings: WorkerSettings, partitions: int) -> None:
         super().__init__(settings, [TopicPartition(contracts.RELEASES, one) for one in range(partitions)])
@@ -110,7 +114,7 @@ class KafkaReleases(Follower):
         self._readers: asyncio.Queue[AIOKafkaConsumer] = asyncio.Queue()
 
     async def start(self) -> None:
-        """Connect, and begin at the end: what lies before is read by blocks, when somebody asks."""
+        """Connect, and begin at the end; what lies before is read by blocks on request."""
         await super().start()
         for tp, end in (await self.end_offsets()).items():
             self.places[tp] = end
@@ -132,7 +136,7 @@ class KafkaReleases(Follower):
         self._rings[raw.partition].append(_told(raw))
 
     async def told(self) -> None:
-        """Wake who waits."""
+        """Wake those who wait."""
         await super().told()
         for wake in self._listeners:
             wake.set()
@@ -142,35 +146,35 @@ class KafkaReleases(Follower):
         self._listeners.add(wake)
 
     def leave(self, wake: asyncio.Event) -> None:
-        """Set it no more."""
+        """Stop setting this event."""
         self._listeners.discard(wake)
 
     def end(self, partition: int) -> int:
-        """The offset after the newest notice."""
+        """Return the offset after the newest notice."""
         return self.places[TopicPartition(contracts.RELEASES, partition)]
 
     async def read(self, partition: int, first: int, count: int) -> Sequence[Told]:
-        """Notices from an offset on, in order: at least one if there is any, at most `count`."""
+        """Return notices from an offset on, in order: at least one if there is any, at most `count`."""
         end = self.end(partition)
         if first < 0 or first >= end:
             return []
         ring = self._rings[partition]
         if ring and ring[0].offset <= first:
-            begin = first - ring[0].offset  # offsets of `releases` are dense: nothing is deleted, nothing transacted
+            begin = first - ring[0].offset  # offsets of `releases` are dense: nothing is deleted or transactional
             return [ring[index] for index in range(begin, min(begin + count, end - ring[0].offset))]
         block = await self._block(partition, first, end)
         begin = first % BLOCK_NOTICES
         return block[begin : begin + count]
 
     async def _block(self, partition: int, wanted: int, end: int) -> list[Told]:
-        """The notices of the block an offset lies in: as many as there were when it was read, that one at least."""
+        """Return the notices of an offset's block: those there were when it was read, at least up to that offset."""
         number = wanted // BLOCK_NOTICES
         if (known := self._kept(partition, number, wanted)) is not None:
             return known
         first, last = number * BLOCK_NOTICES, min((number + 1) * BLOCK_NOTICES, end)
         reader = await self._readers.get()
         try:
-            if (known := self._kept(partition, number, wanted)) is not None:  # another who waited here read it
+            if (known := self._kept(partition, number, wanted)) is not None:  # another reader that waited here read it
                 return known
             block = [_told(raw) for raw in await _fetch(reader, partition, first, last)]
         finally:
@@ -182,7 +186,7 @@ class KafkaReleases(Follower):
         return block
 
     def _kept(self, partition: int, number: int, wanted: int) -> list[Told] | None:
-        """A block in memory, if it reaches to an offset."""
+        """Return a block if it is in memory and reaches to an offset, else None."""
         known = self._blocks.get((partition, number))
         if known is None or known[-1].offset < wanted:
             return None
@@ -190,9 +194,9 @@ class KafkaReleases(Follower):
         return known
 
     async def first_at(self, at_ms: int) -> list[int]:
-        """By partition, the first offset recorded at or after a time; where there is none, the end of the log."""
+        """Return, by partition, the first offset recorded at or after a time, or the log's end if there is none."""
         assert self._consumer is not None, "start() comes first"
-        ends = await self.end_offsets()  # first: what comes after this was recorded later than what is asked for
+        ends = await self.end_offsets()  # this is asked first: what comes after it was recorded later than `at_ms`
         found = await self._consumer.offsets_for_times(dict.fromkeys(self.tps, at_ms))
         return [ends[tp] if found.get(tp) is None else found[tp].offset for tp in self.tps]
 

@@ -1,4 +1,8 @@
-"""Send what I missed: notices again, by position, by case or by time, moving nothing. Bounded, with where to go on."""
+"""This module gives notices again, by position, by case or by time. It moves no cursor, and each page is bounded.
+
+For example, `{"by": "case", "case": "7-120033"}` gives all notices of that case, and with them the next request, if
+any.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,11 @@ from hub.problems import Problem
 
 NOTICES_MAX = 1_000
 SCAN_MAX = 20_000
-"""Positions looked at in one request for a case."""
+"""At most so many positions are looked at in one request for a case."""
 
 
 class ByPosition(BaseModel):
-    """Positions of one partition, both ends included; to its end without `last`."""
+    """This asks for positions of one partition, both ends included; without `last`, it asks to the partition's end."""
 
     model_config = ConfigDict(extra="forbid")
     by: Literal["position"]
@@ -27,7 +31,7 @@ class ByPosition(BaseModel):
 
 
 class ByCase(BaseModel):
-    """All notices of a case, such as `7-120033`; `first` goes on within its partition."""
+    """This asks for all notices of a case, such as `7-120033`; `first` says where to go on within its partition."""
 
     model_config = ConfigDict(extra="forbid")
     by: Literal["case"]
@@ -36,7 +40,10 @@ class ByCase(BaseModel):
 
 
 class ByTime(BaseModel):
-    """Notices recorded at or after `since` and before `until`, UTC milliseconds; `partition`, `first` go on."""
+    """This asks for notices recorded at or after `since` and before `until`, UTC milliseconds.
+
+    `partition` and `first` say where to go on.
+    """
 
     model_config = ConfigDict(extra="forbid")
     by: Literal["time"]
@@ -48,11 +55,11 @@ class ByTime(BaseModel):
 
 Wanted = Annotated[ByPosition | ByCase | ByTime, Field(discriminator="by")]
 Page = tuple[list[Told], BaseModel | None]
-"""Notices, and what to ask for next."""
+"""This is notices, and what to ask for next."""
 
 
 async def page(releases: Releases, partitions: int, wanted: Wanted) -> Page:
-    """A page of what is wanted.
+    """Return a page of what is wanted.
 
     Raises:
         Problem: 422, no such partition or case.
@@ -70,7 +77,7 @@ async def page(releases: Releases, partitions: int, wanted: Wanted) -> Page:
 
 
 async def span(releases: Releases, partition: int, first: int, end: int, limit: int) -> list[Told]:
-    """Notices of [first, end), at most so many."""
+    """Return notices of [first, end), at most `limit`."""
     told: list[Told] = []
     while first < end and len(told) < limit:
         more: Sequence[Told] = await releases.read(partition, first, min(end - first, limit - len(told)))

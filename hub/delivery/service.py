@@ -1,8 +1,9 @@
-"""The program: follows the roster, `tiles` and `releases`, keeps one courier a receiver, and serves what `web.py` is.
+"""This module is the program: it follows the roster, `tiles` and `releases`, and keeps one courier for each receiver.
 
-Who is delivered to: a platform on the roster whose state is ONBOARDING or CONNECTED, for whose `channel` there is a
-maker in `MAKERS` (`webhook <url>` and `file`), and among whose keys the registrar has put this program's own
-(`delivery/<platform>/…`). Without that key nothing is sent, for no receipt of it would count; the status says so.
+It delivers to a platform on the roster whose state is ONBOARDING or CONNECTED, if there is a maker in `MAKERS` for its
+`channel` (`webhook <url>` and `file`), and the registrar has put this program's own key (`delivery/<platform>/…`) among
+its keys. Without that key nothing is sent, because no receipt would count; the status says so. For example, a CONNECTED
+platform with `channel` "webhook https://hooks.bank.example" and the key `delivery/bank/1` has a courier.
 """
 
 from __future__ import annotations
@@ -51,20 +52,20 @@ DELIVERED_IN = (PlatformState.ONBOARDING, PlatformState.CONNECTED)
 
 
 class RosterBook(RosterFollower):
-    """The roster, and an event that says it changed."""
+    """This is the roster, with an event that says that it changed."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         super().__init__(settings, world_clock=False)
         self.changed = asyncio.Event()
 
     async def told(self) -> None:
-        """Wake who waits."""
+        """Wake those who wait."""
         await super().told()
         self.changed.set()
 
 
 class ReceivedBook(Follower):
-    """How far each platform has received, as the hub has it: the durable cursors."""
+    """This holds how far each platform has received, as the hub has it; these are the durable cursors."""
 
     def __init__(self, settings: WorkerSettings, partitions: int, changed: asyncio.Event) -> None:
         super().__init__(settings, [TopicPartition(contracts.TILES, one) for one in range(partitions)])
@@ -74,9 +75,9 @@ class ReceivedBook(Follower):
         self._changed = changed
 
     def handle(self, raw: Any) -> None:
-        """Take in a record of `tiles`, if it says how far somebody received, or no longer has.
+        """Take in a record of `tiles` if it says how far a platform received, or that this no longer counts.
 
-        A later one may say less: what a stolen key said counts no more once the key is revoked.
+        A later record may say less: what a stolen key said does not count any more once the key is revoked.
         """
         if not says_received(raw.key):
             return
@@ -98,7 +99,7 @@ class ReceivedBook(Follower):
         self._changed.set()
 
     def of(self, platform: str) -> dict[int, int]:
-        """By partition, inclusive: the furthest of what all workers' tiles say."""
+        """Return, by partition and inclusive, the furthest offset that any worker's tiles say."""
         found: dict[int, int] = {}
         for key in self._keys.get(platform, ()):
             one = self._said[key]
@@ -107,7 +108,7 @@ class ReceivedBook(Follower):
 
 
 class Delivery:
-    """Everything of one program; `start`, then `run` until cancelled, then `stop`."""
+    """This is everything of one program; call `start`, then `run` until it is cancelled, then `stop`."""
 
     def __init__(self, settings: DeliverySettings, key: Signer, hub_log: HubLog) -> None:
         self.settings = settings
@@ -149,14 +150,14 @@ class Delivery:
             await self._stack.enter_async_context(started(follower))
 
     async def stop(self) -> None:
-        """End couriers, write the receipts that wait, disconnect."""
+        """End the couriers, write the receipts that wait, and disconnect."""
         for name in list(self._tasks):
             await self._dismiss(name)
         await self.receipts.flush()
         await self._stack.aclose()
 
     async def run(self, ready: asyncio.Event) -> None:
-        """Follow and deliver until cancelled. Any error of the hub's own ends the program; it is started again."""
+        """Follow and deliver until cancelled. Any error of the hub's own ends the program, which is started again."""
         async with asyncio.TaskGroup() as group:
             for follower in (self.roster, self.received, self.releases):
                 group.create_task(follower.run())
@@ -172,7 +173,7 @@ class Delivery:
                 await self._agree(group)
 
     async def _agree(self, group: asyncio.TaskGroup) -> None:
-        """Couriers for whom there should be one; none for others; each where the hub has it."""
+        """Start the couriers that should exist, end the others, and move each to where the hub has its receiver."""
         wanted = dict(self._wanted())
         for name in [one for one, courier in self.couriers.items() if wanted.get(one) != courier.name]:
             await self._dismiss(name)
@@ -201,7 +202,7 @@ class Delivery:
         self._tasks[name] = group.create_task(courier.run())
 
     async def _look_at_inboxes(self) -> None:
-        """Wake couriers whose receiver is asked or told something, for ever."""
+        """Wake, for ever, the couriers whose receiver is asked or told something."""
         while True:
             told = [name for name, one in self.couriers.items() if one.channel.has_inbox]
             try:
@@ -219,16 +220,16 @@ class Delivery:
         self.metrics.forget(name)
 
     async def send_ack(self, platform: str, value: bytes, headers: Headers) -> Any:
-        """Write one acknowledgement as it is; durable when this returns. Returns where it lies."""
+        """Write one acknowledgement unchanged; return where it lies, once it is durable."""
         return await self.send(contracts.ACKS, platform, value, headers)
 
     async def has_topic(self, topic: str) -> bool:
-        """Whether a topic is there."""
+        """Return whether a topic exists."""
         async with started(new_consumer(self.worker_settings)) as consumer:
             return topic in await consumer.topics()
 
     async def send(self, topic: str, platform: str, value: bytes, headers: Headers) -> Any:
-        """Write one message of a platform's as it is; durable when this returns. Returns where it lies."""
+        """Write one message of a platform unchanged; return where it lies, once it is durable."""
         assert self._producer is not None, "start() comes first"
         key = platform.encode()
         return await self._producer.send_and_wait(
@@ -254,20 +255,20 @@ MAKERS: dict[Way, Callable[[Delivery, str, str], Channel] | None] = {
     Way.WEBHOOK: _webhook,
     Way.FILE: _file,
 }
-"""What makes a platform's channel of its name and address, by way; None where the platform reads Kafka itself."""
+"""This makes a platform's channel from its name and address, by way; it is None if the platform reads Kafka itself."""
 
 
 def is_told(platform: Platform) -> bool:
-    """Whether there is a channel by which a platform is told."""
+    """Return whether there is a channel by which a platform is told."""
     way = kind_of(platform).way
     return way is not None and MAKERS.get(way) is not None
 
 
 async def make_delivery(settings: DeliverySettings) -> Delivery:
-    """A delivery on the hub that is there, its key made if there is none.
+    """Return a delivery for the hub in this cluster; make its key if there is none.
 
     Raises:
-        HubError: no Kafka, or no hub in it.
+        HubError: Kafka does not answer, or has no hub.
         UnbindError: the key cannot be used.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the hub's own staff sees of delivery, on 127.0.0.1 alone: `/metrics` and `/status`."""
+"""This module shows delivery to the hub's own staff, on 127.0.0.1 alone: `/metrics` and `/status`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from hub.delivery.status import all_rows
 
 
 def staff_app(delivery: Delivery) -> FastAPI:
-    """The app."""
+    """Return the app for staff."""
     app = FastAPI(title="unbind-hub delivery, for staff", docs_url=None, redoc_url=None)
 
     @app.get("/metrics")
     def metrics() -> Response:
-        """Prometheus metrics."""
+        """Return the metrics for Prometheus."""
         for row in all_rows(delivery):
             delivery.metrics.behind.labels(row["platform"]).set(row["behind"])
         return Response(generate_latest(delivery.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/status")
     def status() -> list[dict[str, Any]]:
-        """Every receiver's state."""
+        """Return every receiver's state."""
         return all_rows(delivery)
 
     return app

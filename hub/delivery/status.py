@@ -1,4 +1,7 @@
-"""How receivers fare, as rows for people and machines."""
+"""This module shows the state of receivers as rows, for people and machines.
+
+For example, a row has "platform": "bank", "state": "DEGRADED", "behind": 120, and what to do in "todo".
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ TODO = {
 
 
 def status_of(delivery: Delivery, platform: Platform) -> dict[str, Any]:
-    """One platform's row. Times are UTC milliseconds; `behind` counts notices it has not received."""
+    """Return one platform's row. Times are UTC milliseconds; `behind` counts notices it has not received."""
     courier = delivery.couriers.get(platform.id)
     received = delivery.received.of(platform.id)
     ends = [delivery.releases.end(one) for one in range(delivery.hub_log.partitions)]
@@ -53,7 +56,7 @@ def status_of(delivery: Delivery, platform: Platform) -> dict[str, Any]:
 
 
 def why_not(delivery: Delivery, platform: Platform) -> str:
-    """What is to be done so that a platform without a courier has one."""
+    """Return what is to be done so that a platform without a courier has one."""
     way = kind_of(platform).way
     if way is Way.KAFKA:
         return "Nothing: it reads Kafka itself."
@@ -66,6 +69,6 @@ def why_not(delivery: Delivery, platform: Platform) -> str:
 
 
 def all_rows(delivery: Delivery) -> list[dict[str, Any]]:
-    """Every platform that does not read Kafka itself, by id."""
+    """Return every platform that does not read Kafka itself, by id."""
     platforms = sorted(delivery.roster.roster.platforms.values(), key=lambda one: one.id)
     return [status_of(delivery, one) for one in platforms if kind_of(one).way is not Way.KAFKA]

@@ -1,7 +1,8 @@
-"""What platforms call over HTTP. Thin: each route reads the request, asks one part, answers.
+"""This module is what platforms call over HTTP. It is thin: each route reads the request, asks one part and answers.
 
-Every route under `/v1/platforms/{platform_id}` but one asks for the platform's token (`auth.py`). An acknowledgement
-needs none: it is signed itself. Times are UTC milliseconds, bytes lower-case hex unless said otherwise.
+Routes under `/v1/platforms/{platform_id}` ask for the platform's token (`auth.py`). Only an acknowledgement or an
+answer needs none, because it is signed itself. Times are UTC milliseconds, and bytes are lower-case hex unless said
+otherwise. For example, `GET /v1/platforms/bank/notices?partition=7&from=120033` gives notices from 7-120033 on.
 
 Annotations are evaluated here (no `from __future__`): FastAPI reads them, and some name what a function was given.
 """
@@ -37,13 +38,13 @@ from hub.wire.contracts import LIMITS_BYTES
 DRAFT_BYTES_MAX = 1024 * 1024
 FILES_LISTED_MAX = 400
 CONFIRM_S = 5.0
-"""How long a receipt waits for its courier, which may just be between two offers."""
+"""A receipt waits so long for its courier, which may just be between two offers."""
 TOLD_IN = {PlatformState.ONBOARDING, PlatformState.CONNECTED, PlatformState.SUSPENDED}
 BASE = "/v1/platforms/{platform_id}"
 
 
 def platform_app(delivery: Delivery) -> FastAPI:
-    """The app."""
+    """Return the app for platforms."""
     app = FastAPI(title="unbind-hub delivery", version="1", docs_url=None, redoc_url=None)
     answer_with_problems(app)
     for fault in (HubError, KafkaError):
@@ -53,13 +54,13 @@ def platform_app(delivery: Delivery) -> FastAPI:
     door = Door(delivery.hub_log.hub_id)
 
     async def caller(request: Request, platform_id: str) -> Platform:
-        """The platform that calls, proven."""
+        """Return the platform that calls, which its token proves."""
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         authorization, now_ms = request.headers.get("authorization"), system_clock()
         return door.admit(authorization, request.method, target, platform_id, delivery.roster.roster, now_ms)
 
     async def reader(platform: Annotated[Platform, Depends(caller)]) -> Platform:
-        """A platform that may be told numbers."""
+        """Return a platform that may be told numbers."""
         if platform.state not in TOLD_IN:
             todo = "Ask the registrar: nothing is told to platforms in this state."
             raise Problem(403, "NOT_CONNECTED", f"the platform's state is {platform.state}", todo)
@@ -67,7 +68,7 @@ def platform_app(delivery: Delivery) -> FastAPI:
 
     @app.get("/v1/key")
     async def key() -> dict[str, str]:
-        """The hub's public key for webhooks and files."""
+        """Return the hub's public key for webhooks and files."""
         public = delivery.signer.public
         return {"webhooks": public_form(public), "ed25519": public.hex(), "hub_id": delivery.hub_log.hub_id}
 
@@ -84,7 +85,7 @@ Who = Callable[..., Awaitable[Platform]]
 def _add_notices(app: FastAPI, delivery: Delivery, caller: Who, reader: Who) -> None:
     @app.get(BASE + "/delivery")
     async def status(platform: Annotated[Platform, Depends(caller)]) -> dict[str, Any]:
-        """How delivery to this platform fares."""
+        """Return how delivery to this platform fares."""
         return status_of(delivery, platform)
 
     @app.get(BASE + "/notices")
@@ -94,7 +95,7 @@ def _add_notices(app: FastAPI, delivery: Delivery, caller: Who, reader: Who) -> 
         first: Annotated[int, Query(ge=0, alias="from")] = 0,
         limit: Annotated[int, Query(ge=1, le=NOTICES_MAX)] = 100,
     ) -> Response:
-        """Notices of one partition from an offset on; `next` is the `from` of the next request. Moves nothing."""
+        """Return notices of one partition from an offset on; `next` is the next request's `from`. Nothing is moved."""
         if partition >= delivery.hub_log.partitions:
             raise Problem(422, "NO_SUCH_PARTITION", f"there are {delivery.hub_log.partitions}", "Begin with 0.")
         end = delivery.releases.end(partition)
@@ -104,7 +105,7 @@ def _add_notices(app: FastAPI, delivery: Delivery, caller: Who, reader: Who) -> 
 
     @app.post(BASE + "/replay")
     async def replay(_: Annotated[Platform, Depends(reader)], wanted: Wanted) -> Response:
-        """Notices again, by position, case or time; `next` is the next request's body, null at the end."""
+        """Return notices again, by position, case or time; `next` is the next request's body, null at the end."""
         told, following = await page(delivery.releases, delivery.hub_log.partitions, wanted)
         return _listed(told, None if following is None else following.model_dump(exclude_none=True))
 
@@ -118,7 +119,7 @@ def _listed(told: list[Told], following: Any, **more: Any) -> Response:
 def _add_effects(app: FastAPI, effects: Effects, caller: Who) -> None:
     @app.post(BASE + "/acknowledgements", status_code=202)
     async def acknowledge(platform_id: str, request: Request) -> dict[str, Any]:
-        """An acknowledgement: Avro bytes, and as headers `key-id` and `signature` (base64), as on Kafka."""
+        """Post an acknowledgement: Avro bytes, with the headers `key-id` and `signature` (base64), as on Kafka."""
         value = await _body(request, LIMITS_BYTES[Acknowledgement])
         return await effects.take(platform_id, value, request.headers)
 
@@ -128,12 +129,12 @@ def _add_effects(app: FastAPI, effects: Effects, caller: Who) -> None:
 
     @app.post(BASE + "/acknowledgements/draft")
     async def draft(platform: Annotated[Platform, Depends(caller)], request: Request) -> dict[str, Any]:
-        """From CSV or JSON to the bytes to sign, base64, and an account of what they say. Writes nothing."""
+        """Turn CSV or JSON into the bytes to sign, base64, with a summary of what they say. Nothing is written."""
         return await drafted(platform, request)
 
     @app.post(BASE + "/outcomes")
     async def outcomes(platform: Annotated[Platform, Depends(caller)], request: Request) -> dict[str, Any]:
-        """The outcomes file: as `acknowledgements/draft`. What it answers is signed and posted."""
+        """Turn the outcomes file into the bytes to sign, as `acknowledgements/draft` does; then sign and post them."""
         return await drafted(platform, request)
 
 
@@ -144,17 +145,17 @@ def _add_inbox(app: FastAPI, inboxes: InboxDesk, reader: Who) -> None:
         first: Annotated[int, Query(ge=0, alias="from")] = 0,
         limit: Annotated[int, Query(ge=1, le=MESSAGES_MAX)] = MESSAGES_MAX,
     ) -> dict[str, Any]:
-        """What the hub asks and tells this platform alone, reports first of all; `next` is the next `from`."""
+        """Return what the hub asks and tells this platform alone, above all reports; `next` is the next `from`."""
         return await inboxes.read(platform.id, first, limit)
 
     @app.post(BASE + "/answers/draft")
     async def draft_answer(platform: Annotated[Platform, Depends(reader)], wish: Answer) -> dict[str, str]:
-        """An answer to a report as the bytes to sign, base64. Writes nothing."""
+        """Return an answer to a report as the bytes to sign, base64. Nothing is written."""
         return inboxes.draft(platform.id, wish)
 
     @app.post(BASE + "/answers", status_code=202)
     async def answer(platform_id: str, request: Request) -> dict[str, str]:
-        """An answer: Avro bytes, and as headers `key-id` and `signature` (base64), as on Kafka."""
+        """Post an answer: Avro bytes, with the headers `key-id` and `signature` (base64), as on Kafka."""
         return await inboxes.take(platform_id, await _body(request, ANSWER_BYTES_MAX), request.headers)
 
 
@@ -177,7 +178,7 @@ def _add_files(app: FastAPI, delivery: Delivery, reader: Who) -> None:
         since: Annotated[date, Query(alias="from")] = date.min,
         limit: Annotated[int, Query(ge=1, le=FILES_LISTED_MAX)] = FILES_LISTED_MAX,
     ) -> dict[str, Any]:
-        """Days that have a file, from one on; `received` of a day: whether its receipt is there.
+        """Return the days that have a file, from one on; `received` of a day says whether its receipt is there.
 
         `next` is the `from` of the next request, null at the end.
         """
@@ -202,19 +203,19 @@ def _add_files(app: FastAPI, delivery: Delivery, reader: Who) -> None:
 
     @app.get(BASE + "/files/{day}.sig")
     async def signature(_: Annotated[Platform, Depends(reader)], day: date) -> Response:
-        """The detached signature of a day's file: 64 bytes, Ed25519."""
+        """Return the detached signature of a day's file: 64 bytes, Ed25519."""
         return Response((await made(day)).signature, media_type="application/octet-stream")
 
     @app.get(BASE + "/files/{day}")
     async def file(_: Annotated[Platform, Depends(reader)], day: date) -> FileResponse:
-        """A day's notices as CSV."""
+        """Return a day's notices as CSV."""
         found = await made(day)
         headers = {"signature": found.signature.hex(), "content-sha256": found.sha256.hex()}
         return FileResponse(found.path, media_type="text/csv; charset=utf-8", headers=headers)
 
     @app.put(BASE + "/files/{day}/receipt", status_code=202)
     async def receipt(platform: Annotated[Platform, Depends(reader)], day: date, request: Request) -> dict[str, Any]:
-        """Proof that a day's file was fetched whole: its SHA-256, hex, as the body. Moves `received`."""
+        """Prove that a day's file was fetched whole: the body is its SHA-256, in hex. This moves `received`."""
         found = await made(day)
         if (await _body(request, 200)).strip().lower() != found.sha256.hex().encode():
             raise Problem(409, "OTHER_FILE", "this is not the file's SHA-256", "Fetch the file again, whole.")
@@ -238,7 +239,7 @@ async def _confirm(delivery: Delivery, platform: Platform, found: DayFile) -> No
 
     def confirmed() -> bool:
         offered = channel.offered
-        if offered is not None and offered != found and has(offered):  # received otherwise: the next one's turn
+        if offered is not None and offered != found and has(offered):  # received in another way: the next is due
             channel.confirm(offered.day, offered.sha256)
         return channel.confirm(found.day, found.sha256) or has()
 
@@ -250,7 +251,7 @@ async def _confirm(delivery: Delivery, platform: Platform, found: DayFile) -> No
 
 
 def _has(delivery: Delivery, platform: str, ends: dict[int, int]) -> bool:
-    """Whether a platform has received everything before these offsets."""
+    """Return whether a platform has received everything before these offsets."""
     courier, known = delivery.couriers.get(platform), delivery.received.of(platform)
     return all(
         (courier.place(one) if courier is not None else known.get(one, -1) + 1) >= end for one, end in ends.items()
@@ -267,7 +268,7 @@ async def _body(request: Request, most_bytes: int) -> bytes:
 
 
 async def _hub_fault(request: Request, wrong: Exception) -> Response:
-    """The hub's own cluster does not answer."""
+    """Answer 503, because the hub's own cluster does not answer."""
     todo = "Try again in a minute; nothing is lost."
     return problems.answer(request, Problem(503, "NO_KAFKA", type(wrong).__name__, todo, retry_after_s=60))
 

@@ -1,17 +1,18 @@
-"""Webhooks after the Standard Webhooks convention (github.com/standard-webhooks/standard-webhooks, spec 1.0).
+"""This module sends webhooks by the Standard Webhooks convention (github.com/standard-webhooks/standard-webhooks, 1.0).
 
-Headers `webhook-id`, `webhook-timestamp` (seconds) and `webhook-signature`: `v1a,` and the base64 of Ed25519 over
-`id.timestamp.body`. The asymmetric form, so that the hub holds no secret a receiver. The body is JSON:
+The headers are `webhook-id`, `webhook-timestamp` (seconds) and `webhook-signature`, which is `v1a,` and the base64 of
+Ed25519 over `id.timestamp.body`. This is the asymmetric form, so that the hub needs no secret for each receiver. The
+body is JSON, for example:
 
     {"type": "release.notices", "timestamp": ISO 8601, "data": {"partition", "first", "last",
      "notices": [{"position", "case", "digest", "notice": as in schemas/release_notice/examples}]}}
     {"type": "inbox.message", "timestamp", "data": {"offset", "kind", "message", "value", "signature", "key_id"}}
 
-The id names log, platform and positions; a repeat has the same id and the same body. Any 2xx, answered whole, is the
-receipt, and of notices the hub counts it as received. What the hub asks and tells this platform alone, reports first of
-all, comes as `inbox.message`, one a message, in its order; a receiver answers 2xx to a type it does not know. The
-answer's body is not looked at; redirects are not followed. Requests go to httpx's transport, not through its client:
-that would read a redirect's Location, and keep and send cookies, and a receiver would have a say in either.
+The id names log, platform and positions; a repeat has the same id and the same body. Any whole answer 2xx is the
+receipt, and the hub counts its notices as received. What the hub asks and tells this platform alone, above all reports,
+comes as `inbox.message`, one in each message, in order; a receiver answers 2xx to a type it does not know. The
+answer's body is not used; redirects are not followed. Requests go to httpx's transport and not through its client,
+which would read a redirect's Location, and keep and send cookies: a receiver would control both.
 """
 
 from __future__ import annotations
@@ -40,26 +41,26 @@ from hub.wire.signing import Signer
 
 GONE = 410
 RESOLVED_FOR_S = 30.0
-"""A name's address is looked up again after this long."""
+"""A name's address is looked up again after so long."""
 
 NOTICES_TYPE = "release.notices"
 INBOX_TYPE = "inbox.message"
 
 
 def webhook_id(log_id: bytes, platform: str, partition: int, first: int, last: int) -> str:
-    """The id of a message. No full stop in it, for those divide what is signed; positions are of one log alone."""
+    """Return the id of a message. It has no full stop, because full stops divide what is signed."""
     name = quote(platform, safe="").replace(".", "%2E")
     where = f"inbox_{last}" if partition == INBOX else f"{partition}_{first}-{last}"
     return f"{log_id.hex()[:8]}_{name}_{where}"
 
 
 def iso(at_ms: int) -> str:
-    """UTC milliseconds in ISO 8601."""
+    """Return UTC milliseconds in ISO 8601."""
     return datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def body_of(told: Sequence[Told]) -> bytes:
-    """The body of a message: the same for every receiver."""
+    """Return the body of a message, which is the same for every receiver."""
     head = (
         f'{{"type":"{NOTICES_TYPE}","timestamp":"{iso(told[-1].record_time)}","data":{{"partition":{told[0].partition},'
         f'"first":{told[0].offset},"last":{told[-1].offset},"notices":['
@@ -68,13 +69,13 @@ def body_of(told: Sequence[Told]) -> bytes:
 
 
 def letter_body(letter: Letter) -> bytes:
-    """The body of a message of an inbox."""
+    """Return the body of a message of an inbox."""
     head = f'{{"type":"{INBOX_TYPE}","timestamp":"{iso(letter.record_time)}","data":'
     return head.encode() + letter.as_json + b"}"
 
 
 def signed_headers(signer: Signer, message_id: str, at_s: int, body: bytes) -> dict[str, str]:
-    """The three headers of the convention."""
+    """Return the three headers of the convention."""
     signature = signer.sign(f"{message_id}.{at_s}.".encode() + body)
     return {
         "webhook-id": message_id,
@@ -84,7 +85,7 @@ def signed_headers(signer: Signer, message_id: str, at_s: int, body: bytes) -> d
 
 
 def fitting(told: Sequence[Told], bytes_max: int) -> Sequence[Told]:
-    """As many from the beginning as fit; one at least."""
+    """Return as many from the beginning as fit, but at least one."""
     size = 0
     for index, one in enumerate(told):
         size += len(one.as_json) + 1
@@ -94,7 +95,7 @@ def fitting(told: Sequence[Told], bytes_max: int) -> Sequence[Told]:
 
 
 def retry_after_s(value: str | None, now_s: float) -> float | None:
-    """The pause a `Retry-After` asks for (RFC 9110 section 10.2.3); None if it says nothing one can read."""
+    """Return the pause that `Retry-After` asks for (RFC 9110 section 10.2.3), or None if it cannot be read."""
     if value is None:
         return None
     if value.strip().isascii() and value.strip().isdigit():
@@ -106,7 +107,7 @@ def retry_after_s(value: str | None, now_s: float) -> float | None:
 
 
 class Post:
-    """What all webhook channels share: the hub's key, bounds on what is on its way, the trust in TLS, inboxes, lookups.
+    """This is what all webhook channels share: the hub's key, bounds, TLS trust, inboxes and lookups of names.
 
     Close it at the end.
     """
@@ -128,16 +129,16 @@ class Post:
         self.clock = clock
         self.gate = asyncio.Semaphore(settings.in_flight_max)
         self.slow_gate = asyncio.Semaphore(max(1, settings.in_flight_max // 2))
-        # Not asyncio's own few threads: names whose servers do not answer would take all of them from the others.
+        # asyncio's own few threads are not used: names whose servers do not answer would occupy all of them.
         self.lookups = ThreadPoolExecutor(settings.lookups_max, "lookup")
 
     def close(self) -> None:
-        """Begin no more lookups; those that hang are not waited for."""
+        """Begin no more lookups, and do not wait for those that hang."""
         self.lookups.shutdown(wait=False, cancel_futures=True)
 
 
 class WebhookChannel:
-    """Posts notices to one receiver."""
+    """This posts notices to one receiver."""
 
     comes_by_itself = False
     has_inbox = True
@@ -150,7 +151,8 @@ class WebhookChannel:
         self._post = post
         settings = post.settings
         self.patience = settings.webhook_patience
-        # One of its own: connections are kept by number, and one checked for another's name must not be used.
+        # Each channel has its own: connections are kept by number, and one that was checked for another name must not
+        # be used.
         self._transport = httpx.AsyncHTTPTransport(
             verify=post.tls,
             trust_env=False,
@@ -163,7 +165,7 @@ class WebhookChannel:
         self._resolved_at_s = 0.0
 
     async def next_parcel(self, lane: int, places: Mapping[int, Place]) -> Parcel | None:
-        """The next notices of a partition, as many as a message holds; of the inbox, its next message."""
+        """Return the next notices of a partition, as many as a message holds, or the inbox's next message."""
         place = places.get(lane, Place())
         if lane == INBOX:
             return await self._next_letter(place)
@@ -171,7 +173,7 @@ class WebhookChannel:
             return None
         settings = self._post.settings
         if place.attempt_last >= place.next:
-            # As it was, unless bounds were lowered since, or it was another channel's.
+            # The attempt is repeated as it was, unless bounds were lowered since, or another channel had made it.
             through = min(place.attempt_last, place.next + settings.batch_notices_max - 1)
             told = await self._whole(lane, place.next, through)
         else:
@@ -200,7 +202,7 @@ class WebhookChannel:
         return told
 
     async def hand_over(self, parcel: Parcel) -> Answer:
-        """Post it; what it came to."""
+        """Post a parcel; return the receiver's answer."""
         try:
             async with self._gates(), self._timed():
                 return await self._request(parcel)
@@ -214,7 +216,7 @@ class WebhookChannel:
 
     @asynccontextmanager
     async def _gates(self) -> AsyncIterator[None]:
-        """A place among those on their way; of slow ones, first a place among the slow."""
+        """Take a place among the webhooks on their way; a slow receiver first takes a place among the slow ones."""
         async with AsyncExitStack() as stack:
             for gate in (self._post.slow_gate, self._post.gate) if self.slow else (self._post.gate,):
                 await stack.enter_async_context(gate)
@@ -222,7 +224,7 @@ class WebhookChannel:
 
     @asynccontextmanager
     async def _timed(self) -> AsyncIterator[None]:
-        """Bound the time of a request, and remember how long it took."""
+        """Bound the time of a request, and note whether it was slow."""
         begun_s = self._post.clock()
         try:
             async with asyncio.timeout(self._post.settings.answer_timeout_s):
@@ -257,12 +259,12 @@ class WebhookChannel:
             return self._target
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         await self._transport.aclose()
 
 
 def judge(status: int, retry_after: str | None) -> Answer:
-    """What a status means: 2xx is the receipt, 410 suspends at once, anything else is tried again."""
+    """Return what a status means: 2xx is the receipt, 410 suspends at once, any other is tried again."""
     if 200 <= status < 300:
         return Answer(Verdict.RECEIVED, str(status))
     if status == GONE:

@@ -1,1 +1,1 @@
-"""Folds of the logs that several programs share: cases, held events, the roster, reports and acknowledgements."""
+"""This room holds the folds that several programs share: cases, held events, roster, reports, acknowledgements."""

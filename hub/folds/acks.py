@@ -1,10 +1,10 @@
-"""The fold of acknowledgements: the one that coverage publishes from, and clearance is decided on.
+"""This module folds acknowledgements. Coverage is published from this fold, and clearances are decided on it.
 
-`AckFold` opens acknowledgements by the roster, read to its end where it matters, and keeps the books of `AckBooks`
-settled (`hub.core.books`). Validity is judged at a message's record time, and the roster may come to say otherwise of
-a time that has passed: a key is revoked from before it was known to be stolen, or is put on the roster later than it
-began to count. That platform's acknowledgements are then read from the log and merged again beside its book. The
-book goes on being served meanwhile, is not settled, and is replaced by the fresh one in the end.
+`AckFold` opens acknowledgements by the roster, which is read to its end where this matters, and keeps the books of
+`AckBooks` settled (`hub.core.books`). A message is judged at its record time, and the roster may later change what
+holds for a time in the past. For example, a key is revoked from a time before its theft was known, or is put on the
+roster after the time from which it counts. Then that platform's acknowledgements are read from the log again and merged
+into a fresh book. Meanwhile its old book is still served but not settled; in the end the fresh book replaces it.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class AckFold:
     Args:
         checker: opens messages on threads.
         cases: the cases that acknowledgements name.
-        books: what they are merged into, by whoever runs this.
-        place_of: a platform's partition of `acks`, and the next offset there to be merged.
-        refuse: is called with what counted before and does so no more.
+        books: the books into which the caller merges them.
+        place_of: returns a platform's partition of `acks`, and the next offset there to be merged.
+        refuse: is called with the messages that counted before and no longer count.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class AckFold:
         self._to_fold = asyncio.Event()
 
     async def judged(self, records: Sequence[Record]) -> list[OpenedAck]:
-        """Open acknowledgements, all by one roster, by which every book is settled or waits to be folded again.
+        """Open acknowledgements, all by one roster. By that roster every book is settled, or waits to be folded again.
 
-        They have to be merged before anything else is awaited.
+        The caller must merge them before it awaits anything else.
         """
-        while True:  # as often as the roster moves meanwhile
+        while True:  # again while the roster moves meanwhile
             read_to = self._roster.platforms_offset
             opened = await self._open(records)
             await self.check()
@@ -77,7 +77,7 @@ class AckFold:
         return opened
 
     async def check(self) -> None:
-        """Settle every book of which nothing has to be folded again. Nothing may be merged meanwhile."""
+        """Settle every book that need not be folded again. Nothing may be merged during this call."""
         if self._checked_to == self._roster.platforms_offset:
             return
         async with self._checking:
@@ -100,7 +100,7 @@ class AckFold:
             self._books.settle(platform)
 
     async def run(self, settled: Callable[[], Awaitable[None]]) -> None:
-        """Check as the roster moves and fold again what has to be, until it is cancelled.
+        """Check the books whenever the roster moves, and fold again what must be, until this is cancelled.
 
         Args:
             settled: is awaited when books may have become settled.
@@ -135,23 +135,23 @@ class AckFold:
                         refusal = fresh.merge(one)
                         if refusal is Refusal.BAD_SIGNATURE and _counted_before(one.record, changed):
                             lost.append(one)
-            at, (_, end) = end, self._place_of(platform.id)  # what was merged meanwhile
+            at, (_, end) = end, self._place_of(platform.id)  # read on: more was merged meanwhile
         log_faults(fresh)
-        if self._roster.roster.platforms[platform.id].keys == platform.keys:  # else once more, by its newest keys
+        if self._roster.roster.platforms[platform.id].keys == platform.keys:  # otherwise again, by its newest keys
             self._waiting.discard(platform.id)
             self._books.replace(platform, fresh)
             self._refuse(lost)
 
 
 def log_faults(books: AckBooks) -> None:
-    """Write to the log what raised an error while it was merged. The messages are refused as HUB_FAULT."""
+    """Log what raised an error while it was merged. These messages are refused as HUB_FAULT."""
     faults, books.faults = books.faults, []
     for source, kind in faults:
         log.error("acks %s: %s while it was merged", source, kind)
 
 
 def _counted_before(record: Record, changed: Mapping[str, int]) -> bool:
-    """Whether a message that does not count may be one that did."""
+    """Return whether a message that does not count may have counted before."""
     seal = read_seal(record.headers)
     return seal is not None and record.record_time >= changed.get(seal.key_id, NEVER)
 
@@ -159,12 +159,12 @@ def _counted_before(record: Record, changed: Mapping[str, int]) -> bool:
 async def _any_signed(
     settings: WorkerSettings, tp: TopicPartition, end: int, platform: str, changed: Mapping[str, int]
 ) -> bool:
-    """Whether any acknowledgement before an offset may count otherwise.
+    """Return whether any acknowledgement before an offset may now count differently.
 
     Args:
         tp: the platform's partition of `acks`.
         end: the first offset that was not judged yet.
-        changed: ids of keys that count otherwise, each with the record time from which on (`keys_changed`).
+        changed: ids of keys that now count differently, each with the record time from which they do (`keys_changed`).
     """
     if not changed or not end:
         return False
@@ -184,7 +184,7 @@ async def _any_signed(
 async def _acks_of(
     settings: WorkerSettings, tp: TopicPartition, first: int, end: int, platform: str
 ) -> AsyncGenerator[list[Record], None]:
-    """A platform's acknowledgements from an offset up to, but without, another."""
+    """Yield a platform's acknowledgements from a first offset up to, but without, an end."""
     async with aclosing(read_span(settings, {tp: (first, end)})) as batches:
         async for batch in batches:
             yield [one for one in batch if one.key == platform.encode()]

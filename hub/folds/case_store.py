@@ -1,13 +1,13 @@
-"""The fold of `releases` in RocksDB beside the process, and in packed sets in memory.
+"""This module folds `releases` into RocksDB on local disk, and into packed sets in memory.
 
-One fold serves both stages of a worker: intake asks for a number's case, coverage for the universe of pairs.
-What a run of notices changed and the offset they are folded to are written together, so a kill at any moment
-leaves a state that is true at some offset. Losing the directory costs a fold from the start, nothing else.
+One fold serves both stages of a worker: intake asks for a number's case, coverage for the universe of pairs. What a run
+of notices changed and the offset they are folded to are written together, so a kill at any moment leaves a state that
+is true at some offset. If the directory is lost, a new fold rebuilds it.
 
-Rows: `n` number -> case; `e` partition, operator, event id -> digest and position; `s` partition, source
-offset -> position and breaches of an accepted event (the last `SOURCES_KEPT` a partition); `b` partition,
-block -> times and stages of 64 positions; `d` day, operator -> notices of that day; `o` partition -> next
-offset, last source; `l` -> log id.
+The rows are `n` number -> case; `e` partition, operator, event id -> digest and position; `s` partition, source offset
+-> position and breaches of an accepted event (the last `SOURCES_KEPT` a partition); `b` partition, block -> times and
+stages of 64 positions; `d` day, operator -> notices of that day; `o` partition -> next offset, last source; `l` -> log
+id. For example, `o` 7 -> 120034, 240517 says that notices before 7-120034 are folded, the last from source 7-240517.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from hub.core.universe import NO_TIME, STAGES, Universe, UniverseSegment
 from hub.folds.daily import DailyCounts
 
 BLOCK = 64
-"""Positions in a stored block: small, because later stages touch blocks all over the log."""
+"""How many positions a stored block has. It is small, because later stages touch blocks all over the log."""
 
 SOURCES_KEPT = 20_000
-"""Accepted sources kept a partition; more than any worker can have decided and not committed."""
+"""How many accepted sources are kept for each partition: more than a worker can have decided and not committed."""
 
 _PLACE = struct.Struct(">HQ")
 _PROGRESS = struct.Struct(">Qq")
@@ -44,9 +44,9 @@ _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class AcceptedSource(NamedTuple):
-    """What the fold says of an accepted event: where its notice lies, and the breaches of its case it shows.
+    """What the fold says of an accepted event: where its notice lies, and which breaches of its case it shows.
 
-    `case`: the opener of the case it moves; None if it opened one.
+    `case` is the opener of the case it moves; None if it opened one.
     """
 
     position: Source
@@ -73,24 +73,24 @@ def _unpack_case(data: bytes) -> Case:
 
 
 def _pack_accepted(accepted: AcceptedSource) -> bytes:
-    """Offsets first: of the notice and, unless it is the opener itself, of its case's; then the breaches."""
+    """Return the offset of the notice, the offset of its case's opener unless it is that itself, and the breaches."""
     case = () if accepted.case is None else (accepted.case.offset,)
     return _to_json([accepted.position.offset, *case, *accepted.breaches]).encode()
 
 
 def _unpack_accepted(partition: int, row: bytes) -> AcceptedSource:
-    """Rows of earlier versions name no case."""
+    """Read what `_pack_accepted` wrote. Rows of earlier versions name no case."""
     offset, *rest = json.loads(row)
     case = Source(partition, rest.pop(0)) if rest and isinstance(rest[0], int) else None
     return AcceptedSource(Source(partition, offset), tuple(Breach(one) for one in rest), case)
 
 
 class WorldFailed(BaseException):
-    """The disk failed, not a message: nothing may be refused for it, and the process ends."""
+    """Raised if the disk failed, not a message: nothing may be refused for that, and the process ends."""
 
 
 class CaseStore:
-    """Implements `hub.core.intake.KnownCases`. Not for several threads."""
+    """Implements `hub.core.intake.KnownCases`. It must be used by one thread only."""
 
     def __init__(self, path: Path, log_id: bytes, partitions: int) -> None:
         options = Options(raw_mode=True)
@@ -143,7 +143,7 @@ class CaseStore:
             if segment not in stages:
                 stages[segment] = np.zeros(SEGMENT, dtype=np.uint8)
             times = np.frombuffer(value, dtype=np.int64, offset=BLOCK, count=2 * BLOCK)
-            lags = np.frombuffer(value, dtype=np.int32, offset=BLOCK + times.nbytes)  # none in rows of earlier versions
+            lags = np.frombuffer(value, dtype=np.int32, offset=BLOCK + times.nbytes)  # earlier versions wrote none
             stages[segment][start : start + BLOCK] = np.frombuffer(value, dtype=np.uint8, count=BLOCK)
             segment.at_ms[start : start + BLOCK] = times[:BLOCK]
             segment.reissue_ms[start : start + BLOCK] = times[BLOCK:]
@@ -152,7 +152,7 @@ class CaseStore:
             segment.load(found)
 
     def case_of(self, number: str) -> Case | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
         case = self._cases.get(number)
         if case is None:
             row = self._row(b"n" + number.encode())
@@ -160,7 +160,7 @@ class CaseStore:
         return case
 
     def event_of(self, partition: int, operator: str, event_id: bytes) -> SeenEvent | None:
-        """The accepted event of that id from that operator in that partition."""
+        """Return the accepted event of that id from that operator in that partition."""
         key = _event_key(partition, operator, event_id)
         seen = self._events.get(key)
         if seen is None:
@@ -169,11 +169,11 @@ class CaseStore:
         return seen
 
     def last_source(self, partition: int) -> int:
-        """Offset of the last folded source of a partition, -1 before the first."""
+        """Return the offset of the last folded source of a partition, -1 before the first."""
         return self._last_source[partition]
 
     def accepted(self, source: Source) -> AcceptedSource | None:
-        """What the fold says of a source, if its notice was folded lately."""
+        """Return what the fold says of a source, if its notice was folded lately."""
         accepted = self._sources.get((source.partition, source.offset))
         if accepted is None:
             row = self._row(_place(b"s", *source))
@@ -182,19 +182,19 @@ class CaseStore:
         return accepted
 
     def published(self, operator: str, day: int) -> Published:
-        """Notices of an operator on a UTC day, those that a person released apart."""
+        """Return how many notices an operator had on a UTC day, without those that a person released."""
         return self.days.published(operator, day)
 
     def next_offset(self, partition: int) -> int:
-        """The next offset of `releases` to be folded."""
+        """Return the next offset of `releases` to be folded."""
         return self._next[partition]
 
     def next_offsets(self) -> tuple[int, ...]:
-        """The same for every partition, in order."""
+        """Return the next offset of every partition, in order."""
         return tuple(self._next[partition] for partition in sorted(self._next))
 
     def skip(self, position: Source) -> None:
-        """Count a record that is no notice as folded."""
+        """Count a record that is not a notice as folded."""
         self._next[position.partition] = position.offset + 1
         self._moved.add(position.partition)
 
@@ -207,7 +207,7 @@ class CaseStore:
         recorded_at: int,
         released: bool = False,
     ) -> Folded | None:
-        """Fold one notice, the next of its partition. `released`: a person let it through; it counts in no limit."""
+        """Fold the next notice of a partition. `released` says that a person released it, so it counts in no limit."""
         partition, offset = position
         before = self.case_of(notice.subject.value)
         folded = fold(notice, position, self._last_source[partition], lambda _: before)
@@ -250,7 +250,7 @@ class CaseStore:
             self._dirty_blocks.add((partition, offset // BLOCK))
 
     def flush(self) -> None:
-        """Write what changed since the last flush, all of it or nothing."""
+        """Write what changed since the last flush, in one atomic batch."""
         if not self._moved:
             return
         batch = WriteBatch(raw_mode=True)
@@ -290,7 +290,7 @@ class CaseStore:
         return stages.tobytes() + b"".join(one[span].tobytes() for one in times)
 
     def close(self) -> None:
-        """Write what is left and let go of the directory."""
+        """Write what is left and close the directory."""
         self.flush()
         self._db.close()
 

@@ -1,4 +1,7 @@
-"""Following `releases`: the fold of cases, kept in a `CaseStore`, and waiting for a position to be folded."""
+"""This module follows `releases`, folds cases into a `CaseStore`, and lets callers wait until a position is folded.
+
+For example, `folded(7, 120034)` returns once the notice 7-120033 is folded.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,11 @@ from hub.wire.contracts import decode
 
 log = logging.getLogger(__name__)
 STORE_FLUSH_S = 0.5
-"""How often folded cases are written to disk: what a kill makes the worker fold again."""
+"""How often folded cases are written to disk. After a kill the worker folds this much again."""
 
 
 class CaseFollower(Follower):
-    """Folds `releases` into a store; wakes whoever waits for a position to be folded."""
+    """Folds `releases` into a store, and wakes the tasks that wait until a position is folded."""
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class CaseFollower(Follower):
         await self.reached({TopicPartition(contracts.RELEASES, partition): end})
 
     async def folded_for(self, opened: Iterable[OpenedAck]) -> None:
-        """Fold so far that acknowledgements can be judged, by what they name or by its not being there in time."""
+        """Fold until acknowledgements can be judged: until what they name is folded, or is too late to count."""
         acks = [one for one in opened if self._is_ahead(one.ack)]
         if not acks:
             return
@@ -86,13 +89,13 @@ class CaseFollower(Follower):
         if not acks:
             return
         until_ms = max(one.record.record_time for one in acks) + JUDGED_AFTER_MS
-        wait_ms = max(0, min(until_ms - system_clock(), JUDGED_AFTER_MS))  # a world's clock may say anything
+        wait_ms = max(0, min(until_ms - system_clock(), JUDGED_AFTER_MS))  # a world's clock may show any time
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_ms / 1000), self._moved:
                 await self._moved.wait_for(lambda: not any(self._is_ahead(one.ack) for one in acks))
         await self.caught_up()
 
     def _is_ahead(self, ack: Acknowledgement | None) -> bool:
-        """Whether an acknowledgement names what is not folded yet."""
+        """Return whether an acknowledgement names notices that are not folded yet."""
         received = () if ack is None else ack.received
         return any(through >= self.store.next_offset(partition) for partition, through, _ in received)

@@ -1,4 +1,8 @@
-"""Checking batches of messages on threads, by a roster that is read to its end where that may matter."""
+"""This module checks batches of messages on threads, by a roster that is read to its end where that may matter.
+
+For example, a message is signed with a key that was put on the roster a moment ago. Its first check fails, the roster
+is read to its end, and the second check accepts the message.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +21,16 @@ from hub.wire.checking import OpenedAnswer, OpenedReport, Opener, wants_newer_ro
 T = TypeVar("T")
 
 SLICE = 250
-"""Messages that one thread checks at a time: enough to pay for the hand-over, few enough to share out."""
+"""How many messages one thread checks at a time: enough to be worth the hand-over, few enough to share out."""
 
 
 class Checker:
     """Opens messages: it checks their signatures and decodes their values.
 
     Args:
-        opener: how one message is opened at this hub.
-        roster: whose keys count; libsodium works outside Python's lock, so `pool` may have several threads.
+        opener: opens one message at this hub.
+        roster: says whose keys count.
+        pool: the threads; libsodium works outside Python's lock, so there may be several.
     """
 
     def __init__(self, opener: Opener, roster: RosterFollower, pool: ThreadPoolExecutor) -> None:
@@ -55,7 +60,7 @@ class Checker:
         opener: Callable[[Sequence[Record], Roster], list[T]],
         is_unknown: Callable[[T], bool],
     ) -> list[T]:
-        """Open messages; where a newer roster may say otherwise, read it to its end and open them once more."""
+        """Open messages. If a newer roster may change a result, read the roster to its end and open them again."""
         opened = await self._on_threads(records, opener)
         again = [index for index, one in enumerate(opened) if is_unknown(one)]
         if again:

@@ -1,7 +1,8 @@
-"""How many notices each operator has had published on each UTC day: what limits are held against.
+"""This module counts how many notices of each operator were published on each UTC day; limits are compared with this.
 
-Counted with the fold, and kept beside it. What this worker has decided and not folded yet is counted as well, so that
-its twelve partitions do not each take the rest of a limit for themselves.
+The counts are made with the fold and kept beside it. What this worker has decided and not folded yet is counted too, so
+that its twelve partitions do not each use the rest of a limit. For example, 1,000 notices are folded and 3 more are
+decided: `published` says 1,003.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class DailyCounts:
     """The counts of all operators.
 
     Args:
-        row: reads what was stored.
+        row: reads a stored row.
     """
 
     def __init__(self, row: Callable[[bytes], bytes | None]) -> None:
@@ -39,7 +40,7 @@ class DailyCounts:
         self._sums: dict[bytes, Published] = {}
 
     def published(self, operator: str, day: int) -> Published:
-        """Notices of an operator on a UTC day, expected ones included."""
+        """Return how many notices an operator had on a UTC day, including the expected ones."""
         key = _day_key(operator, day)
         return _plus(self._folded(key), self._sums.get(key, Published()))
 
@@ -63,7 +64,7 @@ class DailyCounts:
         self._sums[key] = _plus(self._sums.get(key, Published()), one)
 
     def forget(self, sources: Iterable[Source]) -> None:
-        """Expect these no longer: they were folded, or another worker's notice came first."""
+        """Stop expecting these: they were folded, or another worker's notice came first."""
         for source in sources:
             key, one = self._expected.pop(source, (b"", Published()))
             if key:
@@ -73,7 +74,7 @@ class DailyCounts:
                     del self._sums[key]
 
     def flush(self) -> Iterator[tuple[bytes, bytes]]:
-        """The rows that changed since the last flush."""
+        """Yield the rows that changed since the last flush."""
         for key, published in self._changed.items():
             yield key, _PUBLISHED.pack(*published)
         self._changed.clear()

@@ -1,8 +1,7 @@
-"""Following `held`: the fold of held events, kept on disk beside the process.
+"""This module follows `held`, and keeps the fold of held events on local disk.
 
-Each record is folded into a store of its own before the place behind it is written, and folding twice changes
-nothing: a kill at any moment leaves a state that is true at some offset. Losing the directory costs a fold from
-the start.
+Each record is folded into the store before the offset after it is written, and folding twice changes nothing: so a kill
+at any moment leaves a state that is true at some offset. If the directory is lost, a fold from the start is needed.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class HeldStore:
         self.book = HeldBook(cast(Any, self._db))
 
     def place(self, partition: int) -> int:
-        """The next offset of a partition of `held` to be folded."""
+        """Return the next offset of a partition of `held` to be folded."""
         return int(self._db.get(PLACE % partition) or 0)
 
     def moved(self, partition: int, place: int) -> None:
@@ -51,15 +50,15 @@ class HeldStore:
         self._db[PLACE % partition] = str(place).encode()
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Close the directory."""
         self._db.close()
 
 
 class HeldFollower(Follower):
-    """Folds `held`.
+    """Folds `held` into a store.
 
     Args:
-        counts: whether a notice of a source counts; then that source is not held.
+        counts: says whether a notice of a source counts; that source is not held then.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""The key a worker signs with what it asks of platforms: one each, its public half in topic `hub`."""
+"""This module opens the key with which a worker signs what it asks of platforms. Its public half is in topic `hub`.
+
+For example, `hub/worker-1/9f86d081` is the key id of the worker `worker-1`.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ from hub.wire.signing import Signer
 
 FILE = "hub.pem"
 NAME = "worker"
-"""The name the key has in its file's folder, before its public half gives it the one it is known by."""
+"""The name of the key while it is read from its file. Its final name contains a part of its public half."""
 
 
 async def open_signer(settings: WorkerSettings, hub_log: HubLog, producer: AIOKafkaProducer) -> Signer:
-    """The signer of this worker; its key is made at the first start, and published once.
+    """Return the signer of this worker. Its key is made at the first start, and published once.
 
     Raises:
-        UnbindError: the key's file is there and holds no usable key.
+        UnbindError: the key's file exists but holds no usable key.
     """
     path = settings.data_dir / FILE
     if not path.exists():
@@ -40,7 +43,7 @@ async def open_signer(settings: WorkerSettings, hub_log: HubLog, producer: AIOKa
 
 
 async def published_keys(settings: WorkerSettings) -> dict[str, Key]:
-    """The hub's public keys by key id."""
+    """Return the hub's public keys by key id."""
     tp = TopicPartition(contracts.HUB, 0)
     found: dict[str, Key] = {}
     async for batch in read_span(settings, await log_spans(settings, [tp])):
@@ -49,7 +52,7 @@ async def published_keys(settings: WorkerSettings) -> dict[str, Key]:
 
 
 def keys_in(records: Sequence[Record]) -> dict[str, Key]:
-    """The keys among records of topic `hub`."""
+    """Return the keys among records of topic `hub`."""
     found: dict[str, Key] = {}
     for record in records:
         with suppress(ContractError):

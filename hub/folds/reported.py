@@ -1,4 +1,4 @@
-"""Following `reported`: people's reports that count, the answers to them, and the disputes that are open."""
+"""This module follows `reported`: people's reports that count, the answers to them, and the open disputes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPORTED = TopicPartition(contracts.REPORTED, 0)
 
 
 class ReportedFollower(Follower):
-    """Reports that count and their answers, and the disputes that are open."""
+    """Folds the reports that count and their answers into disputes."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         super().__init__(settings, [REPORTED])
@@ -38,5 +38,5 @@ class ReportedFollower(Follower):
 
     @property
     def offset(self) -> int:
-        """The next offset to be read."""
+        """Return the next offset to be read."""
         return self.places[REPORTED]

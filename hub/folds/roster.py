@@ -1,4 +1,4 @@
-"""Following the roster: the topics `operators`, `platforms` and `hub`, and `clock` in a replayed world."""
+"""This module follows the roster: the topics `operators`, `platforms` and `hub`, and `clock` in a replayed world."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLATFORMS = TopicPartition(contracts.PLATFORMS, 0)
 
 
 class RosterFollower(Follower):
-    """The roster, the hub's own keys and, in a replayed world, the time."""
+    """Folds the roster, the hub's own keys and, in a replayed world, the time."""
 
     def __init__(self, settings: WorkerSettings, *, world_clock: bool) -> None:
         topics = [contracts.OPERATORS, contracts.PLATFORMS, contracts.HUB, *([contracts.CLOCK] if world_clock else [])]
@@ -55,9 +55,9 @@ class RosterFollower(Follower):
 
     @property
     def platforms_offset(self) -> int:
-        """The next offset of `platforms` to be read."""
+        """Return the next offset of `platforms` to be read."""
         return self.places[PLATFORMS]
 
     def now_ms(self) -> int:
-        """The time figures are judged at."""
+        """Return the time at which figures are judged (UTC milliseconds)."""
         return self._world_ms if self._world_clock else system_clock()

@@ -1,1 +1,1 @@
-"""Kafka without faust: clients, spans of logs, newest records of a key, and what follows a log for ever."""
+"""This room uses Kafka without faust: clients, spans of logs, the newest record of each key, and log followers."""

@@ -1,4 +1,4 @@
-"""Clients of Kafka as every program of the hub makes them, and how far the group of its workers is."""
+"""This module makes the Kafka clients of every program of the hub, and tells how far its workers have come."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from hub.settings import HubAddress, WorkerSettings
 
 POLL_MS = 500
 FETCH_WAIT_MS = 5_000
-"""How long a broker may hold a fetch that names all of a consumer's partitions (`hub.kafka.fetching`): what a hub at
-rest asks is in proportion to one over this. It must stay far below a request's timeout, 40 s."""
+"""How long a broker may hold a fetch that names all of a consumer's partitions (`hub.kafka.fetching`). A hub at rest
+sends a number of requests that is inversely proportional to this. It must stay far below a request's timeout, 40 s."""
 FETCHER_LOOK_MS = 1_000
-"""How often aiokafka's fetcher looks around although nothing woke it: a bound, not a pace."""
+"""How often aiokafka's fetcher looks for work although nothing woke it. This is a bound, not a pace."""
 POLL_RECORDS_MAX = 5_000
 FETCH_BYTES = 4 * 1024 * 1024
 REQUEST_BYTES_MAX = 2 * 1024 * 1024
@@ -32,11 +32,11 @@ BATCH_BYTES = 512 * 1024
 GROUP = "unbind-hub"
 """The consumer group of the hub's workers."""
 COMMIT_POLL_S = 0.05
-"""How often the group is asked while its workers are waited for. Kafka tells nobody of a commit."""
+"""How often the group's offsets are asked for while we wait for its workers: Kafka does not notify of commits."""
 
 
 def new_consumer(settings: WorkerSettings) -> AIOKafkaConsumer:
-    """A consumer without a group; its places are its owner's."""
+    """Return a consumer without a group. Its owner keeps its places."""
     tolerate_header_names()
     fetch_patiently()
     return AIOKafkaConsumer(
@@ -52,11 +52,11 @@ def new_consumer(settings: WorkerSettings) -> AIOKafkaConsumer:
 
 
 def new_producer(settings: WorkerSettings | HubAddress, linger_ms: int = LINGER_MS) -> AIOKafkaProducer:
-    """A producer whose acknowledged records are on all in-sync replicas, in order, without repeats.
+    """Return a producer whose acknowledged records are on all in-sync replicas, in order, without repeats.
 
     Args:
         settings: where the brokers are.
-        linger_ms: how long a record waits for others; nothing is won by it where each is waited for.
+        linger_ms: how long a record waits for others; this gains nothing where the caller waits for each record.
     """
     return AIOKafkaProducer(
         bootstrap_servers=settings.bootstrap_servers,
@@ -85,7 +85,7 @@ async def started(client: Any) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def administering(settings: WorkerSettings | HubAddress) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A connected client for what the cluster knows of groups and topics.
+    """Yield a connected client that asks the cluster about groups and topics.
 
     Raises:
         HubError: no broker answers.
@@ -99,7 +99,7 @@ async def administering(settings: WorkerSettings | HubAddress) -> AsyncIterator[
 
 
 async def committed_offsets(admin: AIOKafkaAdminClient) -> dict[TopicPartition, int]:
-    """How far the hub's workers are: the next offset of each partition of which they committed something.
+    """Return the next offset of each partition of which the hub's workers have committed something.
 
     Raises:
         KafkaError: no broker answers.
@@ -109,7 +109,7 @@ async def committed_offsets(admin: AIOKafkaAdminClient) -> dict[TopicPartition, 
 
 
 async def committed_to(admin: AIOKafkaAdminClient, ends: Mapping[TopicPartition, int]) -> None:
-    """Return once the hub's workers have committed all that lies before some offsets. Its caller sets the bound.
+    """Return once the hub's workers have committed everything before some offsets. The caller limits the time.
 
     Raises:
         KafkaError: no broker answers.
@@ -132,10 +132,10 @@ async def _start(client: Any) -> None:
 
 
 async def stop_client(client: Any) -> None:
-    """Stop a client, also one whose broker is away.
+    """Stop a client, even if its broker is away.
 
-    aiokafka's consumer lets out the cancellation of a fetch of its own that waits for its broker to come back, and
-    leaves the rest undone. That cancellation is none of ours, and would hide why the client is stopped.
+    If a fetch waits for its broker to come back, aiokafka's consumer cancels it, raises this cancellation to its
+    caller, and leaves the rest undone. That cancellation is not ours, and would hide why the client is stopped.
     """
     try:
         await client.stop()
@@ -147,10 +147,10 @@ async def stop_client(client: Any) -> None:
 
 
 def to_record(raw: Any) -> Record:
-    """An aiokafka record as a value."""
+    """Return an aiokafka record as a value."""
     return Record(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
 
 
 def reader_settings(servers: str, security: dict[str, object] | None = None) -> WorkerSettings:
-    """Settings of one who only reads logs."""
+    """Return the settings of a program that only reads logs."""
     return WorkerSettings(servers, Path(), "reader", security=security or {})

@@ -1,17 +1,19 @@
-"""How every consumer of the hub fetches: a broker may hold a fetch for seconds, and nothing ever waits for a held one.
+"""This module changes how every consumer of the hub fetches: a broker may hold a fetch for seconds, and nothing waits
+for a held fetch.
 
 aiokafka has one fetch in flight for each broker. A broker answers the requests of one connection one after the other,
-and it holds a fetch back until a partition that the fetch names has something. So whatever the fetch does not name
-waits: a partition that was still being read when the fetch was sent, one that was sought elsewhere, a question about
-the ends of the logs. With aiokafka alone the hold must therefore be short, and a hub at rest is busy with asking.
+and it holds a fetch back until a partition that the fetch names has records. So everything that the fetch does not name
+waits: a partition that was still being read when the fetch was sent, a partition that was sought to another place, or a
+question about the ends of the logs. With aiokafka alone the hold must therefore be short, and a hub at rest is busy
+with fetching.
 
 The rules of `PatientFetcher`:
 
 1. Only a fetch that names every partition which its broker leads is held for as long as the consumer's settings say:
-   whatever comes ends it at once. One that leaves a partition out is held for `PARTIAL_WAIT_MS` at most.
-2. A held fetch that no longer names what is wanted (a seek, another leader) is given up.
-3. Fetches have a connection of their own, and one that is given up takes its connection with it. So neither a question
-   nor the next fetch waits for it.
+   any new record ends it at once. A fetch that leaves a partition out is held for `PARTIAL_WAIT_MS` at most.
+2. A held fetch that no longer names what is wanted (after a seek, or with another leader) is given up.
+3. Fetches have a connection of their own, and a fetch that is given up closes its connection. So neither a question nor
+   the next fetch waits for it.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.protocol.fetch import FetchRequest
 
 PARTIAL_WAIT_MS = 25
-"""How long a broker may hold a fetch that leaves a partition out: so late is that partition at most."""
+"""How long a broker may hold a fetch that leaves a partition out. That partition is late by at most this."""
 
 FETCHES = "fetches"
 """aiokafka names a connection by its broker and a group; this is one more group."""
@@ -75,7 +77,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]  # aiokafka's classes have 
         return actions
 
     def _wanted(self, assignment: Any, node_id: int) -> set[_Place]:
-        """Partitions that a fetch sent to a broker now would name, each with its position; None if that is sought."""
+        """Return the partitions a fetch to a broker would name now, each with its position; None while it is sought."""
         states = ((tp, assignment.state_value(tp)) for tp in assignment.tps if tp not in self._records)
         return {
             (tp, state.position if state.has_valid_position else None)
@@ -98,5 +100,5 @@ def _named(request: Any) -> set[_Place]:
 
 
 def fetch_patiently() -> None:
-    """Have every consumer that this process makes from now on fetch so; doing it twice changes nothing."""
+    """Have every consumer that this process makes from now on fetch in this way. To call it twice changes nothing."""
     consumer.Fetcher = PatientFetcher

@@ -1,4 +1,4 @@
-"""What follows logs for ever: it reads by itself, keeps its own place, and says how far it is."""
+"""This module follows logs for ever: a follower reads by itself, keeps its own place, and says how far it is."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hub.settings import WorkerSettings
 
 
 class Follower:
-    """A log follower: a consumer, a place in every partition, and a condition that says it moved.
+    """A log follower: a consumer, a place in every partition, and a condition that tells when the places move.
 
-    It follows for ever, and brokers that are away are waited for: that is its use. Who waits for it as a program that
-    starts waits likewise; who answers somebody waits with `caught_up_within`.
+    It follows for ever, and it waits for brokers that are away: that is its purpose. A program that starts waits for it
+    without a limit; a request that must be answered waits with `caught_up_within`.
     """
 
     def __init__(self, settings: WorkerSettings, tps: list[TopicPartition]) -> None:
@@ -27,10 +27,10 @@ class Follower:
         self._consumer: AIOKafkaConsumer | None = None
         self._moved = asyncio.Condition()
         self.listeners: set[Callable[[], None]] = set()
-        """Whoever is called each time that records were handled."""
+        """These are called each time that records were handled."""
 
     async def start(self) -> None:
-        """Connect and go to the places."""
+        """Connect, and seek to the places."""
         self._consumer = new_consumer(self._settings)
         await self._consumer.start()
         self._consumer.assign(self.tps)
@@ -43,7 +43,7 @@ class Follower:
             await stop_client(self._consumer)
 
     async def run(self) -> None:
-        """Follow for ever. Any error ends it; the runner decides what that means."""
+        """Follow for ever. Any error ends this; the caller decides what that means."""
         assert self._consumer is not None, "start() comes first"
         while True:
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
@@ -65,17 +65,17 @@ class Follower:
         raise NotImplementedError
 
     async def between(self) -> None:
-        """Whatever there is to do between two batches."""
+        """Do what has to be done between two batches; by default nothing."""
 
     async def told(self) -> None:
-        """Wake whoever waits for a place, and call whoever listens."""
+        """Wake the tasks that wait for a place, and call the listeners."""
         for listener in tuple(self.listeners):
             listener()
         async with self._moved:
             self._moved.notify_all()
 
     async def end_offsets(self) -> dict[TopicPartition, int]:
-        """Where the logs end now."""
+        """Return where the logs end now."""
         assert self._consumer is not None, "start() comes first"
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self.tps)
         return ends
@@ -90,10 +90,10 @@ class Follower:
         await self.reached(await self.end_offsets())
 
     async def caught_up_within(self, patience_s: float) -> None:
-        """Wait so long at most until everything that is in the logs now was handled.
+        """Wait at most this long until everything that is in the logs now was handled.
 
         Raises:
-            KafkaTimeoutError: the brokers do not bring it in time.
+            KafkaTimeoutError: the brokers do not deliver it in time.
         """
         try:
             async with asyncio.timeout(patience_s):

@@ -1,9 +1,10 @@
-"""A header name that is not UTF-8 must not stop a reader.
+"""This module lets every consumer read records whose header names are not UTF-8.
 
-Kafka stores header names as bytes; aiokafka reads them as strict UTF-8, and a record whose name is none makes every
-fetch of its partition fail from then on (aiokafka 0.14, `record/default_records.py`). Whoever may write to a topic of
-strangers could stop the hub with one message. So what the fetcher reads with is replaced by a reader that takes such a
-batch apart again, slowly, with the bad bytes of names replaced; the message is then refused like any other.
+Kafka stores header names as bytes; aiokafka reads them as strict UTF-8, and a record with any other name makes every
+fetch of its partition fail from then on (aiokafka 0.14, `record/default_records.py`). So anyone who may write to a
+topic could stop the hub with one message, for example with a header name of the one byte FF. Therefore the reader
+inside the fetcher is replaced. The new reader parses such a batch again, slowly, with the bad bytes of names replaced;
+the message is then refused like any other.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from aiokafka.record.memory_records import _MemoryRecordsPy
 
 
 class _LenientBytes(bytearray):
-    """Bytes whose slices decode whatever they hold."""
+    """Bytes whose slices can always be decoded."""
 
     def __getitem__(self, place: Any) -> Any:
         found = super().__getitem__(place)
         return _LenientBytes(found) if isinstance(place, slice) else found
 
     def decode(self, encoding: str = "utf-8", errors: str = "replace") -> str:
-        """The text, bad bytes replaced."""
+        """Return the text, with bad bytes replaced."""
         return super().decode(encoding, errors)
 
 
-class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # final to its checker, not to Python
-    """A batch, taken apart in Python."""
+class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # it is final for the type checker, not for Python
+    """A batch that is parsed in Python."""
 
     def _maybe_uncompress(self) -> None:
         super()._maybe_uncompress()
@@ -38,7 +39,7 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # final to it
 
 
 class TolerantBatch:
-    """A batch as aiokafka's own reader gives it, and where that fails at a name, as the lenient one does."""
+    """A batch as aiokafka's own reader gives it; if that fails at a name, as the lenient reader gives it."""
 
     def __init__(self, buffer: Any) -> None:
         self._bytes = buffer
@@ -58,6 +59,6 @@ class TolerantBatch:
 
 
 def tolerate_header_names() -> None:
-    """Have every consumer of this process read such records; doing it twice changes nothing."""
+    """Have every consumer of this process read such records. To call it twice changes nothing."""
     memory_records.DefaultRecordBatch = TolerantBatch
     fetcher.MemoryRecords = _MemoryRecordsPy

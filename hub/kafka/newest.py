@@ -1,4 +1,7 @@
-"""The newest record of each key of a compacted topic, and what the hub says of itself in such topics."""
+"""This module reads the newest record of each key of a compacted topic, and what the hub says about itself there.
+
+For example, `newest(settings, "platforms", 1)` returns the last roster record of each platform, by its id.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ HUB_LOG_KEY = b"hub"
 
 
 async def read_hub_log(settings: WorkerSettings) -> HubLog:
-    """What the topics were made as.
+    """Return what the hub's topics were made with (see `HubLog`).
 
     Raises:
-        HubError: nobody answers, or the topics are not there.
+        HubError: no broker answers, or the topics are not there.
     """
     async with started(new_consumer(settings)) as consumer:
         there = contracts.HUB in await consumer.topics()
@@ -33,7 +36,7 @@ async def read_hub_log(settings: WorkerSettings) -> HubLog:
 
 
 async def newest(settings: WorkerSettings, topic: str, partitions: int) -> dict[bytes, Record]:
-    """The newest record of each key of a compacted topic, without keys that were removed."""
+    """Return the newest record of each key of a compacted topic, without keys that were removed."""
     found: dict[bytes, Record] = {}
     spans = await log_spans(settings, [TopicPartition(topic, one) for one in range(partitions)])
     async for batch in read_span(settings, spans):
@@ -48,18 +51,18 @@ async def newest(settings: WorkerSettings, topic: str, partitions: int) -> dict[
 async def newest_values(
     settings: WorkerSettings, topic: str, partitions: int, *kinds: type[Any]
 ) -> dict[bytes, tuple[Record, Any]]:
-    """The newest record of each key and its value; what this version cannot read is passed over."""
+    """Return the newest record of each key and its value. Records that this version cannot read are skipped."""
     found = {}
     for key, record in (await newest(settings, topic, partitions)).items():
         try:
             found[key] = (record, decode(record.value, *kinds))
-        except ContractError:  # of a later schema
+        except ContractError:  # it has a later schema
             continue
     return found
 
 
 async def hub_time_ms(settings: WorkerSettings, hub_log: HubLog) -> int:
-    """Now, or the time of a replayed world."""
+    """Return the time now, or the time of a replayed world (UTC milliseconds)."""
     if hub_log.clock != "world":
         return time.time_ns() // 1_000_000
     found = await newest_values(settings, contracts.CLOCK, 1, Clock)

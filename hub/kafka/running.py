@@ -1,4 +1,4 @@
-"""What must not fail while a program runs, and how it ends if it does: at once, and nothing is committed."""
+"""This module runs tasks that must not fail. If one fails, the program ends at once and commits nothing."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any, NoReturn
 log = logging.getLogger(__name__)
 
 EXIT_FAILED = 70
-"""BSD's EX_SOFTWARE: a supervisor starts the worker again."""
+"""The exit code is BSD's EX_SOFTWARE, so that a supervisor starts the worker again."""
 GC_THRESHOLDS = (50_000, 20, 20)
-"""A chunk, or an answer, is thousands of tuples that die together. Python's 700 would look through all of them, again
-and again through the state beside them, for cycles that are not there."""
+"""A chunk, or an answer, is thousands of tuples that die together. With Python's default of 700 the collector would
+look through all of them, and again and again through the state beside them, for cycles that are not there."""
 
 
 def collect_seldom() -> None:
-    """Have the garbage collector come seldom, and never look through what is there by now.
+    """Make the garbage collector run seldom, and never look through the objects that exist now.
 
-    For a program that begins to serve, and again when its state is read: to look through that would stop it for as
-    long as a second.
+    A program calls this when it begins to serve, and again when its state is read: looking through that state would
+    stop the program for up to a second.
     """
     gc.set_threshold(*GC_THRESHOLDS)
     gc.freeze()
@@ -36,14 +36,14 @@ def die(what: str, error: BaseException) -> NoReturn:
 
 
 def guarded(what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Run something that must not fail: if it does, the process ends."""
+    """Run something that must not fail. If it fails, the process ends."""
 
     async def run() -> None:
         try:
             await work
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001  (the one place that must see everything)
+        except BaseException as error:  # noqa: BLE001  (this is the one place that must see every error)
             die(what, error)
 
     return asyncio.create_task(run(), name=what)

@@ -1,4 +1,7 @@
-"""Spans of logs: from a first offset to a last one, and when the records at some places were recorded."""
+"""This module reads spans of logs, from a first offset to a last one, and tells when records were recorded.
+
+For example, the span (0, 120034) of partition 7 holds the records at offsets 0 to 120033.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from hub.settings import WorkerSettings
 
 RECORD_WAIT_MS = 5_000
 NAMED_MAX = 3
-"""Partitions named in an error; the others fare as they do."""
+"""How many partitions an error names. The others have the same problem."""
 
 
 async def read_span(
@@ -24,7 +27,7 @@ async def read_span(
     """Read each partition from a first offset up to, but without, a last one.
 
     Raises:
-        HubError: the brokers bring nothing more, for longer than `settings.silence_s_max`.
+        HubError: the brokers deliver nothing more for longer than `settings.silence_s_max`.
     """
     left = {tp: end for tp, (first, end) in spans.items() if first < end}
     if not left:
@@ -42,13 +45,13 @@ async def read_span(
                 if await consumer.position(tp) >= left[tp]:
                     del left[tp]
             if fetched:
-                silence.end()  # after its taker is done with it: that time is none of the brokers'
+                silence.end()  # after the caller has handled it: that time is not the brokers' fault
             elif left and silence.is_too_long:
                 raise _silent(left, silence.s_max)
 
 
 def _silent(left: Mapping[TopicPartition, int], silence_s: float) -> HubError:
-    """What to raise when partitions bring nothing more before their ends."""
+    """Return the error for partitions of which the brokers deliver nothing more before their ends."""
     names = ", ".join(f"{tp.topic} {tp.partition} before {end}" for tp, end in sorted(left.items())[:NAMED_MAX])
     return HubError(
         f"the brokers bring nothing of {names} for {silence_s:g} s",
@@ -57,7 +60,7 @@ def _silent(left: Mapping[TopicPartition, int], silence_s: float) -> HubError:
 
 
 async def log_spans(settings: WorkerSettings, tps: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
-    """First and next offset of each partition, as of now."""
+    """Return the first and the next offset of each partition, as of now."""
     wanted = list(tps)
     async with started(new_consumer(settings)) as consumer:
         consumer.assign(wanted)
@@ -68,7 +71,7 @@ async def log_spans(settings: WorkerSettings, tps: Iterable[TopicPartition]) -> 
 async def record_times(
     settings: WorkerSettings, places: Iterable[tuple[TopicPartition, int]]
 ) -> dict[tuple[TopicPartition, int], int]:
-    """When the records at some places were recorded; those that are not there are left out."""
+    """Return when the records at some places were recorded. Records that are not there are left out."""
     wanted = set(places)
     if not wanted:
         return {}
@@ -78,7 +81,7 @@ async def record_times(
 
 
 class RecordTimes:
-    """Asks again and again when records at some places were recorded. Start it; stop it at the end."""
+    """Tells repeatedly when records at some places were recorded. Start it before, and stop it at the end."""
 
     def __init__(self, settings: WorkerSettings, tps: Sequence[TopicPartition]) -> None:
         self._tps = list(tps)
@@ -89,7 +92,7 @@ class RecordTimes:
         """Connect."""
         self._consumer = new_consumer(self._settings)
         await self._consumer.start()
-        self._consumer.assign(self._tps)  # once: aiokafka fails at the end if it is assigned anew without a group
+        self._consumer.assign(self._tps)  # only once: aiokafka fails at the end if it is assigned again without a group
         self._consumer.pause(*self._tps)
 
     async def stop(self) -> None:
@@ -100,7 +103,7 @@ class RecordTimes:
     async def at(
         self, places: Iterable[tuple[TopicPartition, int]], wait_ms: int = RECORD_WAIT_MS
     ) -> dict[tuple[TopicPartition, int], int]:
-        """When the records at some places were recorded; those that do not come in time are left out."""
+        """Return when the records at some places were recorded. Records that do not come in time are left out."""
         assert self._consumer is not None, "start() comes first"
         times: dict[tuple[TopicPartition, int], int] = {}
         for tp, offset in sorted(places):

@@ -38,6 +38,12 @@ from hub.local.machine import HOST, POLL_S, free_port, is_free, locked, quoted, 
 
 __all__ = ["KAFKA_VERSION", "EmbeddedKafka"]
 
+_HEAP_MB_AT_FIRST = 32
+_FEW_THREADS = {"num.io.threads": 4, "num.network.threads": 2, "group.coordinator.threads": 1}
+"""For one machine: each thread looks around a few times a second, also when nothing is there for it."""
+
+_INNER_TOPICS = ("transaction.state.log", "share.coordinator.state.topic")
+_ONE_COPY = {"num.partitions": 4, "replication.factor": 1, "min.isr": 1}
 _MESSAGE_BYTES_MAX = 2 * 1024 * 1024
 
 _FORMAT_DEADLINE_S = 60.0
@@ -199,10 +205,13 @@ class EmbeddedKafka:
             # After kill() the controller waits this long for the dead broker before it takes the new one;
             # with Kafka's 9 s such a start takes 12 s.
             "broker.session.timeout.ms": 2_000,
-            "broker.heartbeat.interval.ms": 250,
+            "broker.heartbeat.interval.ms": 500,
+            **_FEW_THREADS,
+            # No record twice a second that says nothing: it is for followers of the controller, and there are none.
+            "metadata.max.idle.interval.ms": 0,
             "log.dirs": "log",
             "log.retention.ms": -1,
-            "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,  # Kafka's 128 MiB are a quarter of our heap
+            "log.cleaner.dedupe.buffer.size": 4 * 1024 * 1024,  # taken at the start; Kafka's are 128 MiB
             "auto.create.topics.enable": "false",
             "message.max.bytes": _MESSAGE_BYTES_MAX,
             "replica.fetch.max.bytes": _MESSAGE_BYTES_MAX,
@@ -210,18 +219,15 @@ class EmbeddedKafka:
             "group.min.session.timeout.ms": 1_000,
             "offsets.topic.num.partitions": 4,
             "offsets.topic.replication.factor": 1,
-            "transaction.state.log.num.partitions": 4,
-            "transaction.state.log.replication.factor": 1,
-            "transaction.state.log.min.isr": 1,
-            "share.coordinator.state.topic.num.partitions": 4,
-            "share.coordinator.state.topic.replication.factor": 1,
-            "share.coordinator.state.topic.min.isr": 1,
+            **{f"{topic}.{name}": count for topic in _INNER_TOPICS for name, count in _ONE_COPY.items()},
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
 
     def _java_command(self, runtime: Path, jars: Sequence[str]) -> list[str]:
         """The start of every command: Java with its options, without the class to run."""
-        quick = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] if self._fast_start else []
+        # Java begins with a 64th of the machine's memory otherwise, and fills all of it before it collects.
+        small = f"-Xms{min(_HEAP_MB_AT_FIRST, self._heap_mb)}m"
+        quick = [small, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] if self._fast_start else []
         return [
             str(runtime),
             f"-Xmx{self._heap_mb}m",
@@ -261,10 +267,7 @@ class EmbeddedKafka:
                 continue
             raise HubError(
                 f"Kafka {failure}{self._last_words()}",
-                todo=todo_at(
-                    self._data_dir,
-                    f"read {_BROKER_LOG} and {_CONSOLE_LOG} in {self._data_dir}, or start with another folder",
-                ),
+                todo=todo_at(self._data_dir, f"read the logs in {self._data_dir}, or start with another folder"),
             )
 
     def _last_words(self) -> str:

@@ -40,6 +40,9 @@ _SOCKET_NAME_BYTES_MAX = 107
 
 _SOCKET = ".s.PGSQL.5432"
 _LOG = "console.log"
+_QUIET = {"io_method": "sync", "max_logical_replication_workers": "0"}
+"""For one archive, no processes that read ahead or replicate: they would do nothing, and take 20 MB."""
+
 
 _log = logging.getLogger(__name__)
 
@@ -159,7 +162,8 @@ class EmbeddedPostgres:
         scratch.rmdir()
 
     def _options(self) -> list[str]:
-        settings = {"listen_addresses": "", "unix_socket_directories": str(self._socket_dir), **self._settings}
+        where = {"listen_addresses": "", "unix_socket_directories": str(self._socket_dir)}
+        settings = {**where, **_QUIET, **self._settings}
         return ["-D", str(self._folder / "data"), *(f"-c{name}={value}" for name, value in settings.items())]
 
     def _as_servant(self, program: str, *arguments: str) -> list[str]:

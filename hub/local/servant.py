@@ -29,30 +29,36 @@ user, group, parent, program = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[
 places = [program, *sys.argv[5:7]]
 libc = ctypes.CDLL(None)
 prctl = getattr(libc, "prctl", None)
-def pass_through():
-    if prctl is None or all(os.access(place, os.R_OK | os.X_OK) for place in places):
-        return
-    header, held = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()  # _LINUX_CAPABILITY_VERSION_3
-    libc.capget(header, held)
-    for right in (2, 1):  # CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE
-        if held[1] & 1 << right:
-            libc.capset(header, (ctypes.c_uint32 * 6)(1 << right, 1 << right, 1 << right, 0, 0, 0))
-            prctl(47, 2, right, 0, 0)  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE
-            return
-if os.getuid() != user:
+header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, of this process
+def hold(effective, kept):
+    libc.capset(header, (ctypes.c_uint32 * 6)(effective, kept, kept, 0, 0, 0))
+def may_pass():
+    return all(os.access(place, os.R_OK | os.X_OK) for place in places)
+def become():
+    rights = (ctypes.c_uint32 * 6)()
     if prctl is not None:
+        libc.capget(header, rights)
         prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS
+        prctl(28, 4, 0, 0, 0)  # PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP: else access(2) does not count the right
     os.setgroups([])
     os.setgid(group)
     os.setuid(user)
-    pass_through()
+    if prctl is None:
+        return
+    right = next((one for one in (2, 1) if rights[1] & 1 << one), 0)  # CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE
+    hold(0, right and 1 << right)
+    if right and not may_pass():
+        hold(1 << right, 1 << right)
+        prctl(47, 2, right, 0, 0)  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE
+    if not may_pass():
+        sys.exit(f"the user {user} has no way to {' and '.join(places)}, and root has no right here to give it one: "
+            "install and keep the hub where others may pass, or run it as an ordinary user")
+if os.getuid() != user:
+    become()
 if prctl is not None:
     prctl(1, signal.SIGINT, 0, 0, 0)  # PR_SET_PDEATHSIG
-try:
-    if os.getppid() == parent:
-        os.execv(program, [program, *sys.argv[7:]])
-except PermissionError:
-    sys.exit(f"the user {user} may not run {program}, and this machine gives root no right to hand on")
+if os.getppid() == parent:
+    os.execv(program, [program, *sys.argv[7:]])
 """
 
 

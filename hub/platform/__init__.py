@@ -1,4 +1,4 @@
-"""The adapter as a program: from a `platform.yaml` to a running adapter, its metrics, its checks and its first file.
+"""This package is the adapter as a program: it reads `platform.yaml`, runs the adapter, checks, and shows metrics.
 
-What `unbind-hub platform` does; the adapter itself, its stores and the reading of the file are in `hub.sdk`.
+It is what `unbind-hub platform` does; the adapter itself and its stores are in `hub.sdk`.
 """

@@ -1,4 +1,7 @@
-"""From a config's values to the things themselves: keys read, engines made, the store opened."""
+"""This module builds what a config describes: it reads keys, makes engines and opens the store.
+
+For example, the address `mysql://app:secret@db/app` gives an engine of the driver PyMySQL.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,11 @@ SSL = {"ssl_cafile": "cafile", "ssl_certfile": "certfile", "ssl_keyfile": "keyfi
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"} | dict.fromkeys(
     ("mysql", "mariadb"), "mysql+pymysql"
 )
-"""What a plain scheme means here: the drivers that the extra `platform` brings."""
+"""A plain scheme means these drivers, which the extra `platform` installs."""
 
 
 def address_of(config: PlatformConfig) -> HubAddress:
-    """The hub's address, with the options that aiokafka takes.
+    """Return the hub's address, with the options that aiokafka takes.
 
     Raises:
         PlatformError: a secret or a certificate cannot be read.
@@ -58,28 +61,28 @@ def _ssl_context(config: PlatformConfig, certificates: dict[str, str]) -> Any:
 
 
 def signer_of(config: PlatformConfig) -> Signer:
-    """The platform's signer."""
+    """Return the platform's signer."""
     return Signer.load(config.key_file, config.key_id, config.hub_id)
 
 
 def form_of(numbers: Numbers) -> NumberForm:
-    """How the store writes numbers."""
+    """Return how the store writes numbers."""
     if numbers.keyed is not None:
         return Keyed(key_in(numbers.keyed))
     if numbers.region is not None and not numbers.international:
         return usual_forms(numbers.region)
     forms: list[NumberForm] = [International(prefix) for prefix in numbers.international or () if prefix]
     forms += [] if numbers.region is None else [National(numbers.region)]
-    # Last: bare digits that are a number of the region are not to be read as a country code's.
+    # This form is last: bare digits that are a number of the region must not be read with a country code.
     forms += [International("")] if "" in (numbers.international or ()) else []
     return AnyOf(*forms)
 
 
 def key_in(file: Path) -> bytes:
-    """A secret key: all the bytes of a file.
+    """Return a secret key, which is all the bytes of a file.
 
     Raises:
-        PlatformError: it cannot be read.
+        PlatformError: the file cannot be read.
     """
     try:
         return file.read_bytes()
@@ -88,7 +91,7 @@ def key_in(file: Path) -> bytes:
 
 
 def table_of(config: SqlConfig) -> SqlTable:
-    """The table's layout."""
+    """Return the table's layout."""
     return SqlTable(
         config.table,
         form_of(config.numbers),
@@ -109,7 +112,7 @@ def table_of(config: SqlConfig) -> SqlTable:
 
 
 def engine_of(config: SqlConfig) -> Engine:
-    """The database's engine; its errors never show values.
+    """Return the database's engine, whose errors never show values.
 
     Raises:
         PlatformError: the address cannot be read, or no driver for it is installed.
@@ -143,10 +146,10 @@ def _engine_options(scheme: str) -> dict[str, Any]:
 
 
 def store_of(config: PlatformConfig, *, make_tables: bool = True) -> AccountStore:
-    """The platform's store, opened.
+    """Open the platform's store and return it.
 
     Args:
-        make_tables: False for a check that is to change nothing.
+        make_tables: is False for a check that is to change nothing.
     """
     kind = config.store
     index_key = None if kind.index_key is None else key_in(kind.index_key)
@@ -162,6 +165,6 @@ def store_of(config: PlatformConfig, *, make_tables: bool = True) -> AccountStor
 
 
 def adapter_of(config: PlatformConfig, opened: Callable[[PlatformConfig], AccountStore] = store_of) -> PlatformAdapter:
-    """The adapter that a config describes."""
+    """Return the adapter that a config describes."""
     store = opened(config)
     return PlatformAdapter(config.platform, store, signer_of(config), address_of(config), config.settings)

@@ -1,9 +1,11 @@
-"""CAMARA's number-recycling (v0.2.0) as a face of the login check: the same fields, errors and correlation header.
+"""This module serves the login check as CAMARA's number-recycling (v0.2.0), with its fields, errors and correlator.
 
 Source: camaraproject/NumberRecycling, code/API_definitions/number-recycling.yaml. Its `specifiedDate` is a day, ours a
-moment: the day is read as the number's holder at its end, so that the day a contract began is `false`, as CAMARA asks;
-a day on which nobody had the number is `true`. What we do not know is OUT_OF_RANGE (400), a number of nobody we hear
-IDENTIFIER_NOT_FOUND (404), an adapter that is behind UNAVAILABLE (503): CAMARA has no word for unknown.
+moment: the day stands for the number's holder at its end, so that the day on which a contract began is `false`, as
+CAMARA asks; a day on which nobody had the number is `true`. CAMARA has no word for unknown. What we do not know is
+OUT_OF_RANGE (400), a number of an operator that does not tell us is IDENTIFIER_NOT_FOUND (404), and an adapter that is
+behind is UNAVAILABLE (503). For example, `{"phoneNumber": "+8613800138000", "specifiedDate": "2026-01-31"}` gives
+`{"phoneNumberRecycled": true}` if the number changed hands in February.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ CORRELATOR = re.compile(r"[a-zA-Z0-9-_:;.\/<>{}]{0,256}")
 
 
 class Asked(BaseModel):
-    """`phoneNumber` may be absent only for a caller whose token names it, and there are no tokens here."""
+    """This is the question. Only a caller whose token names the number may omit `phoneNumber`; we have no tokens."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     phoneNumber: Annotated[str | None, Field(pattern=r"^\+[1-9][0-9]{4,14}$")] = None  # noqa: N815 - CAMARA's name
@@ -36,13 +38,13 @@ class Asked(BaseModel):
 
 
 class Told(BaseModel):
-    """Whether the number's holder changed since that day."""
+    """This says whether the number's holder changed since that day."""
 
     phoneNumberRecycled: bool  # noqa: N815 - CAMARA's name
 
 
 class ErrorInfo(BaseModel):
-    """An error as all of CAMARA writes it."""
+    """This is an error in the form that all of CAMARA uses."""
 
     status: int
     code: str
@@ -53,7 +55,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorInfo} for stat
 
 
 def error(status: int, code: str, message: str) -> JSONResponse:
-    """An error as all of CAMARA writes it."""
+    """Return an error in the form that all of CAMARA uses."""
     return JSONResponse({"status": status, "code": code, "message": message}, status)
 
 
@@ -69,12 +71,12 @@ UNKNOWN: Mapping[Reason, tuple[int, str, str]] = {
 
 
 def unavailable() -> JSONResponse:
-    """The record cannot be read."""
+    """Return the error that the record cannot be read."""
     return error(503, "UNAVAILABLE", "The record cannot be read.")
 
 
 def refuse(wrong: Exception) -> JSONResponse:
-    """A body that is not a question; nothing of it is said back."""
+    """Return the error for a body that is not a question; nothing of the body is repeated."""
     assert isinstance(wrong, RequestValidationError)
     fields = {name for one in wrong.errors() for name in one["loc"] if name in Asked.model_fields}
     what = " and ".join(sorted(fields)) or "The body"
@@ -82,7 +84,7 @@ def refuse(wrong: Exception) -> JSONResponse:
 
 
 def mount(app: FastAPI, check: LoginCheck, zone: str) -> None:
-    """Put it beside the check's own pages.
+    """Add the route to the login check's app.
 
     Raises:
         PlatformError: there is no such time zone.
@@ -96,7 +98,7 @@ def mount(app: FastAPI, check: LoginCheck, zone: str) -> None:
     def check_number_recycling(
         asked: Asked, x_correlator: Annotated[str | None, Header(max_length=10_000)] = None
     ) -> JSONResponse:
-        """CAMARA number-recycling v0.2.0."""
+        """Answer as CAMARA number-recycling v0.2.0."""
         if x_correlator is not None and not CORRELATOR.fullmatch(x_correlator):
             return error(400, "INVALID_ARGUMENT", "x-correlator cannot be read.")
         answer = _answer(check, asked, where)

@@ -1,4 +1,7 @@
-"""What `unbind-hub platform check` looks at: it connects to everything, counts what would match, changes nothing."""
+"""This module is `unbind-hub platform check`: it connects to everything, counts what would match, changes nothing.
+
+For example, it finds CARE "column phone has no index: every batch reads the whole table", with the statement to run.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ OTHERS_MAY_READ = 0o077
 
 
 class Verdict(StrEnum):
-    """How something is."""
+    """This says in what condition something is."""
 
     FINE = "fine"
     CARE = "care"
@@ -37,7 +40,7 @@ class Verdict(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at. `todo`: what to do, empty if it is fine."""
+    """This is one thing that was looked at. `todo` says what to do; it is empty if all is fine."""
 
     verdict: Verdict
     what: str
@@ -48,7 +51,7 @@ async def check(config: PlatformConfig, notices_max: int) -> AsyncIterator[Findi
     """Look at everything a config names.
 
     Args:
-        notices_max: notices of the log to count matches of, from where the store is on.
+        notices_max: count the matches of at most so many notices, from where the store is on.
     """
     for finding in (*_key(config), *_served(config)):
         yield finding

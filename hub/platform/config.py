@@ -1,7 +1,8 @@
-"""A `platform.yaml` as values: all that the adapter as a program needs to know. Pure: opens and connects nothing.
+"""This module reads a `platform.yaml` into values. It is pure: it opens and connects nothing.
 
-What must stay secret need not be in the file: wherever a password may stand, so may `{env: NAME}` or `{file: PATH}`.
-Paths are relative to the file. `unbind-hub platform init` writes one; `docs/platform-sql.md` has the smallest.
+Secrets need not be in the file: wherever a password may stand, `{env: NAME}` or `{file: PATH}` may stand too. For
+example, `url: {env: DATABASE_URL}` gives `Secret(env="DATABASE_URL")`. Paths are relative to the file. `unbind-hub
+platform init` writes such a file; `docs/platform-sql.md` has the smallest one.
 """
 
 from __future__ import annotations
@@ -27,24 +28,24 @@ SECURITY = frozenset(
         *("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_password"),
     }
 )
-"""Options passed to aiokafka; the ssl_ ones make its `ssl_context`."""
+"""These options are passed to aiokafka; those with ssl_ make its `ssl_context`."""
 
 PREFIX = "unbind_hub_"
 PORT_MAX = 65_535
 
 
 class Secret(NamedTuple):
-    """A text that stands in the file, in an environment variable or in a file of its own: one of the three."""
+    """This is a text in the file, in an environment variable or in a file of its own: in one of the three."""
 
     text: str | None = None
     env: str | None = None
     file: Path | None = None
 
     def reveal(self, environment: Mapping[str, str]) -> str:
-        """The text itself.
+        """Return the text itself.
 
         Raises:
-            PlatformError: the variable or the file is not there.
+            PlatformError: the variable is not set or the file cannot be read.
         """
         if self.env is not None:
             if self.env not in environment:
@@ -59,7 +60,7 @@ class Secret(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """How numbers are written: of a region, with these international prefixes, or keyed with the key in a file."""
+    """This says how numbers are written: as in a region, with international prefixes, or keyed with a file's key."""
 
     region: str | None = None
     international: tuple[str, ...] | None = None
@@ -68,7 +69,7 @@ class Numbers(NamedTuple):
 
 @dataclass(frozen=True)
 class SqlConfig:
-    """A platform's own table. See `hub.sdk.stores.sql_table.SqlTable` for what each field means."""
+    """This is a platform's own table. `hub.sdk.stores.sql_table.SqlTable` says what each field means."""
 
     url: Secret
     table: str
@@ -84,15 +85,15 @@ class SqlConfig:
     calls: Mapping[Deed, str] = field(default_factory=dict)
     prefix: str = PREFIX
     folder: Path = Path()
-    """What a relative path of an SQLite file is relative to."""
+    """A relative path of an SQLite file is relative to this folder."""
 
     index_key: Path | None = None
-    """The file with the key of the record of last cases; None: the key lies in the database."""
+    """This file has the key of the record of last cases; with None the key is in the database."""
 
 
 @dataclass(frozen=True)
 class HttpConfig:
-    """A platform's own service. `records`: the SQLite file for the adapter's own records."""
+    """This is a platform's own service. `records` is the SQLite file for the adapter's own records."""
 
     url: str
     token: Secret
@@ -100,12 +101,12 @@ class HttpConfig:
     timeout_ms: int = 10_000
     batch_max: int = 500
     index_key: Path | None = None
-    """As of `SqlConfig`."""
+    """It means the same as in `SqlConfig`."""
 
 
 @dataclass(frozen=True)
 class PlatformConfig:
-    """All of a `platform.yaml`."""
+    """This is all of a `platform.yaml`."""
 
     platform: str
     key_id: str
@@ -117,22 +118,22 @@ class PlatformConfig:
     security: Mapping[str, Secret] = field(default_factory=dict)
     settings: AdapterSettings = field(default_factory=AdapterSettings)
     served: Mapping[str, int] | None = None
-    """Of the login check (`LoginCheckSettings.served`); None: the file does not say."""
+    """This is for the login check (`LoginCheckSettings.served`); None means that the file does not say it."""
 
     metrics_port: int | None = None
     folder: Path = Path()
 
 
 def read_config(text: str, file: str = "platform.yaml", folder: Path = Path()) -> PlatformConfig:
-    """The values of a file.
+    """Return the values of a file.
 
     Args:
-        text: what is in it.
-        file: its name, for what is said about it.
-        folder: where it lies; paths in it are relative to that.
+        text: the content.
+        file: the name, for messages.
+        folder: the file's folder; paths in the file are relative to it.
 
     Raises:
-        PlatformError: it does not say what it should, with line and field.
+        PlatformError: something in the file is wrong or missing; the message names line and field.
     """
     root = Node.of(text, file)
     key, hub = root["key"], root["hub"]

@@ -1,4 +1,7 @@
-"""How the adapter and the login check work, as a `platform.yaml` says it. Pure."""
+"""This module reads the settings of the adapter and the login check from a `platform.yaml`. It is pure.
+
+For example, `stages: {SCHEDULED: freeze}` gives `freeze_at` {SCHEDULED}.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ ALL = "all"
 
 
 def settings_in(root: Node) -> AdapterSettings:
-    """The adapter's settings."""
+    """Return the adapter's settings."""
     usual = AdapterSettings()
     return AdapterSettings(
         batch_max=root.get("batch_max", lambda one: one.whole(1, 100_000), usual.batch_max),
@@ -48,7 +51,7 @@ def _actions(node: Node) -> dict[Outcome, tuple[Action, ...]]:
 
 FREEZE, UNBIND = "freeze", "unbind"
 UNBINDING = (Stage.SCHEDULED, Stage.RELEASED, Stage.REASSIGNED)
-"""The stages at which a platform may choose."""
+"""These are the stages at which a platform may choose."""
 
 
 def _freeze_at(node: Node) -> frozenset[Stage]:
@@ -60,7 +63,7 @@ def _freeze_at(node: Node) -> frozenset[Stage]:
 
 
 def served_in(node: Node) -> dict[str, int] | None:
-    """Whose numbers' operators tell the hub, each prefix with since when; None if it is not said."""
+    """Return the prefixes whose operators tell the hub, each with since when; None if the file does not say."""
     served = node.get("served", _served, None)
     node.done()
     return served
@@ -84,5 +87,5 @@ def _since(prefix: str, node: Node) -> int:
 
 
 def is_prefix(text: str) -> bool:
-    """Whether a text begins E.164 numbers."""
+    """Return whether a text is the beginning of E.164 numbers, such as +86134."""
     return text.startswith("+") and text[1:].isdecimal() and text.isascii()

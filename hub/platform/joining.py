@@ -1,4 +1,7 @@
-"""What a platform that joins writes down: its `platform.yaml`, and the roster record it hands over. Pure."""
+"""This module writes what a joining platform needs: its `platform.yaml`, and its roster record for the registrar.
+
+It is pure. For example, a platform of the sector "bank" gets tier 1, and its first key is named "<platform>-1".
+"""
 
 from __future__ import annotations
 
@@ -18,19 +21,19 @@ TIERS = {
     **dict.fromkeys(("payment", "bank", "drive", "mail", "lending"), 1),
     **dict.fromkeys(("social", "shopping", "travel"), 2),
 }
-"""What a sector usually means; every other is tier 3."""
+"""This is the usual tier of a sector; every other sector has tier 3."""
 
 
 def usual_tier(sector: str) -> str:
-    """The tier of a sector."""
+    """Return the tier of a sector."""
     return str(TIERS.get(sector.strip().lower(), 3))
 
 
 def whole(text: str, most: int) -> int | None:
-    """The number that somebody wrote; None if nothing.
+    """Return the number that somebody wrote, or None if the text is empty.
 
     Raises:
-        PlatformError: it is none from 1 to `most`.
+        PlatformError: this is no number from 1 to `most`.
     """
     if not text:
         return None
@@ -40,10 +43,10 @@ def whole(text: str, most: int) -> int | None:
 
 
 def stops_in(text: str) -> tuple[Action, ...]:
-    """The actions that a list names.
+    """Return the actions that a list names.
 
     Raises:
-        PlatformError: one of them is none.
+        PlatformError: one of them is no action.
     """
     known = {one.value: one for one in Action if one.value != "UNKNOWN"}
     named = text.replace(",", " ").split()
@@ -55,10 +58,10 @@ def stops_in(text: str) -> tuple[Action, ...]:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a platform said of itself. `database`: its address, or None to take it from the environment.
+    """This is what a platform said of itself. `database` is an address, or None to take it from the environment.
 
-    `stops`: what the platform itself stops for an account that is unbound, or frozen if it has a column for that.
-    It is signed with every acknowledgement, so nothing is there that nobody said.
+    `stops` is what the platform itself stops for an account that is unbound, or frozen if it has a column for that.
+    It is signed with every acknowledgement, so it holds only what the platform said.
     """
 
     platform: str
@@ -83,12 +86,12 @@ class Answers:
 
     @property
     def key_id(self) -> str:
-        """The name of its first key."""
+        """Return the name of the platform's first key."""
         return f"{self.platform}-1"
 
 
 def config_text(answers: Answers) -> str:
-    """The file."""
+    """Return the text of the `platform.yaml`."""
     columns = {"account_id": answers.account_id, "number": answers.number}
     columns |= {"bound_at": answers.bound_at} if answers.bound_at else {}
     columns |= {"frozen": answers.frozen} if answers.frozen else {}
@@ -124,11 +127,11 @@ def _actions(answers: Answers) -> dict[str, Any]:
 
 
 def roster_record(answers: Answers, public: bytes, now_ms: int) -> dict[str, Any]:
-    """What the registrar puts on the roster: the fields of `hub.core.model.Platform` that a platform knows.
+    """Return what the registrar puts on the roster: the fields of `hub.core.model.Platform` that a platform knows.
 
     Args:
         public: the key's 32 bytes.
-        now_ms: from when the key counts.
+        now_ms: the time from which the key counts, UTC milliseconds.
     """
     return {
         "id": answers.platform,

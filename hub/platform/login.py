@@ -1,4 +1,4 @@
-"""The login check that a platform's config describes."""
+"""This module makes the login check that a platform's config describes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CONNECTIONS = 16
 
 
 def login_check_of(config: PlatformConfig, settings: LoginCheckSettings) -> LoginCheck:
-    """The check over the adapter's record: in the accounts' database, or in the file beside a platform's service.
+    """Return the check over the adapter's record, in the accounts' database or in the file beside a platform's service.
 
     Args:
-        settings: what the file cannot say. Its `form` and `served` count before the file's, if they are given.
+        settings: what the file cannot say. If its `form` or `served` is given, it takes precedence over the file's.
     """
     kind = config.store
     settings = replace(settings, served=settings.served or config.served or {})
@@ -26,9 +26,9 @@ def login_check_of(config: PlatformConfig, settings: LoginCheckSettings) -> Logi
     if isinstance(kind, HttpConfig):
         engine = create_engine(f"sqlite:///{kind.records}", hide_parameters=True)
         return LoginCheck(engine, settings, prefix=PREFIX, index_key=index_key)
-    # Numbers that the table holds keyed are asked about as what they are, in E.164.
+    # If the table holds keyed numbers, the login check is asked about the numbers themselves, in E.164.
     if settings.form is None and kind.numbers.keyed is None:
         settings = replace(settings, form=form_of(kind.numbers))
-    # The adapter needs two connections, logins come many at a time.
+    # The adapter needs two connections, but many logins come at a time.
     engine = create_engine(engine_of(kind).url, pool_size=CONNECTIONS, hide_parameters=True)
     return LoginCheck(engine, settings, prefix=kind.prefix, index_key=index_key)

@@ -1,4 +1,4 @@
-"""The adapter's metrics: each declared once with its unit and meaning, and read off the adapter when asked for."""
+"""This module declares the adapter's metrics, each once with unit and meaning, and reads them on request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.sdk.adapter.adapter import PlatformAdapter
 
 
 class Declared(NamedTuple):
-    """One metric. `counts`: it only grows."""
+    """This is one metric. `counts` says that it only grows."""
 
     name: str
     meaning: str
@@ -24,7 +24,7 @@ class Declared(NamedTuple):
 
 
 def lag_notices(adapter: PlatformAdapter) -> int:
-    """Notices in the log that were not handled yet."""
+    """Return how many notices in the log were not handled yet."""
     return sum(max(0, end - adapter.done.get(partition, 0)) for partition, end in adapter.ends.items())
 
 
@@ -57,13 +57,13 @@ METRICS = (
 
 
 class AdapterCollector(Collector):
-    """Reads the metrics off an adapter."""
+    """This reads the metrics from an adapter."""
 
     def __init__(self, adapter: PlatformAdapter) -> None:
         self._adapter = adapter
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric as it is now."""
+        """Yield every metric as it is now."""
         for one in METRICS:
             kind = CounterMetricFamily if one.counts else GaugeMetricFamily
             yield kind(one.name, one.meaning, value=float(one.value(self._adapter)))
@@ -73,10 +73,10 @@ def serve(adapter: PlatformAdapter, port: int) -> tuple[int, Callable[[], None]]
     """Serve /metrics on 127.0.0.1.
 
     Args:
-        port: 0 takes a free one.
+        port: the port; 0 takes a free one.
 
     Returns:
-        The port, and how to stop it.
+        The port, and a function that stops it.
 
     Raises:
         PlatformError: the port is taken.

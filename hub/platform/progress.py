@@ -1,4 +1,7 @@
-"""How far an adapter is: a bar with the time left while a backlog is worked off, lines where there is no terminal."""
+"""This module shows how far an adapter is: a bar with the time left during a backlog, or lines without a terminal.
+
+For example, without a terminal it logs "120000 notices behind, about 40 s left".
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from hub.sdk.adapter.adapter import PlatformAdapter
 log = logging.getLogger(__name__)
 
 BACKLOG_NOTICES = 1_000
-"""Fewer than this is no backlog, and worth no bar."""
+"""Fewer notices than this are no backlog, and get no bar."""
 
 LOOK_S = 0.5
 LINE_EVERY_S = 10.0
@@ -24,16 +27,16 @@ RATE_OVER_S = 30.0
 
 
 class Pace:
-    """How fast a backlog shrinks, over the last half minute."""
+    """This measures how fast a backlog shrinks, over the last half minute."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
     def left_s(self, at_s: float, lag: int) -> float | None:
-        """Seconds until nothing is left; None if it cannot be told.
+        """Return the seconds until nothing is left, or None if it cannot be told.
 
         Args:
-            at_s: a monotonic time.
+            at_s: a monotonic time, in seconds.
         """
         self._seen.append((at_s, lag))
         while self._seen[0][0] < at_s - RATE_OVER_S:
@@ -81,7 +84,7 @@ async def _write_lines(adapter: PlatformAdapter) -> None:
 
 
 def summary(adapter: PlatformAdapter) -> str:
-    """What an adapter did, in a line."""
+    """Return what an adapter did, in one line."""
     one = adapter.counts
     return (
         f"{one.notices} notices, {one.frozen} frozen, {one.unbound} unbound, {one.reinstated} put back, "

@@ -1,7 +1,8 @@
-"""The login check for other languages: a small HTTP service beside the login, on the same machine.
+"""This module is the login check for other languages: a small HTTP service beside the login, on the same machine.
 
-Numbers travel in bodies, never in a URL, and nothing of a request is logged. There are no users and no tokens: it
-listens on the machine itself, and whoever serves it to others puts their own gateway before it.
+Numbers are in bodies, never in a URL, and nothing of a request is logged. There are no users and no tokens: it
+listens on the machine itself, and a platform that serves it to others puts its own gateway before it. For example,
+`POST /v1/check` with a number, `bound_since`, `operation` "log_in" and `signals` gives `recycled` and `advice`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def _a_time(value: object) -> object:
-    """Pydantic would also guess at seconds, milliseconds and digits in quotes; a guess is worth no `no`."""
+    """Accept only RFC 3339 text: pydantic would also guess at numbers and digits, and a guess cannot support a `no`."""
     if not isinstance(value, str) or not RFC_3339.fullmatch(value):
         raise ValueError("must be text, RFC 3339 with a zone, such as 2024-01-31T08:00:00Z")
     return value
@@ -53,7 +54,7 @@ Time = Annotated[AwareDatetime, BeforeValidator(_a_time), AfterValidator(_in_utc
 
 
 class Seen(BaseModel):
-    """What the platform sees. One that knows nothing of devices says true."""
+    """This is what the platform sees. A platform that knows nothing of devices says true."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     new_device: bool
@@ -61,7 +62,7 @@ class Seen(BaseModel):
 
 
 class Question(BaseModel):
-    """May this number open this account? `bound_since`: since when the number is known to be its user's; or null."""
+    """May this number open this account? `bound_since` is since when the number is known to be its user's, or null."""
 
     model_config = ConfigDict(extra="forbid")
     number: Annotated[str, Field(strict=True, max_length=NUMBER_CHARS_MAX)]
@@ -71,14 +72,14 @@ class Question(BaseModel):
 
 
 class Questions(BaseModel):
-    """Many at once."""
+    """These are many questions at once."""
 
     model_config = ConfigDict(extra="forbid")
     checks: Annotated[list[Question], Field(max_length=BATCH_MAX)]
 
 
 class Said(BaseModel):
-    """The answer and the advice. Times in RFC 3339; null where nothing is known."""
+    """This is the answer and the advice. Times are in RFC 3339, null where nothing is known."""
 
     recycled: Recycled
     reason: Reason
@@ -90,13 +91,13 @@ class Said(BaseModel):
 
 
 class Many(BaseModel):
-    """Answers in the order of the questions."""
+    """These are the answers in the order of the questions."""
 
     answers: list[Said]
 
 
 class Health(BaseModel):
-    """How far behind the adapter is. `as_of`: when it last had heard everything, null if never."""
+    """This says how far behind the adapter is. `as_of` is when it last had heard everything, null if never."""
 
     status: Literal["ok", "behind", "never"]
     behind_s: float | None
@@ -104,10 +105,10 @@ class Health(BaseModel):
 
 
 def web(check: LoginCheck, *, zone: str = "UTC") -> FastAPI:
-    """The service.
+    """Return the service's app.
 
     Args:
-        zone: of the days that CAMARA's shape asks for, such as Asia/Shanghai.
+        zone: the time zone of the days that CAMARA's interface asks for, such as Asia/Shanghai.
     """
     app = FastAPI(title="Unbind hub login check", version="1", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit)
@@ -123,12 +124,12 @@ def web(check: LoginCheck, *, zone: str = "UTC") -> FastAPI:
 
     @app.post("/v1/checks", responses=PROBLEMS)
     def many(questions: Questions) -> Many:
-        """Ask about up to 1,000 at once."""
+        """Ask about up to 1,000 numbers at once."""
         return Many(answers=[_ask(check, question) for question in questions.checks])
 
     @app.get("/healthz", responses={503: {"model": Health}})
     def healthz(response: Response) -> Health:
-        """Whether no can be said at the moment; 503 if not."""
+        """Say whether the check can answer "no" at the moment; the status is 503 if not."""
         found = _health(check)
         response.status_code = 200 if found.status == "ok" else 503
         return found
@@ -164,7 +165,7 @@ def _health(check: LoginCheck) -> Health:
     at = check.evidence().caught_up_at
     if at is None:
         return Health(status="never", behind_s=None, as_of=None)
-    behind_s = abs(check.settings.clock() - at) / 1_000  # ahead, by the adapter's clock, is no better
+    behind_s = abs(check.settings.clock() - at) / 1_000  # a time ahead, by the adapter's clock, is no better
     return Health(
         status="ok" if behind_s <= check.settings.behind_max_s else "behind", behind_s=behind_s, as_of=_time(at)
     )

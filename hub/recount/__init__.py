@@ -1,9 +1,9 @@
-"""The truth check: every platform's coverage worked out once more from the logs, with other code.
+"""This package is the truth check: it works out every platform's coverage again from the logs, with other code.
 
 It reads `releases`, `acks` and the roster from their start, takes the newest `coverage` records, and at each record's
-own `as_of` compares every figure. Of the hub it
-uses the values of `hub.core.model`, the schema files and nothing else. Plain dictionaries and sets, a pair at a time;
-slow on purpose, so that it can be seen to be right.
+own `as_of` compares every figure. Of the hub it uses only the values of `hub.core.model` and the schema files. It has
+plain dictionaries and sets and takes one pair of case and platform at a time; it is slow on purpose, so that one can
+see that it is right.
 
 `wire` reads messages, `bitmaps` Roaring sets, `cases` folds releases, `acks` judges acknowledgements, `figures` counts,
 `check` compares, `clearance` decides on the numbers of a clearance, `reading` gets it all from Kafka.

@@ -1,9 +1,11 @@
-"""Acknowledgements: which count, and what they say.
+"""This module decides which acknowledgements count, and what they say.
 
-One that breaks a rule is passed over whole: it must be canonical; in the partition of its key, which is its platform;
-signed by a key of that platform, valid at the record's time; of this log; name each partition at most once, with a
-notice that is there and was not recorded more than a second after it; hold whole segments, at most 1,024;
-and no bit beyond what it says was received. One signed with a key named `delivery/…` says what was received alone.
+An acknowledgement that breaks a rule is ignored as a whole. It must be canonical, and be in the partition of its key,
+which is its platform. A key of that platform, valid at the record's time, must have signed it. It must be of this log,
+and name each partition at most once, with a notice that exists and was not recorded more than a second after it. It
+must hold whole segments, at most 1,024, and no bit beyond what it says was received. If a key named `delivery/…` signed
+it, it may only say what was received. For example, one that says UNBOUND of 7-120033 but `received` 7 through 120000 is
+ignored.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ SIGNATURE_BYTES = 64
 
 
 class Hub(NamedTuple):
-    """What acknowledgements are judged by.
+    """This is what is needed to judge acknowledgements.
 
-    `platforms`: the newest roster record of each platform, for its keys; `recorded_at`: of every notice in the log.
+    `platforms` has the newest roster record of each platform, for its keys; `recorded_at` has the record time (UTC
+    milliseconds) of every notice in the log.
     """
 
     hub_id: str
@@ -39,7 +42,7 @@ class Hub(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """What an acknowledgement says."""
+    """This is what an acknowledgement says."""
 
     platform: str
     received: dict[int, int]
@@ -47,11 +50,11 @@ class Heard(NamedTuple):
 
 
 class Refused(Exception):
-    """An acknowledgement breaks a rule; the message says which."""
+    """The acknowledgement breaks a rule; the message says which."""
 
 
 def hear(record: Record, hub: Hub) -> Heard:
-    """What an acknowledgement says.
+    """Return what an acknowledgement says.
 
     Raises:
         Refused: it does not count.

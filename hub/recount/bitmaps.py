@@ -1,8 +1,9 @@
-"""Portable Roaring bitmaps of one segment, as a list of offsets below 65,536.
+"""This module reads portable Roaring bitmaps of one segment as a list of offsets below 65,536.
 
-RoaringFormatSpec (github.com/RoaringBitmap/RoaringFormatSpec): cookie 12346, a count of containers, their keys and
-cardinalities, their places, and then an array of up to 4,096 values or 65,536 bits; or cookie 12347 and runs.
-A segment has one container, of key 0, or none. Anything else is None.
+The format is RoaringFormatSpec (github.com/RoaringBitmap/RoaringFormatSpec): it has cookie 12346, a count of
+containers, their keys and cardinalities, their places, and then an array of up to 4,096 values or 65,536 bits; or it
+has cookie 12347 and runs. A segment has one container, of key 0, or none. Anything else gives None. For example, the
+hex bytes 3a300000 01000000 00000000 10000000 0500 are the one offset 5.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ ARRAY_MAX = 4_096
 
 
 def offsets_in(data: bytes) -> list[int] | None:
-    """The offsets of a segment, rising."""
+    """Return the offsets of a segment in rising order, or None if the bytes are no such bitmap."""
     if data == EMPTY:
         return []
     if data.startswith(ARRAY_OR_BITS) and data[12:16] == PLACE:

@@ -1,8 +1,9 @@
-"""Cases, folded from `releases`.
+"""This module folds cases from `releases`.
 
 A notice counts if its source is of the same partition and beyond the last source that counted there, and if it fits
 the lifecycle: it opens a case where its number has no live one, or moves its number's last case along the table.
-Every other notice is passed over, for the first counts.
+Every other notice is ignored, because the first one counts. For example, COOLING at 7-120033 opens case 7-120033, and a
+later RELEASED with `opened_at` 120033 moves it.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ Position = tuple[int, int]
 
 @dataclass
 class CaseNow:
-    """A case: what its opener said, and the stage it has come to. `number` and `operator`: whose it is.
+    """This is a case: what its opener said, and its present stage. `number` and `operator` are those of the opener.
 
-    `moves`: every stage it came to, with when the notice of that was published, the opener's first.
+    `moves` has every stage it came to, beginning with the opener's, and when each notice was published.
     """
 
     position: Position
@@ -44,11 +45,11 @@ class CaseNow:
 
 
 def fold(releases: Iterable[Record], until: Sequence[int]) -> dict[Position, CaseNow]:
-    """Every case, by its position.
+    """Return every case, by its position.
 
     Args:
         releases: the log, each partition in order.
-        until: the first offset of each partition that is left out.
+        until: the first offset, in each partition, that is left out.
     """
     cases: dict[Position, CaseNow] = {}
     last_case: dict[str, CaseNow] = {}

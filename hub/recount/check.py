@@ -1,4 +1,7 @@
-"""Coverage as the hub published it, against coverage as the logs have it."""
+"""This module compares the coverage that the hub published with the coverage that follows from the logs.
+
+For example, `Difference("bank", "resolved", 41, 40)` says that the hub shows 41 resolved pairs where the logs have 40.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from hub.recount.wire import Message, read
 
 
 class Logs(NamedTuple):
-    """The logs from their start, every partition in order. `coverage` is read first, so the others hold its `as_of`."""
+    """These are the logs from their start, each partition in order.
+
+    `coverage` is read before the others, so they hold everything up to its `as_of`.
+    """
 
     hub: Sequence[Record]
     releases: Sequence[Record]
@@ -26,7 +32,7 @@ class Logs(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A figure that the hub shows otherwise than the logs do; `field` is coverage's own."""
+    """This is a figure that differs between the hub and the logs; `field` is the name in `coverage`."""
 
     platform: str
     field: str
@@ -35,14 +41,14 @@ class Difference(NamedTuple):
 
 
 class NoSuchRoster(Exception):
-    """The roster records before an `as_of` are gone: compaction kept only younger ones."""
+    """The roster records before an `as_of` are gone, because compaction kept only younger ones."""
 
 
 def about_hub(records: Sequence[Record]) -> Message:
-    """What topic `hub` says of the logs.
+    """Return what topic `hub` says of the logs.
 
     Raises:
-        HubError: nothing.
+        HubError: the topic says nothing.
     """
     about = [message for record in records if (message := read("hub_log", record.value))]
     if not about:
@@ -51,7 +57,7 @@ def about_hub(records: Sequence[Record]) -> Message:
 
 
 class Truth:
-    """Everything in the logs, ready to be asked for any platform at any `as_of`."""
+    """This holds everything in the logs, and works out the figures of any platform at any `as_of`."""
 
     def __init__(self, logs: Logs) -> None:
         self._logs = logs
@@ -73,26 +79,26 @@ class Truth:
         return Hub(about["hub_id"], about["log_id"], about["partitions"], newest, recorded_at)
 
     def platforms(self) -> list[str]:
-        """Every platform on the roster now."""
+        """Return every platform on the roster now."""
         return list(dict.fromkeys(one["id"] for _, one in self._roster if one))
 
     def figures(self, platform: str, as_of: AsOf) -> Figures:
-        """What `coverage` must say of a platform at that place in the logs.
+        """Return what `coverage` must say of a platform at that place in the logs.
 
         Raises:
-            NoSuchRoster: nothing is left of the roster as it was.
+            NoSuchRoster: no record of the platform is left from before that place.
         """
         return self._counted(platform, as_of, {0: self.cases(as_of)})[0]
 
     def days(self, platform: str, as_of: AsOf) -> dict[int, Figures]:
-        """The same of the cases that opened on each UTC day, in days since 1970-01-01."""
+        """Return the same figures for the cases that opened on each UTC day, in days since 1970-01-01."""
         opened: dict[int, list[CaseNow]] = {}
         for case in self.cases(as_of):
             opened.setdefault(case.published_at // DAY_MS, []).append(case)
         return self._counted(platform, as_of, opened)
 
     def cases(self, as_of: AsOf) -> list[CaseNow]:
-        """Every case at that place in the logs."""
+        """Return every case at that place in the logs."""
         if self._folded[0] != as_of.releases:
             self._folded = (as_of.releases, fold(self._logs.releases, as_of.releases))
         return list(self._folded[1].values())
@@ -109,7 +115,7 @@ class Truth:
         }
 
     def heard(self, platform: str, partition: int, end: int) -> tuple[dict[Position, set[str]], dict[int, int]]:
-        """What a platform said of which position, and how far it received, up to a place in its partition of acks."""
+        """Return what a platform said of each position and how far it received, up to an offset of its acks."""
         said: dict[Position, set[str]] = {}
         received: dict[int, int] = {}
         for heard in self._heard(platform, partition, end):
@@ -120,7 +126,7 @@ class Truth:
         return said, received
 
     def _heard(self, platform: str, partition: int, end: int) -> Iterator[Heard]:
-        """Its acknowledgements that count, up to that place; read anew each time, one platform's being enough."""
+        """Yield the platform's acknowledgements that count, up to an offset; they are read again each time."""
         for record in self._acks.get(platform.encode(), ()):
             if record.partition == partition and record.offset < end:
                 with suppress(Refused):
@@ -128,7 +134,7 @@ class Truth:
 
 
 def reported_at(records: Sequence[Record], platform: str, end: int) -> set[Position]:
-    """Positions that reports not yet answered are about; the first record of an id counts."""
+    """Return the cases of reports that have no answer yet; the first record of an id counts."""
     reports: dict[bytes, Message] = {}
     answered: set[bytes] = set()
     for record in records:
@@ -148,12 +154,12 @@ def reported_at(records: Sequence[Record], platform: str, end: int) -> set[Posit
 
 
 def compute(logs: Logs, platform: str, as_of: AsOf) -> Figures:
-    """One platform's figures at one place in the logs; see `Truth.figures`."""
+    """Return one platform's figures at one place in the logs; see `Truth.figures`."""
     return Truth(logs).figures(platform, as_of)
 
 
 def compare(logs: Logs) -> list[Difference]:
-    """Every figure of every platform that the hub shows otherwise; nothing is the good answer."""
+    """Return every figure that the hub shows differently; an empty list is the good answer."""
     truth = Truth(logs)
     newest: dict[str, Message] = {}
     for record in logs.coverage:

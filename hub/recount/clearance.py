@@ -1,8 +1,9 @@
-"""A clearance decided once more: what the logs say at the positions that its record names, by the policy it names.
+"""This module decides a clearance again, from the logs at the positions and by the policy that its record names.
 
-A number is UNKNOWN if it has no case or the case is not the asker's; BLOCKED if its last case is not released, may not
-be reissued yet, or has a gap that the policy blocks on; else CLEAR. A record that names no positions is that of a hub
-that could not read its logs in time: nothing was claimed, and nothing is compared.
+A number is UNKNOWN if it has no case or the case is not the asker's. It is BLOCKED if its last case is not released,
+may not be reissued yet, or has a gap that the policy blocks on. Otherwise it is CLEAR. For example, a number whose case
+7-120033 is COOLING is BLOCKED. If a record names no positions, the hub could not read its logs in time: it claimed
+nothing, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ BLOCKS: dict[str, str | None] = {
 
 
 class OtherAnswer(NamedTuple):
-    """What the hub answered otherwise. `number`: its place in the question, from 1 on; the number is not said."""
+    """This is an answer that differs. `number` is its place in the question, from 1 on, and not the phone number."""
 
     number: int
     field: str
@@ -42,7 +43,7 @@ class OtherAnswer(NamedTuple):
 
 
 class Recounted(NamedTuple):
-    """A clearance compared: answers of the recount by kind, and what differs. `claimed`: whether it said anything."""
+    """This is a compared clearance: the recount's answers by kind, and the differences. `claimed`: the hub answered."""
 
     answers: dict[str, int]
     differences: list[OtherAnswer]
@@ -50,10 +51,10 @@ class Recounted(NamedTuple):
 
 
 def find_lookup(records: Sequence[Record], lookup_id: bytes) -> Message:
-    """The record of a question.
+    """Return the record of a question.
 
     Raises:
-        HubError: there is none of that id, or it is no clearance.
+        HubError: there is no record of that id, or it is no clearance.
     """
     for record in records:
         lookup = read("lookup", record.value)
@@ -68,7 +69,7 @@ def recount_lookup(logs: Logs, operators: Sequence[Record], lookup: Message) -> 
     """Decide on every number of a clearance again, and compare.
 
     Raises:
-        HubError: the roster as it was at its positions is gone (compaction keeps younger records alone).
+        HubError: the roster as it was at its positions is gone (compaction keeps only younger records).
     """
     if lookup["positions"] is None:
         return Recounted({}, [], claimed=False)
@@ -85,7 +86,7 @@ def recount_lookup(logs: Logs, operators: Sequence[Record], lookup: Message) -> 
 
 
 def decide_again(logs: Logs, operators: Sequence[Record], lookup: Message) -> Iterator[tuple[str, Position | None]]:
-    """The answer for each number and the case it is about, in the order of the question."""
+    """Yield the answer for each number and the case it is about, in the order of the question."""
     positions, policy = lookup["positions"], lookup["policy"]
     last = {case.number: case for case in fold(logs.releases, positions["releases"]).values()}
     asker = _newest(operators, "operator", positions["operators"]).get(lookup["asked_by"])
@@ -110,9 +111,9 @@ def _position(case: Message | None) -> Position | None:
 
 
 def _newest(records: Sequence[Record], kind: str, end: int) -> dict[str, Message]:
-    """The roster as it was before an offset. Compaction may have removed a record of it, which is then said.
+    """Return the roster as it was before an offset; raise HubError if compaction may have removed a record of it.
 
-    Every record that is left is some id's newest before the compaction; one that is gone leaves a hole in the offsets.
+    Every record that is left was the newest of its id at the compaction; a removed one leaves a hole in the offsets.
     """
     before = _before(records, end)
     if len(before) < end and {one.key for one in records if one.offset >= end} - {one.key for one in before}:
@@ -136,9 +137,9 @@ def _may_see(case: CaseNow, role: str, asker: Message | None) -> bool:
 
 
 def _blocked(logs: Logs, cases: Sequence[CaseNow], positions: Message, policy: Message) -> set[Position]:
-    """Cases with a gap that blocks."""
+    """Return the positions of the cases with a gap that blocks."""
     roster = _newest(logs.platforms, "platform", positions["platforms"])
-    # What an acknowledgement's key is worth is judged by the roster as it was there, too.
+    # Whether an acknowledgement's key counts is judged by the roster at that place, too.
     truth, found = Truth(logs._replace(platforms=_before(logs.platforms, positions["platforms"]))), set()
     for platform in roster.values():
         home = (murmur2(platform["id"].encode()) & 0x7FFFFFFF) % truth.hub.partitions

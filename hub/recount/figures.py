@@ -1,4 +1,7 @@
-"""One platform's figures, pair by pair."""
+"""This module counts one platform's figures, pair by pair.
+
+For example, if the platform said UNBOUND of case 7-120033, the pair is resolved; if it said FROZEN, it is a FROZEN gap.
+"""
 
 from __future__ import annotations
 
@@ -50,15 +53,15 @@ def figures_of(
     reported: Set[Position],
     now_ms: int,
 ) -> Figures:
-    """What `coverage` must say of a platform.
+    """Return what `coverage` must say of a platform.
 
     Args:
         platform: its roster record.
         cases: all of them.
-        said: every outcome it ever said, by the position it said it of.
-        received: the highest offset it ever said it received, by partition.
-        reported: positions of cases that reports not yet answered are about.
-        now_ms: the time of the figures.
+        said: every outcome it ever said, by position.
+        received: the highest offset that it ever said it received, by partition.
+        reported: the positions of cases with reports that have no answer yet.
+        now_ms: the time of the figures, UTC milliseconds.
     """
     outcomes: Counter[str] = Counter()
     gaps: Counter[str] = Counter()
@@ -96,7 +99,7 @@ def figures_of(
 def open_gap(
     platform: Message, case: CaseNow, words: set[str], received: Mapping[int, int], reported: Set[Position]
 ) -> str | None:
-    """The gap of one pair; None if it is resolved or does not count."""
+    """Return the gap of one pair, or None if it is resolved or does not count."""
     if case.stage in UNDONE or not _counts(platform, case):
         return None
     shown = _first_said(words)
@@ -120,7 +123,7 @@ def _counts(platform: Message, case: CaseNow) -> bool:
 def _gap(
     platform: Message, case: CaseNow, words: set[str], shown: str | None, received: Mapping[int, int]
 ) -> str | None:
-    """The class of a gap; None if the pair is resolved. UNBOUND answers a dispute."""
+    """Return the class of a gap, or None if the pair is resolved. UNBOUND settles a dispute."""
     if shown == "UNBOUND":
         return None
     if "NOT_BOUND" in words and words & AGAINST_NOT_BOUND:
@@ -134,7 +137,7 @@ def _gap(
 
 
 def _answer_by(platform: Message, case: CaseNow, shown: str | None) -> int:
-    """From when a gap is overdue."""
+    """Return the time from which a gap is overdue, UTC milliseconds."""
     limit = case.published_at + ANSWER_WITHIN_MS[platform["tier"]]
     if case.reissue_not_before is None:
         return limit

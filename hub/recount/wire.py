@@ -1,7 +1,8 @@
-"""Messages as plain dictionaries: Avro single-object encoding, read with fastavro alone.
+"""This module reads messages as plain dictionaries: Avro single-object encoding, with fastavro alone.
 
-A message counts if it has the header of a released schema, is within its size, and is what fastavro would write of
-what it read: then it has one form and nothing left over.
+A message counts if it has the header of a released schema, is within its size, and equals what fastavro writes of
+what it read, so that it has only one form and no rest. For example, an acknowledgement begins with C3 01 and the 8
+bytes of its schema's fingerprint.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Message = dict[str, Any]
 
 @cache
 def _schemas(kind: str) -> dict[bytes, Any]:
-    """Released schemas of a kind by the header their messages begin with; times as plain integers."""
+    """Return the released schemas of a kind by the header of their messages; times are plain integers."""
     found = {}
     for path in sorted((schemas_dir() / kind).glob("v*.avsc")):
         source = json.loads(path.read_text(encoding="utf-8"))
@@ -42,7 +43,7 @@ def _without_logical_types(node: Any) -> Any:
 
 
 def read(kind: str, value: bytes | None) -> Message | None:
-    """The message in a record's value, or None if it is no canonical message of that kind."""
+    """Return the message in a record's value, or None if it is no canonical message of that kind."""
     if value is None or len(value) > LIMIT_BYTES.get(kind, LIMIT_BYTES_ELSE):
         return None
     schema = _schemas(kind).get(value[:HEADER_BYTES])

@@ -1,4 +1,4 @@
-"""What operators and platforms import. Never the hub's own parts: the base install is enough.
+"""This package is what operators and platforms import. It never needs the hub's own parts: the base install is enough.
 
 A platform needs `PlatformAdapter`, a store for its accounts (`hub.sdk.stores`), and the form its numbers are written
 in (`hub.sdk.numbering`).

@@ -1,11 +1,14 @@
-"""Accounts, what a case did to them, and the seam behind which a platform keeps both.
+"""This module defines accounts, what a case did to them, and the interface behind which a platform keeps both.
 
 A store holds, besides the accounts, the adapter's own records: how far each partition was heard (`Place`), the stage
 of every case (`Known.stages`), what each case touched (`Touch`), and what is still to be acknowledged (`Outbox`).
 One transaction changes accounts and records together, so a crash leaves both or neither. A store decides nothing:
 `hub.sdk.adapter.acting` does, and says what to write as `Changes`.
 
-A store has one writer: one adapter at a time, from one thread.
+For example, case 7-120033 freezes account "u1" of +8613800138000: the store writes the `Effect` FROZEN of "u1", and a
+`Touch` of 7-120033 and "u1" that holds the freeze and the account's snapshot, from which a restored case puts it back.
+
+A store has one writer: one adapter at a time uses it, from one thread.
 """
 
 from __future__ import annotations
@@ -24,51 +27,51 @@ if TYPE_CHECKING:
     from hub.sdk.deeds import Ask, AskKey, Retry
 
 ELSEWHERE = "elsewhere"
-"""In place of an account's number: bound, but to none of the numbers asked for."""
+"""This stands in place of an account's number: the account is bound, but to none of the numbers asked for."""
 
 
 class Done(StrEnum):
-    """What the platform says to a deed."""
+    """This is the platform's answer to a deed."""
 
     DONE = "DONE"
     FAILED = "FAILED"
-    """It did not work; it is tried again after a while (`hub.sdk.deeds.Retry`), and at the case's next stage."""
+    """The deed did not work; it is tried again after a while (`hub.sdk.deeds.Retry`), and at the case's next stage."""
 
     DECLINED = "DECLINED"
-    """It is not done, on a stated legal basis; asked again at the next stage."""
+    """The platform does not do it, on a stated legal basis; it is asked again at the next stage."""
 
 
 class Held(StrEnum):
-    """What a case has a hold of in an account, and so can undo."""
+    """This says what a case holds in an account, and so can undo."""
 
     NOTHING = "NOTHING"
     FREEZE = "FREEZE"
     UNBINDING = "UNBINDING"
     VANISHED = "VANISHED"
-    """The platform or its user ended the binding in the meantime: nothing to undo, but the case had touched it."""
+    """The platform or its user ended the binding meanwhile: there is nothing to undo, but the case had touched it."""
 
 
 class Binding(StrEnum):
-    """How a store is to leave an account. Each says everything, so that only the last one of a batch is written."""
+    """This says how a store is to leave an account. Each member says it all, so only the last of a batch is written."""
 
     FROZEN = "FROZEN"
-    """Bound as in the snapshot, and frozen."""
+    """The account is bound as in the snapshot, and frozen."""
 
     UNBOUND = "UNBOUND"
-    """Without the number; the freeze as in the snapshot, because it is the number that could not log in."""
+    """The account has no number; its freeze is as in the snapshot, because it is the number that could not log in."""
 
     AS_BEFORE = "AS_BEFORE"
-    """Bound and frozen as in the snapshot."""
+    """The account is bound and frozen as in the snapshot."""
 
     THAWED = "THAWED"
-    """The freeze as in the snapshot, the number as it now is."""
+    """The freeze is as in the snapshot, the number as it now is."""
 
 
 class Account(NamedTuple):
-    """One account. `number`: E.164, None if it has none, or ELSEWHERE.
+    """This is one account. `number` is in E.164, None if it has none, or ELSEWHERE.
 
-    `bound_at`: UTC milliseconds, None if unknown. `snapshot`: whatever the store needs to put the account back as
-    it is now; nobody else reads it.
+    `bound_at` is in UTC milliseconds, None if unknown. `snapshot` is whatever the store needs to put the account back
+    as it is now; only the store reads it.
     """
 
     account_id: str
@@ -78,7 +81,7 @@ class Account(NamedTuple):
 
 
 class Touch(NamedTuple):
-    """What one case did to one account. `snapshot`: the account before the first case froze or unbound it."""
+    """This is what one case did to one account. `snapshot` is the account before the first case froze or unbound it."""
 
     case: Source
     account_id: str
@@ -90,7 +93,7 @@ class Touch(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """How to leave one account. `number` and `bound_at`: its binding before the first case that holds it."""
+    """This says how to leave one account. `number`, `bound_at`: its binding before the first case that holds it."""
 
     account_id: str
     binding: Binding
@@ -100,28 +103,28 @@ class Effect(NamedTuple):
 
 
 class Place(NamedTuple):
-    """How far one partition of `releases` was heard: the next offset, and the last folded source (-1: none)."""
+    """This is how far one partition of `releases` was heard: the next offset, and the last folded source, or -1."""
 
     next_offset: int = 0
     last_source: int = -1
 
 
 class Progress(NamedTuple):
-    """How far a store has heard. `log_id`: whose positions these are, None before the first notice."""
+    """This is how far a store has heard. `log_id` is the log of these positions, None before the first notice."""
 
     log_id: bytes | None
     places: dict[int, Place]
 
 
 class Waiting(NamedTuple):
-    """What one partition has to acknowledge: up to where, and the greatest `published_at` among it."""
+    """This is what one partition has to acknowledge: all up to an offset, with the greatest `published_at` of it."""
 
     through: int
     digest: bytes
     published_at: int
 
     def after(self, before: Waiting | None) -> Waiting:
-        """This one, with what had been waiting before it; of the two the one that reaches further."""
+        """Return the one of the two that reaches further, with the greater `published_at` of both."""
         if before is None:
             return self
         furthest = before if before.through > self.through else self
@@ -129,7 +132,7 @@ class Waiting(NamedTuple):
 
 
 class SaidKey(NamedTuple):
-    """One outcome in one segment of 65,536 positions of one partition."""
+    """This names one outcome in one segment of 65,536 positions of one partition."""
 
     partition: int
     segment: int
@@ -137,7 +140,10 @@ class SaidKey(NamedTuple):
 
 
 class Outbox(NamedTuple):
-    """What is committed and not yet acknowledged: `waiting` by partition, positions within the segment by key."""
+    """This is what is committed and not yet acknowledged.
+
+    `waiting` is by partition; `said` holds positions within the segment, by key.
+    """
 
     log_id: bytes | None
     waiting: dict[int, Waiting]
@@ -145,9 +151,9 @@ class Outbox(NamedTuple):
 
 
 class HeardNotice(NamedTuple):
-    """One notice as it lies in `releases`. `acting` False: receive it and do nothing.
+    """This is one notice as it lies in `releases`. If `acting` is False, it is received and nothing is done.
 
-    `again`: it was handled before and something failed; only what failed is tried again.
+    If `again` is True, it was handled before and something failed; only what failed is tried again.
     """
 
     position: Source
@@ -158,9 +164,10 @@ class HeardNotice(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a batch needs to know of a store. `since_hour`: of the fuse's counts, hours since 1970.
+    """This is what a batch needs to know of a store.
 
-    `numbers`: those acted on; `subjects`: all that notices are about.
+    `since_hour` is the first hour of the fuse's counts, in hours since 1970. `numbers` are those acted on; `subjects`
+    are all that notices are about.
     """
 
     partitions: frozenset[int]
@@ -172,13 +179,13 @@ class Wanted(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a store knows of what was wanted.
+    """This is what a store knows of what was wanted.
 
-    `accounts` by id: those bound to a wanted number now, and those the touches are of, if they still exist.
-    `touches` by case and account: all of the wanted cases, and every freeze held on one of the accounts.
-    `stages` by partition and segment: one byte a position (`hub.sdk.adapter.acting`). `unbinds` by hour since 1970.
-    `last_cases` of the wanted subjects, as far as the record goes back.
-    `retries`: of the wanted cases.
+    `accounts`, by id, are those bound to a wanted number now, and those of the touches, if they still exist.
+    `touches`, by case and account, are all of the wanted cases, and every freeze held on one of the accounts.
+    `stages`, by partition and segment, have one byte for each position (`hub.sdk.adapter.casebook`). `unbinds` are by
+    hour since 1970. `last_cases` are those of the wanted subjects, as far as the record goes back. `retries` are those
+    of the wanted cases.
     """
 
     log_id: bytes | None
@@ -192,13 +199,13 @@ class Known(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What to write, all of it or nothing. Everything replaces what was there, but `said` is added
-    to it, `waiting` comes `after` it, and of `evidence` the first counts.
+    """This is what to write, all of it or nothing. Everything replaces what was there, but `said` is added
+    to it, `waiting` is combined with it (`Waiting.after`), and of `evidence` the first value counts.
 
-    `evidence`: by partition, from which time on everything of it was heard. `caught_up_at`: when the adapter was at
-    the end of all partitions. Both UTC milliseconds, for the login check.
-    `retries`: None for a case that is not to be tried again. `done_with`: undone cases that hold nothing any more;
-    their touches go. `asked_of`: cases looked at beside the log; what was asked for them is done with this.
+    `evidence` says, by partition, from which time on everything of it was heard; `caught_up_at` is when the adapter was
+    at the end of all partitions. Both are UTC milliseconds, for the login check. `retries` has None for a case that is
+    not to be tried again. `done_with` are undone cases that hold nothing any more; their touches are deleted.
+    `asked_of` are cases looked at beside the log; what was asked for them is settled by these changes.
     """
 
     log_id: bytes | None
@@ -218,29 +225,29 @@ class Changes(NamedTuple):
 
 
 class Readability(NamedTuple):
-    """How many bound rows a store has, and how many numbers among them it cannot read."""
+    """This counts the bound rows of a store, and the numbers among them that it cannot read."""
 
     rows: int
     unreadable: int
 
     @property
     def share(self) -> float:
-        """The unreadable share, 0 to 1; 0 of an empty store."""
+        """Return the unreadable share, 0 to 1; it is 0 for an empty store."""
         return self.unreadable / self.rows if self.rows else 0.0
 
 
 class Session(Protocol):
-    """One transaction of a store."""
+    """This is one transaction of a store."""
 
     def load(self, wanted: Wanted) -> Known:
-        """What the store knows of what is wanted."""
+        """Return what the store knows of what is wanted."""
         ...
 
     def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
-        """Have these deeds done by the platform itself, in their order, if it has a part in them.
+        """Have the platform itself do these deeds, in their order, if it has a part in them.
 
         Returns:
-            Those that it failed at or declined.
+            The deeds that it failed at or declined, each with its answer.
         """
         ...
 
@@ -248,36 +255,36 @@ class Session(Protocol):
         """Write the changes; they count once the transaction ends well.
 
         Raises:
-            AccountsRefused: some accounts cannot be left as said; nothing of the transaction is to count.
+            AccountsRefused: some accounts cannot be left as said; then nothing of the transaction counts.
         """
         ...
 
 
 class AccountStore(Protocol):
-    """Where a platform keeps its accounts. Its implementations: `hub.sdk.stores`."""
+    """This is where a platform keeps its accounts. The implementations are in `hub.sdk.stores`."""
 
     def readability(self) -> Readability:
         """Read every bound number once and count those that cannot be read."""
         ...
 
     def progress(self) -> Progress:
-        """How far each partition was heard."""
+        """Return how far each partition was heard."""
         ...
 
     def transaction(self) -> AbstractContextManager[Session]:
-        """A transaction: kept if the block ends well, undone if it raises."""
+        """Return a transaction, which is kept if the block ends well and undone if it raises."""
         ...
 
     def outbox(self) -> Outbox:
-        """What is committed and not yet acknowledged."""
+        """Return what is committed and not yet acknowledged."""
         ...
 
     def acknowledged(self, outbox: Outbox) -> None:
-        """Forget exactly what this outbox held: the broker has it."""
+        """Forget exactly what this outbox held, because the broker has it."""
         ...
 
     def due(self, now_ms: int, most: int) -> list[Retry]:
-        """Cases whose time to be tried again has come, the longest due first."""
+        """Return cases whose time to be tried again has come, the longest due first, at most `most`."""
         ...
 
 

@@ -1,4 +1,8 @@
-"""What is asked of a platform about single accounts, and what is asked again. Values only."""
+"""This module holds the values for what is asked of a platform about single accounts, and what is asked again.
+
+For example, case 7-120033 asks for the deed FREEZE of account "u1". If it fails, a `Retry` says that the notice at its
+position is heard again a minute later.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from hub.core.model import Source
 
 
 class Deed(StrEnum):
-    """What the adapter is about to do to one account."""
+    """This is what the adapter is about to do to one account."""
 
     FREEZE = "FREEZE"
     UNBIND = "UNBIND"
@@ -17,7 +21,10 @@ class Deed(StrEnum):
 
 
 class AskKey(NamedTuple):
-    """What names one deed for good: asked twice, it is done once. `report`: of the report that asks again, in hex."""
+    """This names one deed for good: if it is asked for twice, it is done once.
+
+    `report` is the id, in hex, of the report that asks again; it is empty without one.
+    """
 
     case: Source
     account_id: str
@@ -26,9 +33,10 @@ class AskKey(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """One deed that is about to be done. `number`, `bound_at`, `snapshot`: the binding it is about.
+    """This is one deed that is about to be done. `number`, `bound_at` and `snapshot` are the binding it is about.
 
-    `position`: of the notice that asks for it. `rebind`: reinstating is to bind the number again, if none is bound.
+    `position` is that of the notice that asks for it. `rebind` says that reinstating is to bind the number again, if
+    the account has none.
     """
 
     key: AskKey
@@ -40,7 +48,7 @@ class Ask(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """A case at which something failed, to be heard again. `position`: of the notice; `due_at`: UTC milliseconds."""
+    """This is a case at which something failed; the notice at `position` is heard again at `due_at` (UTC ms)."""
 
     case: Source
     position: Source
@@ -49,9 +57,10 @@ class Retry(NamedTuple):
 
 
 class RetryPlan(NamedTuple):
-    """When what failed is tried again: first after `first_ms`, each time after twice as long, up to `longest_ms`.
+    """This says when what failed is tried again: first after `first_ms`, then each time after twice as long as before.
 
-    After `attempts_max` times it is left to the case's next stage. 0: never by the clock.
+    No wait is longer than `longest_ms`. After `attempts_max` times it is left to the case's next stage; with 0, nothing
+    is tried again by the clock.
     """
 
     first_ms: int = 60_000
@@ -59,14 +68,14 @@ class RetryPlan(NamedTuple):
     attempts_max: int = 30
 
     def after(self, attempts: int) -> int:
-        """How long to wait when so many attempts were made by the clock before."""
+        """Return how long to wait, in milliseconds, when so many attempts were made by the clock before."""
         return min(self.first_ms << min(attempts, 40), self.longest_ms)
 
 
 class AccountsRefused(Exception):
     """The store's own rules (a constraint, a trigger) keep it from leaving these accounts as said.
 
-    Between a store and `hub.sdk.adapter.handling`, which counts them as FAILED and does the rest.
+    A store raises it for `hub.sdk.adapter.handling`, which counts these accounts as FAILED and handles the rest.
     """
 
     def __init__(self, account_ids: frozenset[str]) -> None:

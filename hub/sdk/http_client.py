@@ -1,6 +1,9 @@
-"""A platform's end of the hub's HTTP interface, for platforms without Kafka: fetching, answering, and the signing.
+"""This module is a platform's end of the hub's HTTP interface: it fetches, signs and answers, without Kafka.
 
-Needs the extra `platform` (httpx, PyJWT). Synchronous: what it is for runs once a day or once a webhook.
+For example, `HttpPlatform("https://delivery.hub.example", "bank", signer, "whpk_…").fetch("2026-01-31", folder)` keeps
+the file of that day and sends its receipt.
+
+It needs the extra `platform` (httpx, PyJWT). It is synchronous, because it is used once a day or once for each webhook.
 """
 
 from __future__ import annotations
@@ -33,17 +36,17 @@ N = TypeVar("N")
 TOKEN_LIFE_S = 60
 TIMEOUT_S = 60.0
 DRAFT_S = 600.0
-"""Thousands of cases are looked up one by one, and a long log is read for the rest."""
+"""A draft takes long: thousands of cases are looked up one by one, and a long log is read for the rest."""
 
 NONCE_BYTES = 16
 DAYS_LISTED = 400
 
 
 def token(signer: Signer, platform: str, method: str, target: str, now_s: int) -> str:
-    """A token for one request (the claims are those of `hub.delivery.auth`).
+    """Return a token for one request (the claims are those of `hub.delivery.auth`).
 
     Args:
-        target: path and query, as they are sent.
+        target: the path and the query, as they are sent.
     """
     import jwt
 
@@ -60,11 +63,11 @@ def token(signer: Signer, platform: str, method: str, target: str, now_s: int) -
 
 
 class HttpPlatform:
-    """One platform's connection.
+    """This is one platform's connection to the hub's delivery.
 
     Args:
-        url: of the hub's delivery, such as `https://delivery.hub.example`.
-        public_key: the hub's, `whpk_…`; files are checked against it.
+        url: the address of the hub's delivery, such as `https://delivery.hub.example`.
+        public_key: the hub's public key, `whpk_…`; files are checked against it.
     """
 
     def __init__(self, url: str, platform: str, signer: Signer, public_key: str) -> None:
@@ -83,19 +86,22 @@ class HttpPlatform:
         self._client.close()
 
     def status(self) -> dict[str, Any]:
-        """How delivery to this platform fares."""
+        """Return how delivery to this platform fares."""
         found: dict[str, Any] = self._ask("GET", "/delivery").json()
         return found
 
     def notices(self, partition: int, first: int = 0, limit: int = 100) -> dict[str, Any]:
-        """Notices of a partition from an offset on, with `next` and `partitions`."""
+        """Return notices of a partition from an offset on, with `next` and `partitions`."""
         found: dict[str, Any] = self._ask(
             "GET", "/notices", params={"partition": str(partition), "from": str(first), "limit": str(limit)}
         ).json()
         return found
 
     def replay(self, **wanted: Any) -> Iterator[dict[str, Any]]:
-        """Notices again: `by="position", partition=, first=`, `by="case", case=`, or `by="time", since=, until=`."""
+        """Yield notices again.
+
+        Ask by `by="position", partition=, first=`, by `by="case", case=`, or by `by="time", since=, until=`.
+        """
         following: dict[str, Any] | None = wanted
         while following is not None:
             found = self._ask("POST", "/replay", json=following).json()
@@ -103,7 +109,7 @@ class HttpPlatform:
             following = _onward(following, found["next"])
 
     def days(self, limit: int = DAYS_LISTED) -> list[dict[str, Any]]:
-        """Days that have a file, with `received`; so many are asked for at once."""
+        """Return the days that have a file, each with `received`; `limit` days are asked for in one request."""
         found: list[dict[str, Any]] = []
         following: str | None = ""
         while following is not None:
@@ -114,14 +120,14 @@ class HttpPlatform:
         return found
 
     def fetch(self, day: str, folder: Path) -> Path:
-        """A day's file, whole and signed by the hub, kept; then its receipt, which moves `received`.
+        """Fetch a day's file, check the hub's signature, keep the file, then send its receipt, which moves `received`.
 
         Args:
-            day: as `days` names it.
+            day: the day, as `days` names it.
 
         Raises:
-            HubError: it is not what the hub signed.
-            PlatformError: no receipt of it counts; the file is kept.
+            HubError: the content is not what the hub signed.
+            PlatformError: the hub counts no receipt of it; the file is kept.
             ValueError: `day` is no date.
         """
         date.fromisoformat(day)  # it becomes a file's name
@@ -142,14 +148,14 @@ class HttpPlatform:
         return path
 
     def draft(self, rows: bytes, content_type: str = "text/csv") -> dict[str, Any]:
-        """What rows (`case,outcome`) come to: an account to read, and acknowledgements to sign. Writes nothing."""
+        """Return what rows (`case,outcome`) say, as a summary to read and acknowledgements to sign; write nothing."""
         found: dict[str, Any] = self._ask(
             "POST", "/outcomes", content=rows, headers={"content-type": content_type}, timeout=DRAFT_S
         ).json()
         return found
 
     def drafted(self, found: dict[str, Any]) -> list[Acknowledgement]:
-        """What a draft would have this platform say, as it is signed: whoever shows it asks nobody's word for it.
+        """Return the acknowledgements of a draft, decoded from the bytes that are signed, so that they can be shown.
 
         Raises:
             HubError: what is to be signed is no acknowledgement of this platform.
@@ -157,16 +163,16 @@ class HttpPlatform:
         return [self._own(base64.b64decode(one["value"])) for one in found["acknowledgements"]]
 
     def send(self, drafted: dict[str, Any]) -> list[dict[str, Any]]:
-        """Sign what was drafted and post it: now it is this platform's word.
+        """Sign what was drafted and post it; from then on this platform has said it.
 
         Raises:
-            PlatformError: refused.
+            PlatformError: the hub refused it.
             HubError: what is to be signed is no acknowledgement of this platform.
         """
         return [self.acknowledge(base64.b64decode(one["value"])) for one in drafted["acknowledgements"]]
 
     def acknowledge(self, value: bytes) -> dict[str, Any]:
-        """Sign an acknowledgement's bytes and post it; where it was written."""
+        """Sign an acknowledgement's bytes and post it; return where it was written."""
         self._own(value)
         return self._post_signed("/acknowledgements", ACKS, value)
 
@@ -180,12 +186,12 @@ class HttpPlatform:
         return ack
 
     def inbox(self, first: int = 0) -> dict[str, Any]:
-        """What the hub asks and tells this platform alone, from an offset on, with `next`."""
+        """Return what the hub asks and tells this platform alone, from an offset on, with `next`."""
         found: dict[str, Any] = self._ask("GET", "/inbox", params={"from": str(first)}).json()
         return found
 
     def requests(self) -> list[dict[str, Any]]:
-        """Reports the hub passed on that have no answer yet, in the order they came."""
+        """Return the reports that the hub passed on and that have no answer yet, in the order they came."""
         asked: dict[str, dict[str, Any]] = {}
         first, answered, page = 0, set[str](), self.inbox()
         while page["messages"]:
@@ -198,10 +204,10 @@ class HttpPlatform:
         return [one for report_id, one in asked.items() if report_id not in answered]
 
     def answer(self, report_id: str, outcome: Outcome) -> dict[str, Any]:
-        """Answer a report the hub passed on: what was found, and done, on looking again.
+        """Answer a report that the hub passed on: say what was found, and done, on looking again.
 
         Args:
-            report_id: of the request, in hex.
+            report_id: the id in the request, in hex.
         """
         said = ReportAnswer(bytes.fromhex(report_id), self._platform, outcome, system_clock())
         return self._post_signed("/answers", ANSWERS, encode(said))
@@ -232,7 +238,7 @@ class HttpPlatform:
 
 
 def _onward(asked: N, following: N) -> N:
-    """The page that comes next, which is never the one that was asked for: else asking would have no end."""
+    """Return the page that comes next; refuse the page that was just asked for, or asking would have no end."""
     if following == asked:
         raise HubError("the hub's pages lead nowhere", todo="Try again; then tell the hub's staff.")
     return following

@@ -1,8 +1,11 @@
-"""The last case of every number, as an adapter keeps it: for the fold's own rule, and for the login check. Pure.
+"""This module keeps the last case of every number, for the rule of the fold and for the login check. It is pure.
 
 A case that is in force when the number's next one opens can never be undone again (`hub.core.cases`, rule 3). So one
-row a number is enough to tell, of any moment, whether the number changed hands after it: the last case, and the
-latest moment before which the bindings of all cases before it had ended.
+row for each number is enough to tell, for any moment, whether the number changed hands after it. The row holds the last
+case, and the latest moment before which the bindings of all earlier cases had ended.
+
+For example, a number's case 7-120033 with `bound_before` on 1 March came to REASSIGNED, and then case 7-130000 opens:
+the row now names 7-130000, and its `earlier_before` is 1 March.
 """
 
 from __future__ import annotations
@@ -15,14 +18,14 @@ from hub.core.lifecycle import LIVE, OPENERS, UNDONE, follows
 from hub.core.model import ReleaseNotice, Source, Stage
 
 NONE: Mapping[Any, Any] = MappingProxyType({})
-"""Nothing, where a mapping is looked for."""
+"""This is an empty mapping, for defaults."""
 
 
 class LastCase(NamedTuple):
-    """The last case of a number. Times are UTC milliseconds.
+    """This is the last case of a number. Times are UTC milliseconds.
 
-    `bound_before`: bindings strictly older are its old owner's. `free_until`: when the next owner got the number,
-    None while nobody has it. `earlier_before` and `earlier_until`: the latest of both over all cases before this one
+    Bindings strictly older than `bound_before` are its old owner's. `free_until` is when the next owner got the number,
+    None while nobody has it. `earlier_before` and `earlier_until` are the latest of both over all cases before this one
     that are in force, None if there are none.
     """
 
@@ -35,14 +38,15 @@ class LastCase(NamedTuple):
 
     @property
     def in_force(self) -> bool:
-        """Whether the case counts: it was not undone."""
+        """Return whether the case counts, which it does if it was not undone."""
         return self.stage not in UNDONE
 
 
 class Evidence(NamedTuple):
-    """What the answers of a login check rest on. Times are UTC milliseconds.
+    """This is what the answers of a login check rest on. Times are UTC milliseconds.
 
-    `since`: by partition, from when on everything was heard; all partitions are there once `caught_up_at` is.
+    `since` says, by partition, from when on everything was heard; all partitions are in it once `caught_up_at` is
+    known.
     """
 
     caught_up_at: int | None = None
@@ -51,19 +55,19 @@ class Evidence(NamedTuple):
 
 @runtime_checkable
 class Index(Protocol):
-    """What a login check asks of a store. May be asked from any thread."""
+    """This is what a login check asks of a store. It may be asked from any thread."""
 
     def last_case(self, number: str) -> LastCase | None:
-        """The last case of an E.164 number, None if no notice was about it."""
+        """Return the last case of an E.164 number, or None if no notice was about it."""
         ...
 
     def evidence(self) -> Evidence:
-        """How far the record goes back and how new it is."""
+        """Return how far the record goes back and how new it is."""
         ...
 
 
 def opened(before: LastCase | None, case: Source, notice: ReleaseNotice) -> LastCase:
-    """What a number's row becomes when a notice opens its next case."""
+    """Return what a number's row becomes when a notice opens its next case."""
     ends: list[int | None] = []
     untils: list[int | None] = []
     if before is not None:
@@ -82,7 +86,7 @@ def opened(before: LastCase | None, case: Source, notice: ReleaseNotice) -> Last
 
 
 def moved(before: LastCase | None, case: Source, notice: ReleaseNotice) -> LastCase:
-    """What a number's row becomes when a notice moves its last case; without a row, one begins here."""
+    """Return what a number's row becomes when a notice moves its last case; if there is no row, a new one begins."""
     if before is None:
         before = opened(None, case, notice)
     free_until = notice.occurred_at if notice.stage is Stage.REASSIGNED else before.free_until
@@ -94,7 +98,7 @@ def _latest(times: Iterable[int | None]) -> int | None:
 
 
 class LastCases:
-    """The last cases of a batch's numbers, moving as the batch goes, and since when its partitions are heard."""
+    """This holds the last cases of a batch's numbers, as the batch changes them, and where evidence begins."""
 
     def __init__(self, known: Mapping[str, LastCase]) -> None:
         self.changed: dict[str, LastCase] = {}
@@ -102,17 +106,17 @@ class LastCases:
         self._known = known
 
     def heard(self, partition: int, published_at: int) -> None:
-        """A notice was heard: the first of a partition is where its evidence begins."""
+        """Note that a notice was heard: the evidence of a partition begins with its first one."""
         self.evidence.setdefault(partition, published_at)
 
     def case_of(
         self, position: Source, notice: ReleaseNotice, last_source: int, stage_of: Callable[[Source], Stage | None]
     ) -> Source | None:
-        """The case a notice opens or moves, None if the fold ignores it: `hub.core.cases`, rules 2 and 3.
+        """Return the case a notice opens or moves, or None if the fold ignores it (`hub.core.cases`, rules 2 and 3).
 
         Args:
-            last_source: offset of the last folded source of its partition, -1 before the first.
-            stage_of: the stage of a case, None if none was opened there.
+            last_source: the offset of the last folded source of its partition, -1 before the first.
+            stage_of: gives the stage of a case, None if no case was opened there.
         """
         if notice.source.partition != position.partition or notice.source.offset <= last_source:
             return None
@@ -124,9 +128,9 @@ class LastCases:
         return case if legal and self._admits(case, notice) else None
 
     def _admits(self, case: Source, notice: ReleaseNotice) -> bool:
-        """Whether a notice may open a case, no other one of its number being live, or move it, it being the last.
+        """Return whether a notice may open a case (none of its number is live) or move one (it is the number's last).
 
-        Of a number that has no row, because its cases all began before this record did, anything may be.
+        A number may have no row, because all its cases began before this record did; then the notice may do either.
         """
         last = self._of(notice)
         if last is None:
@@ -134,7 +138,7 @@ class LastCases:
         return last.stage not in LIVE if notice.opened_at is None else last.case == case
 
     def fold(self, case: Source, notice: ReleaseNotice) -> None:
-        """A notice opens a case or moves it."""
+        """Fold a notice that opens a case or moves it."""
         follow = opened if notice.opened_at is None else moved
         self.changed[notice.subject.value] = follow(self._of(notice), case, notice)
 

@@ -1,4 +1,8 @@
-"""What cases hold of accounts: every touch by its case, and by account the one freeze that is in force. Pure."""
+"""This module keeps what cases hold of accounts: every touch by its case, and the one freeze in force by account.
+
+It is pure. For example, if case 7-120033 froze account "u1", `of` gives its touch of "u1", and `freeze_on("u1")` the
+same touch, until another case takes the freeze over.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,14 @@ from hub.sdk.accounts import Held, Touch
 
 
 class TouchLedger:
-    """Touches, moving as cases do."""
+    """This holds the touches of cases, and changes as the cases do."""
 
     def __init__(self) -> None:
         self._touches: dict[Source, dict[str, Touch]] = {}
         self._freezes: dict[str, Touch] = {}
 
     def put(self, touch: Touch) -> None:
-        """Write a touch over the one its case had of that account."""
+        """Replace the touch that this case had of this account."""
         self._touches.setdefault(touch.case, {})[touch.account_id] = touch
         holder = self._freezes.get(touch.account_id)
         if touch.held is Held.FREEZE:
@@ -23,11 +27,11 @@ class TouchLedger:
             del self._freezes[touch.account_id]
 
     def of(self, case: Source) -> dict[str, Touch]:
-        """A case's touches by account."""
+        """Return a case's touches by account."""
         return self._touches.get(case, {})
 
     def freeze_on(self, account_id: str) -> Touch | None:
-        """The touch that holds the freeze on an account."""
+        """Return the touch that holds the freeze on an account, or None if there is none."""
         return self._freezes.get(account_id)
 
     def forget(self, case: Source) -> None:

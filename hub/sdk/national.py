@@ -1,8 +1,10 @@
-"""How a region writes its numbers, as libphonenumber does it, quick enough for a million in a row.
+"""This module writes numbers as a region does, as libphonenumber does it, but fast enough for a million in a row.
 
-libphonenumber parses and formats one number in 100 µs. But for the digits themselves, a formatted number depends only
-on which of the region's formats is chosen, and that on the first digits and their count. So the format is chosen here
-by the library's own table, and each format is asked of the library once: 7 µs.
+libphonenumber takes 100 µs to parse and format one number. Apart from the digits themselves, a formatted number depends
+only on which of the region's formats is chosen, and the choice depends on the first digits and their count. So the
+format is chosen here by the library's own table, and the library is asked for each format once; this takes 7 µs.
+
+For example, China's number 2087654321 is written 2087654321, 02087654321, 020 8765 4321 and 020-8765-4321.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberFormat
 
 TEMPLATES_MAX = 1_000
-"""A region has some dozen formats, each for a few lengths."""
+"""The templates kept are bounded; a region has some dozen formats, each for a few lengths."""
 
 
 class _Format(NamedTuple):
@@ -23,7 +25,7 @@ class _Format(NamedTuple):
 
 
 class NationalWriter:
-    """Writes the numbers of one country code."""
+    """This writes the numbers of one country code."""
 
     def __init__(self, country_code: int) -> None:
         self._country_code = country_code
@@ -40,10 +42,10 @@ class NationalWriter:
         self._templates: dict[tuple[int, int], list[str] | None] = {}
 
     def spellings(self, bare: str) -> list[str]:
-        """A national number bare, with its trunk prefix, as libphonenumber formats it, and with hyphens.
+        """Return a national number in each spelling: bare, with its trunk prefix, formatted, and with hyphens.
 
         Args:
-            bare: its digits without country code and trunk prefix.
+            bare: the number's digits without country code and trunk prefix.
         """
         parts = self._template(bare)
         formatted = self._formatted(bare) if parts is None else self._fill(parts, bare)
@@ -60,7 +62,7 @@ class NationalWriter:
         return found
 
     def _choose(self, bare: str) -> int:
-        """Which format libphonenumber takes: the first whose leading digits and whole pattern fit."""
+        """Return which format libphonenumber takes: the first whose leading digits and whole pattern fit, else -1."""
         for place, one in enumerate(self._formats):
             if (one.leading is None or one.leading.match(bare)) and one.whole.fullmatch(bare):
                 return place
@@ -77,7 +79,7 @@ class NationalWriter:
         return phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
 
     def _parts(self, bare: str) -> list[str] | None:
-        """What stands before, between and after a number's digits; None if the format changes them (Argentina's 9)."""
+        """Return the text around a number's digits, or None if the format changes the digits (Argentina's 9)."""
         rest = self._formatted(bare)
         if not _digits(rest).endswith(bare):
             return None

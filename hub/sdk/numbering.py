@@ -1,10 +1,11 @@
-"""How an account store writes phone numbers, and how to find E.164 numbers in it.
+"""This module says how an account store writes phone numbers, and finds E.164 numbers in it.
 
 The hub speaks E.164 (ITU-T E.164, `+8613800138000`); stores rarely do. A form gives every string a number may be
-stored as, so that a store is asked by equality, with its own index, and never scanned.
+stored as, so that a store is asked by equality, with its own index, and never scanned. For example, `National("CN")`
+looks for `+8613800138000` as `13800138000`, `138 0013 8000` and `138-0013-8000`.
 
-The rule all forms keep: a form reads a string only if it would also look that string up. A row that looks like a
-number but is spelt in a way nobody would look for is unreadable, and counted; otherwise it would be a silent,
+All forms keep one rule: a form reads a string only if it would also look that string up. A row that looks like a
+number but is spelt in a way that is never looked for is unreadable, and counted; otherwise it would be a silent,
 false "not bound".
 """
 
@@ -24,31 +25,31 @@ from hub.sdk.national import NationalWriter
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 KEY_BYTES_MIN = 16
-"""A lookup key shorter than this can be guessed, and then all numbers with it: there are only 10^10 of them."""
+"""A lookup key shorter than this can be guessed; then all numbers can be found, for there are only 10^10 of them."""
 
 
 class NumberForm(Protocol):
-    """One way, or several, of writing numbers."""
+    """This is one way, or several, of writing numbers."""
 
     def written(self, e164: str) -> list[str]:
-        """Every string this number may be stored as; none if this form cannot hold it."""
+        """Return every string this number may be stored as; the list is empty if this form cannot hold it."""
         ...
 
     def read(self, text: str) -> str | None:
-        """The E.164 number of a stored string; None if it cannot be told."""
+        """Return the E.164 number of a stored string, or None if it cannot be told."""
         ...
 
     def readable(self, text: str) -> bool:
-        """Whether a stored string is one that a lookup could find."""
+        """Return whether a stored string is one that a lookup could find."""
         ...
 
     def unmistakable(self, text: str) -> bool:
-        """Whether a string that was found by looking up a number can mean no other number: it need not be read."""
+        """Return whether a string found by looking up a number can mean no other number, so it need not be read."""
         ...
 
 
 class International:
-    """The country code first: `+8613800138000`, `008613800138000`, `8613800138000`.
+    """This form writes the country code first: `+8613800138000`, `008613800138000`, `8613800138000`.
 
     Args:
         prefix: what stands in place of the plus: "+", "00", or "" for bare digits.
@@ -58,31 +59,31 @@ class International:
         self.prefix = prefix
 
     def written(self, e164: str) -> list[str]:
-        """The number behind the prefix."""
+        """Return the number's digits after the prefix."""
         return [self.prefix + e164[1:]] if _E164.fullmatch(e164) else []
 
     def read(self, text: str) -> str | None:
-        """The number, if the string is the prefix and a valid number's digits."""
+        """Return the number, if the string is the prefix and a valid number's digits."""
         if not text.startswith(self.prefix):
             return None
         number = "+" + text[len(self.prefix) :]
-        # libphonenumber's word is needed: a cut-off number is one no notice names, and bare national digits would
-        # pass for another country's (13800138000 for +1 380 013 8000).
+        # libphonenumber has to judge: no notice names a number that was cut off, and bare national digits would pass
+        # for another country's (13800138000 for +1 380 013 8000).
         return number if is_e164(number) else None
 
     def readable(self, text: str) -> bool:
-        """Whether it reads."""
+        """Return whether `read` can read it."""
         return self.read(text) is not None
 
     def unmistakable(self, text: str) -> bool:
-        """Whether the country code is marked as such."""
+        """Return whether the country code is marked as such."""
         return self.prefix != "" and text.startswith(self.prefix)
 
 
 class National:
-    """As people of one region write it: `13800138000`, `138 0013 8000`, `(020) 8765 4321`.
+    """This form writes numbers as people of one region do: `13800138000`, `138 0013 8000`, `(020) 8765 4321`.
 
-    Numbers of other regions cannot be written so; a store that holds those too needs `AnyOf`.
+    It cannot write numbers of other regions; a store that holds those too needs `AnyOf`.
 
     Args:
         region: ISO 3166-1 alpha-2, such as "CN".
@@ -98,13 +99,13 @@ class National:
         self._writer = NationalWriter(code)
 
     def written(self, e164: str) -> list[str]:
-        """The national number: bare, with its trunk prefix, and as libphonenumber formats it."""
+        """Return the national number: bare, with its trunk prefix, and as libphonenumber formats it."""
         if not e164.startswith(self._prefix) or not _E164.fullmatch(e164):
             return []
         return self._writer.spellings(e164[len(self._prefix) :])
 
     def read(self, text: str) -> str | None:
-        """The number, if libphonenumber reads it in the region and would write it so."""
+        """Return the number, if libphonenumber reads it in the region and would write it so."""
         number = _parsed(text, self.region)
         if number is None or not phonenumbers.is_valid_number(number):
             return None
@@ -112,18 +113,18 @@ class National:
         return e164 if text in self.written(e164) else None
 
     def readable(self, text: str) -> bool:
-        """Whether it reads."""
+        """Return whether `read` can read it."""
         return self.read(text) is not None
 
     def unmistakable(self, text: str) -> bool:
-        """Whether it begins with neither a trunk prefix nor what passes for a country code."""
+        """Return whether it begins with neither a trunk prefix nor what passes for a country code."""
         return not text.startswith(self._mistakable)
 
 
 class Keyed:
-    """Not the number but HMAC-SHA-256 of its E.164 form with a secret key, in lower-case hex.
+    """This form writes, in place of the number, HMAC-SHA-256 of its E.164 form with a secret key, in lower-case hex.
 
-    A bare hash is no such form and is not offered: all numbers of a country are hashed within the hour.
+    A hash without a key is not offered: all numbers of a country can be hashed within the hour.
 
     Args:
         key: the secret, at least 16 bytes.
@@ -135,48 +136,48 @@ class Keyed:
         self._key = key
 
     def written(self, e164: str) -> list[str]:
-        """The one keyed string."""
+        """Return the one keyed string."""
         return [hmac.new(self._key, e164.encode(), hashlib.sha256).hexdigest()]
 
-    def read(self, text: str) -> str | None:  # noqa: ARG002 - nothing to read is the point
-        """None: what is keyed cannot be read back."""
+    def read(self, text: str) -> str | None:  # noqa: ARG002 - nothing can be read from it
+        """Return None, because what is keyed cannot be read back."""
         return None
 
     def readable(self, text: str) -> bool:
-        """Whether it looks like such a string."""
+        """Return whether the text has the form of such a string: 64 lower-case hex digits."""
         return re.fullmatch("[0-9a-f]{64}", text) is not None
 
     def unmistakable(self, text: str) -> bool:
-        """Always: it is one number's digest."""
+        """Return True for any text, because it is one number's digest."""
         return bool(text)
 
 
 class AnyOf:
-    """Several forms side by side in one column; a string counts as the first that reads it."""
+    """This form is for a column with several forms side by side; the first form that reads a string decides."""
 
     def __init__(self, *forms: NumberForm) -> None:
         self._forms = forms
 
     def written(self, e164: str) -> list[str]:
-        """What any of the forms writes."""
+        """Return what any of the forms writes."""
         return list(dict.fromkeys(text for form in self._forms for text in form.written(e164)))
 
     def read(self, text: str) -> str | None:
-        """What the first form that reads it makes of it."""
+        """Return the number that the first form that can read the text reads."""
         return next((number for form in self._forms if (number := form.read(text)) is not None), None)
 
     def readable(self, text: str) -> bool:
-        """Whether any form finds it."""
+        """Return whether a lookup by any of the forms could find the text."""
         return any(form.readable(text) for form in self._forms)
 
     def unmistakable(self, text: str) -> bool:
-        """Whether a form says so, and none of them takes bare digits for a country code."""
+        """Return whether a form finds the text unmistakable, and no form takes bare digits for a country code."""
         bare = any(isinstance(form, International) and form.prefix == "" for form in self._forms)
         return not bare and any(form.unmistakable(text) for form in self._forms)
 
 
 def usual_forms(region: str) -> NumberForm:
-    """What most stores of a region hold: `+86…`, `0086…`, and the national number however it is spaced."""
+    """Return the forms that most stores of a region hold: `+86…`, `0086…`, and the national number in any spacing."""
     return AnyOf(International(), International("00"), National(region))
 
 

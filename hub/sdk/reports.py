@@ -1,4 +1,7 @@
-"""How an operator passes on what people report, and hears what the hub made of it."""
+"""This module passes on what people report to an operator, and waits for the hub's receipt.
+
+For example, `await send_report(report, signer, address)` returns the receipt, which says whether the hub accepted it.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,10 @@ async def send_report(
     timeout_s: float = 30.0,
     timestamp_ms: int | None = None,
 ) -> ReportReceipt:
-    """Sign and send one report, and wait for its receipt. Sent again with the same id it counts once.
+    """Sign and send one report, and wait for its receipt. A report that is sent again with the same id counts once.
 
     Args:
-        signer: of a key that the roster has for `report.operator`.
+        signer: holds a key that the roster has for `report.operator`.
         timestamp_ms: the record time in a replayed world; elsewhere the broker's clock counts.
 
     Raises:

@@ -1,7 +1,9 @@
-"""Rosters in files: `operators.yaml` and `platforms.yaml` of a world.
+"""This module reads rosters from files: `operators.yaml` and `platforms.yaml` of a world.
 
-Times are ISO 8601 with a zone. Ranges and account endings must be in quotes: YAML takes +86134 for a number.
-Names this version does not know are passed over, except within `behaviour`, where a misspelt one would change
+For example, an entry of `operators.yaml` has `id: lake`, `ranges: ["+86134"]` and a `name` in `zh` and `en`.
+
+Times are ISO 8601 with a zone. Ranges and account endings must be in quotes, because YAML takes +86134 for a number.
+Names this version does not know are ignored, except within `behaviour`, where a misspelt one would change
 what a platform does.
 """
 
@@ -25,7 +27,7 @@ COOLING_DAYS = (60, 90)
 
 
 class Behaviour(NamedTuple):
-    """How a platform of a world acts. Times mean notices whose `published_at` is at or after them."""
+    """This says how a platform of a world acts. Times mean notices whose `published_at` is at or after them."""
 
     fails_ending: str | None = None
     declines_ending: str | None = None
@@ -34,11 +36,11 @@ class Behaviour(NamedTuple):
 
 
 def read_operators(path: Path, keys: Mapping[str, Key], since: int) -> list[Operator]:
-    """The operators of a file.
+    """Return the operators of a file.
 
     Args:
         keys: the public key of each operator id that has one.
-        since: from when they owe daily reports, UTC milliseconds.
+        since: the time from which they owe daily reports, UTC milliseconds.
 
     Raises:
         HubError: the file cannot be read; the message names the entry and what is wrong with it.
@@ -47,7 +49,7 @@ def read_operators(path: Path, keys: Mapping[str, Key], since: int) -> list[Oper
 
 
 def read_platforms(path: Path, keys: Mapping[str, Key]) -> list[tuple[Platform, Behaviour]]:
-    """The platforms of a file, and how each acts in its world.
+    """Return the platforms of a file, and how each acts in its world.
 
     Args:
         keys: the public key of each platform id that has one.
@@ -59,7 +61,7 @@ def read_platforms(path: Path, keys: Mapping[str, Key]) -> list[tuple[Platform, 
 
 
 class _Entry:
-    """One mapping of a roster file, and the words for what is wrong in it."""
+    """This is one mapping of a roster file; it says what is wrong in it."""
 
     def __init__(self, where: str, fields: Mapping[Any, Any]) -> None:
         self.where = where
@@ -69,7 +71,7 @@ class _Entry:
         return HubError(f"{self.where}: {name} is missing or cannot be read", todo=todo)
 
     def maybe(self, name: str, read: Callable[[Any], V], todo: str) -> V | None:
-        """The field, or None if it is not there or null."""
+        """Return the field, or None if it is missing or null."""
         value = self.fields.get(name)
         if value is None:
             return None
@@ -79,7 +81,7 @@ class _Entry:
             raise self.wrong(name, todo) from wrong
 
     def must(self, name: str, read: Callable[[Any], V], todo: str) -> V:
-        """The field, which has to be there."""
+        """Return the field, which has to be there."""
         value = self.maybe(name, read, todo)
         if value is None:
             raise self.wrong(name, todo)
@@ -217,5 +219,5 @@ def _days(raw: Any) -> tuple[int, int]:
 
 
 def _time(raw: Any) -> int:
-    """YAML makes a time without quotes a `datetime` of its own."""
+    """Return the time in UTC milliseconds; YAML turns a time without quotes into a `datetime`."""
     return time_ms(raw.isoformat() if isinstance(raw, datetime) else _text(raw))

@@ -1,8 +1,9 @@
-"""Roster records as JSON: what `unbind-hub platform init` prints, what the registrar reads, what `show` prints.
+"""This module reads and writes roster records as JSON: `platform init` prints them, and the registrar reads them.
 
 A record has the fields of `hub.core.model.Platform` or `Operator`. Bytes are lower-case hex, times milliseconds since
-1970-01-01 UTC. Fields left out take their default; one that nobody knows is refused, because a misspelt one would be
-lost without a word.
+1970-01-01 UTC. Fields left out take their default; an unknown field is refused, because a misspelt one would otherwise
+be lost silently. For example, `{"id": "bank", "name": {"zh": "银行", "en": "Bank"}, "sector": "bank", "tier": 1}` is a
+platform that has no key yet, so its state is KNOWN_UNCONNECTED.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ TIERS = (1, 2, 3)
 
 
 def to_json(value: Any) -> Any:
-    """A record as plain JSON."""
+    """Return a record as plain JSON."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, tuple):
@@ -34,7 +35,7 @@ def to_json(value: Any) -> Any:
 
 
 def read_record(path: Path, kind: type[R]) -> R:
-    """The record in a file.
+    """Return the record in a file.
 
     Raises:
         HubError: the file cannot be read; the message names the field.
@@ -49,10 +50,10 @@ def read_record(path: Path, kind: type[R]) -> R:
 
 
 def record_of(raw: Any, kind: type[R]) -> R:
-    """The record that a JSON object is.
+    """Return the record that a JSON object describes.
 
     Raises:
-        HubError: it is none; the message names the field.
+        HubError: the object is no record; the message names the field.
     """
     if kind is Platform and isinstance(raw, dict):
         raw = {"state": PlatformState.ONBOARDING if raw.get("keys") else PlatformState.KNOWN_UNCONNECTED, **raw}
@@ -76,7 +77,7 @@ def _check(record: Operator | Platform) -> None:
 
 
 def check_key(key: Key) -> None:
-    """Refuse a key that nothing can be checked with.
+    """Refuse a key with which no signature can be checked.
 
     Raises:
         HubError: it is no Ed25519 public key, or has no name.

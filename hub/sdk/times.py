@@ -1,4 +1,4 @@
-"""Times in files: ISO 8601 with a zone on the outside, UTC milliseconds inside."""
+"""This module converts times: files have ISO 8601 with a zone, the code has UTC milliseconds."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 class NoZone(ValueError):
-    """A time without a zone: nobody's time."""
+    """The time has no zone, so it is not known which moment it means."""
 
 
 def time_ms(text: str) -> int:
-    """Milliseconds since 1970 of an ISO 8601 time; what is finer than a millisecond is cut off.
+    """Return an ISO 8601 time in milliseconds since 1970 UTC; what is finer than a millisecond is cut off.
 
     Raises:
         NoZone: it has neither Z nor an offset.
@@ -26,5 +26,5 @@ def time_ms(text: str) -> int:
 
 
 def iso_time(at_ms: int) -> str:
-    """A time for people and files, such as 2026-01-31T08:00:00.000Z."""
+    """Return a time for people and files, such as 2026-01-31T08:00:00.000Z."""
     return (EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,7 @@
-"""Checking the hub's webhooks (Standard Webhooks, asymmetric form), for whoever receives them in Python."""
+"""This module checks the hub's webhooks (Standard Webhooks, asymmetric form), for platforms that use Python.
+
+For example, `check_webhook("whpk_…", request.headers, body)` returns the content if the hub signed it just now.
+"""
 
 from __future__ import annotations
 
@@ -16,26 +19,27 @@ from hub.errors import HubError, PlatformError
 
 PUBLIC_PREFIX = "whpk_"
 TOLERANCE_S = 300
-"""How old or new a message may be: what is replayed later is refused."""
+"""A message may be at most so old or so far ahead; one that is replayed later is refused."""
 
 DIGITS_MAX = 15
-"""Of a time in seconds; Python refuses to read a number of thousands."""
+"""A time in seconds may have at most so many digits; Python refuses to read a number with thousands of digits."""
 
 
 def check_webhook(
     public_key: str, headers: Mapping[str, str], body: bytes, *, now_s: float | None = None
 ) -> dict[str, Any]:
-    """The content of a webhook that the hub signed.
+    """Return the content of a webhook that the hub signed.
 
-    Answer 2xx only after what you keep of it is kept; refuse nothing you have seen before (`webhook-id`).
+    Answer 2xx only after you have stored what you need of it; do not refuse a message you have seen before
+    (`webhook-id`).
 
     Args:
         public_key: `whpk_…`, as `unbind-hub delivery key` prints it.
-        headers: of the request; names in any case.
+        headers: the request's headers, with names in upper or lower case.
 
     Raises:
-        PlatformError: the key is none.
-        HubError: not signed by the hub, or not now.
+        PlatformError: this is no public key of a hub.
+        HubError: the webhook is not signed by the hub, or not signed now.
     """
     given = {name.lower(): value for name, value in headers.items()}
     message_id, at = given.get("webhook-id", ""), given.get("webhook-timestamp", "")
@@ -50,10 +54,10 @@ def check_webhook(
 
 
 def public_key_of(public_key: str) -> Ed25519PublicKey:
-    """The hub's public key from its form `whpk_…`.
+    """Return the hub's public key from its form `whpk_…`.
 
     Raises:
-        PlatformError: it is none.
+        PlatformError: this is no public key of a hub.
     """
     try:
         return Ed25519PublicKey.from_public_bytes(

@@ -1,1 +1,1 @@
-"""What the hub's own people do: the roster, held events, and looking at what the logs say."""
+"""This room is what the hub's own people use: the roster, held events, and reading what the logs say."""

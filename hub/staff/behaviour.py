@@ -1,7 +1,8 @@
-"""Reading from the logs how platforms behave: what `hub.core.standing` judges.
+"""This module reads from the logs how platforms behave, for `hub.core.standing` to judge.
 
-From `coverage` how far each has received, from `releases` when the first notice it has not received was recorded,
-from `tiles` when what it has received last moved, from `gaps` what it has left unanswered. Read when a person asks.
+It reads when a person asks. `coverage` tells how far each platform has received, `releases` when the first notice that
+it has not received was recorded, `tiles` when what it has received last moved, and `gaps` what it has not answered. For
+example, `bank` has received 7-120033, and 7-120034 was recorded at 10:00: it has been waiting since 10:00.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from hub.wire import contracts
 
 
 async def standings(servers: str, hub_log: HubLog, platforms: Mapping[str, Platform]) -> dict[str, Standing | None]:
-    """How each platform behaves now."""
+    """Return how each platform behaves now."""
     seen = await behaviours(servers, hub_log)
     now_ms = await hub_time_ms(reader_settings(servers), hub_log)
     silent = Behaviour(None, None)
@@ -31,7 +32,7 @@ async def standings(servers: str, hub_log: HubLog, platforms: Mapping[str, Platf
 
 
 async def behaviours(servers: str, hub_log: HubLog) -> dict[str, Behaviour]:
-    """What each platform was seen to do. One without published coverage has not been seen."""
+    """Return what each platform was seen to do. A platform without published coverage was not seen."""
     settings = reader_settings(servers)
     coverage, moved, unanswered = await asyncio.gather(
         newest_values(settings, contracts.COVERAGE, hub_log.partitions, Coverage),
@@ -46,7 +47,7 @@ async def behaviours(servers: str, hub_log: HubLog) -> dict[str, Behaviour]:
 
 
 async def _moved(settings: WorkerSettings, partitions: int) -> dict[str, int]:
-    """When what a platform has received last moved."""
+    """Return when what each platform has received last moved (record time)."""
     moved: dict[str, int] = {}
     for record, one in (await newest_values(settings, contracts.TILES, partitions, Tile, Received)).values():
         if isinstance(one, Received):
@@ -55,7 +56,7 @@ async def _moved(settings: WorkerSettings, partitions: int) -> dict[str, int]:
 
 
 async def _unanswered(settings: WorkerSettings, partitions: int) -> dict[str, int]:
-    """Overdue cases that a platform has received and never answered."""
+    """Return how many overdue cases each platform has received and never answered."""
     found: dict[str, int] = defaultdict(int)
     for _, one in (await newest_values(settings, contracts.GAPS, partitions, Gaps)).values():
         for gap, bitmap in one.classes:
@@ -65,7 +66,7 @@ async def _unanswered(settings: WorkerSettings, partitions: int) -> dict[str, in
 
 
 async def _waiting_since(settings: WorkerSettings, partitions: int, found: list[Coverage]) -> dict[str, int]:
-    """Record time of the oldest notice that a platform has not received."""
+    """Return the record time of the oldest notice that each platform has not received."""
     tps = [TopicPartition(contracts.RELEASES, one) for one in range(partitions)]
     spans = await log_spans(settings, tps)
     places: dict[str, list[tuple[TopicPartition, int]]] = {}

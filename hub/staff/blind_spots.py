@@ -1,4 +1,4 @@
-"""Looking at reports, and at the platforms nobody hears from: the hub's logs read from outside. Small hubs only."""
+"""This module shows reports and the platforms that do not answer, from the hub's logs. It is for small hubs only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.wire.contracts import decode
 
 
 async def disputes(servers: str) -> Disputes:
-    """Every report and answer that counts."""
+    """Return every report and answer that counts."""
     found = Disputes()
     async for record in records(servers, [TopicPartition(contracts.REPORTED, 0)]):
         one: AcceptedReport | AcceptedAnswer = decode(record.value, AcceptedReport, AcceptedAnswer)
@@ -34,7 +34,7 @@ async def _platforms(servers: str) -> dict[str, Platform]:
 
 
 async def reports(servers: str, platform: str | None) -> list[dict[str, Any]]:
-    """Reports, newest first: who was asked, until when, and what they said. Never the number."""
+    """Return the reports, newest first: who was asked, until when, and the answer. They never hold the number."""
     settings = reader_settings(servers)
     folded, now_ms = await disputes(servers), await hub_time_ms(settings, await read_hub_log(settings))
     rows = []
@@ -67,7 +67,7 @@ def _answer(report: AcceptedReport, answer: AcceptedAnswer | None, now_ms: int) 
 
 
 async def blind_spots(servers: str) -> list[dict[str, Any]]:
-    """Platforms that are not connected, and names nobody knows, by the stale bindings expected behind them."""
+    """Return the unconnected platforms and the unknown names, sorted by the stale bindings expected behind them."""
     platforms, shown = await _platforms(servers), await coverages(servers)
     numbers = reported_numbers((await disputes(servers)).reports.values())
     reported = {name: len(found) for name, found in numbers.items()}

@@ -1,8 +1,9 @@
-"""The person's side of held events: what waits, and releasing or dropping it by name (`hub.core.held`).
+"""This module lets a person see held events, and release or drop them by name (`hub.core.held`).
 
-A verdict is written to `held` first, then the held messages are sent into `events` once more, in order, the very same
-bytes. If that breaks off in between, the same command goes on: what has a verdict and no answer yet is sent again,
-and a copy too many is answered as a duplicate.
+A verdict is written to `held` first; then the same bytes of the held messages are sent into `events` again, in order.
+If that breaks off, the same command continues: what has a verdict and no answer yet is sent again, and an extra copy is
+answered as a duplicate. For example, `zhang` releases 7-240517: a HeldRelease names it, and its copy in `events` has
+the header `held-source: 7-240517`.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from hub.wire import contracts
 from hub.wire.contracts import decode, encode
 
 SOURCES_MAX = 2_000
-"""Sources in one record of a verdict: far below the limit of a message."""
+"""How many sources one record of a verdict may hold: far below the limit of a message."""
 
 IN_FLIGHT_MAX = 1_000
-"""Copies sent before the broker's answers are awaited."""
+"""How many copies are sent before the broker's answers are awaited."""
 
 Choice = Callable[["Waiting"], bool]
 
@@ -41,23 +42,23 @@ class Waiting(NamedTuple):
 
     @property
     def source(self) -> Source:
-        """Where it lies in `events`."""
+        """Return where the event lies in `events`."""
         return self.event.source
 
 
 class WaitingFor(NamedTuple):
-    """What waits of one operator, without a number."""
+    """What waits of one operator, without any phone number."""
 
     operator: str
     events: int
     since: int
     why: dict[HeldWhy, int]
     released: int
-    """Of them, those with a verdict whose copy is not decided yet."""
+    """How many of them have a verdict whose copy is not decided yet."""
 
 
 async def waiting(address: HubAddress, operator: str | None = None) -> list[Waiting]:
-    """Every held event that is not decided, in the order they came; of one operator or of all."""
+    """Return every held event that is not decided, in the order of arrival; of one operator or of all."""
     settings = reader_settings(address.bootstrap_servers, address.security)
     tps = [TopicPartition(contracts.HELD, one) for one in range(address.partitions)]
     book, events = HeldBook(), dict[Source, HeldEvent]()
@@ -86,7 +87,7 @@ def _fold(book: HeldBook, events: dict[Source, HeldEvent], record: HeldEvent | H
 
 
 def summary(found: Iterable[Waiting]) -> list[WaitingFor]:
-    """What waits, by operator."""
+    """Return what waits, by operator."""
     grouped: dict[str, list[Waiting]] = defaultdict(list)
     for one in found:
         grouped[one.event.operator].append(one)
@@ -103,10 +104,10 @@ def summary(found: Iterable[Waiting]) -> list[WaitingFor]:
 
 
 def choose(found: Sequence[Waiting], choice: Choice, verdict: HeldVerdict) -> list[Waiting]:
-    """The events that a choice names and the verdict can be given to: on what has another one, the first counts.
+    """Return the events that a choice names and that may get the verdict. An event with another verdict keeps it.
 
     Raises:
-        HubError: none is left, or an earlier event of the same number would be passed over.
+        HubError: no event is left, or an earlier event of the same number would be passed over.
     """
     named = [one for one in found if choice(one)]
     chosen = [one for one in named if one.row.verdict in (None, verdict)]
@@ -123,7 +124,7 @@ def choose(found: Sequence[Waiting], choice: Choice, verdict: HeldVerdict) -> li
 
 
 def _check_order(found: Sequence[Waiting], chosen: Sequence[Waiting]) -> None:
-    """Events of a number are judged in their order: nothing is released over the head of an earlier one."""
+    """Refuse to release an event before an earlier one of its number: they are judged in their order."""
     last: dict[tuple[str, str], int] = {}
     for one in chosen:
         last[one.row.operator, one.row.number] = one.source.offset
@@ -145,10 +146,10 @@ def _check_order(found: Sequence[Waiting], chosen: Sequence[Waiting]) -> None:
 async def judge(
     address: HubAddress, operator: str, choice: Choice, verdict: HeldVerdict, *, by: str, reason: str
 ) -> list[Waiting]:
-    """Give a verdict in a person's name, and send what it is on to intake; returns what it was given on.
+    """Give a verdict in a person's name, send the chosen events to intake, and return them.
 
     Raises:
-        HubError: nobody is named, or the choice is none.
+        HubError: no person is named, or the choice names no event.
     """
     if not by.strip():
         raise HubError("a verdict needs a name", todo="Say with --by who decides.")

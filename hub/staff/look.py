@@ -1,7 +1,8 @@
-"""Looking: the hub's logs read from their start to their end, for a person who asks. Small hubs only.
+"""This module reads the hub's logs from their start to their end, for a person who asks. It is for small hubs only.
 
 A case's answers come from `tiles` (what each platform said) and the fold of the number's partition of `releases`,
-sorted by the same rules as coverage (`hub.core.gaps`). At scale the archive answers instead.
+sorted by the same rules as coverage (`hub.core.gaps`). In a large hub the archive answers instead. For example, `cases`
+of a number returns the case 7-120033 with the row of `bank`: answer UNBOUND, no gap.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from hub.wire.contracts import decode, partition_of
 
 
 async def records(servers: str, tps: list[TopicPartition]) -> AsyncIterator[Record]:
-    """Everything that partitions hold now."""
+    """Yield everything that partitions hold now."""
     settings = reader_settings(servers)
     async for batch in read_span(settings, await log_spans(settings, tps)):
         for record in batch:
@@ -58,14 +59,14 @@ async def records(servers: str, tps: list[TopicPartition]) -> AsyncIterator[Reco
 
 
 async def coverages(servers: str) -> list[Coverage]:
-    """Every platform's coverage as last published."""
+    """Return every platform's coverage as last published."""
     hub_log = await read_hub_log(reader_settings(servers))
     found = await newest(reader_settings(servers), contracts.COVERAGE, hub_log.partitions)
     return sorted((decode(record.value, Coverage) for record in found.values()), key=lambda one: one.platform)
 
 
 async def coverage(servers: str) -> list[dict[str, Any]]:
-    """Every platform's coverage."""
+    """Return every platform's coverage as rows to show."""
     return [
         {
             "platform": one.platform,
@@ -95,7 +96,7 @@ async def _with_standing(servers: str) -> list[tuple[Coverage, Standing | None]]
 
 
 async def gaps(servers: str, platform: str | None) -> list[dict[str, Any]]:
-    """Gaps by platform and class, the most incidents first."""
+    """Return the gaps by platform and class, the platform with the most incidents first."""
     found = [one for one in await coverages(servers) if platform in (None, one.platform)]
     return [
         {
@@ -112,7 +113,7 @@ async def gaps(servers: str, platform: str | None) -> list[dict[str, Any]]:
 
 
 async def rejected(servers: str, last: int) -> list[dict[str, Any]]:
-    """The newest refused messages, without their content."""
+    """Return the newest refused messages, without their content."""
     settings = reader_settings(servers)
     tp = TopicPartition(contracts.REJECTED, 0)
     ((first, end),) = (await log_spans(settings, [tp])).values()
@@ -133,7 +134,7 @@ async def rejected(servers: str, last: int) -> list[dict[str, Any]]:
 
 
 async def cases(servers: str, number: str) -> list[dict[str, Any]]:
-    """A number's cases, newest first, with every platform's answer or gap."""
+    """Return a number's cases, newest first, with every platform's answer or gap."""
     if not is_e164(number):
         raise UnbindError("this is no phone number", todo=REFUSAL_TODO[Refusal.INVALID_NUMBER])
     hub_log = await read_hub_log(reader_settings(servers))
@@ -162,7 +163,7 @@ async def cases(servers: str, number: str) -> list[dict[str, Any]]:
 
 
 async def _books(servers: str, hub_log: HubLog, partition: int) -> list[PlatformBook]:
-    """What every platform said of one partition."""
+    """Return what every platform said of one partition."""
     roster = await newest(reader_settings(servers), contracts.PLATFORMS, 1)
     platforms = [decode(record.value, Platform) for record in roster.values()]
     disputes = Disputes()
@@ -225,5 +226,5 @@ def _first(kind: type[Any], sets: dict[Any, Any], bit: int) -> str | None:
 
 
 def date(at_ms: int | None) -> str | None:
-    """A time as text."""
+    """Return a time as text in ISO form, UTC; None without one."""
     return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")

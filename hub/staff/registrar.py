@@ -1,6 +1,7 @@
-"""The registrar's side: making a hub's topics, and writing the roster.
+"""This module makes a hub's topics and writes the roster, for the registrar.
 
-Topics are made once, with the number of partitions and the clock they keep for ever; the `hub` topic says which.
+Topics are made once, with a number of partitions and a clock that never change; the `hub` topic records both. For
+example, `receipts.carrier` is made with one partition when the operator `carrier` is put on the roster.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ RETENTION: dict[str, dict[str, str]] = {
 RECEIPTS = receipts_topic("<operator>")
 INBOX = inbox_topic("<platform>")
 UNREACHED = {PlatformState.KNOWN_UNCONNECTED, PlatformState.EXEMPT, PlatformState.LEFT}
-"""Platforms that need no inbox made for them: nobody there would read it."""
+"""Platforms in these states need no inbox: nobody there would read it."""
 
 
 def is_one_of_many(name: str) -> bool:
-    """Whether a name in the contract stands for a topic each of operators or platforms."""
+    """Return whether a name in the contract stands for one topic per operator or per platform."""
     return "<" in name
 
 
@@ -47,9 +48,9 @@ def _inboxes(platforms: Iterable[Platform]) -> list[str]:
 
 
 def topic_config(spec: TopicSpec, clock: str) -> dict[str, str]:
-    """A topic's settings. In a replayed world records keep their producers' times."""
+    """Return a topic's settings. In a replayed world records keep the times of their producers."""
     stamped = "CreateTime" if clock == "world" else "LogAppendTime"
-    # A world may lie in the future; the broker would refuse its times after an hour.
+    # A world may lie in the future, and the broker would refuse times more than an hour ahead.
     any_time = {"message.timestamp.after.max.ms": str(2**63 - 1)} if clock == "world" else {}
     return {
         **RETENTION[spec.retention],
@@ -60,12 +61,12 @@ def topic_config(spec: TopicSpec, clock: str) -> dict[str, str]:
 
 
 def replicated(replication: int) -> dict[str, str]:
-    """What an acknowledged write survives: of three copies and more, two have to have it."""
+    """Return the settings for safe writes: of three copies or more, two must have an acknowledged write."""
     return {"min.insync.replicas": "2"} if replication > 2 else {}
 
 
 def new_topic(spec: TopicSpec, name: str, address: HubAddress, clock: str, replication: int) -> NewTopic:
-    """What to ask the cluster for."""
+    """Return a topic to ask the cluster for."""
     count = address.partitions if spec.partitions == "N" else int(spec.partitions)
     return NewTopic(name, count, replication, topic_configs=topic_config(spec, clock) | replicated(replication))
 
@@ -79,7 +80,7 @@ class Registrar:
         self._producer = producer
 
     async def make_topics(self, *, clock: str = "record", replication: int = 1) -> HubLog:
-        """Make every topic of a new hub, and say in `hub` what they are.
+        """Make every topic of a new hub, and record in `hub` how they were made.
 
         Raises:
             HubError: the cluster refuses, or holds some of the topics already.
@@ -101,7 +102,7 @@ class Registrar:
         return made
 
     async def make_missing_topics(self, hub_log: HubLog) -> None:
-        """Make the topics that a hub made by an earlier version lacks, as safe as `events` is."""
+        """Make the topics that a hub of an earlier version lacks, with as many copies as `events` has."""
         there = set(await self._admin.list_topics())
         replication = await self._replication()
         wanted = [
@@ -129,7 +130,7 @@ class Registrar:
     async def put_operators(
         self, operators: Iterable[Operator], *, clock: str = "record", replication: int = 1
     ) -> None:
-        """Write operators' newest records, and make the topics of their receipts.
+        """Write the newest records of operators, and make the topics of their receipts.
 
         Raises:
             HubError: a key is somebody else's.
@@ -139,13 +140,13 @@ class Registrar:
         await self._make_each(RECEIPTS, [receipts_topic(one.id) for one in found], clock, replication)
         now_ms = system_clock()
         for one in found:
-            # Without a date an operator owes reports from now on, not since 1970.
+            # An operator without a date owes reports from now on, not since 1970.
             await self._put(contracts.OPERATORS, one.id, one if one.since else one._replace(since=now_ms))
 
     async def put_platforms(
         self, platforms: Iterable[Platform], *, clock: str = "record", replication: int = 1
     ) -> None:
-        """Write platforms' newest records, and make the inboxes of those that are, or are to be, connected.
+        """Write the newest records of platforms, and make the inboxes of those that are, or will be, connected.
 
         Raises:
             HubError: a key is somebody else's.
@@ -157,7 +158,7 @@ class Registrar:
             await self._put(contracts.PLATFORMS, one.id, one)
 
     async def _check_keys(self, records: Sequence[Operator | Platform]) -> None:
-        """A key id or key in use is refused: compaction could make its second holder the first."""
+        """Refuse a key id or key that is in use: compaction could make its second holder the first."""
         if not any(one.keys for one in records):
             return
         async with roster_editor(self._address) as editor:
@@ -170,12 +171,12 @@ class Registrar:
                 roster.put_platform(one)
 
     async def make_receipts(self, operators: Sequence[str], hub_log: HubLog) -> None:
-        """Make the topics of operators' receipts, as safe as `events` is."""
+        """Make the topics of operators' receipts, with as many copies as `events` has."""
         names = [receipts_topic(one) for one in operators]
         await self._make_each(RECEIPTS, names, hub_log.clock, await self._replication())
 
     async def make_inboxes(self, platforms: Sequence[Platform], hub_log: HubLog) -> None:
-        """Make the inboxes of platforms that are, or are to be, connected; as safe as `events` is."""
+        """Make the inboxes of platforms that are, or will be, connected, with as many copies as `events` has."""
         if names := _inboxes(platforms):
             await self._make_each(INBOX, names, hub_log.clock, await self._replication())
 
@@ -185,7 +186,7 @@ class Registrar:
             await self._create(wanted, existing_is_error=False)
 
     async def put_clock(self, now_ms: int) -> None:
-        """Say what time it is in a replayed world."""
+        """Write what time it is in a replayed world."""
         await self._put(contracts.CLOCK, "clock", Clock(now_ms))
 
     async def _put(self, topic: str, key: str, value: tuple[Any, ...]) -> None:
@@ -194,6 +195,6 @@ class Registrar:
 
 @asynccontextmanager
 async def registrar(address: HubAddress) -> AsyncIterator[Registrar]:
-    """A registrar, connected."""
+    """Yield a registrar that is connected."""
     async with administering(address) as admin, started(new_producer(address, linger_ms=0)) as producer:
         yield Registrar(address, admin, producer)

@@ -1,9 +1,10 @@
-"""Editing the roster: reading the roster to its end, changing one record of it, and noticing whoever else did.
+"""This module edits the roster: it reads it to its end, changes one record, and notices if another registrar did too.
 
-The roster is two compacted topics of one partition, where the newest record of an id counts. A change reads to the
-end, changes, writes, and looks at what was written in between: a record of the same id there was replaced by ours
-without our having seen it. Then the change is made once more, to that record, so that neither is lost; if it can no
-longer be made, the other's record is put back and the change refused. If a third came between, it is said so.
+The roster is two compacted topics of one partition, where the newest record of an id counts. A change reads to the end,
+changes, writes, and looks at what was written in between: a record of the same id there was replaced by ours before we
+saw it. Then the change is made again, to that record, so that neither is lost; if it can no longer be made, the other
+record is put back and the change is refused. If a third registrar came between, the error says so. For example, Li sets
+the tier of `bank` while Zhang sets its contact: the second record is written again and has both.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from hub.wire.contracts import decode, encode
 
 R = TypeVar("R", Operator, Platform)
 Change = Callable[[R | None, Roster], R]
-"""The record as it is to be, from the one that is there, or None, and the whole roster."""
+"""Makes the new record from the one that is there (or None) and the whole roster."""
 
 TRIES_MAX = 5
-"""How often a change is made anew because another came between; as many registrars are not at work at once."""
+"""How often a change is made again because another came between. So many registrars do not work at once."""
 
 TOPICS: dict[type, str] = {Operator: contracts.OPERATORS, Platform: contracts.PLATFORMS}
 
@@ -43,17 +44,17 @@ class Placed(NamedTuple):
 
 
 async def find_hub(servers: str) -> tuple[HubAddress, HubLog]:
-    """Who the hub at an address is.
+    """Return which hub is at an address.
 
     Raises:
-        HubError: nobody answers, or there is no hub.
+        HubError: no broker answers, or there is no hub.
     """
     found = await read_hub_log(reader_settings(servers))
     return HubAddress(servers, found.hub_id, found.partitions), found
 
 
 async def _read(settings: WorkerSettings, topic: str, first: int, *kinds: type[Any]) -> list[Placed]:
-    """The records of a topic of one partition, from an offset on; what cannot be read is passed over, as it does."""
+    """Return the records of a topic of one partition, from an offset on. Records that cannot be read are skipped."""
     tp = TopicPartition(topic, 0)
     ((start, end),) = (await log_spans(settings, [tp])).values()
     placed = []
@@ -68,14 +69,14 @@ async def _read(settings: WorkerSettings, topic: str, first: int, *kinds: type[A
 
 
 class RosterEditor:
-    """Reads and changes the roster of one hub; made by `roster_editor`."""
+    """Reads and changes the roster of one hub. `roster_editor` makes it."""
 
     def __init__(self, settings: WorkerSettings, producer: AIOKafkaProducer) -> None:
         self._settings = settings
         self._producer = producer
 
     async def read(self) -> Roster:
-        """The roster, as of now."""
+        """Return the roster as it is now."""
         return read_roster(
             await _read(self._settings, contracts.OPERATORS, 0, Operator),
             await _read(self._settings, contracts.PLATFORMS, 0, Platform),
@@ -85,10 +86,10 @@ class RosterEditor:
         """Change one record, or add it.
 
         Args:
-            change: makes the new record; raises `HubError` to refuse.
+            change: makes the new record, or raises `HubError` to refuse.
 
         Raises:
-            HubError: refused, or others changed the same record again and again.
+            HubError: the change is refused, or others changed the same record again and again.
         """
         topic = TOPICS[kind]
         mine: set[int] = set()
@@ -119,7 +120,7 @@ class RosterEditor:
         except UnbindError as refused:
             if not overwritten or theirs is None:
                 raise
-            # Ours lies over theirs already: put theirs back before saying so.
+            # Our record has already replaced theirs: put theirs back before the error is raised.
             await self._producer.send_and_wait(topic, encode(theirs), key=theirs.id.encode(), partition=0)
             raise HubError(
                 f"another registrar changed {theirs.id} meanwhile; its change stands and yours was not made:"
@@ -129,13 +130,13 @@ class RosterEditor:
         return made
 
     async def _roster_with(self, topic: str, placed: list[Placed]) -> Roster:
-        """The roster of records that were read and those of the other topic."""
+        """Return the roster made of records that were read and those of the other topic."""
         others = contracts.PLATFORMS if topic == contracts.OPERATORS else contracts.OPERATORS
         beside = await _read(self._settings, others, 0, Operator, Platform)
         return read_roster(placed, beside)
 
     async def _look_at_keys(self, made: Operator | Platform) -> None:
-        """Two registrars may give the same key id to two holders at once: then say so, aloud."""
+        """Raise if two registrars gave the same key id to two holders at once."""
         try:
             check_keys(made, await self.read())
         except HubError as wrong:
@@ -146,7 +147,7 @@ class RosterEditor:
 
 
 def _check_one_other(placed: list[Placed], record_id: str, mine: set[int]) -> None:
-    """A record written after ours, which lay over another's, may rest on ours: then nobody knows what is lost."""
+    """Raise if a record came after ours, which replaced another's: it may rest on ours, and a change may be lost."""
     if any(one.record.id == record_id and one.offset > min(mine, default=one.offset) for one in _others(placed, mine)):
         raise HubError(
             f"several registrars changed {record_id} at once, and one change may be missing",
@@ -164,7 +165,7 @@ def _newest(placed: list[Placed], record_id: str, mine: set[int]) -> Any:
 
 
 def read_roster(*parts: list[Placed]) -> Roster:
-    """The roster that records make, each later one replacing an earlier one of its id."""
+    """Return the roster that records make. A later record replaces an earlier one of its id."""
     roster = Roster()
     for one in (placed.record for part in parts for placed in part):
         if isinstance(one, Operator):
@@ -176,7 +177,7 @@ def read_roster(*parts: list[Placed]) -> Roster:
 
 @asynccontextmanager
 async def roster_editor(address: HubAddress) -> AsyncIterator[RosterEditor]:
-    """An editor, connected."""
+    """Yield an editor that is connected."""
     settings = reader_settings(address.bootstrap_servers, address.security)
     async with started(new_producer(address, linger_ms=0)) as producer:
         yield RosterEditor(settings, producer)

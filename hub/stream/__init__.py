@@ -1,1 +1,1 @@
-"""The stream processor: the only place that imports faust. One app, two stages, one runner."""
+"""This room is the stream processor, and the only place that imports faust: one app, its stages, and one runner."""

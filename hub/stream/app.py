@@ -1,7 +1,7 @@
-"""The worker: one faust app with two agents, and what they share.
+"""This module runs the worker: one faust app with an agent for each stage, and what the stages share.
 
-`unbind-hub worker` runs one; several share the partitions. Killed and started again under the same instance
-id it is back without a rebalance (KIP-345 static membership).
+`unbind-hub worker` runs one; several workers share the partitions. A worker that is killed and started again under the
+same instance id, for example `worker-1`, is back without a rebalance (KIP-345 static membership).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ LAG_INTERVAL_S = 1.0
 
 
 async def _check_topics(settings: WorkerSettings) -> None:
-    """A follower would wait without an end for a topic that an earlier version did not make."""
+    """Raise if topics are missing: a follower would wait for ever for a topic that an earlier version did not make."""
     async with started(new_consumer(settings)) as consumer:
         missing = sorted({name for name in contracts.topics() if "<" not in name} - set(await consumer.topics()))
     if missing:
@@ -65,7 +65,7 @@ async def _check_topics(settings: WorkerSettings) -> None:
 
 @asynccontextmanager
 async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncIterator[Context]:
-    """Everything the stages share, started; and stopped at the end."""
+    """Start everything that the stages share, and stop it at the end."""
     hub_log = await read_hub_log(settings)
     await _check_topics(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds numbers
@@ -81,7 +81,7 @@ async def open_context(settings: WorkerSettings, metrics: Metrics) -> AsyncItera
         held = HeldFollower(settings, held_store, hub_log.partitions, lambda one: store.accepted(one) is not None)
         await stack.enter_async_context(started(held))
         following.append(guarded("held", held.run()))
-        await held.caught_up()  # before the cases: what a person let through counts in no limit
+        await held.caught_up()  # before the cases are folded: what a person released counts in no limit
         cases = CaseFollower(settings, store, hub_log.partitions, lambda one: _operator(roster, one), held.book)
         await stack.enter_async_context(started(cases))
         following.append(guarded("cases", cases.run()))
@@ -120,7 +120,7 @@ async def _operator(roster: RosterFollower, operator_id: str) -> Operator | None
 
 
 def make_app(context: Context, stages: dict[str, Stage]) -> faust.App:
-    """The faust app: its agents hand every chunk to its stage's worker."""
+    """Return the faust app. Its agents hand every chunk to the worker of its stage."""
     transport.register()
     settings = context.settings
     app = faust.App(
@@ -138,7 +138,7 @@ def make_app(context: Context, stages: dict[str, Stage]) -> faust.App:
         broker_commit_interval=COMMIT_INTERVAL_S,
         broker_max_poll_records=settings.chunk_records_max,
         stream_buffer_maxsize=STREAM_BUFFER,
-        # Unacked work is read again by whoever holds the partition next; waiting for it would only delay that.
+        # The next owner of the partition reads unacked work again; waiting for it would only delay that.
         stream_wait_empty=False,
     )
     for topic, stage in stages.items():
@@ -176,7 +176,7 @@ def _ack(app: faust.App, message: Any) -> Any:
 
 
 def serve_metrics(metrics: Metrics, port: int) -> tuple[WSGIServer, threading.Thread]:
-    """Serve /metrics on 127.0.0.1; port 0 takes a free one."""
+    """Serve /metrics on 127.0.0.1. Port 0 takes a free port."""
     return start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
 
 
@@ -217,13 +217,13 @@ async def run_worker(settings: WorkerSettings) -> None:
 
 
 async def _until_it_ends(app: faust.App) -> None:
-    """faust that crashed (a commit that failed, say) says so to nobody and holds its partitions on."""
+    """Raise when faust ends: if it crashes (for example, a commit fails) it tells nobody and keeps its partitions."""
     await app.wait_until_stopped()
     raise app.crash_reason or RuntimeError("faust stopped by itself")
 
 
 async def _say_ready(settings: WorkerSettings, context: Context, stages: dict[str, Stage], port: int) -> None:
-    """Write the ready file once this worker is a member of the group and has prepared what it holds."""
+    """Write the ready file once this worker is a member of the group and has prepared its partitions."""
     while not context.joined.is_set() or not all(stage.prepared for stage in stages.values()):
         await asyncio.sleep(READY_POLL_S)
     collect_seldom()
@@ -240,6 +240,6 @@ async def _show_lag(app: faust.App, metrics: Metrics) -> None:
 
 
 def _leave() -> None:
-    """End now: faust leaves threads behind that may hold the process for a minute; nothing is left to lose."""
+    """End now. faust leaves threads that may hold the process for a minute, and nothing is left to lose."""
     logging.shutdown()
     os._exit(0)

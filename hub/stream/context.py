@@ -1,4 +1,4 @@
-"""What the stages of one worker share."""
+"""This module holds what the stages of one worker share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INBOX_ASKED_AGAIN_S = 5.0
 
 
 class Inboxes:
-    """Which inboxes there are. Asked for one that is not, the producer would wait for it a long time."""
+    """Knows which inboxes exist. For one that does not exist, the producer would wait a long time."""
 
     def __init__(self, topics: Callable[[], Awaitable[Iterable[str]]]) -> None:
         self._topics = topics
@@ -37,7 +37,7 @@ class Inboxes:
         self._missing: dict[str, float] = {}
 
     async def has(self, topic: str) -> bool:
-        """Whether the topic is there; of one that is not the cluster is asked again only after a while."""
+        """Return whether a topic exists. The cluster is asked again about a missing topic only after a while."""
         if topic in self._known:
             return True
         if self._missing.get(topic, 0.0) > time.monotonic():
@@ -61,7 +61,7 @@ class Context:
     cases: CaseFollower
     reported: ReportedFollower
     signer: Signer
-    """Signs what is asked or told of one platform."""
+    """Signs what the hub asks or tells one platform."""
 
     inboxes: Inboxes
     held: HeldFollower
@@ -69,20 +69,20 @@ class Context:
     metrics: Metrics
     admin: AIOKafkaAdminClient
     read_back: ReadBack
-    """Which sources already have a receipt."""
+    """Knows which sources already have a receipt."""
 
     joined: asyncio.Event
     """Set once this worker was given its partitions."""
 
     refreshing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by the one partition that works its figures out again: twelve at once would leave no room for acks."""
+    """The one partition that refreshes its figures holds this lock: twelve at once would leave no room for acks."""
 
     async def send(
         self, topic: str, value: tuple[Any, ...], *, key: bytes, partition: int, at_ms: int
     ) -> asyncio.Future[Any]:
-        """Queue one of the hub's messages; the future is done when it is durable.
+        """Queue one of the hub's messages. The future is done when the message is durable.
 
-        `at_ms`: the time of what caused it. Under LogAppendTime the broker overrides it.
+        `at_ms` is the time of what caused it. Under LogAppendTime the broker overrides it.
         """
         future: asyncio.Future[Any] = await self.producer.send(
             topic, value=encode(value), key=key, partition=partition, timestamp_ms=at_ms
@@ -90,7 +90,9 @@ class Context:
         return future
 
     async def tell(self, platform: str, value: tuple[Any, ...], at_ms: int) -> list[asyncio.Future[Any]]:
-        """Queue a signed message for one platform's inbox; nothing if it has none, as platforms that never joined."""
+        """Queue a signed message for one platform's inbox. A platform that never joined has none and is told
+        nothing.
+        """
         topic = inbox_topic(platform)
         if not await self.inboxes.has(topic):
             return []
@@ -109,7 +111,7 @@ class Context:
     async def tell_refusal(
         self, platform: Platform | None, record: Record, reason: Refusal
     ) -> list[asyncio.Future[Any]]:
-        """Queue word of a refused message for the platform that it is of, if one is known."""
+        """Tell a platform that its message was refused, if the platform is known."""
         if platform is None:
             return []
         unheard = Unheard(record.topic, Source(record.partition, record.offset), reason, record.record_time)

@@ -1,9 +1,12 @@
-"""The coverage stage: it carries out what `hub.core.shelf` decides for one partition of `acks`.
+"""This module is the coverage stage: it carries out what `hub.core.shelf` decides for one partition of `acks`.
 
-Nothing here runs while nothing happens, but the refresh: a chunk wakes the flush, about a second later, and the
-publishing, at once; the roster and people's reports wake the refresh, which otherwise comes every few seconds because
-time moves figures too. Publishing and refreshing rest in proportion to their work, and one partition refreshes at a
+While nothing happens, only the refresh runs here. A chunk wakes the flush (about a second later) and the publishing (at
+once). The roster and people's reports wake the refresh, which otherwise runs every few seconds, because figures also
+change with time. Publishing and refreshing rest in proportion to their work, and only one partition refreshes at a
 time: a thousand platforms must leave room for acknowledgements.
+
+For example, `bank` acknowledges 500 cases: its coverage is published at once, its tiles are written about a second
+later, and only then is the chunk acked.
 """
 
 from __future__ import annotations
@@ -34,10 +37,11 @@ from hub.wire.contracts import decode
 log = logging.getLogger(__name__)
 
 PAUSE_TO_WORK = 3
-"""Publishing rests this many times as long as it took: with much to publish it is late rather than all there is."""
+"""Publishing rests this many times as long as it took: with much to publish it comes late instead of taking all the
+time."""
 
 PAUSE_MAX_S = 1.0
-"""But the coverage of who was heard is never later than this for it."""
+"""This pause never delays the coverage of a platform that was heard by more than this."""
 
 
 class CoverageWorker:
@@ -62,7 +66,7 @@ class CoverageWorker:
         self._to_flush, self._to_publish, self._to_refresh = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._flushing, self._publishing = asyncio.Lock(), asyncio.Lock()
         self._figures_ms: int | None = None
-        """When figures were last refreshed; nothing is published before."""
+        """The time at which figures were last refreshed. Nothing is published before the first refresh."""
 
     def _place_of(self, _platform: str) -> tuple[TopicPartition, int]:
         return self._acks, self._shelf.next_ack
@@ -74,7 +78,7 @@ class CoverageWorker:
         await asyncio.gather(
             context.roster.caught_up(), context.cases.caught_up(), context.reported.caught_up(), self._load()
         )
-        # After the tiles: none of those that were read may hold an acknowledgement beyond this end.
+        # This comes after the tiles: none of the tiles that were read may hold an acknowledgement beyond this end.
         spans = await log_spans(context.settings, [self._acks])
         committed = (await committed_offsets(context.admin)).get(self._acks, 0)
         self._shelf.begin(context.roster.platforms_offset, next_ack=committed, exact_from=spans[self._acks][1])
@@ -98,14 +102,14 @@ class CoverageWorker:
         self._shelf.load(record.key, stored)
 
     async def handle(self, chunk: Chunk) -> None:
-        """Merge a chunk; it is acked by a later flush."""
+        """Merge a chunk. A later flush acks it."""
         taken = self._shelf.take(await self._fold.judged(chunk.records), chunk.end, chunk.ack)
         log_faults(self._shelf)
         self._count(taken)
         self._wake()
 
     def _wake(self) -> None:
-        """Something was merged, or a book was settled."""
+        """Wake all that must follow when something was merged or a book was settled."""
         for event in (self._to_flush, self._to_publish, self._to_refresh):
             event.set()
 
@@ -113,7 +117,7 @@ class CoverageWorker:
         self._wake()
 
     async def background(self) -> None:
-        """Flush, publish, refresh and fold again as it becomes due, until the partition is gone."""
+        """Flush, publish, refresh and fold again whenever it is due, until the partition is taken away."""
         async with self._hearing():
             await asyncio.gather(
                 self._flush_for_ever(),
@@ -144,7 +148,7 @@ class CoverageWorker:
             await self.flush()
 
     async def flush(self) -> None:
-        """Carry a flush out: make what changed durable, ack the chunks it came from, remove what it replaces."""
+        """Carry out a flush: make what changed durable, ack the chunks it came from, remove what it replaces."""
         async with self._flushing:
             plan = self._shelf.flush()
             if plan is None:
@@ -174,7 +178,7 @@ class CoverageWorker:
     # ---- Publishing ----
 
     async def _publish_for_ever(self) -> None:
-        """Publish whoever was heard, at figures' time: what only time moved waits for the refresh."""
+        """Publish the platforms that were heard, with the time of the last refresh; the next refresh moves the time."""
         interval_s = self._context.settings.publish_interval_ms / 1000
         while True:
             await self._to_publish.wait()
@@ -187,7 +191,7 @@ class CoverageWorker:
             await asyncio.sleep(max(interval_s, min(PAUSE_TO_WORK * (time.monotonic() - began), PAUSE_MAX_S)))
 
     async def _refresh_for_ever(self) -> None:
-        """Publish coverage of every platform, and gaps that moved, as time passes or the roster changes."""
+        """Publish the coverage of every platform, and the gaps that changed, as time passes or the roster changes."""
         settings = self._context.settings
         interval_s, shortest_s = settings.refresh_interval_ms / 1000, settings.publish_interval_ms / 1000
         due_at, known = 0.0, (-1, -1)
@@ -205,7 +209,7 @@ class CoverageWorker:
                 await self._to_refresh.wait()
 
     async def _refresh(self) -> float:
-        """Refresh every platform's figures; how long the work took, in seconds, without waiting for others."""
+        """Refresh every platform's figures. Return the seconds of work, without the waiting for others."""
         worked_s = 0.0
         async with self._context.refreshing:
             began = time.monotonic()
@@ -218,7 +222,7 @@ class CoverageWorker:
             began = time.monotonic()
             await self._publish_gaps(now_ms)
             worked_s += time.monotonic() - began
-        self._to_publish.set()  # of who was heard before there were figures
+        self._to_publish.set()  # for platforms that were heard before there were figures
         return worked_s
 
     async def _publish(self, platform_id: str, now_ms: int, *, complete: bool) -> None:
@@ -249,7 +253,7 @@ class CoverageWorker:
     # ---- Metrics ----
 
     def _count(self, taken: Taken) -> None:
-        """Once a chunk: finding a metric's label costs as much as merging a message does."""
+        """Count once for each chunk: finding a metric's label costs as much as merging a message."""
         for platform, count in taken.messages.items():
             self._context.metrics.acks.labels(platform).inc(count)
             self._context.metrics.ack_positions.labels(platform).inc(taken.positions[platform])

@@ -1,7 +1,9 @@
-"""What intake does about held events: holding them, opening them again, and telling whom it concerns.
+"""This module does what intake does about held events: it holds them, opens them again, and tells the operators.
 
-Made durable in this order: the held event; what it tells the holder of the number's range; its receipt. A held event
-sent again: its notice, if it becomes one; that it is decided; its receipt.
+It makes durable, in this order: the held event; what the holder of the number's range is told; its receipt. For a held
+event sent again the order is: its notice, if it becomes one; the record that it is decided; its receipt. For example,
+`carrier` is over its limit and opens a case of a number in the range of `other`: the event is held, `other` is told
+that it is HELD, and then `carrier` gets its receipt.
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ class Holding:
         self._partition = partition
 
     async def open(self, records: Sequence[Record]) -> list[Arrival]:
-        """Open messages; a held event sent again is opened as of its first record time."""
+        """Open messages. A held event sent again is opened as of its first record time."""
         context = self._context
         if all(named_source(record) is None for record in records):
             return await self._open(records)
-        # The verdict was written before the copies were sent; it may not have been folded here yet.
+        # The verdict was written before the copies were sent, but it may not be folded here yet.
         await context.held.caught_up()
         copies = [context.held.book.copy_of(record) for record in records]
         judged = [
@@ -47,7 +49,7 @@ class Holding:
         return await self._context.checker.events(records)
 
     def is_held(self, source: Source) -> bool:
-        """Whether a source was held, and not accepted all the same."""
+        """Return whether a source was held, and was not accepted nevertheless."""
         book = self._context.held.book
         if source.offset > book.last_held(source.partition):
             return False
@@ -86,7 +88,7 @@ class Holding:
         await asyncio.gather(*sent)
 
     def _holder(self, arrival: Arrival) -> str | None:
-        """Who has the range of a number that is not its sender's, if the event opens a case."""
+        """Return the holder of the range of a number that is not in its sender's ranges, if the event opens a case."""
         event, sender = arrival.content, arrival.sender
         if not isinstance(event, NumberEvent) or sender is None or in_ranges(event.number, sender.ranges):
             return None

@@ -1,14 +1,14 @@
-"""The intake stage: one partition of `events`.
+"""This module is the intake stage: it serves one partition of `events`.
 
-Made durable in this order: refused messages, held events and what became of those sent again; receipts of refusals,
-duplicates, notes and of what is held; notices; receipts of acceptance; only then is the chunk acked. Positions come
-from the fold of `releases`, never from the producer's answer. Held events are `hub.stream.holding`'s.
+It makes durable, in this order: refused messages, held events and the decisions on those sent again; receipts of
+refusals, duplicates, notes and held events; notices; receipts of acceptance; only then is the chunk acked. Positions
+come from the fold of `releases`, never from the producer's answer. `hub.stream.holding` handles held events.
 
-A source is decided once. On start the receipts beyond the committed offset are read back: a source with one is
-decided. A source whose notice was folded was accepted, and one in the fold of `held` is held; its receipt is written
-if it is missing. What is left
-below the last folded source was refused without a receipt (nobody proved who sent it) and is only written to
-`rejected` again.
+A source is decided once. At the start the receipts beyond the committed offset are read back: a source with a receipt
+is decided. A source whose notice was folded was accepted, and a source in the fold of `held` is held; its receipt is
+written if it is missing. For example, a worker dies after the notice of source 7-240517 and before its receipt: the
+next owner folds the notice and writes the receipt. Any other source below the last folded one was refused without a
+receipt (nobody proved who sent it), and is only written to `rejected` again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class IntakeWorker:
         self._holding = Holding(context, partition)
 
     async def prepare(self) -> None:
-        """Fold `releases` and `held` to their ends: nothing is decided before."""
+        """Fold `releases` and `held` to their ends. Nothing is decided before that."""
         began = time.monotonic()
         await asyncio.gather(self._context.cases.caught_up(), self._context.held.caught_up())
         self._context.metrics.recovery_seconds.labels(contracts.EVENTS, self._partition).set(time.monotonic() - began)
@@ -50,7 +50,7 @@ class IntakeWorker:
         """Intake has nothing to do beside its chunks."""
 
     async def handle(self, chunk: Chunk) -> None:
-        """Decide on every message of a chunk, make it durable, ack."""
+        """Decide on every message of a chunk, make the decisions durable, and ack the chunk."""
         if self._decided is None:
             self._decided = await self._context.read_back.decided_from(chunk.records[0])
         fresh = [record for record in chunk.records if record.offset not in self._decided]
@@ -65,7 +65,8 @@ class IntakeWorker:
     async def _decide(self, records: Sequence[Record], pending: list[asyncio.Future[Any]]) -> None:
         rest = await self._holding.open(records)
         while rest:
-            # Looked at each time, with nothing awaited before the plan: a zombie's notices may be folded meanwhile.
+            # This is checked each time, with nothing awaited before the plan: a zombie's notices may be folded
+            # meanwhile.
             if self._was_decided(rest[0]):
                 await self._decide_again(rest[0], pending)
                 rest = rest[1:]
@@ -76,7 +77,7 @@ class IntakeWorker:
             rest = rest[plan.taken :]
 
     def _expect(self, plan: Plan) -> None:
-        """Let the other partitions of this worker know of what is decided, before anything is awaited."""
+        """Tell the other partitions of this worker what is decided, before anything is awaited."""
         for arrival, notice, _ in plan.accepted:
             if arrival.held is None and arrival.sender is not None and has_limit(arrival.sender):
                 self._context.store.days.expect(notice, arrival.sender)
@@ -86,17 +87,17 @@ class IntakeWorker:
         return arrival.record.offset <= decided_to or self._holding.is_held(arrival.source)
 
     def _undecided(self, arrivals: Sequence[Arrival]) -> int:
-        """How many of them to decide on next: after a restart, one further on may be held already."""
+        """Return how many arrivals to decide on next. After a restart, a later one may be held already."""
         if arrivals[0].record.offset > self._context.held.book.last_held(self._partition):
             return len(arrivals)
         return next((n for n, one in enumerate(arrivals) if self._holding.is_held(one.source)), len(arrivals))
 
     def _plan(self, arrivals: Sequence[Arrival]) -> Plan:
-        """Decide; if that raises, decide on the first message alone, and set it aside if it is the cause."""
+        """Decide. If that raises an error, decide on fewer messages; set the first one aside if it is the cause."""
         context = self._context
         try:
             return decide(arrivals, context.store, context.hub_log.log_id, context.held.book)
-        except Exception as error:  # noqa: BLE001  (poison must not stop the rest)
+        except Exception as error:  # noqa: BLE001  (one bad message must not stop the rest)
             if len(arrivals) > 1:
                 return self._plan(arrivals[: len(arrivals) // 2])
             arrival = arrivals[0]
@@ -106,7 +107,7 @@ class IntakeWorker:
 
     async def _carry_out(self, plan: Plan, pending: list[asyncio.Future[Any]]) -> None:
         context = self._context
-        # A source with a receipt is not looked at again, so what was refused is set aside first.
+        # A source with a receipt is not read again, so refused messages are set aside first.
         await asyncio.gather(*[await context.reject(one) for one in plan.rejected])
         await self._hold(plan)
         await asyncio.gather(*[await self._receipt(one) for one in plan.receipts])
@@ -123,14 +124,14 @@ class IntakeWorker:
             for one in plan.accepted
         ]
         ends = await asyncio.gather(*sent)
-        # The answer only tells how far to fold; what counts is what the fold then says.
+        # The broker's answer only tells how far to fold. What the fold then says counts.
         await context.cases.folded(self._partition, max(end.offset for end in ends) + 1)
         context.store.days.forget(one.notice.source for one in plan.accepted)
         context.metrics.notices.inc(len(sent))
         await self._confirm([one.arrival for one in plan.accepted], pending)
 
     async def _hold(self, plan: Plan) -> None:
-        """Make durable what is held and what became of events held before; then say what is held."""
+        """Make held events and the decisions on earlier held events durable, and then tell which events are held."""
         at_ms = max(
             (one.receipt.recorded_at for one in (*plan.receipts, *(one.receipt for one in plan.held))), default=0
         )
@@ -138,12 +139,12 @@ class IntakeWorker:
         await self._say_held([one.arrival for one in plan.held])
 
     async def _say_held(self, arrivals: Sequence[Arrival]) -> None:
-        """Tell whom it concerns that events are held, which the fold of `held` supports."""
+        """Tell the operators concerned that events are held. The fold of `held` must have these events."""
         await self._holding.tell([(one, Decision.HELD, None) for one in arrivals])
         await asyncio.gather(*[await self._receipt(holding(one)) for one in arrivals])
 
     async def _decide_again(self, arrival: Arrival, pending: list[asyncio.Future[Any]]) -> None:
-        """A source that was decided before a restart, without a receipt to show for it."""
+        """Decide again on a source that was decided before a restart and has no receipt."""
         if self._context.store.accepted(arrival.source) is not None:
             await self._confirm([arrival], pending)
         elif self._holding.is_held(arrival.source):
@@ -154,7 +155,7 @@ class IntakeWorker:
             log.warning("events %s: decided by another worker; skipped", arrival.source)
 
     async def _confirm(self, arrivals: Sequence[Arrival], pending: list[asyncio.Future[Any]]) -> None:
-        """Write the receipts of acceptance that the fold supports."""
+        """Write the receipts of those acceptances that the fold confirms."""
         found = []
         for arrival in arrivals:
             accepted = self._context.store.accepted(arrival.source)

@@ -1,4 +1,4 @@
-"""Every metric, declared once with its unit and meaning. Labels are ids and enum members, never a number."""
+"""This module declares every metric once, with unit and meaning. Labels are ids and enum members, not phone numbers."""
 
 from __future__ import annotations
 
@@ -62,6 +62,6 @@ class Metrics:
         return gauge
 
     def forget_partitions(self) -> None:
-        """Show nothing any more of what went to another worker, which shows it now."""
+        """Stop showing what went to another worker, because that worker shows it now."""
         for gauge in (*self._of_platforms, self.lag):
             gauge.clear()

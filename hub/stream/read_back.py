@@ -1,7 +1,8 @@
-"""Receipts read back after a start or a rebalance: a source with a receipt is decided.
+"""This module reads receipts back after a start or a rebalance: a source with a receipt is decided.
 
-Read once for all partitions of a worker, and again only if a partition's first uncommitted message is older
-than what was read. Receipts written before the assignment are all that matters: later ones are our own.
+They are read once for all partitions of a worker, and again only if a partition's first uncommitted message is older
+than what was read. Only receipts written before the assignment matter: later ones are our own. For example, if the
+first uncommitted message was recorded at 10:00, receipts from 09:00 on are read (`SLACK_MS`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SLACK_MS = HOUR_MS
 
 
 class ReadBack:
-    """Sources that have a receipt, by partition of `events`."""
+    """Knows the sources that have a receipt, by partition of `events`."""
 
     def __init__(self, settings: WorkerSettings, roster: RosterFollower) -> None:
         self._settings = settings
@@ -33,12 +34,12 @@ class ReadBack:
         self.forget()
 
     def forget(self) -> None:
-        """Read afresh at the next question: another worker may have written since."""
+        """Read again at the next call: another worker may have written since."""
         self._since_ms: int | None = None
         self._decided: dict[int, set[int]] = defaultdict(set)
 
     async def decided_from(self, first: Record) -> set[int]:
-        """Offsets from `first` on, in its partition, that have a receipt."""
+        """Return the offsets from `first` on, in its partition, that have a receipt."""
         async with self._lock:
             since_ms = max(0, first.record_time - SLACK_MS)
             if self._since_ms is None or since_ms < self._since_ms:
@@ -50,7 +51,7 @@ class ReadBack:
         await self._roster.caught_up()
         wanted = [TopicPartition(receipts_topic(operator), 0) for operator in self._roster.roster.operators]
         async with started(new_consumer(self._settings)) as consumer:
-            # An operator whose topic is missing has no receipts; asked for, it would be waited for without an end.
+            # An operator whose topic is missing has no receipts, and to ask for that topic would wait for ever.
             there = await consumer.topics()
             tps = [tp for tp in wanted if tp.topic in there]
             if not tps:

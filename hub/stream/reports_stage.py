@@ -1,10 +1,13 @@
-"""The stage of reports: people's reports in, what platforms answer to them, and platforms' test cases.
+"""This module is the stage of reports: it handles people's reports, platforms' answers, and test cases.
 
-`ReportsWorker` serves a partition of `reports`, `AnswersWorker` one of `answers`. Both decide message by message; what
-counts goes to `reported`, what a platform is asked or told to its inbox, what an operator is told to its receipts.
-Made durable in this order: refused messages, records of `reported` (and folded, as the next message may repeat one),
-then the rest; only then is the chunk acked. After a crash a message is decided once more, with the same answer: the
-fold of `reported` knows what counted, and a platform or an operator told twice reads the same words twice.
+`ReportsWorker` serves a partition of `reports`, `AnswersWorker` one of `answers`. Both decide message by message. What
+counts goes to `reported`, what a platform is asked or told goes to its inbox, and what an operator is told goes to its
+receipts. They make durable, in this order: refused messages; records of `reported` (which are then folded, as the next
+message may repeat one); the rest; only then is the chunk acked. After a crash a message is decided again, with the same
+answer: the fold of `reported` knows what counted, and a platform or an operator may read the same message twice.
+
+For example, `carrier` passes on that an account at `bank` is still bound: an AcceptedReport goes to `reported`, a
+ReportRequest to `inbox.bank`, and a receipt to `receipts.carrier`.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ Opened = TypeVar("Opened", OpenedReport, OpenedAnswer)
 
 
 class _Desk(Generic[Opened]):
-    """What both workers do alike."""
+    """What both workers have in common."""
 
     topic: str
 
@@ -41,7 +44,7 @@ class _Desk(Generic[Opened]):
         self._partition = partition
 
     async def prepare(self) -> None:
-        """Fold to their ends the logs that messages are judged by."""
+        """Fold the logs by which messages are judged to their ends."""
         began = time.monotonic()
         await self._caught_up()
         taken = time.monotonic() - began
@@ -51,7 +54,7 @@ class _Desk(Generic[Opened]):
         """This stage has nothing to do beside its chunks."""
 
     async def handle(self, chunk: Chunk) -> None:
-        """Take in every message of a chunk, each by itself."""
+        """Handle every message of a chunk, each by itself."""
         opened = await self._open(chunk.records)
         await self._caught_up()
         sent: Sent = []
@@ -69,7 +72,7 @@ class _Desk(Generic[Opened]):
         raise NotImplementedError
 
     async def _take(self, one: Opened, sent: Sent) -> None:
-        """Take in one message; `sent` gathers what is to be durable before the chunk is acked."""
+        """Handle one message. `sent` collects what must be durable before the chunk is acked."""
         raise NotImplementedError
 
     async def _caught_up(self) -> None:
@@ -142,7 +145,7 @@ class AnswersWorker(_Desk[OpenedAnswer]):
         return await context.checker.answers(records)
 
     async def _take(self, one: OpenedAnswer, sent: Sent) -> None:
-        """Take in an answer; pass a test case or its result on to whom it is of."""
+        """Handle an answer, or pass a test case or its result on to its platform."""
         context, record, content = self._context, one.record, one.content
         if isinstance(content, ReportAnswer):
             content = context.reported.disputes.refusal_of(content) or content

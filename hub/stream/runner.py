@@ -1,11 +1,12 @@
-"""The runner: partitions in, stages carried out, failures that cannot be survived made loud.
+"""This module runs the stages on the partitions that this worker holds, and ends the process if it cannot go on.
 
-faust's agents hand every chunk to the stage's worker for that partition and return at once: nothing can be
-raised inside an agent, which would ack and lose what it was given. A stage's worker handles the chunks of its
-partition one after another and acks each when everything that follows from it is durable.
+faust's agents hand every chunk to the stage's worker for that partition and return at once: an error inside an agent
+would ack and lose the chunk. A stage's worker handles the chunks of its partition one after another and acks each when
+everything that follows from it is durable.
 
-If a stage's logic raises on a message, that message alone ends in `rejected` (HUB_FAULT). If the world around
-it fails (broker, disk), the process ends at once without committing: a restart reads everything again.
+If a stage's logic raises an error on a message, that message alone goes to `rejected` (HUB_FAULT). If something outside
+fails (for example a broker or the disk), the process ends at once without committing, and a restart reads everything
+again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 CANCEL_AGAIN_S = 0.2
 """How long a task that was cancelled has to end before it is cancelled again."""
 CHUNKS_WAITING_MAX = 4
-"""Chunks a partition may have waiting; beyond it the agent waits, and so does the consumer."""
+"""How many chunks of a partition may wait. Beyond this the agent waits, and so does the consumer."""
 
 
 class Chunk(NamedTuple):
@@ -33,25 +34,25 @@ class Chunk(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The offset after the last record."""
+        """Return the offset after the last record."""
         return self.records[-1].offset + 1
 
 
 class StageWorker(Protocol):
-    """What serves one partition of one stage for as long as it is ours."""
+    """Serves one partition of one stage for as long as this worker holds it."""
 
     async def prepare(self) -> None:
-        """Bring the state to where the logs stand."""
+        """Bring the state up to where the logs are now."""
 
     async def handle(self, chunk: Chunk) -> None:
-        """Carry a chunk out; acks it now or later, in order."""
+        """Handle a chunk, and ack it now or later, in order."""
 
     async def background(self) -> None:
-        """Whatever goes on beside; runs from `prepare` until the partition is gone."""
+        """Do other work beside the chunks. This runs from `prepare` until the partition is taken away."""
 
 
 class Stage:
-    """One stage of the app: a worker per partition we hold."""
+    """One stage of the app, with a worker for each partition that we hold."""
 
     def __init__(self, name: str, make: Callable[[int], StageWorker]) -> None:
         self.name = name
@@ -60,27 +61,27 @@ class Stage:
 
     @property
     def workers(self) -> dict[int, StageWorker]:
-        """The workers of the partitions we hold."""
+        """Return the workers of the partitions we hold."""
         return {partition: one.worker for partition, one in self._served.items()}
 
     @property
     def prepared(self) -> bool:
-        """Whether every partition we hold is being served."""
+        """Return whether every partition we hold is being served."""
         return all(one.prepared.is_set() for one in self._served.values())
 
     def hold(self, partition: int) -> _Served:
-        """Begin to serve a partition, if not begun already."""
+        """Begin to serve a partition, if it is not served already."""
         served = self._served.get(partition)
         if served is None:
             served = self._served[partition] = _Served(f"{self.name}[{partition}]", self._make(partition))
         return served
 
     async def give(self, partition: int, chunk: Chunk) -> None:
-        """Queue a chunk; waits while the partition has enough waiting."""
+        """Queue a chunk. This waits while `CHUNKS_WAITING_MAX` chunks of the partition wait already."""
         await self.hold(partition).queue.put(chunk)
 
     async def release(self) -> None:
-        """Stop serving every partition; what was not acked will be read again."""
+        """Stop serving every partition. What was not acked will be read again."""
         served, self._served = self._served, {}
         for one in served.values():
             one.cancel()
@@ -88,7 +89,7 @@ class Stage:
 
 
 class _Served:
-    """A partition being served: its queue and its tasks."""
+    """A partition that is served: its queue and its tasks."""
 
     def __init__(self, name: str, worker: StageWorker) -> None:
         self.worker = worker
@@ -109,13 +110,13 @@ class _Served:
     def cancel(self) -> None:
         for task in self._tasks:
             task.cancel()
-        # An agent may wait for room in the queue; what it puts there now nobody reads or acks.
+        # An agent may wait for room in the queue. What it puts there now is neither read nor acked.
         while not self.queue.empty():
             self.queue.get_nowait()
 
     async def gone(self) -> None:
-        # aiokafka's clients swallow a cancellation that comes while they stop, and then the task would serve on,
-        # and the rebalance wait for it until the group loses patience with this worker.
+        # aiokafka's clients ignore a cancellation that comes while they stop. Then the task would go on serving, and
+        # the rebalance would wait for it until the group's timeout removes this worker.
         while left := [task for task in self._tasks if not task.done()]:
             for task in left:
                 task.cancel()

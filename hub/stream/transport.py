@@ -1,13 +1,13 @@
-"""Chunked delivery behind faust's transport seam, under the URL scheme `chunked://`.
+"""This module delivers chunks through faust's transport interface, under the URL scheme `chunked://`.
 
-Almost all of faust's cost is per event. This consumer hands on one event per fetched batch of a partition: its
-value is the list of raw records, its offset the last one's. What upstream does per message it does per chunk,
-and keeps: no delivery while flow is suspended, the generation check, the read-offset check. What is fetched and
-not handed on is fetched again.
+Almost all of faust's cost is per event. So this consumer delivers one event per fetched batch of a partition: its value
+is the list of raw records, and its offset is that of the last one. For example, records 100 to 349 of partition 7 are
+one event at offset 349. What upstream does per message is done per chunk: there is no delivery while flow is suspended,
+and the generation and the read offset are checked. What is fetched and not delivered is fetched again.
 
-Offsets are committed only up to what a stage has declared durable. Upstream derives that from acked messages
-and gaps, and can pass an in-flight message (faust issue 606); here `Message.ack` states it outright: every
-offset of a partition up to the acked chunk is durable. Stages ack the chunks of a partition in order.
+Offsets are committed only up to what a stage has declared durable. Upstream derives that from acked messages and gaps,
+and can pass an in-flight message (faust issue 606). Here `Message.ack` says it directly: every offset of a partition up
+to the acked chunk is durable. Stages ack the chunks of a partition in order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCHEME = "chunked"
 
 
 class ChunkConsumerThread(AIOKafkaConsumerThread):
-    """Upstream's consumer thread with the fetches of every other reader of the hub (`hub.kafka.fetching`)."""
+    """Upstream's consumer thread, which fetches like every other reader of the hub (`hub.kafka.fetching`)."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         fetch_patiently()
@@ -50,7 +50,7 @@ class ChunkConsumer(Consumer):
         return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109  (upstream)
-        """Fetch; one message per partition that had records."""
+        """Fetch, and yield one message per partition that had records."""
         generation = self.app.consumer_generation_id
         records, active = await self._wait_next_records(timeout)
         if self.should_stop:
@@ -66,10 +66,10 @@ class ChunkConsumer(Consumer):
                 yield tp, self._chunk(tp, batch)
 
     async def _rewind(self) -> None:
-        """Fetch again what was fetched and not handed on: from what is committed, or from the start.
+        """Fetch again what was fetched and not delivered, from the committed offset or from the start.
 
-        Upstream does so only while flow is suspended, and leaves a partition without a committed offset where it
-        is: what it held would be skipped, and the next commit would pass it.
+        Upstream does this only while flow is suspended, and leaves a partition without a committed offset where it is:
+        its undelivered records would be skipped, and the next commit would pass them.
         """
         self._dropped = False
         if not self.assignment():
@@ -79,7 +79,7 @@ class ChunkConsumer(Consumer):
             never = [tp for tp, offset in committed.items() if not offset]
             if never:
                 await self._thread.seek_to_beginning(*never)
-        except IllegalStateError:  # some are not ours any more; the others are still to be fetched again
+        except IllegalStateError:  # some are no longer ours; the others must still be fetched again
             self._dropped = True
             return
         for tp, offset in committed.items():
@@ -95,32 +95,32 @@ class ChunkConsumer(Consumer):
         return message
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Nothing: upstream's detector asks for positions that a rebalance has not set yet, and crashes the app."""
+        """Do nothing: upstream's detector asks for positions that a rebalance has not set yet, and crashes the app."""
 
     def ack(self, message: ConsumerMessage) -> bool:
-        """Everything of its partition up to this chunk is durable."""
+        """Note that everything of the partition up to this chunk is durable."""
         if message.acked:
             return False
         message.acked = True
         self._unacked_messages.discard(message)
-        # A partition lost in the meantime is another's to commit.
+        # A partition that was lost meanwhile is committed by its new owner.
         if message.generation_id == self.app.consumer_generation_id:
             self._durable[message.tp] = max(message.offset + 1, self._durable.get(message.tp, 0))
         return True
 
     def lags(self) -> dict[TP, int]:
-        """Records of each partition we hold that are not durable yet."""
+        """Return how many records of each partition that we hold are not durable yet."""
         places = {tp: self._durable.get(tp, self._committed_offset.get(tp) or 0) for tp in self.assignment()}
         return {tp: max(0, (self.highwater(tp) or 0) - place) for tp, place in places.items()}
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Forget what was durable of partitions that are no longer ours."""
+        """Forget what was durable in partitions that are no longer ours."""
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._durable.pop(tp, None)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Gaps between records need no bookkeeping: an ack speaks for everything before it."""
+        """Do nothing: gaps between records need no bookkeeping, because an ack covers everything before it."""
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return iter([tp for tp in self._durable if topics is None or tp in topics or tp.topic in topics])

@@ -1,1 +1,1 @@
-"""What people see and ask: the API, the dashboard, clearance, and the read model behind them. Followers only."""
+"""The web shows people the hub and answers them: the API, the dashboard and their read model. It only follows logs."""

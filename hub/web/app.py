@@ -1,6 +1,6 @@
-"""The API and the dashboard as one app.
+"""This module makes one app of the API and the dashboard.
 
-Annotations are evaluated here (no `from __future__`): FastAPI reads them.
+FastAPI reads the annotations, so they are evaluated here (there is no `from __future__`).
 """
 
 import time
@@ -34,7 +34,11 @@ bodies alone, and every question about one is recorded."""
 
 
 def web_app(parts: Parts) -> FastAPI:
-    """The app. Every route of `hub.web.access.who` is made, and none that is not there."""
+    """Return the app. It has every route of `hub.web.access.who`, and no other.
+
+    Raises:
+        LookupError: a route of that table has no code.
+    """
     app = FastAPI(
         title="The unbind hub",
         version=version("unbind-hub"),
@@ -53,7 +57,7 @@ def web_app(parts: Parts) -> FastAPI:
 
     @app.get("/healthz", include_in_schema=False)
     async def health() -> shapes.Health:
-        """That it serves, and how far it is behind; for a load balancer."""
+        """Say that the web serves, and how far it is behind; this is for a load balancer."""
         as_of = parts.live.as_of()
         return shapes.Health(status="ok", behind_messages=as_of.behind_messages, stale=as_of.stale)
 

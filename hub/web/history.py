@@ -1,4 +1,7 @@
-"""The archive, as the web asks it: opened when first asked, in a thread, and a 503 while it is not there."""
+"""This module asks the archive for the web, in a thread; while the archive is not there, it answers 503.
+
+For example, a web program without `--dsn` answers every question about history with 503 NO_ARCHIVE.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def _away(detail: str) -> Problem:
 
 
 class Archive:
-    """Whoever may or may not be there. `dsn` None: there is none."""
+    """The archive, which may be there or not. If `dsn` is None, this hub has none."""
 
     def __init__(self, dsn: str | None, key_file: Path | None) -> None:
         self._dsn = dsn
@@ -31,14 +34,14 @@ class Archive:
 
     @property
     def is_there(self) -> bool:
-        """Whether this hub keeps history at all."""
+        """Say whether this hub keeps history at all."""
         return self._dsn is not None
 
     async def ask(self, question: Callable[[History], T]) -> T:
-        """Ask in a thread.
+        """Ask in a thread, and open the archive at the first question.
 
         Raises:
-            Problem: 503, nobody keeps history, or the database or its keys are not there now.
+            Problem: 503, this hub keeps no history, or the database or its keys are not there now.
         """
         return await asyncio.to_thread(self._ask, question)
 

@@ -1,4 +1,7 @@
-"""The web's metrics, declared once with unit and meaning. Labels are routes as written, statuses and enum members."""
+"""This module declares the web's metrics, each once with unit and meaning.
+
+Labels are routes as written in the code, statuses and enum members.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ SECONDS = (0.005, 0.02, 0.1, 0.5, 2, 10)
 
 
 class WebMetrics:
-    """The metrics in a registry of their own."""
+    """The web's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

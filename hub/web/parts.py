@@ -1,4 +1,4 @@
-"""What every route has at hand: the read model, clearance, the archive, the door, and where messages go."""
+"""This module holds what every route uses: the read model, clearance, the archive, admission and the producer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.web.settings import WebSettings
 
 @dataclass
 class Parts:
-    """The parts of one web program, running."""
+    """The running parts of one web program."""
 
     settings: WebSettings
     hub_log: HubLog
@@ -33,4 +33,4 @@ class Parts:
     metrics: WebMetrics
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     streams: dict[str, int] = field(default_factory=dict)
-    """Live streams by subject."""
+    """The number of open live streams, by subject."""

@@ -1,4 +1,4 @@
-"""The policy of clearances, from a file `clearance.yaml`; what it leaves out is as in `ClearancePolicy`.
+"""This module reads the policy of clearances from a file `clearance.yaml`; the defaults are those of `ClearancePolicy`.
 
 blocking_tiers: [1]
 frozen_blocks: false
@@ -32,10 +32,10 @@ class _PolicyFile(BaseModel):
 
 
 def read_policy(path: Path) -> ClearancePolicy:
-    """The policy of a file.
+    """Read the policy of a file.
 
     Raises:
-        HubError: the file cannot be read, or says something else; the message names the field.
+        HubError: the file cannot be read, or does not fit the policy; the message names the field.
     """
     found = read_settings(path, _PolicyFile, "hub/web/policy.py")
     if not TIERS.issuperset(found.blocking_tiers):

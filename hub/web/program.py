@@ -1,4 +1,4 @@
-"""Running the web as a process: its parts, its signals, its metrics, its ready file."""
+"""This module runs the web as a process, with its parts, its signals, its metrics and its ready file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ INSTANCE = "web"
 
 @asynccontextmanager
 async def open_parts(settings: WebSettings) -> AsyncIterator[Parts]:
-    """The parts, following; stopped at the end."""
+    """Start the parts, which follow their logs, and stop them at the end."""
     reading = WorkerSettings(settings.bootstrap_servers, settings.data_dir, INSTANCE, security=settings.security)
     hub_log = await read_hub_log(reading)
     metrics = WebMetrics()

@@ -1,4 +1,4 @@
-"""Counts as outsiders are told them: in tens, rounded down, so that "20" is "at least twenty". Pure."""
+"""This module rounds counts for outsiders down to tens, so that 27 is shown as 20, "at least twenty". It is pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ K = TypeVar("K")
 
 
 def ten(count: int) -> int:
-    """A count in tens."""
+    """Return a count rounded down to tens."""
     return count - count % 10
 
 
 def tens(counts: Mapping[K, int]) -> dict[K, int]:
-    """Counts in tens; those under ten are left out."""
+    """Return counts rounded down to tens; those under ten are left out."""
     return {name: ten(count) for name, count in counts.items() if count >= 10}

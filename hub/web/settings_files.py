@@ -1,4 +1,7 @@
-"""Settings of the web in YAML files, held to a pydantic model."""
+"""This module reads settings of the web from YAML files and checks them with a pydantic model.
+
+For example, `numbers_a_day: 0` in `limits.yaml` is refused, and the message names the field `numbers_a_day`.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read_settings(path: Path, kind: type[M], see: str) -> M:
-    """What a file says; an empty one says the defaults.
+    """Read a file of settings; an empty file means the defaults.
 
     Args:
-        see: where it is described, for whoever has to mend it.
+        see: where the file is described, for the person who has to correct it.
 
     Raises:
-        HubError: it cannot be read, or says something else; the message names the field.
+        HubError: the file cannot be read, or does not fit the model; the message names the field.
     """
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))

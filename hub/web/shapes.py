@@ -1,7 +1,8 @@
-"""Every JSON answer of the API, as pydantic models: the contract between the API, its read model and the dashboard.
+"""This module defines every JSON answer of the API as pydantic models: the contract of API, read model and dashboard.
 
 Times are UTC milliseconds since 1970-01-01 and end in `_at` or `_ms`; days are ISO dates (UTC). A share is never given
-without the two counts it is of. What a caller may not see is left out (None), never guessed at.
+without the two counts that it comes from. What a caller may not see is left out (None), and never replaced by a guess.
+For example, `Pairs(in_force=100, resolved=90, takeover_safe=95)` says that 90 of 100 cases are resolved and 5 frozen.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from hub.core.standing import Standing
 
 
 class Shape(BaseModel):
-    """Root of all shapes: unknown fields are refused, values do not change."""
+    """The root of all shapes: it refuses unknown fields, and its values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,7 +43,7 @@ class Name(Shape):
 
 
 class AsOf(Shape):
-    """When an answer is of: the hub's time, and how far the follower it rests on is behind the end of its logs."""
+    """The hub's time of an answer, and how far the follower that it comes from is behind the end of its logs."""
 
     now_ms: int
     read_at: int
@@ -52,7 +53,7 @@ class AsOf(Shape):
 
 
 class Guide(Shape):
-    """How a person unbinds at a platform by themselves."""
+    """How a person unbinds a number at a platform without help."""
 
     url: str | None = None
     steps: list[str] = []
@@ -60,7 +61,7 @@ class Guide(Shape):
 
 
 class Pairs(Shape):
-    """(case, platform) pairs: counts with their denominator `in_force`. `takeover_safe` = resolved or frozen."""
+    """Counts of (case, platform) pairs, with their denominator `in_force`. `takeover_safe` is resolved or frozen."""
 
     in_force: int
     resolved: int
@@ -75,7 +76,7 @@ class Pairs(Shape):
 
 
 class Today(Shape):
-    """What changed since the start of the hub's UTC day."""
+    """What has changed since the start of the hub's UTC day."""
 
     opened: int = 0
     scheduled: int = 0
@@ -91,9 +92,10 @@ class Today(Shape):
 class Overview(Shape):
     """Everything at a glance. `connected` and `unconnected` are the two halves of `pairs`.
 
-    `hours_to_effect_median`, here and elsewhere: from a notice to a platform's first word of what became of the
-    binding, that there was none included.
-    `in_tens`, here and elsewhere: what platforms said is told in tens, rounded down; for all but registrar and auditor.
+    `hours_to_effect_median`, here and elsewhere, is from a notice to the first time that a platform says what became of
+    the binding, also if it says that there was none.
+    `in_tens`, here and elsewhere, says that what platforms said is shown in tens, rounded down; this is so for all but
+    registrar and auditor.
     """
 
     as_of: AsOf
@@ -128,7 +130,8 @@ class PlatformRow(Shape):
 
 
 class Platforms(Shape):
-    """Every platform on the roster, connected or not. `suppressed`: rows left out because so few cases could tell."""
+    """Every platform on the roster, connected or not. `suppressed` counts rows that are left out as too few cases are
+    in force there."""
 
     as_of: AsOf
     platforms: list[PlatformRow]
@@ -137,7 +140,8 @@ class Platforms(Shape):
 
 
 class Cell(Shape):
-    """The cases that opened on one day, at one platform, as they stand now. None of `hours`: nothing said yet."""
+    """The cases that opened on one day, at one platform, as they are now. `hours_to_effect_median` is None while the
+    platform has said nothing of them."""
 
     in_force: int
     resolved: int
@@ -147,7 +151,7 @@ class Cell(Shape):
 
 
 class HeatmapRow(Shape):
-    """One platform's cells, one a day, in the order of `days`; None where no case is in force."""
+    """One platform's cells, one for each day, in the order of `days`; None where no case is in force."""
 
     id: str
     name: Name
@@ -157,7 +161,7 @@ class HeatmapRow(Shape):
 
 
 class Heatmap(Shape):
-    """Platforms by the day cases opened, oldest first."""
+    """The figures of each platform by the day on which cases opened, oldest first."""
 
     as_of: AsOf
     days: list[str]
@@ -166,7 +170,7 @@ class Heatmap(Shape):
 
 
 class StateAt(Shape):
-    """A state from a time on."""
+    """A state that a platform has from a time on."""
 
     at: int
     state: PlatformState
@@ -188,9 +192,10 @@ class PlatformDetail(Shape):
 
 
 class BlindSpot(Shape):
-    """An unconnected platform or an unknown name, and the stale bindings behind it: expected, and the middle 80 %.
+    """An unconnected platform or an unknown name, and how many stale bindings are behind it.
 
-    `would_close`: the gaps that connecting it would close. `sureness`: GOOD, FAIR or ROUGH.
+    `expected` is the estimate, and `low` to `high` are its middle 80 %. `would_close` counts the gaps that would close
+    if it connected. `sureness` is GOOD, FAIR or ROUGH.
     """
 
     id: str | None
@@ -212,7 +217,8 @@ class BlindSpot(Shape):
 
 
 class BlindSpots(Shape):
-    """Unconnected platforms, the most stale bindings first. `in_tens`: an estimate's upper end is rounded up."""
+    """Unconnected platforms; the one with the most stale bindings comes first. If `in_tens` is true, the upper end of
+    an estimate is rounded up."""
 
     as_of: AsOf
     spots: list[BlindSpot]
@@ -220,7 +226,7 @@ class BlindSpots(Shape):
 
 
 class OperatorRow(Shape):
-    """An operator's figures over distinct messages."""
+    """An operator's figures; every message counts once."""
 
     id: str
     name: Name
@@ -244,7 +250,7 @@ class Operators(Shape):
 
 
 class BreachRow(Shape):
-    """One breach. `case`: position of the case, if it is about one."""
+    """One breach. `case` is the position of the case, if the breach is about one."""
 
     breach: Breach
     at: int
@@ -254,7 +260,7 @@ class BreachRow(Shape):
 
 
 class BreachPage(Shape):
-    """Breaches of an operator, newest first. `next`: the `before` of the next page."""
+    """Breaches of an operator, newest first. `next` is the `before` of the next page."""
 
     as_of: AsOf
     operator: str
@@ -284,7 +290,7 @@ class RefusalPage(Shape):
 class FollowerRow(Shape):
     """One reader of one log: how many messages it is behind its end, and how old the oldest of them is.
 
-    `silent`: it has not been heard of for a while; nobody reads there now.
+    `silent` says that nothing was heard of it for a while: nobody reads there now.
     """
 
     reader: str
@@ -295,7 +301,7 @@ class FollowerRow(Shape):
 
 
 class TopicRow(Shape):
-    """One log: messages in all, and a second over the last minute."""
+    """One log: how many messages it has had, and how many came a second in the last minute."""
 
     topic: str
     messages: int
@@ -303,7 +309,7 @@ class TopicRow(Shape):
 
 
 class Pipeline(Shape):
-    """How the hub itself fares."""
+    """How the hub itself is doing."""
 
     as_of: AsOf
     followers: list[FollowerRow]
@@ -336,7 +342,7 @@ class Effect(Shape):
 
 
 class Moment(Shape):
-    """One thing that happened in a case. `kind`: event, notice, receipt, effect, report, answer, dispute, breach."""
+    """One thing that happened in a case. `kind` is event, notice, receipt, effect, report, answer, dispute, breach."""
 
     at: int
     kind: str
@@ -347,9 +353,9 @@ class Moment(Shape):
 
 
 class Case(Shape):
-    """The end of one owner's time with one number. `id`: its position. `effects` None: not for this caller.
+    """The end of one owner's time with one number. `id` is its position. `effects` is None if they are hidden.
 
-    `status`: cleared, pending or refused over all connected platforms; an operator sees that and no count.
+    `status` is cleared, pending or refused, for all connected platforms; an operator sees that and no count.
     """
 
     id: str
@@ -370,7 +376,7 @@ class Case(Shape):
 
 
 class Cases(Shape):
-    """A number's cases, newest first, or the one of an id; the number itself is not said back."""
+    """The cases of a number, newest first, or the one case of an id; the answer does not repeat the number."""
 
     as_of: AsOf
     lookup_id: str
@@ -389,7 +395,7 @@ class Unconnected(Shape):
 
 
 class Blocker(Shape):
-    """What blocks. `platform` and `gap` are for registrar and auditor; an operator sees `status` and no more."""
+    """What blocks a number. `platform` and `gap` are for registrar and auditor; an operator sees only `status`."""
 
     status: str
     platform: str | None = None
@@ -398,7 +404,7 @@ class Blocker(Shape):
 
 
 class Cleared(Shape):
-    """The answer for one number, in the order they were asked. `reasons`: why it is not clear."""
+    """The answer for one number; answers are in the order asked. `reasons` say why the number is not clear."""
 
     answer: ClearanceAnswer
     clearance_id: str
@@ -410,7 +416,7 @@ class Cleared(Shape):
 
 
 class Policy(Shape):
-    """By what clearances are decided."""
+    """The policy by which clearances are decided."""
 
     blocking_tiers: list[int]
     frozen_blocks: bool
@@ -420,7 +426,7 @@ class Policy(Shape):
 
 
 class LogPositions(Shape):
-    """The places in the logs that an answer rests on."""
+    """The positions in the logs from which an answer was made."""
 
     releases: list[int]
     acks: list[int]
@@ -431,7 +437,7 @@ class LogPositions(Shape):
 
 
 class Clearance(Shape):
-    """The answers to one question, and all they rest on: the same question there gets the same answers."""
+    """The answers to one question, and all that they were made from: the same question there gets the same answers."""
 
     lookup_id: str
     asked_at: int
@@ -467,8 +473,8 @@ class ChecklistItem(Shape):
 class PersonalNotice(Shape):
     """A notice to a person, as data and as text.
 
-    `others_pending`: a connected platform is still at it; `others_declined`: none is, and some keep the number on a
-    legal basis. The new owner's does not tell these apart: `others_pending` is either.
+    `others_pending` says that a connected platform is not done yet; `others_declined` says that all are done and some
+    keep the number on a legal basis. The new owner's notice does not tell these apart: its `others_pending` is either.
     """
 
     as_of: AsOf | None = None
@@ -481,7 +487,7 @@ class PersonalNotice(Shape):
 
 
 class LookupRow(Shape):
-    """That somebody asked; never the number."""
+    """A record that somebody asked; it never holds the number."""
 
     lookup_id: str
     at: int
@@ -517,7 +523,7 @@ class Taken(Shape):
 
 
 class ReceiptRow(Shape):
-    """A receipt of the operator's own topic. `content`: as JSON, bytes in hex."""
+    """A receipt of the operator's own topic. `content` is the receipt as JSON, with bytes in hex."""
 
     offset: int
     at: int
@@ -534,7 +540,8 @@ class ReceiptPage(Shape):
 
 
 class CleanUp(Shape):
-    """A clean-up the operator asked for (BACKFILL). `status`: cleared, pending or refused over connected platforms."""
+    """A clean-up (BACKFILL) that the operator asked for. `status` is cleared, pending or refused, for all connected
+    platforms."""
 
     case: str
     asked_at: int
@@ -552,7 +559,7 @@ class CleanUps(Shape):
 
 
 class Draft(Shape):
-    """A message to be signed. `value` is what is posted, `sign` what the Ed25519 key signs; both base64."""
+    """A message to be signed. `value` is posted, and `sign` is what the Ed25519 key signs; both are in base64."""
 
     value: str
     sign: str
@@ -560,10 +567,10 @@ class Draft(Shape):
 
 
 class DayReportDraft(Shape):
-    """An operator's count of a day, to be made into a message. `day`: ISO date (UTC), the day that ended.
+    """An operator's count of a day, to be made into a message. `day` is the ISO date (UTC) of the day that ended.
 
-    `sent`: of each partition of `events` how many events the operator ever sent there, by its own count: each one taken
-    (202), repeats and refused ones included. A copy of the hub's count would show no loss.
+    `sent` says for each partition of `events` how many events the operator ever sent there, by its own count: it counts
+    each event that was taken (202), with repeats and refused ones. A copy of the hub's count would show no loss.
     """
 
     day: date
@@ -585,7 +592,7 @@ class CleanUpDrafts(Shape):
 
 
 class ReportDraft(Shape):
-    """A person's report, to be made into a message. `happened_at`: ISO 8601 with a zone."""
+    """A person's report, to be made into a message. `happened_at` is in ISO 8601 with a zone."""
 
     number: str = Field(max_length=16)
     platform: str = Field(max_length=100)
@@ -602,7 +609,8 @@ class ReminderDraft(Shape):
 
 
 class EventDraft(Shape):
-    """An operator's event, to be made into a message. Times: ISO 8601 with a zone; reminders: [{at, channel}]."""
+    """An operator's event, to be made into a message. Times are in ISO 8601 with a zone; reminders are
+    [{at, channel}]."""
 
     number: str = Field(max_length=16)
     type: EventType
@@ -626,7 +634,7 @@ class StateQuestion(Shape):
 
 
 class RosterKey(Shape):
-    """A public key (hex) and the record times it counts for."""
+    """A public key (hex) and the record times for which it is valid."""
 
     key_id: str
     public: str
@@ -668,21 +676,21 @@ class RosterOperator(Shape):
 
 
 class RosterPlatforms(Shape):
-    """The platforms' records, by id."""
+    """The platforms' records, sorted by id."""
 
     as_of: AsOf
     platforms: list[RosterPlatform]
 
 
 class RosterOperators(Shape):
-    """The operators' records, by id."""
+    """The operators' records, sorted by id."""
 
     as_of: AsOf
     operators: list[RosterOperator]
 
 
 class Health(Shape):
-    """That it serves, and how far it is behind."""
+    """Says that the web serves, and how far it is behind."""
 
     status: str
     behind_messages: int
@@ -690,7 +698,7 @@ class Health(Shape):
 
 
 class ProblemDetails(BaseModel):
-    """What a request is refused with (RFC 9457). `reason`: a word for programs; `todo`: what to do next."""
+    """How a request is refused (RFC 9457). `reason` is a word for programs; `todo` says what to do next."""
 
     type: str
     title: str

@@ -1,1 +1,1 @@
-"""Messages as bytes and as values: the contracts, their canonical form, signatures, and checking what came."""
+"""This room turns messages into bytes and back: contracts, canonical form, signatures, and checks of what came."""

@@ -1,17 +1,19 @@
-"""Reading Avro in canonical form: one value has one form, and every other form is refused where it stands.
+"""This module reads Avro in canonical form: a value has one form, and any other form is refused.
 
-Rules a reader checks, byte by byte (Avro 1.12 specification, "Binary encoding"):
-1. a varint has no more bytes than its value needs, and fits 64 bits, for an `int` 32;
+A reader checks these rules, byte by byte (Avro 1.12 specification, "Binary encoding"):
+1. a varint has no more bytes than its value needs, and fits 64 bits (32 for an `int`);
 2. a length, a count and the index of a union or enum is not negative;
 3. the items of an array come in one block of a plain count, ended by one zero byte, or no block if there are none;
-4. a boolean is 0 or 1, a string is UTF-8, an enum symbol is one the hub's own enum has;
+4. a boolean is 0 or 1, a string is UTF-8, an enum symbol is one that the hub's own enum has;
 5. the value ends where the bytes end.
 
-A general decoder accepts much of this silently (fastavro 1.13: negative union and enum indexes, the boolean 7,
-over-long varints, left-over bytes, an `int` of 64 bits), and asking it to write again what it read costs more than
-reading. So `reader` writes, from a schema, one straight Python function that reads that schema and nothing else, as
-`dataclasses` and `namedtuple` do with theirs: an acknowledgement takes a quarter of the time, and nothing is read in C
-that a stranger sent. The work is bounded by the bytes: every item of an array takes at least one.
+For example, the long 1 is the byte `02`; `82 00` has the same value and is refused by rule 1.
+
+A general decoder accepts much of what breaks these rules without an error (fastavro 1.13: negative union and enum
+indexes, the boolean 7, over-long varints, left-over bytes, an `int` of 64 bits), and to let it write again what it read
+costs more than reading. So `reader` generates from a schema one Python function that reads this schema and nothing
+else, as `dataclasses` and `namedtuple` generate their methods: an acknowledgement takes a quarter of the time, and no
+bytes of a stranger are read in C. The work is bounded by the bytes: every item of an array takes at least one.
 """
 
 from __future__ import annotations
@@ -22,26 +24,28 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 NESTING_MAX = 16
-"""Schemas of the hub nest at most six deep; one that nests deeper is a mistake, or recursive."""
+"""The hub's schemas nest at most six deep; a schema that nests deeper than this is a mistake, or recursive."""
 SHIFT_MAX = 63
-"""Where the tenth and last byte of a varint stands: of 64 bits it may hold one."""
+"""The shift of the tenth and last byte of a varint, which may hold one of the 64 bits."""
 
 Reader = Callable[[bytes, int], Any]
 
 
 class Malformed(ValueError):
-    """Bytes that are not the canonical form of a value; the message names the rule and never quotes the bytes."""
+    """Raised if bytes are not the canonical form of a value. The message names the rule and never quotes the bytes."""
 
 
 def reader(schema: dict[str, Any], kind: type) -> Reader:
-    """A function that reads one value of a schema from bytes, from a place on, up to their end.
+    """Return a function that reads one value of a schema from bytes, from an offset on, up to their end.
 
     Args:
-        schema: of a record, without logical types; arrays, unions with null, enums, fixed and plain types.
-        kind: the NamedTuple to make. Fields the schema lacks take their default, fields it has besides are dropped.
+        schema: a record's schema without logical types; it may have arrays, unions with null, enums, fixed and plain
+            types.
+        kind: the NamedTuple to make. Fields that the schema lacks take their default; other fields of the schema are
+            dropped.
 
     Raises:
-        TypeError: this schema is none the hub can read. The function made raises `Malformed` alone.
+        TypeError: the hub cannot read this schema. The returned function raises only `Malformed`.
     """
     source = _Source()
     last = source.value(schema, kind, 2)
@@ -62,7 +66,7 @@ def reader(schema: dict[str, Any], kind: type) -> Reader:
 
 
 def long_varint(data: bytes, first: int, at: int) -> tuple[int, int]:
-    """The rest of a varint whose first byte says there is more: its value, still zigzag, and the place after it."""
+    """Return the value (still in zigzag form) of a varint with more than one byte, and the offset after it."""
     value = first & 0x7F
     shift = 7
     while (byte := data[at]) > 0x7F:
@@ -77,7 +81,7 @@ def long_varint(data: bytes, first: int, at: int) -> tuple[int, int]:
 
 
 class _Source:
-    """The lines of one reader, and what they name. Each method adds the lines that read one type into `into`."""
+    """Holds the lines of one reader, and what they name. Each method adds the lines that read one type into `into`."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -86,7 +90,7 @@ class _Source:
         self._made = 0
 
     def value(self, schema: Any, hint: Any, depth: int) -> str:
-        """Lines that read one value; the name it is then held by."""
+        """Add the lines that read one value, and return the name of the variable that then holds it."""
         if depth > NESTING_MAX:
             raise TypeError("a schema nests too deep, or is recursive")
         into = self._name("v")
@@ -134,7 +138,7 @@ class _Source:
         self._put(depth, f"{into} = {self._constant({0: False, 1: True})}[data[at]]", "at += 1")
 
     def _fixed(self, schema: Any, _hint: Any, into: str, depth: int) -> None:
-        # A slice beyond the end is short, and `at` then lies beyond it too: the last line of all sees that.
+        # A slice beyond the end is short, and `at` is then beyond the end too: the check at the end finds that.
         self._put(depth, f"end = at + {int(schema['size'])}", f"{into} = data[at:end]", "at = end")
 
     def _bytes(self, _schema: Any, _hint: Any, into: str, depth: int) -> None:

@@ -1,6 +1,8 @@
-"""Opening a message: its signature checked, its value decoded; what is wrong with it is a value, never an error.
+"""This module opens a message: it checks the signature and decodes the value. What is wrong is a value, never an error.
 
-Pure given the roster, and without shared state, so that a batch can be opened on threads.
+For example, an event whose key id names `carrier`, with a signature that does not hold, becomes an `Arrival` of sender
+`carrier` with the content BAD_SIGNATURE. Opening depends only on the roster and shares no state, so that a batch can be
+opened on threads.
 """
 
 from __future__ import annotations
@@ -39,14 +41,14 @@ from hub.wire.signing import read_seal, signature_holds
 T = TypeVar("T")
 
 KEY_MAX = 200
-"""Characters of a number or an operator's id."""
+"""How many characters a number or an operator's id may have."""
 
 NOWHERE = -1
 
 log = logging.getLogger(__name__)
 
 HOMES_KEPT = 65_536
-"""Platforms whose partition is remembered; far more than a roster has."""
+"""How many platforms' partitions are remembered: far more than a roster has."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Opener:
         if not proven:
             return Arrival(record, named, Refusal.BAD_SIGNATURE, digest, record.partition)
         key = content.operator if isinstance(content, OperatorReport) else content.number
-        # murmur2 is slow in Python; a key too long to be one has no home, and its content is refused for it.
+        # murmur2 is slow in Python. A key that is too long has no home partition, so its content is refused.
         home = partition_of(key.encode(), self.partitions) if len(key) <= KEY_MAX else NOWHERE
         return Arrival(record, named, content, digest, home, clearance=self._clearance(content, named, roster))
 
@@ -101,7 +103,7 @@ class Opener:
         return read_clearance(content.clearance_id, self.hub_id, roster.hub_keys)
 
     def _operator_of(self, record: Record, roster: Roster) -> tuple[Operator | None, bool]:
-        """The operator that the key id names, and whether its signature holds."""
+        """Return the operator that the key id names, and whether its signature holds."""
         seal = read_seal(record.headers)
         found = None if seal is None else roster.operator_key(seal.key_id)
         if seal is None or found is None:
@@ -110,7 +112,7 @@ class Opener:
         return operator, key.counts_at(record.record_time) and self._holds(key.public, seal.signature, record)
 
     def _platform_of(self, record: Record, roster: Roster) -> tuple[Platform | None, Key | None]:
-        """The platform that the key id names, and the key if its signature holds."""
+        """Return the platform that the key id names, and the key if its signature holds."""
         seal = read_seal(record.headers)
         found = None if seal is None else roster.platform_key(seal.key_id)
         if seal is None or found is None:
@@ -172,14 +174,14 @@ class Opener:
 
 
 def _has_clearance(content: NumberEvent | OperatorReport | Refusal, sender: Operator | None) -> bool:
-    """Whether there is a clearance id that matters: only here is its library needed, and its time spent."""
+    """Return whether an event has a clearance id that must be read: its library, and its time, are needed only then."""
     if sender is None or not isinstance(content, NumberEvent):
         return False
     return content.clearance_id is not None and needs_clearance(content, sender)
 
 
 def wants_newer_roster(arrival: Arrival) -> bool:
-    """Whether the roster read to its end may say otherwise: on its sender's key, or on the hub's of its clearance."""
+    """Return whether a roster read to its end may change the result, by the key of the sender or of the clearance."""
     if arrival.content is Refusal.BAD_SIGNATURE:
         return True
     return arrival.clearance is None and _has_clearance(arrival.content, arrival.sender)
@@ -187,7 +189,7 @@ def wants_newer_roster(arrival: Arrival) -> bool:
 
 @lru_cache(maxsize=HOMES_KEPT)
 def home_of(platform: bytes, partitions: int) -> int:
-    """The partition of a platform: murmur2 in Python costs as much as decoding does."""
+    """Return the partition of a platform. It is cached because murmur2 in Python costs as much as decoding."""
     return partition_of(platform, partitions)
 
 
@@ -218,7 +220,7 @@ def _spoilt_ack(record: Record) -> OpenedAck:
 
 
 class OpenedReport(NamedTuple):
-    """A message of `reports`, opened. `sender` as in `Arrival`; `at_home`: in the partition of its number."""
+    """An opened message of `reports`. `sender` is as in `Arrival`; `at_home` says whether its partition is right."""
 
     record: Record
     sender: Operator | None
@@ -227,7 +229,7 @@ class OpenedReport(NamedTuple):
 
 
 class OpenedAnswer(NamedTuple):
-    """A message of `answers`, opened. `platform` as in `OpenedAck`."""
+    """An opened message of `answers`. `platform` is as in `OpenedAck`."""
 
     record: Record
     platform: Platform | None

@@ -1,8 +1,9 @@
-"""The signed `clearance_id`: what the hub answered, for whom, of which case and until when.
+"""This module signs and reads a `clearance_id`: what the hub answered, to whom, about which case and until when.
 
-JWS compact (RFC 7515) signed with EdDSA (RFC 8037), typ `clearance+jwt`, kid a key of topic `hub`. Claims: iss the hub
-id, aud the operator it was given to, sub the case (`7-120033`, or null), ans clear, blocked or unknown, iat and exp in
-seconds with milliseconds behind the point (RFC 7519 NumericDate), jti at random. No number: the case names it.
+It is a compact JWS (RFC 7515) signed with EdDSA (RFC 8037). Its typ is `clearance+jwt`, and its kid names a key of
+topic `hub`. The claims are: iss, the hub id; aud, the operator it was given to; sub, the case (such as `7-120033`, or
+null); ans, which is clear, blocked or unknown; iat and exp, in seconds with milliseconds as decimals (RFC 7519
+NumericDate); jti, a random id. There is no number in it: the case identifies the number.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hub.wire.signing import Signer
 TYPE = "clearance+jwt"
 ALGORITHM = "EdDSA"
 CHARS_MAX = 2_000
-"""A clearance id is about 400 characters; a longer one is not looked at."""
+"""A clearance id has about 400 characters. One that is longer than this is not read."""
 
 ANSWERS: dict[ClearanceAnswer, str] = {
     ClearanceAnswer.CLEAR: "clear",
@@ -37,18 +38,18 @@ UNJUDGED: Options = {
     "verify_sub": False,
     "require": ["iss", "aud", "ans", "iat", "exp"],
 }
-"""Times are judged by what an event says and not by a clock, the audience by who signs the event; `sub` may be null."""
+"""Times are judged by the event's times and not by a clock, the audience by the event's signer. `sub` may be null."""
 
 __all__ = ["Clearance", "audience", "read_clearance", "sign_clearance"]
 
 
 def audience(asked_by: str, role: Role) -> str:
-    """Whom a clearance is for: the operator's id, which nobody else who may ask can have."""
+    """Return whom a clearance is for: the operator's id, which no other asker can have."""
     return asked_by if role is Role.OPERATOR else f"{role.lower()}:{asked_by}"
 
 
 def sign_clearance(signer: Signer, clearance: Clearance) -> str:
-    """A new clearance id."""
+    """Return a new clearance id."""
     claims = {
         "iss": signer.hub_id,
         "aud": clearance.operator,
@@ -62,7 +63,7 @@ def sign_clearance(signer: Signer, clearance: Clearance) -> str:
 
 
 def read_clearance(token: str | None, hub_id: str, keys: Mapping[str, Key]) -> Clearance | None:
-    """What a clearance id says, its times not judged; None if it is none of this hub's.
+    """Return what a clearance id says, without judging its times; None if it is not one of this hub.
 
     Args:
         keys: the hub's public keys by key id; one must count at the time the id was made.

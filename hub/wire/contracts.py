@@ -1,14 +1,14 @@
-"""The hub's messages on the wire: Avro single-object encoding, its limits, and the topics.
+"""This module encodes and decodes the hub's messages (Avro single-object encoding), and lists the topics.
 
-Rules, in the order a decoder checks them:
+A decoder checks these rules in this order:
 1. a message starts with C3 01 and the CRC-64-AVRO fingerprint, little-endian, of a released schema of the kinds
    asked for (Avro 1.12 specification, "Single-object encoding");
 2. it is at most `LIMITS_BYTES[kind]` bytes;
-3. it is in the one canonical form of its value, whole, with nothing left over, and every enum symbol is one this
-   version knows (`hub.wire.canonical`).
-What `encode` gives has been read back by the same rules, so the hub and its SDK never send what they would refuse.
+3. it is the one canonical form of its value, with nothing left over, and every enum symbol is one that this version
+   knows (`hub.wire.canonical`).
 
-Schemas are append-only files `schemas/<kind>/v<N>.avsc`. Nothing here asks a registry.
+What `encode` returns has been read back by the same rules, so the hub and its SDK never send what they would refuse.
+Schemas are append-only files, for example `schemas/number_event/v1.avsc`. No schema registry is used.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ HEADER_BYTES = 10
 SMALL_BYTES = 64 * 1024
 LIMITS_BYTES: dict[type, int] = {
     model.Acknowledgement: 256 * 1024,
-    # The hub's own records may hold one outside message whole, or several 8 KiB bitmaps.
+    # The hub's own records may hold one whole message from outside, or several 8 KiB bitmaps.
     model.Rejected: 2 * 1024 * 1024,
     model.Tile: 256 * 1024,
     model.Gaps: 256 * 1024,
@@ -79,7 +79,7 @@ KINDS: dict[str, type] = {
 
 @cache
 def schemas_dir() -> Path:
-    """Where the schemas lie: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the schemas: it is inside the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     for place in (package / "schemas", package.parent / "schemas"):
         if (place / "topics.yaml").is_file():
@@ -88,7 +88,7 @@ def schemas_dir() -> Path:
 
 
 class Released(NamedTuple):
-    """One released version of a schema, ready for use. `plain` is without logical types."""
+    """One released version of a schema, ready for use. `plain` is the schema without logical types."""
 
     version: int
     source: dict[str, Any]
@@ -97,7 +97,7 @@ class Released(NamedTuple):
 
 
 def _strip_logical(node: Any) -> Any:
-    """The schema with times and dates as the plain integers that the core computes with."""
+    """Return the schema with times and dates as the plain integers that the core computes with."""
     if isinstance(node, dict):
         return {k: _strip_logical(v) for k, v in node.items() if k != "logicalType"}
     return [_strip_logical(v) for v in node] if isinstance(node, list) else node
@@ -105,7 +105,7 @@ def _strip_logical(node: Any) -> Any:
 
 @cache
 def released(kind: str) -> tuple[Released, ...]:
-    """Every released version of a schema, oldest first."""
+    """Return every released version of a schema, oldest first."""
     found = []
     for path in sorted((schemas_dir() / kind).glob("v*.avsc"), key=lambda p: int(p.stem[1:])):
         source = json.loads(path.read_text(encoding="utf-8"))
@@ -115,7 +115,7 @@ def released(kind: str) -> tuple[Released, ...]:
 
 
 def to_avro(value: Any) -> Any:
-    """Values of `hub.core.model` as the plain dicts and lists that fastavro writes."""
+    """Return values of `hub.core.model` as the plain dicts and lists that fastavro writes."""
     if isinstance(value, tuple):
         fields = getattr(value, "_fields", None)
         if fields is None:
@@ -149,7 +149,7 @@ def _by_header(kinds: tuple[type, ...]) -> dict[bytes, _Coder]:
 
 
 def encode(value: tuple[Any, ...]) -> bytes:
-    """One value of `hub.core.model` as single-object bytes of its newest schema.
+    """Return one value of `hub.core.model` as single-object bytes of its newest schema.
 
     Raises:
         ContractError: the value does not fit its schema or its size limit.
@@ -160,7 +160,7 @@ def encode(value: tuple[Any, ...]) -> bytes:
     try:
         schemaless_writer(out, coder.form.plain, to_avro(value))
         data = out.getvalue()
-        # The writer cuts 1.5 to 1, writes any long as an int and an unknown enum symbol; reading back shows it.
+        # The writer cuts 1.5 to 1, writes any long as an int, and writes unknown enum symbols. Reading back finds this.
         if coder.read(data, HEADER_BYTES) != value:
             raise ValueError
     except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as wrong:
@@ -185,10 +185,10 @@ def decode(data: bytes | None, kind: type[V], other: type[W], third: type[X], /)
 @overload
 def decode(data: bytes | None, *kinds: type[Any]) -> Any: ...
 def decode(data: bytes | None, *kinds: type[Any]) -> Any:
-    """The value in single-object bytes, if it is one of `kinds`, canonical and within limits.
+    """Return the value in single-object bytes, if it is one of `kinds`, canonical and within limits.
 
     Raises:
-        ContractError: anything else; the message names the rule broken and never quotes the bytes.
+        ContractError: it is anything else. The message names the broken rule and never quotes the bytes.
     """
     if data is None or len(data) < HEADER_BYTES:
         raise _undecodable("no single-object header")
@@ -208,12 +208,12 @@ def _undecodable(what: str) -> ContractError:
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of a key: Kafka's default partitioner, murmur2 (as in org.apache.kafka Utils)."""
+    """Return the partition of a key, by Kafka's default partitioner, murmur2 (as in org.apache.kafka Utils)."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions  # type: ignore[no-any-return]
 
 
 class TopicSpec(NamedTuple):
-    """One topic of `schemas/topics.yaml`. `partitions`: a number, or "N" for the hub's own."""
+    """One topic of `schemas/topics.yaml`. `partitions` is a number, or "N" for the hub's number of partitions."""
 
     name: str
     kinds: tuple[str, ...]
@@ -228,7 +228,9 @@ class TopicSpec(NamedTuple):
 
 @cache
 def topics() -> dict[str, TopicSpec]:
-    """Every topic by name. `receipts.<operator>` stands for one topic an operator, `inbox.<platform>` likewise."""
+    """Return every topic by name. `receipts.<operator>` stands for one topic per operator; `inbox.<platform>` is
+    alike.
+    """
     raw = yaml.safe_load((schemas_dir() / "topics.yaml").read_text(encoding="utf-8"))
     return {
         name: TopicSpec(
@@ -265,10 +267,10 @@ LOOKUPS = "lookups"
 
 
 def receipts_topic(operator: str) -> str:
-    """The topic of an operator's receipts."""
+    """Return the topic of an operator's receipts."""
     return f"receipts.{operator}"
 
 
 def inbox_topic(platform: str) -> str:
-    """The topic of what the hub asks and tells one platform alone."""
+    """Return the topic in which the hub asks and tells one platform alone."""
     return f"inbox.{platform}"

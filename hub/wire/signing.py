@@ -1,8 +1,9 @@
-"""Signatures on the wire: Ed25519 (RFC 8032) over hub, topic and value, in two Kafka headers.
+"""This module signs messages and checks signatures: Ed25519 (RFC 8032) over hub, topic and value, in two Kafka headers.
 
-What is signed: ``unbind-hub/v1`` NUL hub id NUL topic NUL value. A signature made for one topic or one hub
-therefore never counts in another. Headers: `signature` (64 raw bytes) and `key-id` (UTF-8), exactly one each.
-Checking needs the `hub` extra (libsodium through PyNaCl); signing needs only the base install.
+The signed bytes are ``unbind-hub/v1`` NUL hub id NUL topic NUL value. A signature made for one topic or one hub
+therefore never counts in another. For example, in topic `acks` of the hub `demo` the signed bytes begin with
+``unbind-hub/v1`` NUL ``demo`` NUL ``acks`` NUL. The headers are `signature` (64 raw bytes) and `key-id` (UTF-8),
+exactly one of each. Checking needs the `hub` extra (libsodium through PyNaCl); signing needs only the base install.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 def signed_bytes(hub_id: str, topic: str, value: bytes) -> bytes:
-    """The bytes a signature covers."""
+    """Return the bytes that a signature covers."""
     return b"\x00".join((DOMAIN, hub_id.encode(), topic.encode(), value))
 
 
 class Signer:
-    """A private key and its name on the roster; signs for one hub."""
+    """A private key and its name on the roster. It signs for one hub."""
 
     def __init__(self, key_id: str, private: Ed25519PrivateKey, hub_id: str) -> None:
         self.key_id = key_id
@@ -40,40 +41,40 @@ class Signer:
 
     @property
     def public(self) -> bytes:
-        """The 32 bytes of the public key, as the roster keeps them."""
+        """Return the 32 bytes of the public key, as the roster keeps them."""
         return self._private.public_key().public_bytes_raw()
 
     @property
     def private(self) -> Ed25519PrivateKey:
-        """The private key, for libraries that sign by themselves."""
+        """Return the private key, for libraries that sign by themselves."""
         return self._private
 
     def sign(self, data: bytes) -> bytes:
-        """The 64 bytes that sign data as it is; for a message of a topic use `headers`."""
+        """Return the 64-byte signature of data as it is. For a message of a topic use `headers`."""
         return self._private.sign(data)
 
     def named(self, key_id: str) -> Signer:
-        """The same key under another name on the roster."""
+        """Return the same key under another name on the roster."""
         return Signer(key_id, self._private, self.hub_id)
 
     def headers(self, topic: str, value: bytes) -> Headers:
-        """The two headers that sign a value for a topic."""
+        """Return the two headers that sign a value for a topic."""
         signature = self._private.sign(signed_bytes(self.hub_id, topic, value))
         return ((SIGNATURE_HEADER, signature), (KEY_ID_HEADER, self.key_id.encode()))
 
     @classmethod
     def generate(cls, key_id: str, hub_id: str) -> Signer:
-        """The signer of a new key."""
+        """Return the signer of a new key."""
         return cls(key_id, Ed25519PrivateKey.generate(), hub_id)
 
     @classmethod
     def from_seed(cls, key_id: str, seed: bytes, hub_id: str) -> Signer:
-        """The signer of a 32-byte seed (RFC 8032 section 5.1.5)."""
+        """Return the signer of a 32-byte seed (RFC 8032 section 5.1.5)."""
         return cls(key_id, Ed25519PrivateKey.from_private_bytes(seed), hub_id)
 
     @classmethod
     def load(cls, path: Path, key_id: str, hub_id: str) -> Signer:
-        """The signer of a PEM file (PKCS #8, unencrypted).
+        """Return the signer of a PEM file (PKCS #8, unencrypted).
 
         Raises:
             UnbindError: the file is missing or holds no Ed25519 private key.
@@ -87,7 +88,7 @@ class Signer:
         return cls(key_id, private, hub_id)
 
     def save(self, path: Path) -> None:
-        """Write the private key as PEM, readable by its owner alone; never over an existing file."""
+        """Write the private key as PEM, readable only by its owner. An existing file is never overwritten."""
         pem = self._private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -96,14 +97,14 @@ class Signer:
 
 
 class Seal(NamedTuple):
-    """The two headers of a message, well formed but not yet checked."""
+    """The two headers of a message. They are well formed, but not yet checked."""
 
     key_id: str
     signature: bytes
 
 
 def read_seal(headers: Headers) -> Seal | None:
-    """The seal of a message, or None unless there is exactly one of each header, each well formed."""
+    """Return the seal of a message, or None unless there is exactly one of each header, each well formed."""
     signatures = [value for name, value in headers if name == SIGNATURE_HEADER]
     key_ids = [value for name, value in headers if name == KEY_ID_HEADER]
     if len(signatures) != 1 or len(key_ids) != 1:
@@ -120,8 +121,8 @@ def read_seal(headers: Headers) -> Seal | None:
 
 
 def signature_holds(public: bytes, signature: bytes, hub_id: str, topic: str, value: bytes) -> bool:
-    """Whether a signature is this key's over this value in this topic of this hub."""
-    from nacl.bindings import crypto_sign_open  # the hub's side alone needs libsodium
+    """Return whether a signature is by this key, over this value, in this topic of this hub."""
+    from nacl.bindings import crypto_sign_open  # only the hub's side needs libsodium
     from nacl.exceptions import BadSignatureError
 
     try:
@@ -132,7 +133,7 @@ def signature_holds(public: bytes, signature: bytes, hub_id: str, topic: str, va
 
 
 def signature_is_by(public: bytes, signature: bytes, hub_id: str, topic: str, value: bytes) -> bool:
-    """As `signature_holds`, with the library that the SDK has: for the few messages that a platform is sent alone."""
+    """Do the same as `signature_holds` with the SDK's library, for the few messages that go to one platform alone."""
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, signed_bytes(hub_id, topic, value))
     except (InvalidSignature, ValueError):

@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,6 +51,7 @@ from hub.staff.registrar import registrar
 from hub.wire import contracts
 from hub.wire.contracts import decode, encode, partition_of, receipts_topic
 from hub.wire.signing import Headers, Signer
+from tests.clusters import borrowed
 from tests.segments import split_positions
 
 POLL_S = 0.02
@@ -415,15 +416,15 @@ class Scene:
 
 @contextmanager
 def running(data_dir: Path, **options: Any) -> Iterator[Scene]:
-    """A scene on a hub of its own."""
-    hub = LocalHub(data_dir, **{"session_timeout_s": 3.0, **options})
-    try:
-        hub_log = asyncio.run(hub.start())
-        scene = Scene(hub, hub_log)
+    """A scene on a hub of its own, in a borrowed cluster unless one is named."""
+    with ExitStack() as stack:
+        if "bootstrap_servers" not in options:
+            options["bootstrap_servers"] = stack.enter_context(borrowed()).bootstrap_servers
+        hub = LocalHub(data_dir, **{"session_timeout_s": 3.0, **options})
+        stack.callback(lambda: asyncio.run(hub.stop()))
+        scene = Scene(hub, asyncio.run(hub.start()))
         yield scene
         scene.close()
-    finally:
-        asyncio.run(hub.stop())
 
 
 class Feeder(threading.Thread):

@@ -40,6 +40,7 @@ from hub.sdk.deeds import RetryPlan
 from hub.settings import HubAddress
 from hub.wire.contracts import ACKS, MARKER, RELEASES, decode, encode, partition_of
 from hub.wire.signing import Signer, read_seal, signature_holds
+from tests.clusters import borrowed
 from tests.unit.adapter_driver import NOW, NUMBER, OLD, OTHER, Log, openers, said_in
 
 pytestmark = pytest.mark.broker
@@ -52,8 +53,8 @@ DEADLINE_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as running:
+def kafka() -> Iterator[EmbeddedKafka]:
+    with borrowed() as running:
         yield running
 
 

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import generate_latest
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli.main import app
 from hub.core.model import (
     DAY_MS,
     Breach,

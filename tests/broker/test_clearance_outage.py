@@ -8,12 +8,12 @@ import pytest
 
 from hub.core.model import Lookup
 from hub.errors import HubError
-from hub.local.kafka import EmbeddedKafka
 from hub.wire import contracts
 from hub.wire.contracts import decode
 from tests.broker import scene as scenes
 from tests.broker.asking import asking
 from tests.broker.scene import mobile_numbers, wait_until
+from tests.clusters import borrowed
 
 pytestmark = pytest.mark.broker
 
@@ -24,7 +24,7 @@ def test_nothing_is_answered_that_is_not_on_record(tmp_path: Path) -> None:
     """Without a broker a question is refused in time, with what to do; with it back the same program answers."""
     numbers = mobile_numbers(2)
     with (
-        EmbeddedKafka(tmp_path / "kafka") as kafka,
+        borrowed() as kafka,
         scenes.running(tmp_path / "hub", bootstrap_servers=kafka.bootstrap_servers) as scene,
         asking(scene, tmp_path / "web") as answering,
     ):

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from hub.core.model import EventType
-from hub.local.kafka import EmbeddedKafka
 from hub.wire import contracts
 from tests.broker import scene as scenes
 from tests.broker.delivering import Delivering, delivering
 from tests.broker.scene import event, mobile_numbers, wait_until
+from tests.clusters import borrowed
 from tests.receiver import Receiver
 
 pytestmark = pytest.mark.broker
@@ -21,7 +21,7 @@ BACK_S = 120.0
 
 def test_an_outage_of_the_cluster_loses_nothing(tmp_path: Path) -> None:
     """The broker dies while receivers are told and comes back: all are told all, and every receipt is written."""
-    with EmbeddedKafka(tmp_path / "kafka") as kafka:
+    with borrowed() as kafka:
         servers = kafka.bootstrap_servers
         with scenes.running(tmp_path / "hub", bootstrap_servers=servers) as scene, delivering(scene) as delivery:
             scene.put_operator("north", "+86135")

@@ -17,6 +17,7 @@ from hub.kafka.clients import FETCH_WAIT_MS, new_consumer, started
 from hub.kafka.fetching import FETCHES
 from hub.local.kafka import EmbeddedKafka
 from hub.settings import WorkerSettings
+from tests.clusters import borrowed
 
 pytestmark = pytest.mark.broker
 
@@ -27,9 +28,9 @@ DEADLINE_S = 30.0
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    """A broker of this module's own."""
-    with EmbeddedKafka(tmp_path_factory.mktemp("fetching")) as running:
+def kafka() -> Iterator[EmbeddedKafka]:
+    """A broker with nothing else in it."""
+    with borrowed() as running:
         yield running
 
 

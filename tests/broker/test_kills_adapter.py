@@ -24,6 +24,7 @@ from tests.broker.adapter_scene import (
     write_config,
 )
 from tests.broker.scene import DEADLINE_S, random_delay, say, wait_until
+from tests.clusters import borrowed
 from tests.unit.adapter_driver import Log, openers, said_in
 
 pytestmark = pytest.mark.broker
@@ -35,8 +36,8 @@ END_BATCH_MAX = 500
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as running:
+def kafka() -> Iterator[EmbeddedKafka]:
+    with borrowed() as running:
         yield running
 
 

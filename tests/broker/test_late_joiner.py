@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli.main import app
 from hub.core.model import EventType, GapClass, Outcome, Platform, PlatformState, Source
 from hub.core.standing import Behaviour, Standing, StandingSettings, standing
 from hub.staff.behaviour import behaviours

@@ -24,6 +24,7 @@ from hub.core.lifecycle import diagram
 from hub.local.up import LocalHub
 from hub.staff import look
 from hub.wire.signing import Signer
+from tests.clusters import borrowed
 from tests.pages import blocks, filled, page
 
 DEADLINE_S = 60
@@ -43,8 +44,9 @@ def test_the_diagram_is_the_table() -> None:
 
 @pytest_asyncio.fixture
 async def hub(tmp_path: Path) -> AsyncIterator[LocalHub]:
-    async with LocalHub(tmp_path / "hub") as running:
-        yield running
+    with borrowed() as kafka:
+        async with LocalHub(tmp_path / "hub", bootstrap_servers=kafka.bootstrap_servers) as running:
+            yield running
 
 
 def _prepare(folder: Path) -> None:

@@ -27,6 +27,7 @@ from hub.sdk.login.check import LoginCheckSettings, Reason
 from hub.wire.contracts import RELEASES, encode
 from tests.broker.adapter_scene import PARTITIONS, InDatabase, Row, Wires, start, write_config
 from tests.broker.scene import wait_until
+from tests.clusters import borrowed
 from tests.pages import block
 from tests.unit.adapter_driver import NEW, NUMBER, OLD, OTHER, Log, openers, said_in
 
@@ -36,8 +37,8 @@ ACTIONS = "metrics_port: 0\nactions: {FROZEN: [LOGIN_OFF, RECOVERY_OFF]}\n"
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as running:
+def kafka() -> Iterator[EmbeddedKafka]:
+    with borrowed() as running:
         yield running
 
 

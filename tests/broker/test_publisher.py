@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from hub.settings import HubAddress
 from hub.staff.registrar import registrar
 from hub.wire.contracts import decode, partition_of, receipts_topic
 from hub.wire.signing import Signer
+from tests.clusters import borrowed
 
 pytestmark = pytest.mark.broker
 
@@ -87,7 +89,7 @@ async def _found_hub(hub: LocalHub) -> None:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     folder = tmp_path_factory.mktemp("hub")
-    with EmbeddedKafka(folder / "kafka") as kafka:
+    with borrowed() as kafka:
         hub = LocalHub(folder / "hub", bootstrap_servers=kafka.bootstrap_servers, hub_id=HUB_ID)
         asyncio.run(_found_hub(hub))
         try:
@@ -206,8 +208,7 @@ async def test_the_broker_goes_away(running: RunningHub, tmp_path: Path) -> None
         sending = asyncio.gather(*(sender.send(cooling("shaken", nth)) for nth in range(2_000)))
         await sender._until(lambda: sum(sender.totals) > 200, WAIT_S, "nothing is sent")
         await asyncio.to_thread(running.kafka.kill)
-        await asyncio.sleep(1)
-        await asyncio.to_thread(running.kafka.start)
+        await asyncio.to_thread(running.kafka.start)  # takes seconds, in which the operator goes on sending
         await sending
         await sender.wait_all(WAIT_S)
         await sender.send_report(20_000)
@@ -231,13 +232,18 @@ async def test_a_crowd_keeps_its_order(running: RunningHub, tmp_path: Path) -> N
         assert sender.receipts == Counter({(Decision.ACCEPTED, None): 200})
 
 
+def has_sent(sender: OperatorPublisher, events: int) -> bool:
+    """Whether a publisher sent so many events."""
+    return sum(sender.totals) >= events
+
+
 async def test_reports_while_sending(running: RunningHub, tmp_path: Path) -> None:
     """Reports made while events are being sent agree with what the hub has at their time, every one."""
     async with publisher(running.address, "counted", tmp_path / "outbox", in_flight_max=20) as sender:
         sending = asyncio.gather(*(sender.send(cooling("counted", nth)) for nth in range(500)))
-        for day in range(20_000, 20_010):
-            await sender.send_report(day)
-            await asyncio.sleep(0.02)
+        for nth in range(10):
+            await sender._until(partial(has_sent, sender, 20 * nth), WAIT_S, "nothing is sent")
+            await sender.send_report(20_000 + nth)
         await sending
         await sender.wait_all(WAIT_S)
         assert await sender.resend_unreceipted() == 0

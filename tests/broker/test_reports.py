@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli.main import app
 from hub.core.gaps import TIER_LIMIT_MS
 from hub.core.model import (
     AcceptedAnswer,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli.main import app
 from hub.core.model import Platform, PlatformState
 from hub.core.roster import Roster
 from hub.core.roster_life import change_state

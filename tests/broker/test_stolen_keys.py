@@ -33,6 +33,11 @@ def shown(scene: Scene) -> dict[str, int]:
     return {str(one): pairs for one, pairs in bank.outcomes}
 
 
+def refused(scene: Scene) -> list[str | None]:
+    """Whose acknowledgements were refused for their signature."""
+    return [one.sender for one in scene.rejected().values() if one.reason is Refusal.BAD_SIGNATURE]
+
+
 def put_keys(scene: Scene, **revoked: int | None) -> None:
     """Bank's keys, each with when it was revoked."""
     keys = [scene.key(name.replace("_", "-"))._replace(revoked_at=at) for name, at in revoked.items()]
@@ -55,8 +60,7 @@ def test_what_a_stolen_key_signed_counts_no_more(scene: Scene, tmp_path: Path) -
         assert [one.answer for one in after.answers] == ["CLEAR", "BLOCKED"]
         assert [recounted(scene, one).differences for one in (before, after)] == [[], []]
     wait_until("coverage takes it back", lambda: shown(scene) == {"NOT_BOUND": 1})
-    refused = [one for one in scene.rejected().values() if one.reason is Refusal.BAD_SIGNATURE]
-    assert [one.sender for one in refused] == ["bank"]
+    wait_until("it refuses it", lambda: refused(scene) == ["bank"])
     assert asyncio.run(recount(scene.hub.address.bootstrap_servers)) == []
     kill(scene, scene.hub.workers[0])
     says(scene, "bank-2", cases[stolen], Outcome.FROZEN)

@@ -18,11 +18,11 @@ import pytest
 from hub.core.model import HubLog
 from hub.kafka.newest import read_hub_log
 from hub.local.children import Child
-from hub.local.kafka import EmbeddedKafka
 from hub.local.up import LocalHub
 from hub.settings import WorkerSettings
 from hub.wire import contracts
 from tests.broker.scene import Scene, mobile_numbers, wait_until
+from tests.clusters import borrowed
 
 pytestmark = pytest.mark.broker
 
@@ -134,7 +134,7 @@ def test_up_serves_says_where_ends_cleanly_and_goes_on(tmp_path: Path) -> None:
 
 def test_up_uses_a_cluster_that_is_there_and_leaves_it_running(tmp_path: Path) -> None:
     """With `--bootstrap-servers` it makes its topics there and neither starts nor ends a Kafka; delivery on request."""
-    with EmbeddedKafka(tmp_path / "cluster") as kafka:
+    with borrowed() as kafka:
         options = (
             *("--bootstrap-servers", kafka.bootstrap_servers, "--hub-id", "cn-7"),
             *("--delivery-port", "0", "--no-archive", "--no-web"),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli.main import app
 from hub.local.children import Child
 from tests.broker.scene import Scene, wait_until
 from tests.stories.town import COMMAND_POLL_S, Town

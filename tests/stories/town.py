@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import create_engine
 from typer.testing import CliRunner
 
-from hub.cli import app as commands
+from hub.cli.main import app as commands
 from hub.core.model import (
     DAY_MS,
     Acknowledgement,

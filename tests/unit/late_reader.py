@@ -95,7 +95,7 @@ class LateReader:
         if opened.refusal is Refusal.BAD_SIGNATURE:
             self.read_all(PLATFORMS)
             opened = self._opener.acks([record], self.roster)[0]
-        if self._is_early(opened):
+        if self.is_early(opened):
             return False
         self.settle()
         if self.state.unsettled():
@@ -103,7 +103,7 @@ class LateReader:
         self.state.merge(opened)
         return True
 
-    def _is_early(self, opened: OpenedAck) -> bool:
+    def is_early(self, opened: OpenedAck) -> bool:
         """Whether an ack has to wait for what it names; `releases` are read to their ends if it names what is ahead."""
         if self._is_ahead(opened.ack):
             self.read_all(RELEASES)
@@ -122,7 +122,7 @@ class LateReader:
             if any(one.record_time >= since for one in read for since in changed.values()):
                 fresh = PairState(self.universe, self.roster, self.state.disputes)
                 again = self._opener.acks([one for one in read if one.key == platform.id.encode()], self.roster)
-                if any(self._is_early(opened) for opened in again):
+                if any(self.is_early(opened) for opened in again):
                     continue
                 for opened in again:
                     fresh.merge(opened)

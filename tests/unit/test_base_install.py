@@ -14,16 +14,17 @@ EXTRAS = (
 BASE = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "program",
     [
         "import hub.sdk, hub.sdk.adapter.adapter, hub.sdk.stores",
         "import hub.sdk.operators.publisher, hub.sdk.operators.importer, hub.sdk.operators.rehearsal",
-        "import hub.sdk.login.check; from hub.cli import app; app(['platform', 'check-server', '--help'])",
+        "import hub.sdk.login.check; from hub.cli.main import app; app(['platform', 'check-server', '--help'])",
         "import hub.staff.registrar, hub.wire.signing, hub.wire.contracts",
-        "from hub.cli import app; app(['--help'])",
-        "from hub.cli import app; app(['operator', 'check', '--help'])",
-        "from hub.cli import app; app(['platform', 'run', '--help'])",
+        "from hub.cli.main import app; app(['--help'])",
+        "from hub.cli.main import app; app(['operator', 'check', '--help'])",
+        "from hub.cli.main import app; app(['platform', 'run', '--help'])",
         "import hub.platform.config, hub.sdk.stores.http, hub.platform.assembly, hub.platform.joining",
     ],
 )

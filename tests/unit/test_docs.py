@@ -22,7 +22,7 @@ from markdown_it.token import Token
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
-from hub.cli import app
+from hub.cli.main import app
 from tests.pages import ROOT
 
 README_LINES_MAX = 200

@@ -63,7 +63,23 @@ REGISTRIES = [
     )
 ]
 """Put together here, so that this file does not name them."""
-TEXT = {".py", ".toml", ".yaml", ".yml", ".md", ".json", ".avsc", ".cfg", ".ini", ".sh", ".html", ".js", ".css", ""}
+TEXT = {
+    ".py",
+    ".toml",
+    ".yaml",
+    ".yml",
+    ".md",
+    ".json",
+    ".avsc",
+    ".cfg",
+    ".ini",
+    ".sh",
+    ".html",
+    ".js",
+    ".css",
+    ".txt",
+    "",
+}
 PAGE_FILES = sorted(
     path
     for path in (ROOT / "hub/web/dashboard").rglob("*")
@@ -209,7 +225,7 @@ def test_every_refusal_says_what_to_do_next() -> None:
 
 def text_files() -> Iterator[Path]:
     """What is written by hand, at the root and in the folders of the project."""
-    folders = [one for one in ROOT.iterdir() if one.is_dir() and not one.name.startswith(".")]
+    folders = [one for one in ROOT.iterdir() if one.is_dir() and (one.name[0] != "." or one.name in {".github", ".ci"})]
     for path in [*ROOT.iterdir(), *(inner for folder in folders for inner in folder.rglob("*"))]:
         if path.is_file() and path.suffix in TEXT and "__pycache__" not in path.parts and path.name != ".gitignore":
             yield path

@@ -23,6 +23,7 @@ STOREYS = (
 ABOUT_NO_MODULE = {
     "test_house.py": "it is about every file",
     "test_house_rooms.py": "it is about every file",
+    "test_house_order.py": "it is about the order of tests",
     "test_docs.py": "it is about the pages of docs/",
     "test_guided.py": "it is about what tests say of an addition that is begun",
     "test_metrics.py": "it is about every `metrics.py`",

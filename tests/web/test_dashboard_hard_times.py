@@ -21,6 +21,7 @@ from hub.local.machine import free_port
 from tests.broker import scene as scenes
 from tests.broker.archiving import Archiving
 from tests.broker.scene import event, mobile_numbers
+from tests.clusters import borrowed
 from tests.dashboard.browser import EMPTY_PAGES, Visit, a_browser, visit
 from tests.dashboard.checks import must_be_whole
 from tests.web.running import NORTH, Web, live
@@ -43,9 +44,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+def kafka() -> Iterator[EmbeddedKafka]:
     """The broker of that hub."""
-    with EmbeddedKafka(tmp_path_factory.mktemp("broker")) as one:
+    with borrowed() as one:
         yield one
 
 

@@ -1,1 +1,1 @@
-"""The archive's migrations: Alembic's revisions in `versions`, run by `hub.archive.database.migrate`."""
+"""This package holds the archive's Alembic revisions in `versions`; `hub.archive.database.migrate` runs them."""

@@ -1,1 +1,1 @@
-"""A platform's side: notices read, accounts acted on, acknowledgements sent."""
+"""This package is a platform's side: it reads notices, acts on accounts and sends acknowledgements."""

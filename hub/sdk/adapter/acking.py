@@ -1,10 +1,13 @@
-"""From what is committed to what is sent: an outbox as acknowledgements. Pure.
+"""This module turns an outbox, which is what is committed, into the acknowledgements that are sent. It is pure.
+
+For example, an outbox in which partition 7 waits through 120100 and UNBOUND is said of 7-120033 gives one
+acknowledgement: `received` 7 through 120100, and UNBOUND for bit 54497 of the segment at 65536.
 
 Rules:
 1. Every acknowledgement carries `received` of the whole outbox, so each is valid by itself: no bit lies beyond it.
-2. NOT_BOUND is never said of a case that another outcome is said of: together they are a dispute.
-3. At most 1,024 segments an acknowledgement (`hub.core.coverage.SEGMENTS_MAX`) and, with room for its frame, 256 KiB
-   (`hub.wire.contracts.LIMITS_BYTES`): what is more is sent in several.
+2. NOT_BOUND is never said of a case that another outcome is said of, because together they are a dispute.
+3. An acknowledgement has at most 1,024 segments (`hub.core.coverage.SEGMENTS_MAX`) and, with room for its frame, 256
+   KiB (`hub.wire.contracts.LIMITS_BYTES`); what is more is sent in several.
 """
 
 from __future__ import annotations
@@ -21,19 +24,19 @@ from hub.sdk.accounts import Outbox, SaidKey
 from hub.wire.contracts import LIMITS_BYTES
 
 RECEIVED_BYTES = 48
-"""At most, of one `received` entry: a partition and an offset as varints, 32 bytes of digest, room to spare."""
+"""One `received` entry has at most so many: a partition and an offset as varints, 32 bytes of digest, some reserve."""
 
 SEGMENT_FRAME_BYTES = 64
-"""At most, around one bitmap: its base and length, and an outcome set's outcome, partition, counts and actions."""
+"""At most so many are around one bitmap: its base and length, and the other fields of its outcome set."""
 
 FRAME_BYTES = 1_024
-"""Room for the header, the platform's id, the log's id and the time."""
+"""This is room for the header, the platform's id, the log's id and the time."""
 
 Actions = Mapping[Outcome, tuple[Action, ...]]
 
 
 def positions_said(acks: Iterable[Acknowledgement]) -> dict[str, int]:
-    """By outcome, how many positions acknowledgements name."""
+    """Return how many positions acknowledgements name, by outcome."""
     counts: Counter[str] = Counter()
     for ack in acks:
         for one in ack.outcomes:
@@ -42,17 +45,17 @@ def positions_said(acks: Iterable[Acknowledgement]) -> dict[str, int]:
 
 
 def in_words(acks: Sequence[Acknowledgement]) -> str:
-    """What acknowledgements say, for a person to read before they are signed."""
+    """Return what acknowledgements say, for a person to read before they are signed."""
     lines = [f"{outcome}: {count} positions" for outcome, count in sorted(positions_said(acks).items())]
     return "; ".join(lines) or "received, and no outcome"
 
 
 def acknowledgements(outbox: Outbox, platform: str, sent_at: int, actions: Actions) -> list[Acknowledgement]:
-    """The acknowledgements of an outbox; none if nothing waits.
+    """Return the acknowledgements of an outbox; the list is empty if nothing waits.
 
     Args:
         sent_at: UTC milliseconds.
-        actions: what each outcome amounts to on this platform.
+        actions: what each outcome means on this platform, as actions.
     """
     if not outbox.waiting or outbox.log_id is None:
         return []
@@ -68,7 +71,7 @@ def acknowledgements(outbox: Outbox, platform: str, sent_at: int, actions: Actio
 
 
 def covered_until(outbox: Outbox) -> int:
-    """The greatest `published_at` an outbox covers, UTC milliseconds."""
+    """Return the greatest `published_at` an outbox covers, UTC milliseconds."""
     return max(one.published_at for one in outbox.waiting.values())
 
 

@@ -1,26 +1,30 @@
-"""What a platform does about the notices of a batch: which accounts to freeze, unbind or put back, and what to say.
+"""This module decides what a platform does about a batch of notices: which accounts change, and what it says.
 
-Pure: what a store knows goes in (`Known`), what it is to write comes out (`Plan`). The one thing asked on the way is
-the platform's own word on each account (`Act`). I/O is in `hub.sdk.adapter.handling`, the stores and the adapter.
+It is pure: what a store knows goes in (`Known`), what it is to write comes out (`Plan`). It asks one thing on the way:
+whether the platform allows each deed (`Act`). I/O is in `hub.sdk.adapter.handling`, the stores and the adapter.
+
+For example, a RELEASED notice moves case 7-120033 of +8613800138000: the accounts that were bound to the number before
+`bound_before` are unbound, and UNBOUND is said of 7-120033.
 
 Rules:
-1. Notices are folded in offset order by the hub's rules (`hub.core.cases`); what those ignore is ignored. Of a number
-   whose cases all began before the record of last cases did (`hub.sdk.last_cases`), the table alone decides.
+1. Notices are folded in offset order by the hub's rules (`hub.core.cases`); what those ignore is ignored. If a number's
+   cases all began before the record of last cases did (`hub.sdk.last_cases`), the table of stages alone decides.
 2. An account is the old owner's if it is bound to the number and `bound_at` is strictly older than `bound_before`
-   (the opener's, which every notice of the case carries). One of unknown age may be frozen, never unbound.
-3. COOLING freezes. SCHEDULED, RELEASED and REASSIGNED unbind what has an age and freeze what has none; a platform
-   may choose that some of them freeze whatever it is (`Rules.freeze_at`), the milder way alone. RESTORED and
-   WITHDRAWN put back whatever the case still holds; REINSTATED is said if there was any and all of it is back.
+   (the opener's, which every notice of the case carries). An account of unknown age may be frozen, never unbound.
+3. COOLING freezes. SCHEDULED, RELEASED and REASSIGNED unbind an account of known age and freeze one of unknown age; a
+   platform may choose that some of these stages only freeze (`Rules.freeze_at`), but not the reverse. RESTORED and
+   WITHDRAWN put back whatever the case still holds; REINSTATED is said if it held anything and all of it is back.
 4. The answer is the first of FAILED, DECLINED, FROZEN, UNBOUND over all accounts the case ever touched; NOT_BOUND if
    there are none. It is said when it changes. What the platform failed at or declined stays untouched.
 5. An account that an earlier case left frozen is touched by the next, and the freeze then belongs to that one.
 6. A touched account that is no longer the old owner's counts as UNBOUND, and a freeze on it is lifted.
-   The touches of an undone case go once it holds nothing; those of others stay, for they can still be undone.
-7. NOT_BOUND is said of every position acted on except openers that get another answer: it packs into nothing, and
-   positions that open no case are ignored by the hub.
-8. The fuse is looked at before a notice is acted on: what would go beyond it, and all after it, is left undone.
+   The touches of an undone case are deleted once it holds nothing; those of others stay, as they can still be undone.
+7. NOT_BOUND is said of every position acted on except openers that get another answer: such a range takes almost no
+   bytes, and the hub ignores positions that open no case.
+8. The fuse is checked before a notice is acted on: what would go beyond it, and all after it, is left undone.
 9. Where the platform failed, the case's last notice is heard again by the clock (`RetryPlan`), until its next stage:
-   what failed is tried again then, what was declined is not. Beyond the fuse a retry waits for its next time.
+   what failed is tried again then, what was declined is not. A retry that would go beyond the fuse waits for its next
+   time.
 """
 
 from __future__ import annotations
@@ -48,13 +52,13 @@ SCHEME = "e164"
 def handle(
     batch: Batch, known: Known, rules: Rules, now_ms: int = 0, refused: Mapping[AskKey, Done] = NOTHING_REFUSED
 ) -> Plan:
-    """What to do about a batch, up to where the fuse stops it.
+    """Return what to do about a batch, up to where the fuse stops it.
 
     Args:
-        batch: notices in the order of each partition's offsets; those before a partition's place are passed over.
+        batch: notices in the order of each partition's offsets; those before a partition's place are ignored.
         known: what the store knows of `wanted(batch)`.
-        now_ms: by the platform's clock, for what is to be tried again.
-        refused: what the store is known to fail at or decline, though `rules.act` had nothing against it.
+        now_ms: the time by the platform's clock, for what is to be tried again.
+        refused: what the store is known to fail at or decline, although `rules.act` allowed it.
 
     Raises:
         PlatformError: the notices are of another log than the store's, or name their numbers in a way this
@@ -70,7 +74,7 @@ def handle(
 
 
 class Work:
-    """One batch at work: what is known, moving as the batch goes, and what is to be written of it."""
+    """This handles one batch: it holds what is known, changes it notice by notice, and gathers what to write."""
 
     _report = ""
 
@@ -96,7 +100,7 @@ class Work:
         self._last_cases = LastCases(known.last_cases)
 
     def changes(self) -> Changes:
-        """What to write so far."""
+        """Return what to write so far."""
         return Changes(
             log_id=self._log_id,
             places=self._places,
@@ -203,7 +207,7 @@ class Work:
             self._answer(case, notice, answered=answered)
 
     def _ask(self, deed: Deed, case: Source, notice: ReleaseNotice, binding: Account | Touch) -> Done:
-        """The platform's word on a deed, and the store's if it is known to have another."""
+        """Ask for a deed; return the platform's answer, or the store's if that is known to be another."""
         key = AskKey(case, binding.account_id, deed, self._report)
         done = self._rules.act(deed, binding.account_id, notice)
         if done is Done.DONE:
@@ -270,7 +274,7 @@ class Work:
             self._done_with.add(case)
 
     def _put_back(self, touch: Touch, notice: ReleaseNotice) -> bool:
-        """Undo one touch; whether that is done with."""
+        """Undo one touch; return whether that is settled."""
         if touch.held is not Held.VANISHED:
             done = self._ask(Deed.REINSTATE, touch.case, notice, touch)
             if done is not Done.DONE:

@@ -1,7 +1,9 @@
-"""The adapter of one platform: reads `releases`, acts on its account store, acknowledges. A shell without rules.
+"""This module is the adapter of one platform: it reads `releases`, acts on the account store, and acknowledges.
 
-The loop: collect a batch, carry it out in one transaction (`handling`), send what is committed, forget it once the
-broker has it. After a crash the store says where to read on, and what was not acknowledged is sent first.
+It has no rules of its own (they are in `acting`). Its loop collects a batch, carries it out in one transaction
+(`handling`), sends what is committed, and forgets it once the broker has it. After a crash the store says where to read
+on, and what was not acknowledged is sent first. For example, `PlatformAdapter("bank", store, signer, address)` runs
+with `await adapter.run(stop)` until `stop` is set.
 """
 
 from __future__ import annotations
@@ -35,20 +37,21 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 IDLE_POLL_MS = 250
-"""How long an idle adapter waits for notices before it looks whether it is to stop."""
+"""An idle adapter waits so long for notices before it looks whether it is to stop."""
 
 
 class PlatformAdapter:
-    """One platform's adapter. One at a time may work on a store, and runs once at a time.
+    """This is one platform's adapter. Only one may work on a store at a time, and `run` may run only once at a time.
 
     `counts` and `acks` say what it did since it was made; `places` is the next offset to read by partition, `ends`
-    where the log ends as far as it is known, `last_published_at` the greatest of what was handled (UTC milliseconds).
+    is where the log ends as far as it is known, `last_published_at` the greatest of what was handled (UTC
+    milliseconds).
 
     Args:
-        platform_id: as on the roster.
-        store: the platform's accounts and the adapter's records; used from one thread at a time.
-        signer: of a key that the roster has for this platform.
-        act: the platform's word on each account before it is touched; see `hub.sdk.adapter.acting.Act`.
+        platform_id: the id on the roster.
+        store: the platform's accounts and the adapter's records; it is used from one thread at a time.
+        signer: holds a key that the roster has for this platform.
+        act: is asked about each account before it is touched; see `hub.sdk.adapter.plans.Act`.
         listening: which notices the platform acts on, receives, or does not hear.
     """
 
@@ -92,7 +95,7 @@ class PlatformAdapter:
         Raises:
             StoreUnreadable: too many numbers of the store cannot be read; nothing was answered.
             FuseBlown: more would be unbound than the fuse allows; everything before it is done and acknowledged.
-            PlatformError: the log is another one than the store's, or speaks in a way this version cannot read.
+            PlatformError: the log is not the store's, or holds messages that this version cannot read.
             HubError: the cluster refuses, or did not answer for too long.
         """
         self._until = {}
@@ -102,10 +105,10 @@ class PlatformAdapter:
         """Handle and acknowledge everything before an offset in each partition, then return.
 
         Args:
-            ends: by partition, the offset after the last to be handled; partitions not named are left alone.
+            ends: by partition, the offset after the last to be handled; partitions not named are not read.
 
-        Raises:
-            As `run`.
+            Raises:
+                As `run` does, and:
             HubError: nothing more comes before the ends, for longer than `settings.silence_s_max`.
         """
         self._until = dict(ends)
@@ -169,7 +172,7 @@ class PlatformAdapter:
         return plan
 
     async def _try_again(self, wire: Wire) -> None:
-        """Hear the notices again at whose accounts something failed and whose time has come."""
+        """Hear again the notices that failed at some account and whose time has come."""
         if self._rules.retries is None or time.monotonic() < self._retry_look_at_s:
             return
         now_ms, most = system_clock(), self.settings.retry_batch_max
@@ -185,7 +188,7 @@ class PlatformAdapter:
         self._retry_look_at_s = time.monotonic() + self.settings.retry_poll_ms / 1_000
 
     def _note_gone(self, positions: set[Source]) -> None:
-        """Leave cases to their next stage whose notice is in the log no more."""
+        """Leave cases whose notice is no longer in the log to their next stage."""
         if positions:
             log.error("%s: %d notices to be tried again cannot be read any more", self.platform_id, len(positions))
         self._gone |= positions
@@ -197,7 +200,7 @@ class PlatformAdapter:
         return HeardNotice(position, notice, hashlib.sha256(record.value or b"").digest(), again=True)
 
     async def _answer(self, wire: Wire, ledger: Ledger) -> None:
-        """Look again where a report asks for it, and go through test cases."""
+        """Look again where a report asks for it, and carry out test cases."""
         answering = Answering(
             *(self.platform_id, self._signer, self._store, self._rules, self.counts),
             *(self._in_store, self._acknowledge, self.settings.dry_run),
@@ -207,7 +210,7 @@ class PlatformAdapter:
             raise _fuse_blown(blown, self._rules.fuse_unbinds_per_day)
 
     async def _beat(self, wire: Wire) -> None:
-        """Now and then: if all there is was heard, have the store say so. What was collected is committed by now."""
+        """From time to time, if all notices were heard, tell the store. All that was collected is committed by now."""
         clock = self.settings.clock
         whole = len(self.places) == self._address.partitions and not self._deaf
         if clock == "world" or not whole or time.monotonic() < self._beat_at_s:
@@ -222,7 +225,7 @@ class PlatformAdapter:
         return all(self.places[one] >= end or one in self._deaf for one, end in self._until.items())
 
     async def _collect(self, wire: Wire) -> list[HeardNotice]:
-        """A batch: full, or as much as came within `linger_ms` of its first notices."""
+        """Return a batch that is full, or what came within `linger_ms` of its first notices."""
         batch: list[HeardNotice] = []
         wait_ms, full_at_s = IDLE_POLL_MS, float("inf")
         while len(batch) < self.settings.batch_max and wait_ms >= 0:
@@ -267,7 +270,7 @@ class PlatformAdapter:
         await self._in_store(lambda: self._store.acknowledged(outbox))
 
     async def _in_store(self, work: Callable[[], T]) -> T:
-        """Work in the store's own thread; a store that is away is tried again a bounded number of times."""
+        """Run work in the store's own thread; if the store is away, try again a bounded number of times."""
         settings = self.settings
         for retry in range(settings.retries_max):
             try:

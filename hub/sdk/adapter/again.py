@@ -1,11 +1,15 @@
-"""A case looked at once more because of a report, and a test case of the platform's own number. Pure.
+"""This module looks at a case again because of a report, and carries out a test case of a platform's own number.
+
+It is pure. For example, a report about case 7-120033 finds an account that is still bound: it is unbound, and UNBOUND
+of 7-120033 is acknowledged again.
 
 Rules:
-1. Looking again does what the case's present stage asks for, to what is bound now. The answer is of all accounts the
-   case ever touched, as always, and is acknowledged whether or not it changed. The fuse counts as always.
-2. A test case goes through `TRIAL_STAGES`. It has a name of its own outside every partition, says nothing to the hub
-   and counts for no fuse. What a store or the platform declines or fails is shown, and not tried again.
-3. A test case is declined where a real case holds a freeze on an account: ending the test would lift it.
+1. Looking again does what the case's present stage asks for, to the accounts that are bound now. The answer is about
+   all accounts the case ever touched, as always, and is acknowledged whether or not it changed. The fuse counts as
+   always.
+2. A test case goes through `TRIAL_STAGES`. Its position lies outside every partition; it acknowledges nothing and does
+   not count for the fuse. What a store or the platform declines or fails is shown, and not tried again.
+3. A test case is declined where a real case holds a freeze on an account, because ending the test would lift it.
 """
 
 from __future__ import annotations
@@ -21,26 +25,27 @@ from hub.sdk.adapter.plans import FUSE_HOURS, Blown, hour_of
 from hub.sdk.deeds import AskKey
 
 TRIAL_PARTITION = 2**31 - 1
-"""Where the positions of test cases lie: no `releases` has so many partitions."""
+"""The positions of test cases lie in this partition: no `releases` has so many partitions."""
 
 TRIAL_STAGES = (Stage.COOLING, Stage.SCHEDULED, Stage.WITHDRAWN)
-"""Freeze, unbind, put back."""
+"""A test case freezes, unbinds and puts back."""
 
 Refusals = Mapping[AskKey, Done]
 
 
 class Looked(NamedTuple):
-    """What looking again came to: what to write, and the answer; None if the fuse stopped it."""
+    """This is the result of looking again: what to write, and the answer, which is None if the fuse stopped it."""
 
     plan: Plan
     outcome: Outcome | None
 
 
 class _Again(Work):
-    """One case at work once more.
+    """This handles one case again.
 
     Args:
-        report: that asks for it, in hex; what was done for the case before is then asked for anew.
+        report: the id, in hex, of the report that asks for it; what was done for the case before is then asked for
+            again.
     """
 
     def __init__(self, known: Known, rules: Rules, refused: Refusals, report: str = "") -> None:
@@ -55,7 +60,7 @@ class _Again(Work):
         return blown
 
     def put_back(self, case: Source, notice: ReleaseNotice) -> Outcome | None:
-        """Undo what the case holds; None if that was nothing."""
+        """Undo what the case holds; return the outcome, or None if it held nothing."""
         held = self._holdings.held_by(case)
         undone = [self._put_back(touch, notice) for touch in held]
         if not held:
@@ -69,7 +74,7 @@ class _Again(Work):
         return self._holdings.answer(case) or Outcome.NOT_BOUND
 
     def say(self, opener: HeardNotice, outcome: Outcome) -> None:
-        """Have an outcome acknowledged, whether or not it was said before."""
+        """Acknowledge an outcome, whether or not it was said before."""
         case = opener.position
         self._sayings.say(case, outcome)
         self._waiting[case.partition] = Waiting(case.offset, opener.digest, opener.notice.published_at)
@@ -80,7 +85,7 @@ class _Again(Work):
 
 
 def wanted_again(opener: HeardNotice) -> Wanted:
-    """What looking at a case again needs to know of the store."""
+    """Return what looking at a case again needs to know of the store."""
     case = opener.position
     return Wanted(
         partitions=frozenset({case.partition}),
@@ -92,10 +97,10 @@ def wanted_again(opener: HeardNotice) -> Wanted:
 
 
 def look_again(opener: HeardNotice, report: str, known: Known, rules: Rules, refused: Refusals) -> Looked:
-    """Look at a case once more.
+    """Look at a case again.
 
     Args:
-        report: that asks for it, in hex.
+        report: the id, in hex, of the report that asks for it.
         opener: the notice that opened it, as it lies in `releases`; it was handled before.
         known: what the store knows of `wanted_again(opener)`.
         refused: as for `hub.sdk.adapter.acting.handle`.
@@ -112,18 +117,18 @@ def look_again(opener: HeardNotice, report: str, known: Known, rules: Rules, ref
 
 
 def trial_case(trial: Trial) -> Source:
-    """The name of a test case."""
+    """Return the position that names a test case."""
     return Source(TRIAL_PARTITION, int.from_bytes(trial.trial_id[:7], "big"))
 
 
 def wanted_for(trial: Trial) -> Wanted:
-    """What a test case needs to know of the store."""
+    """Return what a test case needs to know of the store."""
     numbers, cases = frozenset({trial.subject.value}), frozenset({trial_case(trial)})
     return Wanted(frozenset(), frozenset(), numbers, cases, since_hour=0)
 
 
 def trial_step(trial: Trial, stage: Stage, known: Known, rules: Rules, refused: Refusals) -> tuple[Plan, TrialStep]:
-    """One stage of a test case: what to write, and what it came to.
+    """Carry out one stage of a test case; return what to write, and the result.
 
     Args:
         known: what the store knows of `wanted_for(trial)`.

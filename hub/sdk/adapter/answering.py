@@ -1,7 +1,8 @@
-"""What an adapter does about its inbox: looks again where a report asks for it, goes through test cases, and says so.
+"""This module answers an adapter's inbox: it looks again where a report asks for it, and carries out test cases.
 
-An answer is sent after what it says is committed and acknowledged. Who dies in between does it once more: looking again
-finds what it left, and a test case puts back what it holds.
+An answer is sent after what it says is committed and acknowledged. An adapter that stops in between does it again at
+its next start: looking again finds what is left to do, and a test case puts back what it holds. For example, a
+`ReportRequest` about 7-120033 is answered with a `ReportAnswer` that says UNBOUND.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 
 class Answering(NamedTuple):
-    """What it takes to answer. `in_store` runs work on the store's thread; `acknowledge` sends what waits."""
+    """This holds what answering needs. `in_store` runs work on the store's thread; `acknowledge` sends what waits."""
 
     platform_id: str
     signer: Signer
@@ -38,13 +39,13 @@ class Answering(NamedTuple):
     in_store: Callable[[Callable[[], object]], Awaitable[object]]
     acknowledge: Callable[[Wire], Awaitable[None]]
     dry_run: bool
-    """Test cases alone are answered, by what would be done."""
+    """In a dry run only test cases are answered, by what would be done."""
 
     async def step(self, wire: Wire, ledger: Ledger, done: Mapping[int, int]) -> Blown | None:
-        """Answer everything there is to answer; where the fuse stopped that, if it did.
+        """Answer everything there is to answer; return where the fuse stopped that, or None.
 
         Args:
-            done: the next offset to be handled, by partition: a case further on is looked at once it was handled.
+            done: the next offset to be handled, by partition; a case further on is looked at once it was handled.
         """
         for request in [] if self.dry_run else list(ledger.requests.values()):
             if done.get(request.case.partition, 0) > request.case.offset:
@@ -59,7 +60,7 @@ class Answering(NamedTuple):
         return None
 
     async def _look_again(self, wire: Wire, request: ReportRequest) -> tuple[bool, Blown | None]:
-        """Answer a report; whether that is done with, and where the fuse stopped it."""
+        """Answer a report; return whether that is settled, and where the fuse stopped it."""
         found = await wire.reread([request.case])
         for record in found.records:
             value = record.value or b""

@@ -1,7 +1,8 @@
-"""What an adapter keeps of the log itself: the stage of every case, and what was said of it. Pure.
+"""This module keeps what an adapter knows of the log: the stage of every case, and what was said of it. It is pure.
 
-A case's stage is one byte a position: 0 for none, else 1 + the index of its stage in `Stage`, and ANSWERED beside it
-once something was said. Kept by segments of 65,536 positions, as the hub's bitmaps are.
+A case's stage is one byte at its position: 0 for none, else 1 + the index of its stage in `Stage`, with the bit
+ANSWERED once something was said. The bytes are kept by segments of 65,536 positions, as the hub's bitmaps are. For
+example, the stage of case 7-120033 is byte 54497 of segment 1 of partition 7.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ ANSWERED = 0x40
 
 
 class Stages:
-    """The stages of cases, of the segments a batch needs."""
+    """This holds the stages of cases, in the segments that a batch needs."""
 
     def __init__(self, known: dict[tuple[int, int], bytes]) -> None:
         self._segments = {key: bytearray(value) for key, value in known.items()}
@@ -29,12 +30,12 @@ class Stages:
         return 0 if segment is None else segment[case.offset % SEGMENT]
 
     def of(self, case: Source) -> Stage | None:
-        """The stage of a case, None if no case opened at that position."""
+        """Return the stage of a case, or None if no case opened at that position."""
         code = self._byte(case) & ~ANSWERED
         return STAGES[code - 1] if code else None
 
     def answered(self, case: Source) -> bool:
-        """Whether anything was said of a case."""
+        """Return whether anything was said of a case."""
         return bool(self._byte(case) & ANSWERED)
 
     def put(self, case: Source, stage: Stage, *, answered: bool) -> None:
@@ -45,12 +46,12 @@ class Stages:
         self._changed.add(key)
 
     def changed(self) -> dict[tuple[int, int], bytes]:
-        """The segments that changed, whole."""
+        """Return the whole bytes of the segments that changed."""
         return {key: bytes(self._segments[key]) for key in self._changed}
 
 
 class Sayings:
-    """What a batch says: positions by outcome and segment."""
+    """This holds what a batch says: positions by outcome and segment."""
 
     def __init__(self) -> None:
         self.said: dict[SaidKey, BitMap] = {}
@@ -62,7 +63,7 @@ class Sayings:
         self._bits(case, outcome).add(case.offset % SEGMENT)
 
     def unsay_not_bound(self, opener: Source) -> None:
-        """Take an opener out of the range that is said to be not bound."""
+        """Take an opener out of the range of which NOT_BOUND is said."""
         self._bits(opener, Outcome.NOT_BOUND).discard(opener.offset % SEGMENT)
 
     def say_not_bound(self, partition: int, first: int, last: int) -> None:
@@ -76,7 +77,7 @@ class Sayings:
 
 
 def _by_segment(first: int, last: int) -> Iterator[tuple[int, int, int]]:
-    """The segments of a range, each with its first bit and the bit after its last."""
+    """Yield the segments of a range, each with its first bit and the bit after its last."""
     for segment in range(first // SEGMENT, last // SEGMENT + 1):
         base = segment * SEGMENT
         yield segment, max(first - base, 0), min(last + 1 - base, SEGMENT)

@@ -1,8 +1,9 @@
-"""One batch through a store: load, decide, have done, save, in one transaction.
+"""This module takes one batch through a store: it loads, decides, has the deeds done and saves, in one transaction.
 
-What the platform's own code (`Act`) has nothing against is then done by the store, which may have a word of its own: a
-procedure that fails, a service that declines, a constraint that forbids. Then the transaction is rolled back and the
-batch decided anew with that known, so that accounts, records and what is acknowledged always agree.
+What the platform's own code (`Act`) allows is then done by the store, which may refuse too: a procedure fails, a
+service declines, a constraint forbids. Then the transaction is rolled back and the batch is decided again with that
+known, so that accounts, records and what is acknowledged always agree. For example, if a trigger forbids to freeze
+account "u1", the second round says FAILED for its case, and the rest of the batch is done.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from hub.sdk.adapter.again import Looked, look_again, trial_step, wanted_again, 
 from hub.sdk.deeds import AccountsRefused, AskKey, Deed
 
 ROUNDS_MAX = 20
-"""Each round but the last learns of at least one more refusal; stores tell all they have at once, so two will do."""
+"""Each round but the last learns at least one more refusal; a store tells all it has at once, so two mostly suffice."""
 
 
 NOTHING_COMMITTED: Mapping[int, int] = {}
 
 
 class _Refused(Exception):
-    """The store has a word of its own on some deeds."""
+    """The store failed at or declined some deeds."""
 
     def __init__(self, answers: Mapping[AskKey, Done]) -> None:
         super().__init__(f"{len(answers)} deeds")
@@ -37,11 +38,11 @@ def carry_out(
     """Handle a batch; when this returns it is committed, up to where the fuse stopped it (`Plan.blown`).
 
     Args:
-        now_ms: by the platform's clock; see `hub.sdk.adapter.acting.handle`.
+        now_ms: the time by the platform's clock; see `hub.sdk.adapter.acting.handle`.
         committed: as for `check_not_gone_back`.
 
     Raises:
-        PlatformError: as `hub.sdk.adapter.acting.handle`, or the store has gone back; nothing of the batch was
+        PlatformError: as `hub.sdk.adapter.acting.handle`, or because the store has gone back; nothing of the batch was
             committed.
     """
     steady, asked = rules._replace(act=_remembered(rules.act)), wanted(batch)
@@ -54,9 +55,9 @@ def carry_out(
 
 
 def check_not_gone_back(places: Mapping[int, Place], committed: Mapping[int, int]) -> None:
-    """Refuse a store that knows less than was committed to it: a replica that was behind took over, or a backup did.
+    """Refuse a store that knows less than was committed to it: a replica that was behind, or a backup, took over.
 
-    What it lost is read again from where it is, by an adapter that starts anew; going on would pass it over.
+    An adapter that starts again reads what the store lost, from where the store is; one that went on would skip it.
 
     Args:
         committed: by partition, the next offset as of the last commit.
@@ -75,7 +76,7 @@ def check_not_gone_back(places: Mapping[int, Place], committed: Mapping[int, int
 
 
 def look(store: AccountStore, opener: HeardNotice, report: str, rules: Rules) -> Looked:
-    """Look at a case once more (`hub.sdk.adapter.again`), because of a report; when this returns it is committed."""
+    """Look at a case again (`hub.sdk.adapter.again`), because of a report; when this returns it is committed."""
     steady, looked = rules._replace(act=_remembered(rules.act)), list[Looked]()
 
     def decide(known: Known, refused: Mapping[AskKey, Done]) -> Plan:
@@ -87,7 +88,7 @@ def look(store: AccountStore, opener: HeardNotice, report: str, rules: Rules) ->
 
 
 def try_out(store: AccountStore, trial: Trial, stage: Stage, rules: Rules) -> TrialStep:
-    """One stage of a test case (`hub.sdk.adapter.again`); when this returns it is committed."""
+    """Carry out one stage of a test case (`hub.sdk.adapter.again`); when this returns it is committed."""
     steady, steps = rules._replace(act=_remembered(rules.act)), list[TrialStep]()
 
     def decide(known: Known, refused: Mapping[AskKey, Done]) -> Plan:
@@ -134,7 +135,7 @@ def _attempt(
 
 
 def _remembered(act: Act) -> Act:
-    """The platform's word, asked once a batch."""
+    """Return an `Act` that asks the platform only once for each deed of a batch."""
     said: dict[tuple[Deed, str, Source], Done] = {}
 
     def ask(deed: Deed, account_id: str, notice: ReleaseNotice) -> Done:

@@ -1,4 +1,4 @@
-"""The adapter's word that it has heard everything there is, which the login check's no rests on."""
+"""This module writes that the adapter has heard all notices; without it the login check cannot answer "no"."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ def beat(
     """Write that everything in these partitions was heard.
 
     Args:
-        at_ms: when it was asked where the partitions end, UTC milliseconds: what came later may not have been heard.
+        at_ms: when the ends of the partitions were asked for, UTC milliseconds; what came later may not have been
+            heard.
         committed: as for `hub.sdk.adapter.handling.check_not_gone_back`.
 
     Raises:

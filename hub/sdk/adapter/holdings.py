@@ -1,7 +1,8 @@
-"""The accounts of a batch and what cases hold of them, moving as the batch goes. Pure.
+"""This module holds the accounts of a batch and what cases hold of them, and changes both notice by notice.
 
-Every change is gathered twice: as the account's final state (`effects`, the last one counts) and as the case's own
-record of it (`touches`). See `hub.sdk.adapter.acting` for the rules these moves follow.
+It is pure. Every change is gathered twice: as the account's final state (`effects`, of which the last one counts) and
+as the case's own record of it (`touched`). See `hub.sdk.adapter.acting` for the rules. For example, if case 7-120033
+freezes account "u1" and then unbinds it in one batch, "u1" has one effect, UNBOUND, and one touch of 7-120033.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ LEFT_BOUND = frozenset(one for one, answers in ANSWERS.items() if answers.left_b
 
 
 def deed_for(notice: ReleaseNotice, account: Account, freeze_at: Set[Stage]) -> Deed:
-    """What a notice asks for an account of the old owner: rule 3 of `hub.sdk.adapter.acting`."""
+    """Return what a notice asks for an account of the old owner (rule 3 of `hub.sdk.adapter.acting`)."""
     freeze = notice.stage is Stage.COOLING or notice.stage in freeze_at or account.bound_at is None
     return Deed.FREEZE if freeze else Deed.UNBIND
 
 
 class Holdings:
-    """Accounts by id and by number, touches by case, and which case holds which freeze."""
+    """This holds accounts by id and by number, touches by case, and which case holds which freeze."""
 
     def __init__(self, accounts: Iterable[Account], touches: Iterable[Touch]) -> None:
         self.effects: dict[str, Effect] = {}
@@ -61,31 +62,31 @@ class Holdings:
             self._ledger.put(touch)
 
     def old_owners(self, notice: ReleaseNotice) -> list[Account]:
-        """The old owner's accounts, by id: bound to the number strictly before `bound_before`, or nobody knows when."""
+        """Return the accounts, by id, bound to the number strictly before `bound_before` or at an unknown time."""
         bound = (self._accounts[one] for one in sorted(self._bound.get(notice.subject.value, ())))
         return [one for one in bound if one.bound_at is None or one.bound_at < notice.bound_before]
 
     def answer(self, case: Source) -> Outcome | None:
-        """What all accounts a case ever touched answer together; None if there are none."""
+        """Return what all accounts that a case ever touched answer together, or None if there are none."""
         outcomes = {touch.outcome for touch in self._ledger.of(case).values()}
         return next((one for one in ANSWER_ORDER if one in outcomes), None)
 
     def touch_of(self, case: Source, account: Account) -> Touch | None:
-        """What a case did to an account before."""
+        """Return what a case did to an account before, or None."""
         return self._ledger.of(case).get(account.account_id)
 
     def held_by(self, case: Source) -> list[Touch]:
-        """What a case still holds, by account."""
+        """Return what a case still holds, by account."""
         touches = self._ledger.of(case)
         return [touches[name] for name in sorted(touches) if touches[name].held is not Held.NOTHING]
 
     def refused(self, case: Source, notice: ReleaseNotice, account: Account, outcome: Outcome) -> None:
-        """The platform failed at an account or declined it: it stays as it is."""
+        """Note that the platform failed at an account or declined it; the account stays as it is."""
         touch = self.touch_of(case, account) or _first_touch(case, notice, account)
         self._put(touch._replace(outcome=outcome))
 
     def take(self, case: Source, notice: ReleaseNotice, account: Account, deed: Deed) -> None:
-        """Freeze or unbind an account; a freeze some earlier case held on it passes on."""
+        """Freeze or unbind an account; take over a freeze that an earlier case holds on it."""
         touch = _first_touch(case, notice, account)
         frozen_by = self._ledger.freeze_on(account.account_id)
         if frozen_by is not None:
@@ -101,7 +102,7 @@ class Holdings:
         self._put(touch)
 
     def vanished(self, case: Source, present: set[str]) -> list[Touch]:
-        """What a case had touched, did not unbind, and is the old owner's no more."""
+        """Return what a case had touched, did not unbind, and is no longer the old owner's."""
         return [
             touch
             for name, touch in sorted(self._ledger.of(case).items())
@@ -109,23 +110,23 @@ class Holdings:
         ]
 
     def still_frozen(self, touch: Touch) -> bool:
-        """Whether there is a freeze of this touch left to lift."""
+        """Return whether a freeze of this touch is left to lift."""
         return touch.held is Held.FREEZE and touch.account_id in self._accounts
 
     def note_vanished(self, touch: Touch) -> None:
-        """Count as unbound what vanished; a freeze on it is lifted."""
+        """Count as unbound what vanished, and lift a freeze on it."""
         if self.still_frozen(touch):
             self._leave(touch, Binding.THAWED)
         self._put(touch._replace(outcome=Outcome.UNBOUND, held=Held.VANISHED))
 
     def forget(self, case: Source) -> None:
-        """Drop what an undone case touched, now that it holds nothing."""
+        """Drop what an undone case touched, because it holds nothing now."""
         self._ledger.forget(case)
         for key in [key for key in self.touched if key[0] == case]:
             del self.touched[key]
 
     def put_back(self, touch: Touch) -> None:
-        """Undo a touch, but never over what the account's owner has done with it since."""
+        """Undo a touch, but never overwrite what the account's owner has done with it since."""
         account = self._accounts.get(touch.account_id)
         if account is not None and touch.held is Held.FREEZE:
             self._leave(touch, Binding.AS_BEFORE if account.number == touch.number else Binding.THAWED)

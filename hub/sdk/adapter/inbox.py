@@ -1,8 +1,9 @@
-"""What the hub asks and tells one platform alone: its inbox.
+"""This module reads a platform's inbox: the topic in which the hub asks and tells this platform alone.
 
-The inbox is its own ledger: it holds the requests and the answers to them that the hub accepted, test cases and their
-results. So an adapter reads it from the start and knows what is left to answer; it keeps no place of its own. What is
-in it is signed by the hub (keys in topic `hub`); anything else there is passed over.
+The inbox holds the requests and the answers to them that the hub accepted, test cases and their results. So an adapter
+reads it from the start and knows what is left to answer; it stores no place of its own. For example, a `ReportRequest`
+is left to answer until an `AcceptedAnswer` with the same `report_id` follows. The hub signs what is in it (its keys are
+in topic `hub`); anything else there is ignored.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ POLL_MS = 500
 RECORDS_MAX = 500
 PAUSE_S = 5.0
 UNHEARD_KEPT = 1_000
-"""Refusals remembered, the newest; all of them are in the inbox."""
+"""So many of the newest refusals are remembered; all of them are in the inbox."""
 
 TRIAL_AGE_MAX_MS = 10 * MINUTE_MS
-"""A test case older than this is not begun: nobody waits for it any more."""
+"""A test case older than this is not begun, because nobody waits for it any more."""
 
 InboxMessage = ReportRequest | AcceptedAnswer | Trial | TrialResult | Unheard
 
 
 class Ledger:
-    """What an inbox holds, folded: what is left to answer, in the order it came."""
+    """This is the folded inbox: what is left to answer, in the order it came."""
 
     def __init__(self) -> None:
         self.requests: dict[bytes, ReportRequest] = {}
@@ -64,17 +65,17 @@ class Ledger:
             self.unheard.append(message)
 
     def done(self, asked: bytes) -> None:
-        """A request or a test case needs nothing more."""
+        """Note that a request or a test case needs no answer any more."""
         self._done.add(asked)
         self.requests.pop(asked, None)
         self.trials.pop(asked, None)
 
 
 class Inbox:
-    """Reads one platform's inbox.
+    """This reads one platform's inbox.
 
     Args:
-        signer: of a key that the roster has for this platform.
+        signer: holds a key that the roster has for this platform.
     """
 
     def __init__(self, platform_id: str, signer: Signer, address: HubAddress) -> None:
@@ -87,7 +88,7 @@ class Inbox:
         self._caught_up = asyncio.Event()
 
     async def run(self) -> None:
-        """Follow the inbox for ever, whatever the brokers do; one that is not made yet is looked for again."""
+        """Follow the inbox for ever, whatever the brokers do; if it does not exist yet, look for it again."""
         missed = False
         while True:
             try:
@@ -100,7 +101,7 @@ class Inbox:
             await asyncio.sleep(PAUSE_S)
 
     async def _follow(self) -> None:
-        """Follow the inbox; ends if there is none."""
+        """Follow the inbox; return if there is none."""
         options: dict[str, Any] = {"bootstrap_servers": self._address.bootstrap_servers, **self._address.security}
         consumer = AIOKafkaConsumer(
             enable_auto_commit=False,
@@ -122,7 +123,7 @@ class Inbox:
                 for record in fetched.get(hub, ()):
                     self._learn(record.value)
                 waiting += fetched.get(inbox, ())
-                # A key is in topic `hub` before it signs: with an unknown one, read that to its end before judging.
+                # A key is in topic `hub` before it signs: if a key is unknown, read that topic to its end first.
                 if not all(self._knows_signer(record) for record in waiting):
                     ends |= await consumer.end_offsets([hub])
                 if await consumer.position(hub) >= ends[hub]:
@@ -138,7 +139,7 @@ class Inbox:
         """Wait until everything that was in the inbox at the start is folded.
 
         Raises:
-            HubError: not in time.
+            HubError: this did not happen in time.
         """
         try:
             await asyncio.wait_for(self._caught_up.wait(), timeout_s)
@@ -186,7 +187,7 @@ def _message(value: bytes) -> InboxMessage | None:
 
 @asynccontextmanager
 async def following(inbox: Inbox | None) -> AsyncIterator[Ledger]:
-    """The ledger of an inbox, kept up to date while the block runs; an empty one without an inbox."""
+    """Provide the ledger of an inbox, and follow the inbox while the block runs; without an inbox it stays empty."""
     if inbox is None:
         yield Ledger()
         return
@@ -199,5 +200,5 @@ async def following(inbox: Inbox | None) -> AsyncIterator[Ledger]:
 
 
 def fresh_trials(trials: Mapping[bytes, Trial], at_ms: int) -> list[Trial]:
-    """Test cases that somebody still waits for."""
+    """Return the test cases that somebody still waits for."""
     return [one for one in trials.values() if at_ms - one.asked_at <= TRIAL_AGE_MAX_MS]

@@ -1,4 +1,8 @@
-"""What goes into the handling of a batch beside what the store knows, and what comes out. Values only."""
+"""This module holds values: what goes into the handling of a batch beside what the store knows, and what comes out.
+
+For example, `Rules(act, fuse_unbinds_per_day=1_000)` stops a batch before the 1,001st unbinding of 24 hours, and the
+`Plan` then has `blown` with the position that was left undone.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,14 @@ from hub.sdk.deeds import Ask, Deed, RetryPlan
 FUSE_HOURS = DAY_MS // HOUR_MS
 
 Act = Callable[[Deed, str, ReleaseNotice], Done]
-"""The platform's word: (what is about to be done, account id, why) -> whether it is. May be asked again after a
-crash, so doing it twice must do no harm."""
+"""This asks the platform about one deed: (the deed, account id, notice) -> whether it is done. It may be asked again
+after a crash, so doing it twice must do no harm."""
 
 
 class Rules(NamedTuple):
-    """How one platform acts. `fuse_unbinds_per_day`: None is off. `retries`: None tries nothing by the clock.
+    """This says how one platform acts. `fuse_unbinds_per_day` None is off; `retries` None tries nothing by the clock.
 
-    `freeze_at`: stages that freeze where they would unbind.
+    `freeze_at` holds the stages that freeze where they would unbind.
     """
 
     act: Act
@@ -31,7 +35,7 @@ class Rules(NamedTuple):
 
 @dataclass
 class Counts:
-    """What was done. `ignored` notices broke the fold's rule."""
+    """This counts what was done. `ignored` notices broke the fold's rule."""
 
     notices: int = 0
     ignored: int = 0
@@ -44,13 +48,13 @@ class Counts:
     not_bound: int = 0
 
     def add(self, other: Counts) -> None:
-        """Count what another counted, too."""
+        """Add what another one counted."""
         for one in fields(Counts):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
 
 class Blown(NamedTuple):
-    """Where the fuse stopped: the position left undone, what it would unbind, what its day had unbound before."""
+    """This is where the fuse stopped: the position left undone, what it would unbind, and the day's earlier unbinds."""
 
     position: Source
     wanted: int
@@ -58,10 +62,10 @@ class Blown(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What to write, what was done, and where the fuse stopped if it did.
+    """This is what to write, what was done, and where the fuse stopped, if it did.
 
-    `unbound_in_day`: what counts towards the fuse by now.
-    `asks`: what the store is to have done by the platform before the changes are written, in order.
+    `unbound_in_day` is what counts towards the fuse by now. `asks` are the deeds that the store has the platform do
+    before the changes are written, in order.
     """
 
     changes: Changes
@@ -72,7 +76,7 @@ class Plan(NamedTuple):
 
 
 def wanted(batch: Batch) -> Wanted:
-    """What a batch needs to know of the store."""
+    """Return what a batch needs to know of the store."""
     cases = frozenset(
         Source(one.position.partition, one.notice.opened_at) for one in batch if one.notice.opened_at is not None
     )
@@ -89,5 +93,5 @@ def wanted(batch: Batch) -> Wanted:
 
 
 def hour_of(notice: ReleaseNotice) -> int:
-    """The hour a notice was published in, hours since 1970: what the fuse counts by."""
+    """Return the hour in which a notice was published, in hours since 1970; the fuse counts by it."""
     return notice.published_at // HOUR_MS

@@ -1,4 +1,7 @@
-"""Which cases of a batch are to be tried again, and when. Pure; the rule is number 9 of `hub.sdk.adapter.acting`."""
+"""This module decides which cases of a batch are tried again, and when (rule 9 of `hub.sdk.adapter.acting`).
+
+It is pure. For example, a case that failed for the first time is due after `RetryPlan.first_ms`, which is one minute.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from hub.sdk.deeds import Retry, RetryPlan
 
 
 class Retries:
-    """The retries of a batch's cases, moving as the batch goes."""
+    """This holds the retries of a batch's cases, and changes them notice by notice."""
 
     def __init__(self, known: Mapping[Source, Retry], plan: RetryPlan | None, now_ms: int) -> None:
         self.changed: dict[Source, Retry | None] = {}
@@ -19,19 +22,19 @@ class Retries:
         self._failed: set[Source] = set()
 
     def at(self, case: Source, position: Source) -> Retry | None:
-        """The retry of a case, if it is for the notice at this position."""
+        """Return the retry of a case if it is for the notice at this position, else None."""
         retry = self._retries.get(case)
         return retry if retry is not None and retry.position == position else None
 
     def failed(self, case: Source) -> None:
-        """Something failed since the case was last settled."""
+        """Note that something failed since the case was last settled."""
         self._failed.add(case)
 
     def settle(self, case: Source, position: Source, attempts: int) -> None:
-        """Have a case heard again if something failed, otherwise no more.
+        """Have a case heard again if something failed; otherwise remove its retry.
 
         Args:
-            position: of the notice just heard.
+            position: that of the notice just heard.
             attempts: how often it was heard again by the clock.
         """
         plan, retry = self._plan, None

@@ -1,4 +1,8 @@
-"""A test case from a platform's side: ask the hub for one, and wait for what the platform's own adapter made of it."""
+"""This module asks the hub for a test case, and waits for the result from the platform's own adapter.
+
+For example, `await try_number("+8613800138000", "bank", signer, address)` returns one step for each of COOLING,
+SCHEDULED and WITHDRAWN, with its outcome.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +24,21 @@ from hub.wire.signing import Signer
 
 LOOK_S = 0.05
 TIMEOUT_S = 60.0
-"""How long all of it may take, the hub's part and the adapter's; more only if the adapter is given more."""
+"""The hub's part and the adapter's may take so long together; more only if `timeout_s` is longer."""
 
 
 async def try_number(
     number: str, platform_id: str, signer: Signer, address: HubAddress, timeout_s: float = TIMEOUT_S
 ) -> TrialResult:
-    """Have a test case of a number of one's own go round: to the hub, to the running adapter, and back.
+    """Send a test case of a number of one's own round: to the hub, to the running adapter, and back.
 
     Args:
-        number: E.164, bound to an account of this platform.
-        signer: of a key that the roster has for this platform.
+        number: the number in E.164, bound to an account of this platform.
+        signer: holds a key that the roster has for this platform.
         timeout_s: how long the adapter is waited for, once the hub passed the test case on.
 
     Raises:
-        PlatformError: it is no number, the hub refused the request, or no adapter answered it.
+        PlatformError: this is no number, the hub refused the request, or no adapter answered it.
         HubError: the cluster fails, or the hub does not pass the request on.
     """
     if not is_e164(number):

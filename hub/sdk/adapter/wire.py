@@ -1,7 +1,8 @@
-"""The adapter's two ends of Kafka: `releases` in, `acks` out. The only place of the SDK's adapter that knows aiokafka.
+"""This module is the adapter's connection to Kafka: it reads `releases` and writes `acks` and `answers`.
 
-What the broker may yet do (aiokafka calls such errors retriable) is tried again a bounded number of times, each time
-after a longer wait; anything else ends the adapter at once.
+What the broker may do later (aiokafka calls such errors retriable) is tried again a bounded number of times, each time
+after a longer wait; any other error ends the adapter at once. For example, a partition without a leader is retriable;
+a missing right is not.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 REREAD_MS = 5_000
-"""How long one record may take to be read again; one that does not come is tried at its next time."""
+"""One record may take so long to be read again; one that does not come is tried at its next time."""
 
 
 class Reread(NamedTuple):
-    """What came of reading again. What is neither did not come in time, and may the next time."""
+    """This is the result of reading again. A position in neither did not come in time, and may come the next time."""
 
     records: list[Record]
     gone: set[Source]
 
 
 class Wire:
-    """One adapter's connection; made by `connected`."""
+    """This is one adapter's connection; `connected` makes it."""
 
     def __init__(
         self,
@@ -61,14 +62,14 @@ class Wire:
             self._consumer.seek(TopicPartition(RELEASES, partition), offset)
 
     async def fetch(self, wait_ms: int, records_max: int) -> list[Record]:
-        """Records as they come, in the order of each partition's offsets; none if none came in time."""
+        """Return the records that came in time, perhaps none, in the order of each partition's offsets."""
         fetched = await self.retried(
             "fetch", lambda: self._consumer.getmany(timeout_ms=wait_ms, max_records=records_max)
         )
         return [_record(raw) for batch in fetched.values() for raw in batch]
 
     async def reread(self, positions: Iterable[Source]) -> Reread:
-        """The records at single positions; the place in the log stays as it is."""
+        """Return the records at single positions; the adapter's place in the log stays as it is."""
         found = Reread([], set())
         async with AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **self._common) as reader:
             for position in positions:
@@ -81,7 +82,7 @@ class Wire:
                 except OffsetOutOfRangeError:
                     found.gone.add(position)
                     continue
-                for raw in fetched:  # one at most; a later one, if it is not there any more
+                for raw in fetched:  # at most one record, and a later one if the wanted one is gone
                     if raw.offset == position.offset:
                         found.records.append(_record(raw))
                     else:
@@ -89,13 +90,13 @@ class Wire:
         return found
 
     async def ends(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Where partitions of `releases` end now: the next offset to be written."""
+        """Return where partitions of `releases` end now, as the next offset to be written."""
         wanted = [TopicPartition(RELEASES, one) for one in partitions]
         ends = await self.retried("find the ends", lambda: self._consumer.end_offsets(wanted))
         return {tp.partition: end for tp, end in ends.items()}
 
     def ends_seen(self) -> dict[int, int]:
-        """Where the partitions being read ended when last something of them was fetched."""
+        """Return where the partitions being read ended when something of them was last fetched."""
         seen = {tp.partition: self._consumer.highwater(tp) for tp in self._consumer.assignment()}
         return {partition: end for partition, end in seen.items() if end is not None}
 
@@ -119,7 +120,7 @@ class Wire:
         )
 
     async def retried(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Attempt what the broker may yet do, a bounded number of times."""
+        """Attempt, a bounded number of times, what the broker may do later."""
         settings = self._settings
         for retry in range(settings.retries_max):
             try:
@@ -153,7 +154,7 @@ def _record(raw: Any) -> Record:
 
 
 def read_notice(record: Record) -> ReleaseNotice | None:
-    """The notice in a record, None if it is none of the hub's messages: every follower passes over those."""
+    """Return the notice in a record, or None if it is not a message of the hub; every follower ignores those."""
     if record.value is None or record.value[: len(MARKER)] != MARKER:
         log.error("releases %s-%s: no message of the hub; passed over", record.partition, record.offset)
         return None
@@ -168,17 +169,18 @@ def read_notice(record: Record) -> ReleaseNotice | None:
 
 @asynccontextmanager
 async def connected(address: HubAddress, name: str, settings: AdapterSettings) -> AsyncIterator[Wire]:
-    """A connection for as long as the block runs.
+    """Provide a connection for as long as the block runs.
 
     Args:
-        name: of the platform, for the broker's and the adapter's logs.
+        name: the platform's id, for the broker's and the adapter's logs.
 
     Raises:
         PlatformError: the log is not the one that the adapter's positions are in.
         HubError: the cluster refuses, or did not answer for too long.
     """
     common = {"bootstrap_servers": address.bootstrap_servers, "client_id": f"{name}-adapter", **address.security}
-    # No group and no offsets with the broker: the store knows where to read on, and "none" tells if it cannot.
+    # There is no group, and the broker keeps no offsets: the store knows where to read on, and "none" raises if it
+    # cannot.
     consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **common)
     wire = Wire(consumer, AIOKafkaProducer(acks="all", **common), name, settings, common)
     try:

@@ -1,1 +1,1 @@
-"""The login check: is this number in new hands, and what to do about it."""
+"""This package is the login check: it says whether a number has a new owner, and what to do about it."""

@@ -1,7 +1,9 @@
-"""The login check: is the person with this number still the one the account belongs to?
+"""This module answers whether the person with a number is still the one to whom the account belongs.
 
-Answered locally, from the record that the adapter keeps beside the accounts (`hub.sdk.last_cases`): no request leaves
-the platform, and nobody learns which number was asked about. The rules are in `hub.sdk.login.rules`.
+It answers locally, from the record that the adapter keeps beside the accounts (`hub.sdk.last_cases`): no request leaves
+the platform, and nobody learns which number was asked about. The rules are in `hub.sdk.login.rules`. For example,
+`LoginCheck(engine).is_recycled("+8613800138000", bound_since)` has `recycled` yes if the number's last case is RELEASED
+and `bound_since` is before its `bound_before`.
 """
 
 from __future__ import annotations
@@ -40,30 +42,31 @@ NO_SIGNALS = Signals()
 
 @dataclass(frozen=True)
 class LoginCheckSettings:
-    """How one login check answers."""
+    """These are the settings of one login check."""
 
     behind_max_s: float = 60.0
-    """After this long without word that the adapter heard everything, no becomes unknown. Word comes every 5 s."""
+    """If the adapter has not said for so long that it heard all notices, "no" becomes unknown. It says so every 5 s."""
 
     evidence_kept_s: float = 1.0
-    """How long what the record rests on is kept in memory. Older it can only be more careful."""
+    """The evidence is kept in memory for so long. With older evidence the answer can only be more careful."""
 
     served: Mapping[str, int] = field(default_factory=dict)
-    """Prefixes of E.164 numbers whose operators tell the hub, each with since when (UTC milliseconds). Bindings of
-    other numbers, or from before, are unknown; so is all where nobody said (`EVERYBODY`: every number's)."""
+    """These prefixes of E.164 numbers have operators that tell the hub, each with since when (UTC milliseconds).
+    Bindings of other numbers, or from before, are unknown; if none is given, all are (`EVERYBODY` means every
+    number)."""
 
     form: NumberForm | None = None
-    """How the platform writes numbers; None: E.164 and nothing else."""
+    """This is how the platform writes numbers; None means E.164 and nothing else."""
 
     clock: Callable[[], int] = field(default=system_clock)
-    """Now, UTC milliseconds."""
+    """This gives the present time, UTC milliseconds."""
 
 
 class Verdict(NamedTuple):
-    """The answer, and what to do.
+    """This is the answer, and what to do.
 
-    `may_begin_anew`: whoever has no other proof may be given a new account with the number. False while the old
-    owner may still have the number restored.
+    `may_begin_anew` says whether a person without another proof may be given a new account with the number. It is False
+    while the old owner may still have the number restored.
     """
 
     answer: Answer
@@ -72,11 +75,11 @@ class Verdict(NamedTuple):
 
 
 class LoginCheck:
-    """Answers logins. May be asked from any number of threads; makes no table and changes nothing.
+    """This answers logins. Any number of threads may ask it; it makes no table and changes nothing.
 
     Args:
-        source: the database the adapter keeps its tables in, or the adapter's store.
-        prefix: of the adapter's tables.
+        source: the database in which the adapter keeps its tables, or the adapter's store.
+        prefix: the prefix of the adapter's tables.
         index_key: the record's key, if it is kept outside the database.
     """
 
@@ -94,10 +97,10 @@ class LoginCheck:
         self._read_again_at = float("-inf")
 
     def is_recycled(self, number: str, bound_since: int | None) -> Answer:
-        """Whether a number went to somebody else, or is on the way there, since an account was bound to it.
+        """Return whether a number went to somebody else, or is on the way there, since an account was bound to it.
 
         Args:
-            number: as the platform writes it (`LoginCheckSettings.form`).
+            number: the number as the platform writes it (`LoginCheckSettings.form`).
             bound_since: since when the platform knows the number to be this user's; UTC milliseconds, or None.
 
         Raises:
@@ -118,26 +121,26 @@ class LoginCheck:
     def check(
         self, number: str, bound_since: int | None, operation: Operation, signals: Signals = NO_SIGNALS
     ) -> Verdict:
-        """The answer, and what to do about the person who has just shown that the number is in their hands.
+        """Return the answer, and what to do about the person who has just shown that the number is in their hands.
 
-        Args and raises: as `is_recycled`.
+        It takes and raises the same as `is_recycled`.
         """
         found = self.is_recycled(number, bound_since)
         return Verdict(found, advise(operation, signals, found), may_begin_anew(found))
 
     def evidence(self) -> Evidence:
-        """What the answers rest on, at most `evidence_kept_s` old."""
+        """Return what the answers rest on, at most `evidence_kept_s` old."""
         now_s = time.monotonic()
         if now_s >= self._read_again_at:
-            # Two threads may both read it: the same, and no lock on the way of every login.
+            # Two threads may both read it: they read the same, and no login has to wait for a lock.
             self._evidence = self._index.evidence()
             self._read_again_at = now_s + self.settings.evidence_kept_s
         return self._evidence
 
     def last_case_until(self, number: str) -> float | None:
-        """Up to when nobody but earlier owners had a number: infinite while nobody has it, None if nothing is known.
+        """Return the time up to which only earlier owners had a number: infinite while nobody has it, None if unknown.
 
-        UTC milliseconds; for the shape of CAMARA, which asks for a day and not for a binding.
+        It is in UTC milliseconds, for the interface of CAMARA, which asks for a day and not for a binding.
         """
         e164 = self._e164(number)
         last = self._index.last_case(e164) if e164 is not None and self.evidence().since else None
@@ -154,9 +157,9 @@ class LoginCheck:
         return read if read is not None and is_e164(read) else None
 
     def _since(self, number: str, evidence: Evidence) -> int | None:
-        """When the evidence of a number begins: its partition's, or its operator's if that came later."""
+        """Return when the evidence of a number begins: that of its partition, or of its operator if that came later."""
         if evidence.caught_up_at is None or not evidence.since:
-            return None  # only then all partitions are there, and their count is known
+            return None  # otherwise all partitions are there, and their count is known
         since = evidence.since.get(partition_of(number.encode(), len(evidence.since)))
         told = self._served_since(number)
         return since if since is None or told is None else max(since, told)

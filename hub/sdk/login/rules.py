@@ -1,24 +1,26 @@
-"""Whether a number was recycled since an account was bound to it, and what to do about it. Pure.
+"""This module decides whether a number was recycled since an account was bound to it, and what to do. It is pure.
 
 The date is named by its meaning. `bound_since` is the moment from which the platform knows the number to have been its
 user's: when it was bound, or last proven by a code. (A "date" alone is read in two opposite ways: as the day of the
 consent that is to be checked, or as the day the new contract began.)
 
-Rules of the answer, the first that fits:
-1. What is not a number: unknown.
-2. No `bound_since`: unknown; with the stage of a case in force, if the number has one.
-3. `bound_since` strictly before a case's `bound_before`, the case in force: yes. Released, handed over, or any case
-   but the last: REISSUED. Cooling or scheduled: GIVEN_UP. This is said however far the adapter is behind.
-4. `bound_since` in the future: unknown, it cannot be what it says.
-5. `bound_since` after a `bound_before`, but before the next owner had the number, as far as was heard: unknown,
-   nobody held it then.
-6. A number that no operator who tells the hub serves: unknown.
-7. `bound_since` before the evidence of the number's partition begins: unknown.
-8. The adapter not at the end of the log lately, or by its clock as far ahead as it may be behind: unknown.
-9. Otherwise: no.
+The first of these rules that applies gives the answer:
+1. If the text is not a number, the answer is unknown.
+2. If there is no `bound_since`, it is unknown, with the stage of a case in force, if the number has one.
+3. If `bound_since` is strictly before the `bound_before` of a case in force, it is yes. It is REISSUED if the case is
+   released or handed over, or is not the last; it is GIVEN_UP if the case is cooling or scheduled. This is said however
+   far the adapter is behind.
+4. If `bound_since` is in the future, it is unknown, because the value cannot be what it says.
+5. If `bound_since` is after a `bound_before`, but before the next owner had the number, as far as was heard, it is
+   unknown, because nobody held the number then.
+6. If no operator who tells the hub serves the number, it is unknown.
+7. If `bound_since` is before the evidence of the number's partition begins, it is unknown.
+8. If the adapter was not at the end of the log lately, or its clock is too far ahead, it is unknown.
+9. Otherwise it is no.
 
-No is thus said only where everything since `bound_since` was heard, up to a moment ago. What an operator has not yet
-told is not heard: it has 24 hours for that (`Breach.LATE_EVENT`).
+So no is said only where everything since `bound_since` was heard, up to a moment ago. What an operator has not told
+yet is not heard: it has 24 hours for that (`Breach.LATE_EVENT`). For example, a number in COOLING with `bound_before`
+on 1 March gives yes, GIVEN_UP, for an account bound in February.
 """
 
 from __future__ import annotations
@@ -38,9 +40,10 @@ GIVEN_UP = frozenset({Stage.COOLING, Stage.SCHEDULED})
 
 
 class Knowledge(NamedTuple):
-    """What the record knows. `since`: evidence of the number's partition begins, None if it never began.
+    """This is what the record knows. `last` is the number's last case.
 
-    `last`: the number's last case. `caught_up_at`: when the adapter last had heard everything.
+    `since` is when the evidence of the number's partition begins, None if it never did. `caught_up_at` is when the
+    adapter last had heard everything. Both are UTC milliseconds.
     """
 
     last: LastCase | None
@@ -49,7 +52,7 @@ class Knowledge(NamedTuple):
 
 
 def answer(bound_since: int | None, known: Knowledge, now_ms: int, behind_max_ms: int, *, served: bool) -> Answer:
-    """The answer about a valid number, by the rules above.
+    """Return the answer about a valid number, by the rules above.
 
     Args:
         bound_since: UTC milliseconds, None if the platform does not know.
@@ -80,7 +83,7 @@ def answer(bound_since: int | None, known: Knowledge, now_ms: int, behind_max_ms
 
 
 def _against(bound_since: int | None, last: LastCase | None) -> Stage | None:
-    """The stage of the case that speaks against a binding; one of unknown age, any case in force does."""
+    """Return the stage of the case that speaks against a binding; any case in force does if the age is unknown."""
     if last is None:
         return None
     since = float("-inf") if bound_since is None else bound_since
@@ -90,7 +93,7 @@ def _against(bound_since: int | None, last: LastCase | None) -> Stage | None:
 
 
 def _between_owners(bound_since: int, last: LastCase | None) -> bool:
-    """Whether nobody had the number then, as far as was heard; later than its `bound_before` is given."""
+    """Return whether nobody had the number at `bound_since`, as far as was heard; `_against` has found no case."""
     if last is None:
         return False
     if last.stage in LIVE or (last.in_force and last.free_until is not None and bound_since < last.free_until):
@@ -99,29 +102,29 @@ def _between_owners(bound_since: int, last: LastCase | None) -> bool:
 
 
 class Relation(StrEnum):
-    """How an account relates to the person with its number: what the advice depends on."""
+    """This is how an account relates to the person with its number; the advice depends on it."""
 
     TRUSTED = "trusted"
-    """No: the number is still its user's."""
+    """The answer is no: the number is still its user's."""
 
     UNCERTAIN = "uncertain"
-    """Unknown, with nothing known against it."""
+    """The answer is unknown, and nothing is known against the binding."""
 
     DOUBTED = "doubted"
-    """Unknown age, and the number did change hands, or is about to: this may be either owner's account."""
+    """The age is unknown, and the number did change hands, or is about to: this may be either owner's account."""
 
     GIVEN_UP = "given_up"
-    """The old owner's; nobody else can hold the number yet."""
+    """The account is the old owner's; nobody else can hold the number yet."""
 
     REISSUED = "reissued"
-    """The old owner's, and the number is not."""
+    """The account is the old owner's, and the number is not."""
 
 
 P, S, N = Advice.PROCEED, Advice.STEP_UP, Advice.TREAT_AS_NEW_USER
 
 ADVICE: dict[Relation, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] = {
     # Signals:                      none, new place, new device, both
-    # Ordinary people, nearly all of them nearly always: nobody is bothered at the login, whatever phone they bought.
+    # These are ordinary people, nearly all of them nearly always: no login is held up, whatever phone they bought.
     # What cannot be undone asks for more where everything is new, because an operator may tell a day late.
     Relation.TRUSTED: {
         Operation.LOG_IN: (P, P, P, P),
@@ -129,8 +132,8 @@ ADVICE: dict[Relation, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] =
         Operation.CHANGE_KEY_FACT: (P, P, S, S),
         Operation.PAY: (P, P, P, S),
     },
-    # No evidence either way, which is most accounts in a hub's first years, and everybody while an adapter is down.
-    # The device they always use is itself a proof; a new one with the number alone is what a stranger has. Changing
+    # There is no evidence either way: this holds for most accounts in a hub's first years, and for all while an adapter
+    # is down. The device they always use is itself a proof; a stranger has a new one and the number alone. Changing
     # what the account is known by would shut the owner out for good, so it always asks.
     Relation.UNCERTAIN: {
         Operation.LOG_IN: (P, P, S, S),
@@ -146,19 +149,19 @@ ADVICE: dict[Relation, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] =
         Operation.CHANGE_KEY_FACT: (S, S, S, S),
         Operation.PAY: (S, S, S, S),
     },
-    # The number is out of service: whoever reads a code is the owner, back before word of it came, or somebody who
-    # should not be able to. The owner proves it otherwise and goes on; taking the number off the account would be to
-    # undo what the operator may restore tomorrow; and letting the number in would make FROZEN a lie.
+    # The number is out of service: a person who reads a code is the owner, who has it back before the hub heard of it,
+    # or somebody who should not be able to. The owner gives another proof and goes on; taking the number off the
+    # account would undo what the operator may restore tomorrow; and letting the number in would make FROZEN a lie.
     Relation.GIVEN_UP: {
         Operation.LOG_IN: (S, S, S, S),
         Operation.RECOVER: (S, S, S, S),
         Operation.CHANGE_KEY_FACT: (S, S, S, S),
         Operation.PAY: (S, S, S, S),
     },
-    # The person with the number is somebody else, and on a device the account has never seen that is as good as sure:
+    # The person with the number is somebody else, and on a device the account has never seen this is nearly certain:
     # they get an account of their own, at once and without a question they could not answer. On the account's own
-    # device it may be the owner after all, who got the number back: they are asked, and not shut out. Whoever is in
-    # already and pays or changes is asked: nobody's session is turned into a new user's in the middle of a payment.
+    # device it may be the owner after all, who got the number back: they are asked, and not shut out. A person who is
+    # in already and pays or changes is asked: no session is turned into a new user's in the middle of a payment.
     Relation.REISSUED: {
         Operation.LOG_IN: (S, S, N, N),
         Operation.RECOVER: (S, S, N, N),
@@ -166,11 +169,12 @@ ADVICE: dict[Relation, dict[Operation, tuple[Advice, Advice, Advice, Advice]]] =
         Operation.PAY: (S, S, S, S),
     },
 }
-"""The whole of it. A platform that knows nothing of devices gives `new_device`: better asked once too often."""
+"""This is the whole advice. A platform that knows nothing of devices gives `new_device`: it is better to ask once too
+often."""
 
 
 def relation_of(of: Answer) -> Relation:
-    """How an account stands, from the answer about it."""
+    """Return the relation of an account, from the answer about it."""
     if of.recycled is Recycled.NO:
         return Relation.TRUSTED
     if of.recycled is Recycled.YES:
@@ -179,15 +183,15 @@ def relation_of(of: Answer) -> Relation:
 
 
 MAY_BEGIN_ANEW = frozenset({Relation.UNCERTAIN, Relation.DOUBTED, Relation.REISSUED})
-"""Where whoever has no other proof may begin a new account with the number. Not where the account is theirs, and not
-while its owner may still have the number restored: it is to be found as it was."""
+"""In these relations a person without another proof may begin a new account with the number. It is not so where the
+account is theirs, nor while its owner may still have the number restored and should find the account as it was."""
 
 
 def may_begin_anew(of: Answer) -> bool:
-    """Whether a person who is asked for another proof and has none may begin a new account with the number."""
+    """Return whether a person who is asked for another proof and has none may begin a new account with the number."""
     return relation_of(of) in MAY_BEGIN_ANEW
 
 
 def advise(operation: Operation, signals: Signals, of: Answer) -> Advice:
-    """What to do about the person who has just shown that the number is in their hands."""
+    """Return what to do about the person who has just shown that the number is in their hands."""
     return ADVICE[relation_of(of)][operation][signals.new_place + 2 * signals.new_device]

@@ -1,4 +1,8 @@
-"""The words of the login check: what is asked, what is answered, and what is advised."""
+"""This module holds the words of the login check: what is asked, what is answered, and what is advised.
+
+For example, `Reason.REISSUED` means `Recycled.YES`, and for `Operation.LOG_IN` on a new device the advice is
+`Advice.TREAT_AS_NEW_USER`.
+"""
 
 from __future__ import annotations
 
@@ -10,31 +14,31 @@ from typing import NamedTuple
 from hub.core.model import Stage
 
 EVERYBODY: Mapping[str, int] = MappingProxyType({"+": 0})
-"""Every number's operator tells the hub, and has since its log began: only where that is so may it be said."""
+"""This says that every number's operator tells the hub, and has since its log began; use it only where that is so."""
 
 
 class Operation(StrEnum):
-    """What the person with the number is about to do."""
+    """This is what the person with the number is about to do."""
 
     LOG_IN = "log_in"
     RECOVER = "recover"
-    """Get into an account, or set a new password, with the number as the proof."""
+    """The person gets into an account, or sets a new password, with the number as the proof."""
 
     CHANGE_KEY_FACT = "change_key_fact"
-    """Change a password, an e-mail address, a bank card, the number itself."""
+    """The person changes a password, an e-mail address, a bank card or the number itself."""
 
     PAY = "pay"
 
 
 class Signals(NamedTuple):
-    """What the platform itself sees: a device, or a place, that this account was never used from."""
+    """This is what the platform itself sees: a device, or a place, from which this account was never used."""
 
     new_device: bool = False
     new_place: bool = False
 
 
 class Recycled(StrEnum):
-    """Whether the number went to somebody else, or is on the way there, since the account was bound to it."""
+    """This says whether the number went to somebody else, or is on the way there, since the account was bound to it."""
 
     YES = "yes"
     NO = "no"
@@ -42,48 +46,51 @@ class Recycled(StrEnum):
 
 
 class Advice(StrEnum):
-    """What to do about the person who has just shown that the number is in their hands."""
+    """This says what to do about the person who has just shown that the number is in their hands."""
 
     PROCEED = "proceed"
     STEP_UP = "step_up"
-    """Ask for another proof than the number; whoever has none may begin a new account, and the old one is kept."""
+    """Ask for another proof than the number; a person without one may begin a new account, and the old one is kept."""
 
     TREAT_AS_NEW_USER = "treat_as_new_user"
     """Take the number off the old account, keep that for its owner's other proof, and begin a new one."""
 
 
 class Reason(StrEnum):
-    """Why the answer is what it is."""
+    """This says why the answer is what it is."""
 
     REISSUED = "reissued"
-    """Yes: the number is back in the pool, or with somebody else."""
+    """The answer is yes: the number is back in the pool, or with somebody else."""
 
     GIVEN_UP = "given_up"
-    """Yes: its owner gave it up, and may still have it restored; nobody else holds it yet."""
+    """The answer is yes: its owner gave the number up, and may still have it restored; nobody else holds it yet."""
 
     SAME_OWNER = "same_owner"
-    """No: nobody gave it up since."""
+    """The answer is no: nobody gave the number up since."""
 
     AGE_UNKNOWN = "age_unknown"
-    """Unknown: the platform does not know when the account was bound. `stage` is there if there is cause for doubt."""
+    """The answer is unknown: the platform does not know when the account was bound. `stage` is given if there is a
+    doubt."""
 
     BEFORE_EVIDENCE = "before_evidence"
-    """Unknown: bound before the evidence begins; the number may have changed hands in between."""
+    """The answer is unknown: the account was bound before the evidence begins; the number may have changed hands in
+    between."""
 
     ADAPTER_BEHIND = "adapter_behind"
-    """Unknown: the adapter has not heard everything there is."""
+    """The answer is unknown: the adapter has not heard all notices."""
 
     NOT_SERVED = "not_served"
-    """Unknown: no operator that tells the hub serves this number."""
+    """The answer is unknown: no operator that tells the hub serves this number."""
 
     NOT_A_NUMBER = "not_a_number"
-    """Unknown: it is not written as a valid number."""
+    """The answer is unknown: it is not written as a valid number."""
 
     BETWEEN_OWNERS = "between_owners"
-    """Unknown: bound after one owner gave the number up and before the next one had it; it may be either's."""
+    """The answer is unknown: it was bound after one owner gave the number up and before the next had it; it may be
+    either's."""
 
     BOUND_IN_FUTURE = "bound_in_future"
-    """Unknown: `bound_since` lies in the future, so it is in another unit, or not that."""
+    """The answer is unknown: `bound_since` lies in the future, so it is in another unit, or means something else."""
 
 
 RECYCLED: dict[Reason, Recycled] = {
@@ -98,14 +105,14 @@ RECYCLED: dict[Reason, Recycled] = {
     Reason.BETWEEN_OWNERS: Recycled.UNKNOWN,
     Reason.BOUND_IN_FUTURE: Recycled.UNKNOWN,
 }
-"""What each reason is a reason for."""
+"""This gives the answer that each reason stands for."""
 
 
 class Answer(NamedTuple):
-    """The answer about one number and one binding. Times are UTC milliseconds, None where nothing is known.
+    """This is the answer about one number and one binding. Times are UTC milliseconds, None where nothing is known.
 
-    `stage`: of the case that speaks against the binding. `evidence_from`: from when on everything about the number's
-    partition was heard. `as_of`: the adapter had heard everything there was at this time.
+    `stage` is that of the case that speaks against the binding. From `evidence_from` on everything about the number's
+    partition was heard. At `as_of` the adapter had heard everything there was.
     """
 
     reason: Reason
@@ -115,5 +122,5 @@ class Answer(NamedTuple):
 
     @property
     def recycled(self) -> Recycled:
-        """Yes, no or unknown."""
+        """Return yes, no or unknown."""
         return RECYCLED[self.reason]

@@ -1,1 +1,1 @@
-"""An operator's side: sending events that cannot be lost, from code or from files."""
+"""This package is an operator's side: it sends events that cannot be lost, from code or from files."""

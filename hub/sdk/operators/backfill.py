@@ -1,7 +1,8 @@
-"""A clean-up for numbers that are in new hands already: REASSIGNED with reason BACKFILL, for their present holders.
+"""This module sends clean-ups for numbers that have a new holder already: REASSIGNED with reason BACKFILL.
 
-What was bound before the holder's contract began is the old owner's, and platforms unbind it. The event's id follows
-from operator, number and that time: asking twice is asked once, also from another machine and after a crash.
+What was bound before the present holder's contract began is the old owner's, and platforms unbind it. For example, the
+row `+8613800138000,2026-03-01T00:00:00+08:00` asks to unbind what was bound to that number before 1 March. The event's
+id follows from operator, number and that time: asking twice counts once, also from another machine and after a crash.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hub.sdk.operators.publisher import OperatorPublisher
 from hub.sdk.times import time_ms
 
 NAMESPACE = UUID("5c0c3f62-6a59-4e0f-9d5c-2a4c8d0b7a11")
-"""Of the ids of clean-ups; made once, at random."""
+"""The ids of clean-ups are in this namespace, which was made once, at random."""
 
 COLUMNS = ["number", "bound_before"]
 ROWS_MAX = 1_000_000
@@ -30,7 +31,7 @@ SHOWN_DIGITS = 2
 
 
 class Wanted(NamedTuple):
-    """One clean-up: the line it is on, and its number, or what is wrong with the line."""
+    """This is one clean-up: its line, its number and time, or what is wrong with the line."""
 
     line: int
     number: str
@@ -39,7 +40,7 @@ class Wanted(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What came of one. `number` by its last digits alone."""
+    """This is the result of one clean-up. `number` shows the last digits only."""
 
     line: int
     number: str
@@ -49,15 +50,15 @@ class Told(NamedTuple):
 
 
 def one(number: str, bound_before: str) -> Wanted:
-    """The clean-up of one number."""
+    """Return the clean-up of one number."""
     return _wanted(1, number, bound_before)
 
 
 def read_file(path: Path) -> list[Wanted]:
-    """The clean-ups of a CSV file with the columns `number` and `bound_before`.
+    """Return the clean-ups of a CSV file with the columns `number` and `bound_before`.
 
     Raises:
-        OperatorError: it cannot be opened, is no such file, or is too long.
+        OperatorError: the file cannot be opened, is no such file, or is too long.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -67,10 +68,10 @@ def read_file(path: Path) -> list[Wanted]:
 
 
 def read_rows(lines: Iterable[str], name: str, rows_max: int = ROWS_MAX) -> list[Wanted]:
-    """The clean-ups of the lines of such a file.
+    """Return the clean-ups of the lines of such a file.
 
     Raises:
-        OperatorError: it is no such file, or is too long.
+        OperatorError: these are no lines of such a file, or too many.
     """
     try:
         rows = csv.reader(lines)
@@ -101,7 +102,7 @@ def _wanted(line: int, number: str, bound_before: str) -> Wanted:
 
 
 def event_of(operator: str, wanted: Wanted, ranges: Sequence[str] | None, now_ms: int) -> NumberEvent:
-    """The event that asks for a clean-up. `ranges`: the operator's; a number outside them was ported."""
+    """Return the event that asks for a clean-up. A number outside the operator's `ranges` was ported."""
     name = f"{operator} {wanted.number} {wanted.bound_before}"
     return NumberEvent(
         event_id=uuid5(NAMESPACE, name).bytes,
@@ -123,10 +124,10 @@ async def backfill(
     ranges: Sequence[str] | None = None,
     timeout_s: float = 60.0,
 ) -> list[Told]:
-    """Send clean-ups and wait for their receipts; what came of each, in order.
+    """Send clean-ups and wait for their receipts; return the result of each, in order.
 
     Raises:
-        HubError: receipts do not come in time. Nothing is lost: the same again goes on where this ended.
+        HubError: receipts do not come in time. Nothing is lost: the same call goes on where this one ended.
     """
     told = []
     for start in range(0, len(asked), AT_ONCE):
@@ -142,10 +143,10 @@ async def _ask(
         return Told(wanted.line, shown(wanted.number), False, f"not sent: {wanted.wrong}", "Correct the line.")
     event = event_of(publisher.operator, wanted, ranges, now_ms)
     try:
-        receipt = await publisher.receipt(event.event_id, timeout_s)  # asked before, from this outbox
+        receipt = await publisher.receipt(event.event_id, timeout_s)  # it was asked before, from this outbox
     except OperatorError:
         receipt = None
-    if receipt is None or receipt.decision is Decision.REFUSED:  # a refusal is not remembered: things may have moved
+    if receipt is None or receipt.decision is Decision.REFUSED:  # a refused one is sent again: things may have changed
         await publisher.send(event)
         receipt = await publisher.receipt(event.event_id, timeout_s)
     return _told(wanted, receipt)
@@ -164,5 +165,5 @@ def _told(wanted: Wanted, receipt: Receipt) -> Told:
 
 
 def shown(number: str) -> str:
-    """A number for eyes that need not know it."""
+    """Return a number's last digits, for messages in which the number is not needed."""
     return "…" + number[-SHOWN_DIGITS:] if len(number) > 2 * SHOWN_DIGITS else "…"

@@ -1,6 +1,7 @@
-"""The fields of an event in a file: from text to a `NumberEvent`, and what is wrong with those that are not.
+"""This module turns the fields of an event in a file into a `NumberEvent`, or says what is wrong with them.
 
-No message quotes a value: in a shifted row any field may hold a phone number.
+No message quotes a value, because in a shifted row any field may hold a phone number. For example, `occurred_at`
+2026-01-31 08:00:00 gives "occurred_at has no zone".
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ COLUMNS = (
     "clearance_id",
 )
 OPTIONAL = frozenset({"published_at", "clearance_id"})
-"""Columns a file may do without."""
+"""A file may do without these columns."""
 REMINDER_TODO = "Write each reminder as a time and a channel."
 
 
 class Unreadable(Exception):
-    """Why a row cannot be read."""
+    """The row cannot be read: `what` is wrong, and `todo` says what to do about it."""
 
     def __init__(self, what: str, todo: str) -> None:
         super().__init__(what)
@@ -45,7 +46,7 @@ class Unreadable(Exception):
 
 
 def event_of(operator: str, fields: Mapping[str, Any]) -> NumberEvent:
-    """The event in the fields of a row: text or null, `ported` a bool, `reminders` a list of {at, channel}.
+    """Return the event in a row's fields: they are text or null, `ported` a bool, `reminders` a list of {at, channel}.
 
     Raises:
         Unreadable: a field is not what it must be.
@@ -74,7 +75,7 @@ def _required(value: V | None, name: str) -> V:
 
 
 def _plain(value: Any, name: str) -> str:
-    """Text that UTF-8 can carry: JSON can name half of a surrogate pair, which no message can."""
+    """Return text that UTF-8 can carry; JSON can hold half of a surrogate pair, which no message can."""
     if isinstance(value, str) and value.encode("utf-8", errors="ignore").decode() == value:
         return value
     raise Unreadable(f"{name} is not text", "Write it as text, in quotes.")
@@ -93,7 +94,7 @@ def _uuid(fields: Mapping[str, Any], name: str) -> bytes | None:
 
 
 def _symbol(fields: Mapping[str, Any], name: str, kind: type[S]) -> S | None:
-    """A symbol an operator may send; UNKNOWN only stands in for symbols of later versions."""
+    """Return a symbol that an operator may send; UNKNOWN only stands for symbols of later versions."""
     text = fields.get(name)
     if text is None:
         return None
@@ -104,7 +105,7 @@ def _symbol(fields: Mapping[str, Any], name: str, kind: type[S]) -> S | None:
 
 
 def time_of(fields: Mapping[str, Any], name: str) -> int | None:
-    """The time in a field, UTC milliseconds.
+    """Return the time in a field, UTC milliseconds.
 
     Raises:
         Unreadable: it is no ISO 8601 time with a zone.

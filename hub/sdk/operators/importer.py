@@ -1,15 +1,18 @@
-"""Operators' event files: what a row must look like, and what is wrong with one that does not.
+"""This module reads operators' event files: it says what a row must look like, and what is wrong with another one.
 
 Rules:
 1. One row is one event. A row that cannot be read never stops the rest: it comes out as an `UnreadableRow`.
-2. Columns are the fields of NumberEvent without `operator` (who sends the file says so), and `published_at`,
-   the record time. `published_at` and `clearance_id` may be left out; a column nobody knows is an error,
+2. Columns are the fields of NumberEvent without `operator` (it is given with the file), and `published_at`,
+   the record time. `published_at` and `clearance_id` may be left out; an unknown column is an error,
    because it may be a misspelt one.
-3. Blank is null; a null `ported` is false. Numbers are passed on as they stand: judging them is the hub's part.
-4. Times are ISO 8601 with a zone, read to the millisecond. A time without a zone is nobody's time.
+3. Blank is null; a null `ported` is false. Numbers are passed on as they are: the hub judges them.
+4. Times are ISO 8601 with a zone, read to the millisecond. A time without a zone is refused.
 5. No message quotes a value, because in a shifted row any field may hold a phone number.
 6. A row is one line of the file (so a stray quote cannot swallow the rows below it), at most
    `LINE_BYTES_MAX`; a file is read as a stream.
+
+For example, line 3 with 12 fields under a header of 13 gives `UnreadableRow(3, "12 fields where the first line has 13",
+…)`, and line 4 is read as usual.
 
 A new format is a class with `read`, and an entry in `IMPORTERS`; `tests/unit/sdk/operators/test_importer.py` runs one
 suite over all of them.
@@ -35,7 +38,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 class ImportedEvent(NamedTuple):
-    """A row that was read. `line` counts from 1; `published_at` is None if the file does not say."""
+    """This is a row that was read. `line` counts from 1; `published_at` is None if the file does not have it."""
 
     line: int
     event: NumberEvent
@@ -43,7 +46,7 @@ class ImportedEvent(NamedTuple):
 
 
 class UnreadableRow(NamedTuple):
-    """A row that was not: `what` is wrong and what `todo` about it. Neither quotes the row."""
+    """This is a row that cannot be read: `what` is wrong, and `todo` says what to do. Neither quotes the row."""
 
     line: int
     what: str
@@ -54,10 +57,10 @@ Row = ImportedEvent | UnreadableRow
 
 
 class EventImporter(Protocol):
-    """A format of event files."""
+    """This is a format of event files."""
 
     def read(self, path: Path) -> Iterator[Row]:
-        """The rows of a file, in its order.
+        """Yield the rows of a file, in its order.
 
         Raises:
             OperatorError: the file cannot be opened, or is not of this format at all.
@@ -65,13 +68,13 @@ class EventImporter(Protocol):
 
 
 class CsvImporter:
-    """CSV: a header line, then a row a line (RFC 4180 without line breaks in fields)."""
+    """This reads CSV: a header line, then one row a line (RFC 4180 without line breaks in fields)."""
 
     def __init__(self, operator: str) -> None:
         self.operator = operator
 
     def read(self, path: Path) -> Iterator[Row]:
-        """The rows of a file, in its order; see `EventImporter`."""
+        """Yield the rows of a file, in its order; see `EventImporter`."""
         with _open(path) as file:
             lines = _lines(file)
             header = _header(path, next(lines, None))
@@ -80,13 +83,13 @@ class CsvImporter:
 
 
 class JsonLinesImporter:
-    """One JSON object a line (jsonlines.org), with the same names; `reminders` is a list of {at, channel}."""
+    """This reads one JSON object a line (jsonlines.org), with the same names; `reminders` lists {at, channel}."""
 
     def __init__(self, operator: str) -> None:
         self.operator = operator
 
     def read(self, path: Path) -> Iterator[Row]:
-        """The rows of a file, in its order; see `EventImporter`."""
+        """Yield the rows of a file, in its order; see `EventImporter`."""
         with _open(path) as file:
             for line, raw in _lines(file):
                 yield _row(line, self.operator, raw, _json_fields)
@@ -96,14 +99,14 @@ IMPORTERS: dict[str, type[CsvImporter] | type[JsonLinesImporter]] = {
     ".csv": CsvImporter,
     ".jsonl": JsonLinesImporter,
 }
-"""What reads a file, by the end of its name."""
+"""This gives the importer of a file, by the end of its name."""
 
 
 def importer_for(path: Path, operator: str) -> EventImporter:
-    """The importer for a file, by the end of its name.
+    """Return the importer for a file, by the end of its name.
 
     Raises:
-        OperatorError: nothing here reads such files.
+        OperatorError: there is no importer for such files.
     """
     kind = IMPORTERS.get(path.suffix.lower())
     if kind is None:
@@ -119,7 +122,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Every line that is not blank, with its number; None in place of one that is too long."""
+    """Yield every line that is not blank, with its number; yield None in place of one that is too long."""
     line = 0
     while raw := file.readline(LINE_BYTES_MAX):
         line += 1

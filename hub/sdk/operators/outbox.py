@@ -1,10 +1,13 @@
-"""What an operator has sent and has no receipt for yet, and how much of it lies in each partition. One SQLite file.
+"""This module keeps, in one SQLite file, what an operator has sent without a receipt, and the totals of partitions.
+
+For example, an event that lies at events 7-500 stays in `entries` until the receipt of 7-500 has come, and counts once
+in the total of partition 7.
 
 Rules:
 1. A message is stored before it is sent, with its bytes and signature, and kept until its receipt arrives: sent
    again after a crash it is the very same message, so the hub sees a duplicate and never a reused id.
-2. A message whose fate a crash or an error left open is `unsure` until the receipt of its next sending has come.
-   The hub answers a partition in order, so by then any earlier copy has been receipted, and counted, as well.
+2. If a crash or an error left it open whether a message arrived, it is `unsure` until the receipt of its next sending
+   has come. The hub answers a partition in order, so by then any earlier copy has been receipted, and counted, as well.
 3. The total of a partition is the number of places in it known to hold an event of this operator: from Kafka's
    acknowledgement or from a receipt, whichever comes first. That is the hub's own rule
    (`hub.core.breaches.OperatorBook`): reports and messages with a bad signature do not count.
@@ -46,7 +49,7 @@ CREATE TABLE IF NOT EXISTS folded (partition INTEGER PRIMARY KEY, counted INTEGE
 
 
 class Entry(NamedTuple):
-    """A message to send. `place` is its offset once Kafka has acknowledged it."""
+    """This is a message to send. `place` is its offset once Kafka has acknowledged it."""
 
     entry: int
     event_id: bytes
@@ -59,7 +62,7 @@ class Entry(NamedTuple):
 
 
 class Outbox:
-    """The outbox of one operator at one hub. For one publisher at a time.
+    """This is the outbox of one operator at one hub. Only one publisher uses it at a time.
 
     Raises:
         OperatorError: the file cannot be used, or is another operator's or another hub's.
@@ -92,7 +95,7 @@ class Outbox:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
-        """One write, whole or not at all."""
+        """Write everything in the block, or nothing of it."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield self._db
@@ -116,7 +119,7 @@ class Outbox:
         return Entry(made.lastrowid or 0, event_id, partition, key, value, headers, timestamp_ms, None)
 
     def unsent(self) -> list[Entry]:
-        """Messages that Kafka has not acknowledged, in the order they were stored."""
+        """Return messages that Kafka has not acknowledged, in the order they were stored."""
         rows = self._db.execute(
             "SELECT entry, event_id, partition, key, value, signature, key_id, timestamp_ms, place"
             " FROM entries WHERE place IS NULL ORDER BY entry"
@@ -127,13 +130,13 @@ class Outbox:
         ]
 
     def waiting(self, event_id: bytes | None = None) -> int:
-        """How many messages (of one event) have no receipt yet."""
+        """Return how many messages (of one event, if given) have no receipt yet."""
         condition, values = ("TRUE", ()) if event_id is None else ("event_id = ?", (event_id,))
         (count,) = self._db.execute(f"SELECT count(*) FROM entries WHERE {condition}", values).fetchone()
         return int(count)
 
     def open_fates(self) -> int:
-        """How many messages may lie in a partition once more than is counted, or not at all."""
+        """Return how many messages may lie in a partition once more than is counted, or not at all."""
         return int(self._db.execute("SELECT count(*) FROM entries WHERE place IS NULL OR unsure").fetchone()[0])
 
     def doubt(self) -> None:
@@ -145,7 +148,7 @@ class Outbox:
         self._db.execute("UPDATE entries SET place = NULL, unsure = 1")
 
     def acknowledge(self, sent: Sequence[tuple[Entry, int]]) -> list[Receipt]:
-        """Note where messages lie; returns the receipts that were there first."""
+        """Note where messages lie; return the receipts that had come before."""
         with self._write() as db:
             for entry, place in sent:
                 db.execute("UPDATE entries SET place = ? WHERE entry = ?", (place, entry.entry))
@@ -159,7 +162,7 @@ class Outbox:
             db.execute("INSERT OR IGNORE INTO places VALUES (?, ?, ?, 1, NULL)", row)
 
     def record(self, receipts: Sequence[Receipt], next_receipt: int) -> list[Receipt]:
-        """Note receipts, and where to read on; returns those of places not receipted before."""
+        """Note receipts, and where to read on; return those of places not receipted before."""
         new: list[Receipt] = []
         with self._write() as db:
             for receipt in receipts:
@@ -182,7 +185,7 @@ class Outbox:
         return found is None or found[0] is None
 
     def _answer_held(self, db: sqlite3.Connection, receipt: Receipt, held: Source) -> bool:
-        """Put the answer to a held event in the place of its HELD; whether it is news."""
+        """Put the answer to a held event in the place of its HELD; return whether it is new."""
         if receipt.decision is Decision.HELD:
             return False
         found = db.execute("SELECT receipt FROM places WHERE partition = ? AND place = ?", held).fetchone()
@@ -192,7 +195,7 @@ class Outbox:
         return True
 
     def _settle(self, db: sqlite3.Connection, source: Source) -> Receipt | None:
-        """Let go of the message at a place if its receipt is there."""
+        """Delete the message at a place if its receipt is there, and return that receipt."""
         found = db.execute("SELECT receipt FROM places WHERE partition = ? AND place = ?", source).fetchone()
         if found is None or found[0] is None:
             return None
@@ -204,7 +207,7 @@ class Outbox:
             "SELECT max(place) FROM places WHERE partition = ? AND receipt IS NOT NULL", (partition,)
         ).fetchone()
         below = newest - self._places_kept
-        if below - self._below(partition) < self._places_kept:  # in steps, not one by one
+        if below - self._below(partition) < self._places_kept:  # they are folded in steps, not one by one
             return
         old = "FROM places WHERE partition = ? AND place < ?"
         (counted,) = db.execute(f"SELECT coalesce(sum(counted), 0) {old}", (partition, below)).fetchone()
@@ -220,7 +223,7 @@ class Outbox:
         return 0 if found is None else int(found[0])
 
     def receipt_of(self, event_id: bytes) -> Receipt | None:
-        """The receipt of the latest place with this event, if it was receipted and not folded since."""
+        """Return the receipt of the latest place with this event, or None if it has none or was folded since."""
         found = self._db.execute(
             "SELECT receipt FROM places WHERE event_id = ? AND receipt IS NOT NULL ORDER BY place DESC", (event_id,)
         ).fetchone()
@@ -228,11 +231,11 @@ class Outbox:
 
     @property
     def next_receipt(self) -> int:
-        """Offset of the next receipt to read."""
+        """Return the offset of the next receipt to read."""
         return int(self._db.execute("SELECT next_receipt FROM owner").fetchone()[0])
 
     def totals(self) -> tuple[int, ...]:
-        """How many events lie in each partition, repeats and refused ones included."""
+        """Return how many events lie in each partition, repeats and refused ones included."""
         found = self._db.execute(
             "SELECT partition, sum(counted) FROM (SELECT partition, counted FROM places UNION ALL"
             " SELECT partition, counted FROM folded) GROUP BY partition"
@@ -242,7 +245,7 @@ class Outbox:
 
 
 def is_counted(receipt: Receipt) -> bool:
-    """Whether the hub counts the message of a receipt as an event of this operator."""
+    """Return whether the hub counts the message of a receipt as an event of this operator."""
     return receipt.decision is not Decision.REPORTED and receipt.reason is not Refusal.BAD_SIGNATURE
 
 

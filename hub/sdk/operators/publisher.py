@@ -1,4 +1,4 @@
-"""How an operator sends its events: signed, in order, stored before they are sent, and kept until receipted.
+"""This module sends an operator's events: signed, in order, stored before they are sent, and kept until receipted.
 
     async with OperatorPublisher("lake", signer, address, PublisherSettings(Path("lake.outbox"))) as publisher:
         await publisher.send(event)
@@ -8,7 +8,7 @@ Rules:
 1. Every message is in the outbox (`hub.sdk.operators.outbox`) before it is sent, and goes to the partition of its key.
 2. Messages are sent in the order of `send`, a chunk at a time; the next chunk waits until Kafka has acknowledged
    the last (`acks=all`, idempotent). aiokafka repeats what can be repeated without a second copy. When it gives
-   up, what became of the chunk is unknown: its producer is thrown away, and from the first failed message of each
+   up, it is unknown which messages arrived: its producer is closed, and from the first failed message of each
    partition on everything is sent once more, by a new producer, in the same order. That may leave copies, which
    the hub answers as duplicates, and which are counted (outbox, rules 2 and 3).
 3. After `patience_s` without success, or at an error that time does not mend, the publisher stops with an error.
@@ -16,7 +16,7 @@ Rules:
    acknowledged is not sent again by itself, because it is there; `resend_unreceipted` does so.
 4. Receipts are read from `receipts.<operator>` without a consumer group, on from the place in the outbox.
 5. A daily report says how many events lie in each partition up to its own record time. So while it is made no
-   event is on its way and none of open fate, and the next event waits until the clock has moved on. In a replayed
+   event is on its way or of unknown fate, and the next event waits until the clock has moved on. In a replayed
    world give it a `timestamp_ms` not before those of the events sent, and later events a later one.
 """
 
@@ -47,20 +47,20 @@ __all__ = ["OperatorPublisher", "PublisherSettings"]
 
 POLL_MS = 500
 RECEIPTS_MAX = 1_000
-"""Receipts noted at once."""
+"""So many receipts are noted at once."""
 
 
 class OperatorPublisher:
-    """Sends one operator's events and reports, and knows their receipts. One at a time for an outbox.
+    """This sends one operator's events and reports, and knows their receipts. Only one uses an outbox at a time.
 
     Args:
-        operator_id: as on the roster.
+        operator_id: the id on the roster.
         signer: holds a key of that operator.
-        address: of the hub.
+        address: the hub's address.
         settings: the outbox and every bound.
         on_ported: as for `hub.sdk.operators.receipting.ReceiptReader`.
 
-    Everything here raises `HubError` once Kafka or the hub failed for good, and says what to do.
+    Every method raises `HubError` once Kafka or the hub failed for good, and the error says what to do.
     """
 
     def __init__(
@@ -73,7 +73,8 @@ class OperatorPublisher:
     ) -> None:
         self.operator = operator_id
         self.receipts: Counter[tuple[Decision, Refusal | None]] = Counter()
-        """Receipts that arrived since the start, each message counted once; a held one again when it is decided."""
+        """These are the receipts that arrived since the start. Each message counts once; a held one again when
+        decided."""
         self._reader = ReceiptReader(on_ported)
         self._signer = signer
         self._address = address
@@ -94,7 +95,7 @@ class OperatorPublisher:
         await self.stop()
 
     async def start(self) -> None:
-        """Open the outbox, send what an earlier life left unsent, and begin to read receipts.
+        """Open the outbox, send what an earlier run left unsent, and begin to read receipts.
 
         Raises:
             OperatorError: the outbox cannot be used.
@@ -105,7 +106,7 @@ class OperatorPublisher:
         self._tasks = [self._watched(self._sender.run()), self._watched(self._follow_receipts())]
 
     async def stop(self) -> None:
-        """Wait a moment for what is on its way, and stop. Receipts still owed are read by the next life."""
+        """Wait a moment for what is on its way, and stop. The next run reads the receipts that are still missing."""
         with suppress(HubError):
             await self._until(lambda: not self._outbox.unsent(), self._settings.stop_s, "events are unsent")
         for task in self._tasks:
@@ -115,13 +116,13 @@ class OperatorPublisher:
         self._outbox.close()
 
     async def send(self, event: NumberEvent, timestamp_ms: int | None = None) -> Source:
-        """Send one event; back once Kafka has it on all replicas. What the hub says of it is its receipt.
+        """Send one event; return once Kafka has it on all replicas. What the hub says of it is its receipt.
 
         Args:
             timestamp_ms: the record time in a replayed world; elsewhere the broker's clock counts.
 
         Returns:
-            Where it lies in `events`.
+            The event's position in `events`.
 
         Raises:
             OperatorError: the event is another operator's, or does not fit its schema.
@@ -141,18 +142,18 @@ class OperatorPublisher:
             self._room.release()
             raise
         placed.add_done_callback(lambda _: self._room.release())
-        # Shielded: who no longer waits for an event has sent it all the same.
+        # It is shielded: a caller that no longer waits for an event has sent it all the same.
         return Source(home, await asyncio.shield(placed))
 
     async def send_report(self, day: int, timestamp_ms: int | None = None) -> Source:
         """Send the daily report with the running total of each partition, repeats and refused events included.
 
         Args:
-            day: in days since 1970-01-01, UTC.
+            day: the day in days since 1970-01-01, UTC.
             timestamp_ms: as for `send`.
 
         Raises:
-            HubError: what became of some events is not known in time, because their receipts do not come.
+            HubError: it is not known in time whether some events arrived, because their receipts do not come.
         """
         async with self._gate:
             known = f"the fate of {self._outbox.open_fates()} events is not known"
@@ -167,11 +168,11 @@ class OperatorPublisher:
             return Source(home, place)
 
     async def receipt(self, event_id: bytes, timeout_s: float) -> Receipt:
-        """What the hub says of an event; if it was sent several times, of the last sending.
+        """Return what the hub says of an event; if it was sent several times, the receipt is that of the last.
 
         Raises:
-            OperatorError: no such event was sent, or too long ago to be remembered.
-            HubError: no receipt in time.
+            OperatorError: no such event was sent, or it was too long ago to be remembered.
+            HubError: no receipt comes in time.
         """
         await self._until(lambda: not self._outbox.waiting(event_id), timeout_s, "no receipt")
         found = self._outbox.receipt_of(event_id)
@@ -188,9 +189,9 @@ class OperatorPublisher:
         await self._until(lambda: not self._outbox.waiting(), timeout_s, "not every event has a receipt")
 
     async def resend_unreceipted(self) -> int:
-        """Send everything once more that has no receipt, the very same bytes; returns how many.
+        """Send everything that has no receipt once more, with the same bytes; return how many messages that is.
 
-        For the day when a cluster lost messages it had acknowledged: otherwise it only makes duplicates.
+        Use it when a cluster lost messages that it had acknowledged; otherwise it only makes duplicates.
         """
         async with self._gate:
             await self._until(lambda: not self._outbox.unsent(), self._settings.patience_s, "events are unsent")
@@ -201,12 +202,12 @@ class OperatorPublisher:
 
     @property
     def totals(self) -> tuple[int, ...]:
-        """How many events of this operator are known to lie in each partition."""
+        """Return how many events of this operator are known to lie in each partition."""
         return self._outbox.totals()
 
     @property
     def ported(self) -> Counter[tuple[str, Decision]]:
-        """Cases that others opened of numbers in this operator's ranges: by whom, accepted or held."""
+        """Count the cases that others opened of numbers in this operator's ranges, by operator and decision."""
         return self._reader.ported
 
     def _check(self) -> None:

@@ -1,4 +1,7 @@
-"""Reading an operator's own topic: the receipts of its messages, and word of what others do with its numbers."""
+"""This module reads an operator's own topic: the receipts of its messages, and notices about its ported numbers.
+
+For example, when lake opens a case of a number in the ranges of hill, hill's topic has a `PortedNotice` that says so.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ _log = logging.getLogger(__name__)
 
 
 class ReceiptReader:
-    """Sorts what is in an operator's topic.
+    """This sorts what is in an operator's topic.
 
     Args:
-        on_ported: called for each word that another operator opens a case of a number in this one's ranges; after
-            a restart once more for the last ones.
+        on_ported: called for each notice that another operator opens a case of a number in this one's ranges; after
+            a restart it is called again for the last ones.
     """
 
     def __init__(self, on_ported: OnPorted | None) -> None:
@@ -29,18 +32,18 @@ class ReceiptReader:
         self._on_ported = on_ported
 
     def read(self, batch: Sequence[Any]) -> list[Receipt]:
-        """The receipts of a batch of records; what else is there is counted and passed on."""
+        """Return the receipts of a batch of records; ported notices are counted and passed on."""
         receipts = []
         for record in batch:
             try:
                 found = decode(record.value, Receipt, PortedNotice, ReportReceipt)
             except ContractError as wrong:
-                # It may be of a later schema; this version cannot count it, and says so.
+                # It may be of a later schema; this version cannot count it, and logs that.
                 _log.warning("the receipt at %d cannot be read: %s", record.offset, wrong.message)
                 continue
             if isinstance(found, Receipt):
                 receipts.append(found)
-            elif isinstance(found, PortedNotice):  # receipts of people's reports are read by whoever passed them on
+            elif isinstance(found, PortedNotice):  # `send_report` reads the receipts of people's reports
                 self.ported[found.operator, found.decision] += 1
                 if self._on_ported is not None:
                     self._on_ported(found)

@@ -1,8 +1,8 @@
-"""What the hub would say of events, worked out here and sent nowhere.
+"""This module works out what the hub would say of events, and sends nothing.
 
-The same pure rules as the hub's (`hub.core.intake`, `hub.core.cases`, `hub.core.breaches`), over an `events` and a
+It applies the hub's own pure rules (`hub.core.intake`, `hub.core.cases`, `hub.core.breaches`) to an `events` and a
 `releases` log that exist only as counters. It knows nothing that was not rehearsed: no earlier events, no other
-operators, no signatures.
+operators, no signatures. For example, of two COOLING events of one number the second is REFUSED as OUT_OF_ORDER.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from hub.wire.contracts import EVENTS, encode, partition_of
 K = TypeVar("K", Refusal, Breach, HeldWhy)
 
 REHEARSED_LOG = bytes(16)
-"""The id of a log that does not exist."""
+"""This is the id of a log that does not exist."""
 
 ROWS_MAX = 1_000_000
-"""Events checked at once: they are sorted in memory, at about 1 KB each."""
+"""At most so many events are checked at once: they are sorted in memory, at about 1 KB each."""
 
 BATCH_MAX = 500
 
@@ -53,11 +53,11 @@ CANNOT_KNOW = (
     "Signatures and daily reports are not checked: nothing is signed or sent.",
     "What else is sent on the same day counts to the daily limits as well, and order decides which events are held.",
 )
-"""What the hub may say differently, and why."""
+"""These are the reasons why the hub may say something else."""
 
 
 class Heard(NamedTuple):
-    """What the hub would make of some arrivals: receipts in their order, and what it would write."""
+    """This is what the hub would answer to some arrivals: receipts in their order, and what it would write."""
 
     receipts: tuple[Receipt, ...]
     notices: tuple[ReleaseNotice, ...]
@@ -66,11 +66,11 @@ class Heard(NamedTuple):
 
 
 class Rehearsal:
-    """A hub of counters and dictionaries.
+    """This is a hub of counters and dictionaries.
 
     Args:
-        operators: whose ranges and cooling days count.
-        partitions: of the hub that is rehearsed for.
+        operators: those whose ranges and cooling days count.
+        partitions: the number of partitions of the real hub.
     """
 
     def __init__(self, operators: Iterable[Operator], partitions: int = PARTITIONS_DEFAULT) -> None:
@@ -88,7 +88,7 @@ class Rehearsal:
         content: NumberEvent | Refusal = event
         try:
             value = encode(event)
-        except ContractError:  # such as more than 64 KiB
+        except ContractError:  # such as an event of more than 64 KiB
             value, content = b"", Refusal.UNDECODABLE
         record = Record(EVENTS, home, self._sent[home], record_time, key, value, ())
         self._sent[home] += 1
@@ -141,7 +141,7 @@ class Rehearsal:
 
 
 class Judged(NamedTuple):
-    """What the hub would say of one row of a file."""
+    """This is what the hub would say of one row of a file."""
 
     line: int
     receipt: Receipt
@@ -149,26 +149,26 @@ class Judged(NamedTuple):
 
 
 class Check(NamedTuple):
-    """What the hub would say of a file. `by_time`: in order of `published_at`, otherwise as the rows stand."""
+    """This is what the hub would say of a file. `by_time`: in order of `published_at`, else in the order of rows."""
 
     by_time: bool
     judged: tuple[Judged, ...]
     unreadable: tuple[UnreadableRow, ...]
 
     def decisions(self) -> Counter[Decision]:
-        """How many events would get each decision."""
+        """Return how many events would get each decision."""
         return Counter(one.receipt.decision for one in self.judged)
 
     def refused(self) -> dict[Refusal, list[int]]:
-        """The lines of the events that would be refused, by reason."""
+        """Return the lines of the events that would be refused, by reason."""
         return _grouped((one.receipt.reason, one.line) for one in self.judged if one.receipt.reason is not None)
 
     def held(self) -> dict[HeldWhy, list[int]]:
-        """The lines of the events that would wait for a person, by why."""
+        """Return the lines of the events that would wait for a person, by reason."""
         return _grouped((one.held, one.line) for one in self.judged if one.held is not None)
 
     def breaches(self) -> dict[Breach, list[int]]:
-        """The lines of the accepted events that would show a breach, by its kind."""
+        """Return the lines of the accepted events that would show a breach, by its kind."""
         return _grouped((breach, one.line) for one in self.judged for breach in one.receipt.breaches)
 
 
@@ -179,7 +179,7 @@ def check(rows: Iterable[Row], operator: Operator, now_ms: int, partitions: int 
         now_ms: the record time of all events if one of them has no `published_at`.
 
     Raises:
-        OperatorError: more than `ROWS_MAX` rows.
+        OperatorError: there are more than `ROWS_MAX` rows.
     """
     read = list(islice(rows, ROWS_MAX + 1))
     if len(read) > ROWS_MAX:

@@ -1,6 +1,7 @@
-"""Getting stored messages into their partitions, in order, whatever Kafka does.
+"""This module gets stored messages into their partitions, in order, whatever Kafka does.
 
-The rules are 2 and 3 of `hub.sdk.operators.publisher`.
+The rules are 2 and 3 of `hub.sdk.operators.publisher`. For example, if the second of three messages of partition 7
+fails, the second and the third are sent once more by a new producer.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from hub.settings import HubAddress
 from hub.wire.contracts import EVENTS
 
 NO_ENTRY = -1
-"""In place of an outbox number: a report, which is made anew rather than kept."""
+"""This stands in place of an outbox number for a report, which is made again rather than kept."""
 
 HOPELESS = (
     ClusterAuthorizationFailedError,
@@ -44,69 +45,69 @@ HOPELESS = (
     TopicAuthorizationFailedError,
     UnsupportedVersionError,
 )
-"""Errors that time does not mend."""
+"""These errors do not pass with time."""
 
 Connect = Callable[[], AbstractAsyncContextManager[Any]]
-"""Makes a producer with aiokafka's `send`."""
+"""This makes a producer with aiokafka's `send`."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PublisherSettings:
-    """An operator's publisher, with its bounds."""
+    """These are the settings of an operator's publisher, with its bounds."""
 
     outbox: Path
-    """The file of what was sent and not receipted yet; the operator's own, kept over restarts."""
+    """This file holds what was sent and not receipted yet; it is the operator's own, and kept over restarts."""
 
     in_flight_max: int = 2_000
-    """Events that wait for Kafka at most; `send` waits for room."""
+    """At most so many events wait for Kafka; `send` waits for room."""
 
     chunk_max: int = 500
-    """Events sent at once."""
+    """So many events are sent at once."""
 
     request_timeout_ms: int = 30_000
-    """How long aiokafka waits for an answer, or for a partition to have a leader again."""
+    """aiokafka waits so long for an answer, or for a partition to have a leader again."""
 
     patience_s: float = 300.0
-    """How long Kafka may fail before the publisher stops."""
+    """Kafka may fail so long before the publisher stops."""
 
     backoff_s: float = 0.2
-    """Pause after the first failure; doubled after each further one."""
+    """The pause after the first failure; it is doubled after each further one."""
 
     backoff_max_s: float = 10.0
-    """The longest pause."""
+    """No pause is longer than this."""
 
     stop_s: float = 5.0
-    """How long a producer may take to stop before it is cut off."""
+    """A producer may take so long to stop before it is cut off."""
 
     report_gap_s: float = 0.01
-    """Pause after a report, so that no later event has the report's own millisecond."""
+    """There is a pause after a report, so that no later event has the report's own millisecond."""
 
     report_timeout_s: float = 60.0
-    """How long a report waits for events of open fate."""
+    """A report waits so long for events of unknown fate."""
 
     places_kept: int = 10_000
-    """Receipted places remembered in each partition, to know a repeat of a receipt."""
+    """So many receipted places are remembered in each partition, to know a repeat of a receipt."""
 
 
 class Retries:
-    """The pauses between tries, and when to give up."""
+    """This decides on the pauses between tries, and when to give up."""
 
     def __init__(self, settings: PublisherSettings) -> None:
         self._settings = settings
         self.succeeded()
 
     def succeeded(self) -> None:
-        """Start anew: it works."""
+        """Start from the first pause again, because a try worked."""
         self._pause_s = self._settings.backoff_s
         self._failing_since_s: float | None = None
 
     def pause_s(self, wrong: KafkaError, now_s: float) -> float:
-        """How long to pause before the next try.
+        """Return how long to pause before the next try.
 
         Raises:
-            HubError: time does not mend this error, or has had long enough.
+            HubError: this error does not pass with time, or Kafka has failed for too long.
         """
         name = type(wrong).__name__
         if isinstance(wrong, HOPELESS):
@@ -126,11 +127,11 @@ class Retries:
 
 
 class Sender:
-    """Sends what is in an outbox, and reports beside it, until cancelled.
+    """This sends what is in an outbox, and reports beside it, until it is cancelled.
 
     Args:
-        connect: makes a producer; called again after every failure.
-        notify: called whenever messages were acknowledged.
+        connect: makes a producer; it is called again after every failure.
+        notify: is called whenever messages were acknowledged.
     """
 
     def __init__(
@@ -155,7 +156,7 @@ class Sender:
         return placed
 
     def reload(self) -> None:
-        """Take everything up again that has no place, in its order."""
+        """Queue everything that has no place again, in its order."""
         self._queue = deque(self._outbox.unsent())
         if self._report is not None:
             self._queue.append(self._report)
@@ -166,7 +167,7 @@ class Sender:
         for placed in self._placed.values():
             if not placed.done():
                 placed.set_exception(wrong)
-                placed.exception()  # it is no mistake if nobody waits any more
+                placed.exception()  # it is no error if nobody waits any more
         self._placed.clear()
 
     async def run(self) -> None:
@@ -198,14 +199,14 @@ class Sender:
         for entry, answer in zip(chunk, answers, strict=True):
             if isinstance(answer, KafkaError):
                 failed.setdefault(entry.partition, answer)
-            elif entry.partition not in failed:  # else a copy: its receipt will count it, before its next sending's
+            elif entry.partition not in failed:  # else it is a copy: its receipt counts it before the next one's
                 placed.append((entry, answer))
         self._settle(placed)
         for wrong in failed.values():
             raise wrong
 
     async def _answers(self, producer: Any, chunk: Sequence[Entry]) -> list[int | KafkaError]:
-        """The offset of each message, or why it has none."""
+        """Send a chunk; return the offset of each message, or the error for which it has none."""
         sent: list[asyncio.Future[Any]] = []
         stopped: KafkaError | None = None
         try:
@@ -251,7 +252,7 @@ def _answer(sent: asyncio.Future[Any]) -> int | KafkaError:
 
 @asynccontextmanager
 async def kafka_producer(address: HubAddress, settings: PublisherSettings) -> AsyncIterator[Any]:
-    """A producer that is surely gone afterwards: no late copy of a message of open fate may come from it."""
+    """Provide a producer that is surely gone afterwards, so that no late copy of a message can come from it."""
     producer = AIOKafkaProducer(
         bootstrap_servers=address.bootstrap_servers,
         acks="all",
@@ -266,8 +267,8 @@ async def kafka_producer(address: HubAddress, settings: PublisherSettings) -> As
         stopping = asyncio.ensure_future(producer.stop())
         await asyncio.wait([stopping], timeout=settings.stop_s)
         if not stopping.done():
-            # stop() flushes first, and without a broker that takes for ever; the sender's end lets it go on.
+            # stop() flushes first, and without a broker that never ends; when the sender ends, it goes on.
             producer._sender.sender_task.cancel()
             await asyncio.wait([stopping], timeout=settings.request_timeout_ms / 1000)
         if stopping.done() and not stopping.cancelled():
-            stopping.exception()  # a producer that failed fails to stop as well
+            stopping.exception()  # a producer that failed also fails to stop

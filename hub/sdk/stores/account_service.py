@@ -1,7 +1,8 @@
-"""A platform's own account service, asked over HTTP. What it must serve is `schemas/account-service.yaml`.
+"""This module asks a platform's own account service over HTTP. `schemas/account-service.yaml` says what it must serve.
 
-What may yet work (no connection, a timeout, 429, 5xx) is tried again a bounded number of times, each time after a
-longer wait; every call may be repeated, for each deed carries a key that names it for good.
+What may work later (no connection, a timeout, 429, 5xx) is tried again a bounded number of times, each time after a
+longer wait. Every call may be repeated, because each deed carries a key that names it for good. For example, the key
+`7-120033/120033/u1/FREEZE` is the deed that the opening notice of case 7-120033 asks for at account "u1".
 """
 
 from __future__ import annotations
@@ -31,21 +32,21 @@ ID_CHARS_MAX = 191
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """Where the service is, and how it is asked."""
+    """This says where the service is, and how it is asked."""
 
     url: str
     token: str
     timeout_ms: int = 10_000
     batch_max: int = 500
-    """Numbers, accounts or deeds in one call."""
+    """At most so many numbers, accounts or deeds are in one call."""
 
     tries_max: int = 5
     backoff_ms: int = 200
-    """Wait before the second try; each next one waits twice as long."""
+    """The wait before the second try; each further one waits twice as long."""
 
 
 class AccountService:
-    """The calls, one thread at a time."""
+    """This makes the calls; only one thread uses it at a time."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         import httpx
@@ -57,12 +58,12 @@ class AccountService:
         )
 
     def readability(self) -> Readability:
-        """How many bound rows the service has, and how many numbers among them it cannot read."""
+        """Return how many bound rows the service has, and how many numbers among them it cannot read."""
         answer = self._call("GET", "readability", None)
         return Readability(*(_field(answer, name, lambda one: isinstance(one, int)) for name in Readability._fields))
 
     def match(self, numbers: Collection[str], account_ids: Collection[str]) -> dict[str, Account]:
-        """The accounts bound to numbers now, and those with these ids, as far as they exist."""
+        """Return the accounts bound to numbers now, and those with these ids, as far as they exist."""
         found: dict[str, Account] = {}
         for asked in _shares(sorted(numbers), list(account_ids), self._settings.batch_max):
             answer = self._call("POST", "match", asked)
@@ -78,7 +79,7 @@ class AccountService:
         return found
 
     def act(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
-        """Have deeds done, in their order; what the service says to each. No answer to one of them is FAILED."""
+        """Have deeds done, in their order; return the service's answer to each, or FAILED if it gives none."""
         answers: dict[AskKey, Done] = {}
         for share in chunks(asks, self._settings.batch_max):
             answer = self._call("POST", "act", {"asks": [_as_json(ask) for ask in share]})
@@ -164,7 +165,7 @@ def _answer(one: Any) -> tuple[str, Done]:
 
 
 def _key(ask: Ask) -> str:
-    """The notice is in it: what a later stage asks for again, because it was undone meanwhile, is done again."""
+    """Return the key of a deed. It has the notice's offset, so that a later stage can ask for the same deed again."""
     key = ask.key
     named = (str(key.case), str(ask.position.offset), key.account_id, key.deed, *([key.report] if key.report else []))
     return "/".join(named)
@@ -184,7 +185,7 @@ def _as_json(ask: Ask) -> dict[str, Any]:
 
 
 def _shares(numbers: list[str], accounts: list[str], most: int) -> Iterator[dict[str, list[str]]]:
-    """Numbers and accounts by as many as one call takes."""
+    """Yield numbers and accounts in parts, each with as many as one call takes."""
     for share in chunks(numbers, most):
         yield {"numbers": share, "accounts": []}
     for share in chunks(accounts, most):

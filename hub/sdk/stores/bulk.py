@@ -1,7 +1,8 @@
-"""Many rows at once in any database: asked for by a list of values, put in place, changed, deleted.
+"""This module reads, inserts, changes and deletes many rows at once in any database.
 
-Every database knows IN lists and statements run for many rows; PostgreSQL is handed whole columns as arrays, one
-statement and one round trip however many rows there are.
+Every database knows IN lists and statements that run for many rows. PostgreSQL gets whole columns as arrays, with one
+statement and one round trip for thousands of rows. For example, the rows of 3,000 numbers take three IN lists, and one
+`= ANY` on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from sqlalchemy.sql import Select
 from sqlalchemy.types import CHAR, NullType, String, TypeEngine
 
 CHUNK = 1_000
-"""Values in one IN list: well under what any database takes (SQLite: 32,766; Oracle: 1,000)."""
+"""One IN list has so many values; no database takes fewer (SQLite takes 32,766, Oracle 1,000)."""
 
 ARRAY_CHUNK = 20_000
-"""Values in one array: some megabytes at most."""
+"""One array has so many values; this is some megabytes at most."""
 
 T = TypeVar("T")
 Row = dict[str, Any]
 
 
 def chunks(values: Iterable[T], most: int = CHUNK) -> Iterator[list[T]]:
-    """Values by as many as one statement takes."""
+    """Yield values in parts, each with as many as one statement takes."""
     left = iter(values)
     while chunk := list(islice(left, most)):
         yield chunk
 
 
 class Update(NamedTuple):
-    """Rows of one shape to be changed: found by `by`, if `still` is as given (NULL like any value), then `sets`."""
+    """This describes a change: rows are found by `by`, `still` must be as given (NULL too), `sets` are written."""
 
     table: TableClause
     by: str
@@ -42,17 +43,17 @@ class Update(NamedTuple):
 
 
 class Bulk:
-    """The one way every database knows. One connection's, for as long as its transaction."""
+    """This is the way that every database knows. It serves one connection, for as long as its transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def rows(self, query: Select[Any], by: str, values: Iterable[Any], kind: TypeEngine[Any]) -> Iterator[Any]:
-        """The rows of a query whose column has one of the values.
+        """Yield the rows of a query whose column has one of the values.
 
         Args:
             by: the column's name.
-            kind: its type, as the database tells it.
+            kind: the column's type, as the database gives it.
         """
         del kind
         for chunk in chunks(values):
@@ -72,7 +73,7 @@ class Bulk:
             self.connection.execute(delete(table).where(same), values)
 
     def update(self, shape: Update, kinds: Mapping[str, TypeEngine[Any]], rows: list[Row]) -> int:
-        """Change rows; how many there were to change.
+        """Change rows; return how many matched.
 
         Args:
             rows: the values of `by`, `still` and `sets` as `key`, `was` and `to_<column>`.
@@ -94,10 +95,10 @@ class Bulk:
 
 
 class PostgresBulk(Bulk):
-    """Whole columns as arrays."""
+    """This is the way of PostgreSQL: whole columns as arrays."""
 
     def rows(self, query: Select[Any], by: str, values: Iterable[Any], kind: TypeEngine[Any]) -> Iterator[Any]:
-        """As `Bulk.rows`: one array, asked for by `= ANY`, which uses the column's index."""
+        """Do as `Bulk.rows` does, with one array and `= ANY`, which uses the column's index."""
         name = self._array_type(kind)
         if name is None:
             yield from super().rows(query, by, values, kind)
@@ -107,7 +108,7 @@ class PostgresBulk(Bulk):
             yield from self.connection.execute(asked, {"wanted": chunk})
 
     def put(self, table: OwnTable, rows: list[Row]) -> None:
-        """As `Bulk.put`: one statement."""
+        """Do as `Bulk.put` does, with one statement."""
         names = [one.name for one in table.columns]
         keys = ", ".join(self._quoted(one.name) for one in table.primary_key)
         rest = [one for one in names if one not in table.primary_key]
@@ -118,7 +119,7 @@ class PostgresBulk(Bulk):
         self._execute(f"{into} SELECT * FROM {arrays} ON CONFLICT ({keys}) {conflict}", names, rows)
 
     def delete(self, table: OwnTable, rows: list[Row], by: Sequence[str] = ()) -> None:
-        """As `Bulk.delete`: one statement."""
+        """Do as `Bulk.delete` does, with one statement."""
         names = list(by) or [key.name for key in table.primary_key]
         arrays = self._arrays({name: table.columns[name].type for name in names})
         mine, theirs = (", ".join(f"{one}.{self._quoted(name)}" for name in names) for one in ("mine", "theirs"))
@@ -128,7 +129,7 @@ class PostgresBulk(Bulk):
         )
 
     def update(self, shape: Update, kinds: Mapping[str, TypeEngine[Any]], rows: list[Row]) -> int:
-        """As `Bulk.update`: one statement, unless a column's type has no array this knows of."""
+        """Do as `Bulk.update` does, with one statement, unless the array of a column's type is unknown."""
         wanted = {"key": kinds[shape.by], "was": kinds[shape.still]}
         wanted |= {f"to_{name}": kinds[name] for name in shape.sets}
         if any(self._array_type(kind) is None for kind in wanted.values()):
@@ -141,10 +142,10 @@ class PostgresBulk(Bulk):
         return self._execute(changing, wanted, rows)
 
     def _execute(self, statement: str, names: Iterable[str], rows: list[Row]) -> int:
-        """Run a statement over rows, their columns as arrays `:p0`, `:p1`, … in the order of the names.
+        """Run a statement over rows; their columns are the arrays `:p0`, `:p1`, … in the order of the names.
 
         Returns:
-            How many rows it was about.
+            How many rows it affected.
         """
         count = 0
         for chunk in chunks(rows, ARRAY_CHUNK):
@@ -157,7 +158,7 @@ class PostgresBulk(Bulk):
         return f"unnest({', '.join(listed)})"
 
     def _array_type(self, kind: TypeEngine[Any]) -> str | None:
-        """What PostgreSQL calls an array of a type; None if it cannot be told. A length would cut values off."""
+        """Return PostgreSQL's name of an array of a type, None if unknown. It has no length, which would cut values."""
         if isinstance(kind, CHAR):
             return "bpchar[]"
         if isinstance(kind, String) and type(kind).__name__ in {"String", "VARCHAR", "TEXT", "Text"}:
@@ -174,7 +175,7 @@ class PostgresBulk(Bulk):
 
 
 def bulk_for(connection: Connection) -> Bulk:
-    """The way of the connection's database."""
+    """Return the way for the connection's database."""
     postgres = connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg"
     return PostgresBulk(connection) if postgres else Bulk(connection)
 

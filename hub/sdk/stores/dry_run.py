@@ -1,7 +1,8 @@
-"""A store that shows what would happen: it reads from another one and keeps everything it is to write to itself.
+"""This module is a store that shows what would happen: it reads another store, and keeps its own writes apart.
 
 What it would have done in one batch it remembers in the next, so a dry run counts what a real one would, and the
-store beneath is only read. What it remembers lies on the disk (`hub.sdk.stores.scratch`).
+other store is only read. What it remembers is on the disk (`hub.sdk.stores.scratch`). For example, an account that
+COOLING would freeze in one batch counts as frozen when RELEASED comes in the next.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class _DrySession:
 
 
 class DryRun:
-    """Implements `hub.sdk.accounts.AccountStore` over another one, which it never writes to."""
+    """This implements `hub.sdk.accounts.AccountStore` over another store, to which it never writes."""
 
     def __init__(self, beneath: AccountStore) -> None:
         self.beneath = beneath
@@ -53,32 +54,32 @@ class DryRun:
         self._scratch = Scratch()
 
     def readability(self) -> Readability:
-        """The other store's."""
+        """Return the readability of the other store."""
         return self.beneath.readability()
 
     def progress(self) -> Progress:
-        """How far each partition would have been heard."""
+        """Return how far each partition would have been heard."""
         real = self.beneath.progress()
         return Progress(self._log_id or real.log_id, real.places | self._places)
 
     @contextmanager
     def transaction(self) -> Iterator[_DrySession]:
-        """A transaction that leads nowhere."""
+        """Open a transaction that writes nothing to the other store."""
         yield _DrySession(self)
 
     def outbox(self) -> Outbox:
-        """Nothing: what was not done is not acknowledged."""
+        """Return an empty outbox, because what was not done is not acknowledged."""
         return Outbox(None, {}, {})
 
     def acknowledged(self, outbox: Outbox) -> None:
-        """Nothing to forget."""
+        """Do nothing, because there is nothing to forget."""
 
     def due(self, now_ms: int, most: int) -> list[Retry]:  # noqa: ARG002 - an `AccountStore`
-        """Nothing: what was not done did not fail."""
+        """Return nothing, because what was not done did not fail."""
         return []
 
     def seen(self, real: Known, wanted: Wanted) -> Known:
-        """What the other store knows, as it would be by now."""
+        """Return what the other store knows, as it would be by now."""
         scratch = self._scratch
         accounts = real.accounts | scratch.accounts(real.accounts, wanted.numbers)
         touches = real.touches | scratch.touches(wanted.cases, accounts)

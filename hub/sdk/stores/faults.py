@@ -1,6 +1,7 @@
-"""What a database says when it does not do as told: it is away, it refuses these rows, or it was asked wrongly.
+"""This module sorts a database's errors: it is away, it refuses these rows, or it was asked wrongly.
 
-Nothing of its words is passed on but the kind of fault and its code: they quote rows, and rows hold numbers.
+Only the kind of error and its code are passed on, because messages quote rows, and rows hold numbers. For example, a
+lost connection becomes `StoreAway`, and a violated constraint becomes `Refused` inside `refusals`.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from hub.errors import PlatformError, StoreAway
 log = logging.getLogger(__name__)
 
 REFUSED_BY_MYSQL = {1644, 3819, 4025}
-"""Raised by a trigger (SIGNAL), or against a CHECK: PyMySQL has no class of its own for them."""
+"""MySQL gives these codes for a trigger (SIGNAL) or a CHECK; PyMySQL has no class of its own for them."""
 
 
 STATEMENT_CHARS = 300
-"""Of a statement, for the log; it holds places for values, not the values."""
+"""The log shows so many characters of a statement, which holds places for values, not the values."""
 
 
 class Refused(Exception):
@@ -38,11 +39,11 @@ class Refused(Exception):
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Say a database's faults in the hub's words.
+    """Raise a database's errors as the hub's own.
 
     Raises:
-        StoreAway: it is away, or others are at the rows; to be tried again.
-        PlatformError: it does not understand or allow what is asked.
+        StoreAway: the database is away, or others hold the rows; this may be tried again.
+        PlatformError: the database does not understand or allow what is asked.
     """
     try:
         yield
@@ -63,10 +64,10 @@ def told() -> Iterator[None]:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Tell a change that the database's rules forbid from a database that is not there.
+    """Distinguish a change that the database's rules forbid from a database that is away.
 
     Raises:
-        Refused: it forbids the change.
+        Refused: the database forbids the change.
     """
     try:
         yield
@@ -86,7 +87,7 @@ def _is_refusal(wrong: DBAPIError) -> bool:
 
 
 def _kind(wrong: DBAPIError) -> str:
-    """The driver's name for the fault and its code."""
+    """Return the driver's name for the error, and its code."""
     arguments: tuple[object, ...] = getattr(wrong.orig, "args", ())
     code = getattr(wrong.orig, "sqlstate", None) or (arguments[0] if arguments else None)
     said = f" {code}" if isinstance(code, int) or (isinstance(code, str) and len(code) == 5) else ""

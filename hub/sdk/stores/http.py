@@ -1,10 +1,11 @@
-"""Accounts behind a platform's own service, asked over HTTP; the adapter's records in a SQLite file of its own.
+"""This module is the store for accounts behind a platform's own HTTP service; the adapter's records are in SQLite.
 
-The service is described in `schemas/account-service.yaml`. Two databases cannot commit together, so this is written
+The service is described in `schemas/account-service.yaml`. Two databases cannot commit together, so this store writes
 ahead: before the service is asked to do anything, what is about to be asked and how the accounts looked are committed
 in the file (`asked`). After a crash the service is asked for the same again under the same keys, and an account it
 has been asked about still counts as it looked before, until what was decided about it is committed. So nothing is
-acknowledged that was not done, and nothing that was done is forgotten.
+acknowledged that was not done, and nothing that was done is forgotten. For example, if the adapter crashes after the
+service froze account "u1", "u1" still counts as not frozen, and the service is asked to freeze it again.
 
 The log says what was asked and answered by case and account, never the number.
 """
@@ -32,15 +33,15 @@ from hub.sdk.stores.tables import Tables
 
 
 def http_store(service: ServiceSettings, records: Path, index_key: bytes | None = None) -> HttpStore:
-    """The store of a service.
+    """Return the store of a service.
 
     Args:
-        records: the SQLite file for the adapter's own records, made if missing, readable by its owner alone.
+        records: the SQLite file for the adapter's own records; it is made if missing, and only its owner can read it.
         index_key: a secret for the record of last cases, kept outside that file (`hub.sdk.stores.sql_index`).
     """
     if not records.exists():
         os.close(os.open(records, os.O_CREAT | os.O_WRONLY, 0o600))
-    records.chmod(0o600)  # a login check that came first made it as others do
+    records.chmod(0o600)  # a login check that came first made it with the usual rights
     engine = create_engine(
         f"sqlite:///{records}", poolclass=NullPool, connect_args={"timeout": 30}, hide_parameters=True
     )
@@ -48,7 +49,7 @@ def http_store(service: ServiceSettings, records: Path, index_key: bytes | None 
 
 
 class HttpStore:
-    """Implements `hub.sdk.accounts.AccountStore` and `hub.sdk.last_cases.Index`."""
+    """This implements `hub.sdk.accounts.AccountStore` and `hub.sdk.last_cases.Index`."""
 
     def __init__(self, service: AccountService, engine: Engine, index_key: bytes | None = None) -> None:
         self.service = service
@@ -60,31 +61,31 @@ class HttpStore:
             self.index.prepare()
 
     def readability(self) -> Readability:
-        """What the service says of its own rows."""
+        """Return what the service says of its own rows."""
         return self.service.readability()
 
     def progress(self) -> Progress:
-        """How far each partition was heard."""
+        """Return how far each partition was heard."""
         with told(), self._engine.connect() as connection:
             return Records(connection, self._tables, str).progress()
 
     @contextmanager
     def transaction(self) -> Iterator[HttpSession]:
-        """A transaction of the records; the service is asked within it, written ahead."""
+        """Open a transaction of the records; within it the service is asked, after what is asked was written."""
         session = HttpSession(self.service, self._engine, self._tables, self.index)
         yield session
         session.commit()
 
     def last_case(self, number: str) -> LastCase | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
         return self.index.last_case(number)
 
     def evidence(self) -> Evidence:
-        """How far the record of last cases goes back and how new it is."""
+        """Return how far the record of last cases goes back and how new it is."""
         return self.index.evidence()
 
     def outbox(self) -> Outbox:
-        """What is committed, and so done, and not yet acknowledged."""
+        """Return what is committed, and therefore done, and not yet acknowledged."""
         with told(), self._engine.connect() as connection:
             return Records(connection, self._tables, str).outbox()
 
@@ -94,13 +95,13 @@ class HttpStore:
             Records(connection, self._tables, str).acknowledged(outbox)
 
     def due(self, now_ms: int, most: int) -> list[Retry]:
-        """Cases whose time to be tried again has come."""
+        """Return cases whose time to be tried again has come."""
         with told(), self._engine.connect() as connection:
             return Records(connection, self._tables, str).due(now_ms, most)
 
 
 class HttpSession:
-    """Implements `hub.sdk.accounts.Session`."""
+    """This implements `hub.sdk.accounts.Session`."""
 
     def __init__(self, service: AccountService, engine: Engine, tables: Tables, index: SqlIndex) -> None:
         self._service = service
@@ -113,7 +114,7 @@ class HttpSession:
         self._changes: Changes | None = None
 
     def load(self, wanted: Wanted) -> Known:
-        """What the records and the service know of what is wanted."""
+        """Return what the records and the service know of what is wanted."""
         with told(), self._engine.connect() as connection:
             records = Records(connection, self._tables, str)
             touches = records.touches_of(wanted.cases)
@@ -137,13 +138,13 @@ class HttpSession:
             )
 
     def _asked(self, connection: Connection) -> dict[str, Account]:
-        """The accounts that the service was asked about beyond what is committed, as they count until it is."""
+        """Return the accounts of deeds that were asked for and are not committed yet, as they count until then."""
         rows = connection.execute(select(self._tables.asked)).all()
         self._asked_until = {(row.account_id, Source(row.partition, row.opened_at)): row.notice_at for row in rows}
         return {row.account_id: Account(row.account_id, row.number, row.bound_at, row.snapshot) for row in rows}
 
     def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
-        """Write ahead what is asked, then ask; what the service fails at or declines."""
+        """Write what is asked, then ask; return what the service fails at or declines."""
         if not asks:
             return {}
         rows = {(ask.key.account_id, ask.key.case): self._asked_row(ask) for ask in asks}
@@ -159,7 +160,7 @@ class HttpSession:
             "account_id": ask.key.account_id,
             "partition": case.partition,
             "opened_at": case.offset,
-            # Batches may be cut otherwise than before the crash: what was asked further on is still to come.
+            # Batches may have other bounds than before the crash: what was asked for later notices is still to come.
             "notice_at": max(ask.position.offset, self._asked_until.get((ask.key.account_id, case), -1)),
             "again": int(place is not None and ask.position.offset < place.next_offset),
             "number": None if account is None else account.number,
@@ -168,11 +169,11 @@ class HttpSession:
         }
 
     def save(self, changes: Changes) -> None:
-        """Have the changes written at the end of the transaction. The accounts are changed already."""
+        """Keep the changes, to be written at the end of the transaction. The accounts are changed already."""
         self._changes = changes
 
     def commit(self) -> None:
-        """Write what was saved, and with it that nothing of it is only asked any more."""
+        """Write what was saved, and delete what was asked and is settled by it."""
         changes = self._changes
         if changes is None:
             return
@@ -183,7 +184,7 @@ class HttpSession:
             self._settle(connection, changes)
 
     def _settle(self, connection: Connection, changes: Changes) -> None:
-        """Forget what was asked up to where the log is handled now; the rest counts as this batch left it."""
+        """Forget what was asked up to where the log is handled now; let the rest count as this batch left it."""
         asked = self._tables.asked
         for partition, place in changes.places.items():
             passed = (asked.c.partition == partition, asked.c.notice_at < place.next_offset, asked.c.again == 0)

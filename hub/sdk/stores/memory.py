@@ -1,6 +1,7 @@
-"""Accounts in dictionaries: for worlds, tests and small tools. Gone when the process ends.
+"""This module keeps accounts in dictionaries, for worlds, tests and small tools. They are gone when the process ends.
 
-A transaction changes the store's dictionaries only at its end, all at once: a block that raises has changed nothing.
+A transaction changes the store's dictionaries only at its end, all at once; a block that raises has changed nothing.
+For example, `MemoryStore([("u1", "+8613800138000", 1_700_000_000_000)])` holds one account.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MemoryAccount:
-    """One account as its platform keeps it: the number as written, None when unbound; UTC milliseconds."""
+    """This is one account as its platform keeps it. `number` is as written, None when unbound; times are UTC ms."""
 
     number: str | None
     bound_at: int | None = None
@@ -49,7 +50,7 @@ class MemoryAccount:
 
 
 class MemorySession:
-    """Implements `hub.sdk.accounts.Session`: what is saved waits for the end."""
+    """This implements `hub.sdk.accounts.Session`; what is saved waits for the end."""
 
     def __init__(self, store: MemoryStore) -> None:
         self.saved: list[Changes] = []
@@ -57,24 +58,24 @@ class MemorySession:
         self._store = store
 
     def load(self, wanted: Wanted) -> Known:
-        """What the store knows of what is wanted."""
+        """Return what the store knows of what is wanted."""
         return self._store.known(wanted)
 
     def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
-        """Nobody to ask: what is saved is all there is to do."""
+        """Note the deeds; nobody is asked, because what is saved is all there is to do."""
         self.asked += asks
         return {}
 
     def save(self, changes: Changes) -> None:
-        """Have the changes written at the end of the transaction."""
+        """Keep the changes, to be written at the end of the transaction."""
         self.saved.append(changes)
 
 
 class MemoryStore:
-    """Implements `hub.sdk.accounts.AccountStore` and `Index`.
+    """This implements `hub.sdk.accounts.AccountStore` and `Index`.
 
     Args:
-        accounts: (account id, number as written, bound_at in UTC milliseconds or None) of each.
+        accounts: (account id, number as written, bound_at in UTC milliseconds or None) for each account.
         form: how the numbers are written.
     """
 
@@ -98,11 +99,11 @@ class MemoryStore:
             self.put(account_id, MemoryAccount(number, bound_at))
 
     def get(self, account_id: str) -> MemoryAccount | None:
-        """One account."""
+        """Return one account, or None."""
         return self._accounts.get(account_id)
 
     def put(self, account_id: str, account: MemoryAccount | None) -> None:
-        """Set or, with None, delete an account, as its platform would."""
+        """Set an account, or delete it with None, as its platform would."""
         before = self._accounts.pop(account_id, None)
         if before is not None and before.number is not None:
             self._by_number[before.number].discard(account_id)
@@ -113,17 +114,17 @@ class MemoryStore:
             self._by_number.setdefault(account.number, set()).add(account_id)
 
     def readability(self) -> Readability:
-        """Read every bound number."""
+        """Read every bound number and count those that cannot be read."""
         rows = [one.number for one in self._accounts.values() if one.number is not None]
         return Readability(len(rows), sum(not self._form.readable(text) for text in rows))
 
     def progress(self) -> Progress:
-        """How far each partition was heard."""
+        """Return how far each partition was heard."""
         return Progress(self._log_id, dict(self._places))
 
     @contextmanager
     def transaction(self) -> Iterator[MemorySession]:
-        """A transaction, written at its end if it ends well."""
+        """Open a transaction, which is written at its end if it ends well."""
         session = MemorySession(self)
         yield session
         for changes in session.saved:
@@ -131,7 +132,7 @@ class MemoryStore:
         log_done(log, session.asked)
 
     def outbox(self) -> Outbox:
-        """What is committed and not yet acknowledged."""
+        """Return what is committed and not yet acknowledged."""
         return Outbox(self._log_id, dict(self._waiting), {key: bits.copy() for key, bits in self._said.items()})
 
     def acknowledged(self, outbox: Outbox) -> None:
@@ -145,20 +146,20 @@ class MemoryStore:
                 self._said[key] = left
 
     def last_case(self, number: str) -> LastCase | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
         return self._last_cases.get(number)
 
     def evidence(self) -> Evidence:
-        """How far the record goes back and how new it is."""
+        """Return how far the record goes back and how new it is."""
         return self._evidence
 
     def due(self, now_ms: int, most: int) -> list[Retry]:
-        """Cases whose time to be tried again has come."""
+        """Return cases whose time to be tried again has come."""
         found = (one for one in self._retries.values() if one.due_at <= now_ms)
         return sorted(found, key=lambda one: one.due_at)[:most]
 
     def known(self, wanted: Wanted) -> Known:
-        """What the store knows of what is wanted."""
+        """Return what the store knows of what is wanted."""
         number_of = {text: number for number in wanted.numbers for text in self._form.written(number)}
         names = {name for text in number_of for name in self._by_number.get(text, ())}
         touches = [touch for case in wanted.cases for touch in self._ledger.of(case).values()]
@@ -211,7 +212,7 @@ class MemoryStore:
         now = self._accounts.get(effect.account_id)
         number, bound_at, frozen = json.loads(effect.snapshot)
         if self._form.read(number) != effect.number and number not in self._form.written(effect.number):
-            number, bound_at = self._form.written(effect.number)[0], effect.bound_at  # it had moved to this one
+            number, bound_at = self._form.written(effect.number)[0], effect.bound_at  # it had moved to this number
         if now is None:
             return None
         if effect.binding is Binding.UNBOUND:

@@ -1,4 +1,7 @@
-"""Column values as they come from any database driver: read as times, and kept as text to be put back unchanged."""
+"""This module reads column values of any database driver as times, and keeps them as text, to put back unchanged.
+
+For example, `keep({"bound_at": datetime(2026, 1, 31)})` is `{"bound_at": {"!datetime": "2026-01-31T00:00:00"}}`.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,17 @@ from zoneinfo import ZoneInfo
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 SANE_MS = range(631_152_000_000, 4_102_444_800_000)
-"""1990 to 2100: what lies outside is no age of a mobile number's binding, but a value that stands for "unknown", or
-read in another unit than it was written in."""
+"""This is 1990 to 2100. A value outside is no age of a mobile number's binding: it stands for "unknown", or it was
+written in another unit."""
 
 
 def keep(values: Any) -> str:
-    """Values of a row as JSON; what JSON has no form for carries its type's name."""
+    """Return values of a row as JSON; a value for which JSON has no form carries its type's name."""
     return json.dumps(values, default=_tagged, ensure_ascii=False, sort_keys=True)
 
 
 def restore(text: str) -> Any:
-    """The values of `keep`."""
+    """Return the values that `keep` was given."""
     return json.loads(text, object_hook=_untagged)
 
 
@@ -60,14 +63,14 @@ def _untagged(found: dict[str, Any]) -> Any:
 
 
 def time_ms(value: Any, unit_ms: int, zone: ZoneInfo) -> int | None:
-    """UTC milliseconds of a column's value; None if it has none, cannot be read or lies outside `SANE_MS`.
+    """Return a column's value in UTC milliseconds, or None if it is empty, unreadable or outside `SANE_MS`.
 
-    Then its age is unknown, and the account is frozen at most.
+    With None the age is unknown, and the account is frozen at most.
 
     Args:
         value: a datetime or date, ISO 8601 text, or a number (also as text) of `unit_ms` since 1970.
         unit_ms: 1 for milliseconds, 1,000 for seconds.
-        zone: of datetimes and texts that carry none.
+        zone: the zone of datetimes and texts that carry none.
     """
     if isinstance(value, str):
         value = _of_text(value.strip())
@@ -84,7 +87,7 @@ def time_ms(value: Any, unit_ms: int, zone: ZoneInfo) -> int | None:
 
 
 def sane(at_ms: int) -> int | None:
-    """A time, if it can be one."""
+    """Return a time (UTC milliseconds) if it is in `SANE_MS`, else None."""
     return at_ms if at_ms in SANE_MS else None
 
 

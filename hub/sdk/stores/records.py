@@ -1,7 +1,8 @@
-"""The adapter's own records in SQL: what it heard, what each case touched, what to try again, what to acknowledge.
+"""This module keeps the adapter's records in SQL: what it heard, touched, has to try again and to acknowledge.
 
-Beside the accounts in their database (`hub.sdk.stores.sql`), or in a file of their own where the accounts are a
-service's (`hub.sdk.stores.http`).
+They are beside the accounts in their database (`hub.sdk.stores.sql`), or in a file of their own where the accounts are
+behind a service (`hub.sdk.stores.http`). For example, a freeze of account "u1" by case 7-120033 is the row (7, 120033,
+"u1") of `touched`.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from hub.sdk.stores.bulk import Row, bulk_for
 from hub.sdk.stores.tables import Tables
 
 ZLIB_LEVEL = 1
-"""Stages are mostly runs: the fastest level already packs a segment into some kilobytes."""
+"""Stages are mostly runs, so the fastest level already packs a segment into some kilobytes."""
 
 Text = Callable[[str], str]
 
 
 class Records:
-    """The records within one transaction.
+    """These are the records within one transaction.
 
     Args:
-        read: the number of a string as it is kept in a touch.
+        read: gives the number of a string that is kept in a touch.
     """
 
     def __init__(self, connection: Connection, tables: Tables, read: Text) -> None:
@@ -40,13 +41,13 @@ class Records:
         self._read = read
 
     def progress(self) -> Progress:
-        """How far each partition was heard."""
+        """Return how far each partition was heard."""
         rows = self._connection.execute(select(self._tables.progress)).all()
         places = {row.partition: Place(row.next_offset, row.last_source) for row in rows}
         return Progress(rows[0].log_id if rows else None, places)
 
     def touches_of(self, cases: Iterable[Source]) -> list[Touch]:
-        """The touches of cases."""
+        """Return the touches of cases."""
         touched, found = self._tables.touched, list[Touch]()
         for partition, offsets in _by_partition(cases).items():
             query = select(touched).where(touched.c.partition == partition)
@@ -55,7 +56,7 @@ class Records:
         return found
 
     def freezes_on(self, names: Iterable[str]) -> list[Touch]:
-        """The touches that hold a freeze on accounts."""
+        """Return the touches that hold a freeze on accounts."""
         touched = self._tables.touched
         query = select(touched).where(touched.c.held == Held.FREEZE.value)
         return [self._touch(row) for row in self._bulk.rows(query, "account_id", names, touched.c.account_id.type)]
@@ -72,7 +73,7 @@ class Records:
         )
 
     def stages(self, segments: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-        """The stages of cases by segment."""
+        """Return the stages of cases by segment."""
         stages, found = self._tables.stages, dict[tuple[int, int], bytes]()
         for partition, segment in sorted(segments):
             query = select(stages.c.packed).where(stages.c.partition == partition, stages.c.segment == segment)
@@ -82,13 +83,13 @@ class Records:
         return found
 
     def unbinds(self, since_hour: int) -> dict[int, int]:
-        """The fuse's counts by hour."""
+        """Return the fuse's counts by hour."""
         unbinds = self._tables.unbinds
         rows = self._connection.execute(select(unbinds).where(unbinds.c.hour >= since_hour))
         return {row.hour: row.unbinds for row in rows}
 
     def retries(self, cases: Iterable[Source]) -> dict[Source, Retry]:
-        """What of these cases is to be tried again."""
+        """Return which of these cases are to be tried again."""
         retries, found = self._tables.retries, dict[Source, Retry]()
         for partition, offsets in _by_partition(cases).items():
             query = select(retries).where(retries.c.partition == partition)
@@ -97,7 +98,7 @@ class Records:
         return found
 
     def due(self, now_ms: int, most: int) -> list[Retry]:
-        """What is to be tried again by now, the longest due first."""
+        """Return at most `most` cases to be tried again by now, the longest due first."""
         retries = self._tables.retries
         query = select(retries).where(retries.c.due_at <= now_ms).order_by(retries.c.due_at).limit(most)
         return [_retry(row) for row in self._connection.execute(query)]
@@ -106,7 +107,7 @@ class Records:
         """Write what a batch changed.
 
         Args:
-            written: a number as it is to be kept in a touch.
+            written: gives the string as which a number is kept in a touch.
         """
         tables, put = self._tables, self._bulk.put
         put(tables.touched, [_touched_row(touch, written) for touch in changes.touches.values()])
@@ -122,7 +123,7 @@ class Records:
         put(tables.said, [_said_row(key, bits | said.get(key, empty)) for key, bits in changes.said.items()])
 
     def outbox(self) -> Outbox:
-        """What is committed and not yet acknowledged."""
+        """Return what is committed and not yet acknowledged."""
         said = self._connection.execute(select(self._tables.said)).all()
         return Outbox(
             self.progress().log_id,
@@ -152,30 +153,30 @@ class Records:
 
 
 class NoRecords(Records):
-    """The records of an adapter whose tables are not made yet: it has heard nothing. To be read only."""
+    """These are the records of an adapter without tables yet, which has heard nothing. They can only be read."""
 
     def progress(self) -> Progress:
-        """Nothing was heard."""
+        """Return that nothing was heard."""
         return Progress(None, {})
 
     def touches_of(self, cases: Iterable[Source]) -> list[Touch]:  # noqa: ARG002 - as `Records`
-        """No case touched anything."""
+        """Return nothing, because no case touched anything."""
         return []
 
     def freezes_on(self, names: Iterable[str]) -> list[Touch]:  # noqa: ARG002 - as `Records`
-        """Nothing is frozen."""
+        """Return nothing, because nothing is frozen."""
         return []
 
     def stages(self, segments: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:  # noqa: ARG002
-        """No case is known."""
+        """Return nothing, because no case is known."""
         return {}
 
     def unbinds(self, since_hour: int) -> dict[int, int]:  # noqa: ARG002 - as `Records`
-        """Nothing was unbound."""
+        """Return nothing, because nothing was unbound."""
         return {}
 
     def retries(self, cases: Iterable[Source]) -> dict[Source, Retry]:  # noqa: ARG002 - as `Records`
-        """Nothing failed."""
+        """Return nothing, because nothing failed."""
         return {}
 
 

@@ -1,6 +1,6 @@
-"""What a dry run remembers: a database of SQLite's own temporary kind, on the disk, gone with the process.
+"""This module holds what a dry run remembers, in a temporary SQLite database on the disk, gone with the process.
 
-The memory it takes is SQLite's page cache, however long the log and however many accounts it meets.
+It takes no more memory than SQLite's page cache, for a log of any length and any number of accounts.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ CREATE TABLE done (partition INTEGER, opened_at INTEGER, PRIMARY KEY (partition,
 
 
 class Scratch:
-    """The database."""
+    """This is the database of one dry run."""
 
     def __init__(self) -> None:
-        # An empty name is a file of SQLite's own, deleted when it is closed. One thread at a time asks.
+        # With an empty name SQLite makes a file of its own, deleted when it is closed. Only one thread uses it at a
+        # time.
         self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._connection.executescript(TABLES)
 
     def accounts(self, names: Collection[str], numbers: Collection[str]) -> dict[str, Account]:
-        """The accounts with these ids, or bound to these numbers."""
+        """Return the accounts with these ids, or bound to these numbers."""
         rows = [
             *self._each("SELECT * FROM accounts WHERE account_id = ?", ((one,) for one in names)),
             *self._each("SELECT * FROM accounts WHERE number = ?", ((one,) for one in numbers)),
@@ -43,7 +44,7 @@ class Scratch:
         return {row[0]: Account(*row) for row in rows}
 
     def touches(self, cases: Collection[Source], names: Collection[str]) -> dict[tuple[Source, str], Touch]:
-        """The touches of these cases, or of these accounts."""
+        """Return the touches of these cases, or of these accounts."""
         rows = [
             *self._each("SELECT * FROM touches WHERE partition = ? AND opened_at = ?", cases),
             *self._each("SELECT * FROM touches WHERE account_id = ?", ((one,) for one in names)),
@@ -52,22 +53,22 @@ class Scratch:
         return {(one.case, one.account_id): one for one in found}
 
     def last_cases(self, numbers: Collection[str]) -> dict[str, LastCase]:
-        """The last cases of these numbers."""
+        """Return the last cases of these numbers."""
         rows = self._each("SELECT * FROM last_cases WHERE number = ?", ((one,) for one in numbers))
         return {row[0]: LastCase(Source(*row[1:3]), Stage(row[3]), *row[4:]) for row in rows}
 
     def stages(self, segments: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-        """The stages of these segments."""
+        """Return the stages of these segments."""
         rows = self._each("SELECT * FROM stages WHERE partition = ? AND segment = ?", segments)
         return {(row[0], row[1]): row[2] for row in rows}
 
     def done_with(self, cases: Collection[Source]) -> set[Source]:
-        """Those of these cases that hold nothing any more."""
+        """Return those of these cases that hold nothing any more."""
         rows = self._each("SELECT * FROM done WHERE partition = ? AND opened_at = ?", cases)
         return {Source(*row) for row in rows}
 
     def keep(self, changes: Changes, left: Collection[Account], thawed: Collection[str]) -> None:
-        """Remember what would have been written, the accounts that would be left otherwise, and those put back."""
+        """Remember what would have been written: records, the accounts as they would be left, and those put back."""
         self._connection.execute("BEGIN")
         self._put("accounts", left)
         self._connection.executemany("DELETE FROM accounts WHERE account_id = ?", ((one,) for one in thawed))

@@ -1,7 +1,8 @@
-"""Accounts in any SQL table, and the adapter's own tables beside them, through SQLAlchemy Core.
+"""This module is the store for accounts in any SQL table, with the adapter's own tables beside it (SQLAlchemy Core).
 
-Accounts and records change in one transaction of one database. That is what makes the adapter exact: after a crash
-either a batch is in both or in neither, and the log is read on from there.
+Accounts and records change in one transaction of one database. This makes the adapter exact: after a crash
+a batch is either in both or in neither, and the log is read on from there. For example,
+`SqlStore(engine, SqlTable("users", usual_forms("CN"), account_id="id", number="phone"))` acts on the table `users`.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ __all__ = ["PREFIX", "SqlStore", "SqlTable"]
 
 
 class SqlStore:
-    """Implements `hub.sdk.accounts.AccountStore` and `Index`.
+    """This implements `hub.sdk.accounts.AccountStore` and `Index`.
 
     Args:
-        engine: of the database the accounts are in; the adapter's own tables are made there if missing.
+        engine: that of the accounts' database; the adapter's own tables are made there if missing.
         layout: the accounts' table.
-        prefix: of the adapter's own tables; adapters that share a database need one each.
+        prefix: the prefix of the adapter's own tables; adapters that share a database need one each.
         index_key: a secret for the record of last cases, kept outside the database (`hub.sdk.stores.sql_index`).
-        make_tables: False looks at the accounts alone, for a check that is to change nothing.
+        make_tables: if False, only the accounts are read, for a check that is to change nothing.
 
     Raises:
         PlatformError: the table or one of its columns is not there, an account could not be unbound in it, or the
@@ -56,7 +57,7 @@ class SqlStore:
         make_tables: bool = True,
     ) -> None:
         if engine.dialect.name in {"mysql", "mariadb"}:
-            # The default there locks the gaps between numbers too: nobody could register while a batch is at work.
+            # By default MySQL also locks the gaps between numbers: nobody could register while a batch is handled.
             engine = engine.execution_options(isolation_level="READ COMMITTED")
         self._engine = engine
         self._tables = Tables(prefix)
@@ -67,7 +68,7 @@ class SqlStore:
                 self._tables.metadata.create_all(engine)
                 self.index.prepare()
             else:
-                self.index.evidence()  # refuses another key than the record's
+                self.index.evidence()  # this refuses another key than the record's
             self._heard = make_tables or inspect(engine).has_table(self._tables.progress.name)
 
     def readability(self) -> Readability:
@@ -76,35 +77,35 @@ class SqlStore:
             return self._accounts.readability(connection)
 
     def ages(self) -> Readability:
-        """Read the ages of some accounts and count those that are none: out of all time, or in no known form."""
+        """Read the ages of some accounts and count those outside `SANE_MS` or in no known form."""
         with self._connected() as connection:
             return self._accounts.ages(connection)
 
     def progress(self) -> Progress:
-        """How far each partition was heard."""
+        """Return how far each partition was heard."""
         with self._connected() as connection:
             return self._records(connection).progress()
 
     def last_case(self, number: str) -> LastCase | None:
-        """The last case of a number."""
+        """Return the last case of a number."""
         return self.index.last_case(number)
 
     def evidence(self) -> Evidence:
-        """How far the record of last cases goes back and how new it is."""
+        """Return how far the record of last cases goes back and how new it is."""
         return self.index.evidence()
 
     @contextmanager
     def transaction(self) -> Iterator[SqlSession]:
-        """One transaction of the database."""
+        """Open one transaction of the database."""
         with told(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")  # the rows read are not to change before they are written
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # no row that is read may change before it is written
             session = SqlSession(connection, self._tables, self._accounts, self.index, heard=self._heard)
             yield session
         log_done(log, session.asked)
 
     def outbox(self) -> Outbox:
-        """What is committed and not yet acknowledged."""
+        """Return what is committed and not yet acknowledged."""
         with self._connected() as connection:
             return self._records(connection).outbox()
 
@@ -114,7 +115,7 @@ class SqlStore:
             self._records(connection).acknowledged(outbox)
 
     def due(self, now_ms: int, most: int) -> list[Retry]:
-        """Cases whose time to be tried again has come."""
+        """Return cases whose time to be tried again has come."""
         with self._connected() as connection:
             return self._records(connection).due(now_ms, most)
 
@@ -129,7 +130,7 @@ class SqlStore:
 
 
 class SqlSession:
-    """Implements `hub.sdk.accounts.Session`: one transaction."""
+    """This implements `hub.sdk.accounts.Session`; it is one transaction."""
 
     def __init__(
         self, connection: Connection, tables: Tables, accounts: SqlAccounts, index: SqlIndex, *, heard: bool
@@ -146,7 +147,7 @@ class SqlSession:
         self.asked: list[Ask] = []
 
     def load(self, wanted: Wanted) -> Known:
-        """What the store knows of what is wanted."""
+        """Return what the store knows of what is wanted."""
         self._number_of = number_of = self._accounts.written(wanted.numbers)
         touches = self._records.touches_of(wanted.cases)
         self._keep(self._accounts.bound_to(self._connection, number_of))
@@ -177,14 +178,14 @@ class SqlSession:
         self._rows |= named
 
     def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
-        """Run the platform's own SQL on each account; what it raises is undone and counts as FAILED."""
+        """Run the platform's own SQL on each account; if it raises, it is undone and counts as FAILED."""
         self.asked += asks
         calls = self._accounts.layout.calls
         if not calls:
             return {}
         called = [ask for ask in asks if ask.key.deed in calls]
         answers = {ask.key: self._call(calls[ask.key.deed], ask) for ask in called}
-        # Read once more: what they changed is theirs, and no reason to take the account for another's by now.
+        # The rows are read again: what these calls changed must not look as if somebody else had changed the account.
         self._keep(self._accounts.with_ids(self._connection, {self._accounts.id_of(ask.snapshot) for ask in called}))
         return {key: done for key, done in answers.items() if done is not Done.DONE}
 
@@ -205,7 +206,7 @@ class SqlSession:
         """Write the changes; they count once the transaction ends well."""
         self._save_accounts(changes.effects)
         form = self._accounts.layout.form
-        # A touch's number as this store writes it: one that keys its numbers keeps none in the clear.
+        # A touch's number is kept as this store writes it, so a store with keyed numbers keeps none in the clear.
         self._records.save(changes, lambda number: next(iter(form.written(number)), ""))
         self._index.save(self._connection, changes)
 
@@ -222,7 +223,7 @@ class SqlSession:
         bulk.put(frozen, [{"account_id": name} for name in sorted(marked)])
 
     def _apply(self, effects: list[Effect]) -> frozenset[str]:
-        """Leave accounts as said; those that the database's own rules forbid, found by halves."""
+        """Leave accounts as said; return those that the database's own rules forbid, which are found by halving."""
         if not effects:
             return frozenset()
         try:

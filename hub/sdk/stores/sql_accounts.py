@@ -1,7 +1,9 @@
-"""A platform's own table of accounts: how it is laid out, found in, and changed. Only the columns named are touched.
+"""This module reads and changes a platform's own table of accounts. It touches only the columns that are named.
 
-Nothing is known of the columns' types but what the driver gives: values are read as they come (`hub.sdk.stores.raw`)
-and written back as they were. Of a row only what differs is written, and only if its number is still the one read.
+It knows of the columns' types only what the driver gives: values are read as they come (`hub.sdk.stores.raw`)
+and written back as they were. Only the columns of a row that differ are written, and only if its number is still the
+one that was read. For example, unbinding "u1" sets its number to NULL only if it is still the 13800138000 that was
+read.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ __all__ = ["SqlAccounts", "SqlTable"]
 
 
 class SqlAccounts:
-    """The accounts of one table.
+    """These are the accounts of one table.
 
     Raises:
         PlatformError: the table or one of its columns is not there.
@@ -53,35 +55,35 @@ class SqlAccounts:
         self._table = table(layout.name, *(column(name) for name in layout.columns), schema=layout.schema)
 
     def written(self, numbers: Iterable[str]) -> dict[str, str]:
-        """The number behind every string the numbers may be stored as."""
+        """Return, for every string as which the numbers may be stored, the number."""
         return {text: number for number in sorted(numbers) for text in self.layout.form.written(number)}
 
     def bound_to(self, connection: Connection, texts: Collection[str]) -> list[dict[str, Any]]:
-        """The rows bound to numbers written so, locked until the transaction ends."""
+        """Return the rows bound to numbers written so, locked until the transaction ends."""
         values: Iterable[Any] = texts
         if self._whole_numbers:
             values = {int(text) for text in texts if text.isascii() and text.isdigit()}
         return self._rows(connection, self.layout.number, values)
 
     def with_ids(self, connection: Connection, ids: Iterable[Any]) -> list[dict[str, Any]]:
-        """The rows with these ids, as the driver gave them, locked until the transaction ends."""
+        """Return the rows with these ids, as the driver gave them, locked until the transaction ends."""
         return self._rows(connection, self.layout.account_id, ids)
 
     def _rows(self, connection: Connection, by: str, values: Iterable[Any]) -> list[dict[str, Any]]:
-        # Not FOR UPDATE: rows elsewhere that refer to an account may still be made.
+        # This is not FOR UPDATE: rows elsewhere that refer to an account may still be made.
         query = select(self._table).with_for_update(key_share=True)
         found = bulk_for(connection).rows(query, by, values, self._types[by])
         return [self._unpadded(dict(row._mapping)) for row in found]
 
     def _unpadded(self, row: dict[str, Any]) -> dict[str, Any]:
-        """The row without the spaces that fill a number's column of fixed width."""
+        """Return the row without the spaces that fill a number's column of fixed width."""
         number = self.layout.number
         if isinstance(self._types[number], CHAR) and isinstance(row[number], str):
             row[number] = row[number].rstrip(" ")
         return row
 
     def account(self, row: Mapping[str, Any], number_of: Mapping[str, str]) -> Account:
-        """A row as an account."""
+        """Return a row as an account."""
         layout = self.layout
         bound_at = None if layout.bound_at is None else row[layout.bound_at]
         return Account(
@@ -92,24 +94,24 @@ class SqlAccounts:
         )
 
     def read(self, text: str, number_of: Mapping[str, str]) -> str:
-        """The number of a stored string, ELSEWHERE if it can be told neither from it nor from what was asked."""
+        """Return the number of a stored string, or ELSEWHERE if neither the string nor what was asked for tells it."""
         form = self.layout.form
         if text in number_of and form.unmistakable(text):
             return number_of[text]
         return form.read(text) or number_of.get(text, ELSEWHERE)
 
     def id_of(self, snapshot: str) -> Any:
-        """The account id in a snapshot, as the driver gave it."""
+        """Return the account id in a snapshot, as the driver gave it."""
         return raw.restore(snapshot)[self.layout.account_id]
 
     def apply(self, connection: Connection, effects: Iterable[Effect], rows: Mapping[str, Mapping[str, Any]]) -> None:
         """Leave accounts as said.
 
         Args:
-            rows: by account id, as they were read in this transaction.
+            rows: the rows by account id, as they were read in this transaction.
 
         Raises:
-            Refused: the database left some as they were.
+            Refused: the database left some rows as they were.
         """
         layout, alike = self.layout, dict[tuple[str, ...], list[dict[str, Any]]]()
         for effect in effects:
@@ -127,9 +129,9 @@ class SqlAccounts:
                     raise Refused(f"{len(all_values) - changed} of {len(all_values)} rows were not changed")
 
     def _before(self, effect: Effect, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The account's snapshot; of an account that had moved to the effect's number, with that number."""
+        """Return the account's snapshot; if the account had moved to the effect's number since, it has that number."""
         before: dict[str, Any] = raw.restore(effect.snapshot)
-        if not self.layout.is_unbound(row):  # its number stays
+        if not self.layout.is_unbound(row):  # then its number stays
             return before
         number, written = self.layout.number, self.written([effect.number])
         if self.read(str(before[number]), written) == effect.number:
@@ -139,7 +141,7 @@ class SqlAccounts:
         return {**before, **theirs, number: int(text) if self._whole_numbers else text}
 
     def readability(self, connection: Connection) -> Readability:
-        """Read the bound numbers, of a large table those of its first and last accounts."""
+        """Read the bound numbers; in a large table, read those of its first and last accounts."""
         layout = self.layout
         number, key = self._table.c[layout.number], self._table.c[layout.account_id]
         bound = select(number).where(number.is_not(None))
@@ -153,7 +155,7 @@ class SqlAccounts:
         return self._count(connection, [bound.order_by(key).limit(half), bound.order_by(key.desc()).limit(half)])
 
     def ages(self, connection: Connection) -> Readability:
-        """Read the ages of some rows; of how many there are, how many are none."""
+        """Read the ages of some rows; return how many there are, and how many cannot be ages."""
         layout = self.layout
         if layout.bound_at is None:
             return Readability(0, 0)

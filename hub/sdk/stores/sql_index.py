@@ -1,11 +1,12 @@
-"""The record behind the login check in SQL: the last case of every number, keyed, and how far the record goes back.
+"""This module keeps the login check's record in SQL: the last case of every number, keyed, and how far it goes back.
 
-What the key protects: no table of the adapter's holds a number in the clear, so a dump of the record alone, or a
-look at it, tells nobody which numbers were given up, and two platforms' records cannot be joined. Numbers can be
-counted through (there are only 10^10 of a country's mobile ones), so the protection is exactly as good as the secrecy
-of the key. By default the key lies in a table beside the record: whoever has the whole database has it too. A key of
-the platform's own, given to the adapter and the login check and kept outside the database, protects a stolen database
-as well.
+For example, the row of +8613800138000 is found by BLAKE2b of the number with the record's key.
+
+The key protects the numbers: no table of the adapter holds a number in the clear, so a dump of the record alone tells
+nobody which numbers were given up, and two platforms' records cannot be joined. All numbers can be tried (a country has
+only 10^10 mobile ones), so the protection is exactly as good as the secrecy of the key. By default the key is in a
+table beside the record, so a person with the whole database has it too. A key of the platform's own, given to the
+adapter and the login check and kept outside the database, protects a stolen database as well.
 """
 
 from __future__ import annotations
@@ -47,17 +48,17 @@ from hub.sdk.last_cases import Evidence, LastCase
 PREFIX = "unbind_hub_"
 KEY_BYTES = 32
 DIGEST_BYTES = 16
-"""Two of 10^10 numbers share 128 bits with a chance of one in 10^18."""
+"""With 128 bits, two of 10^10 numbers have the same digest with a chance of one in 10^18."""
 
 PROOF_OF = b"the key of the record of last cases"
 CHUNK = 1_000
-"""Values in one IN list."""
+"""One IN list has so many values."""
 
 THE_ONE = 1
 
 
 class IndexTables:
-    """The tables of the record."""
+    """These are the tables of the record."""
 
     def __init__(self, metadata: MetaData, prefix: str) -> None:
         self.last_cases = Table(
@@ -71,7 +72,7 @@ class IndexTables:
             Column("free_until", BigInteger),
             Column("earlier_before", BigInteger),
             Column("earlier_until", BigInteger),
-            sqlite_with_rowid=False,  # the row lies in the key's tree: one search an answer, not two
+            sqlite_with_rowid=False,  # the row lies in the key's tree: an answer takes one search, not two
         )
         self.evidence = Table(
             prefix + "evidence",
@@ -83,7 +84,7 @@ class IndexTables:
             prefix + "login_check",
             metadata,
             Column("id", Integer, primary_key=True, autoincrement=False),
-            Column("number_key", LargeBinary(KEY_BYTES)),  # NULL: kept elsewhere by the platform
+            Column("number_key", LargeBinary(KEY_BYTES)),  # NULL if the platform keeps it elsewhere
             Column("proof", LargeBinary(DIGEST_BYTES), nullable=False),
             Column("caught_up_at", BigInteger),
         )
@@ -94,13 +95,13 @@ def _exactly(size: int) -> Any:
 
 
 class SqlIndex:
-    """Implements `hub.sdk.last_cases.Index`, and is the adapter's hand on the same tables.
+    """This implements `hub.sdk.last_cases.Index`, and writes the same tables for the adapter.
 
     Reading it makes no tables: a login service needs no more than the right to read these three.
 
     Args:
-        key: 16 to 64 bytes of the platform's own; None: one made at first, kept in the database.
-        metadata: whose `create_all` makes the tables; the adapter's.
+        key: 16 to 64 bytes of the platform's own; with None one is made at first, and kept in the database.
+        metadata: the adapter's, whose `create_all` makes the tables.
     """
 
     def __init__(
@@ -109,17 +110,17 @@ class SqlIndex:
         if key is not None and not DIGEST_BYTES <= len(key) <= hashlib.blake2b.MAX_KEY_SIZE:
             raise PlatformError("the key of the record must have 16 to 64 bytes", todo="Make one of 32 random bytes.")
         self.tables = IndexTables(metadata or MetaData(), prefix)
-        # One statement an answer, and no transaction around it: the fewest ways to the database and back.
+        # An answer takes one statement without a transaction around it: these are the fewest round trips.
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._engine = engine
         self._given = key
         self._key: bytes | None = None
         self._one = select(self.tables.last_cases).where(self.tables.last_cases.c.number_key == bindparam("one"))
 
-    # The adapter's hand
+    # What the adapter uses
 
     def prepare(self) -> None:
-        """Have a key, once the tables are there.
+        """Make or read the key, once the tables are there.
 
         Raises:
             PlatformError: the record was begun with another key.
@@ -133,12 +134,12 @@ class SqlIndex:
                 with self._engine.begin() as connection:
                     connection.execute(insert(self.tables.state), row)
             except IntegrityError:
-                pass  # another process of this platform was first: its key counts
+                pass  # another process of this platform was first, and its key counts
             with self._engine.connect() as connection:
                 self._find_key(connection)
 
     def load(self, connection: Connection, numbers: Iterable[str]) -> dict[str, LastCase]:
-        """The last cases of numbers."""
+        """Return the last cases of numbers."""
         number_of = {self._digest(connection, one): one for one in numbers}
         table = self.tables.last_cases
         found: dict[str, LastCase] = {}
@@ -160,16 +161,16 @@ class SqlIndex:
             one = tables.state.c.id == THE_ONE
             connection.execute(tables.state.update().where(one).values(caught_up_at=changes.caught_up_at))
 
-    # The login check's
+    # What the login check uses
 
     def last_case(self, number: str) -> LastCase | None:
-        """The last case of a number."""
+        """Return the last case of a number, or None."""
         with self._reading.connect() as connection:
             row = connection.execute(self._one, {"one": self._digest(connection, number)}).one_or_none()
         return None if row is None else _last_case(row)
 
     def evidence(self) -> Evidence:
-        """How far the record goes back and how new it is; nothing where no adapter ever ran."""
+        """Return how far the record goes back and how new it is; it is empty where no adapter ever ran."""
         tables = self.tables
         with self._reading.connect() as connection:
             if self._key is None and not inspect(connection).has_table(tables.state.name):
@@ -177,7 +178,7 @@ class SqlIndex:
             state = connection.execute(select(tables.state)).one_or_none()
             if state is None:
                 return Evidence()
-            self._take_key(state)  # each time: an adapter given fresh tables has another
+            self._take_key(state)  # each time, because an adapter with fresh tables has another key
             since = connection.execute(select(tables.evidence)).all()
         return Evidence(state.caught_up_at, {row.partition: row.since for row in since})
 
@@ -255,7 +256,7 @@ def upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> 
 
 
 def _postgresql(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """All rows as arrays, one a column: one statement and one way there and back, however many rows."""
+    """Write all rows as arrays, one for each column, with one statement and one round trip for any number of rows."""
     arrays = [bindparam(column.name, type_=ARRAY(column.type)) for column in table.columns]
     query = postgresql.insert(table).from_select(list(table.columns.keys()), select(*map(func.unnest, arrays)))
     connection.execute(
@@ -276,7 +277,7 @@ def _mysql(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> 
 
 
 def _delete_and_insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """The one way every database knows."""
+    """Write rows in the way that every database knows."""
     keys = list(table.primary_key)
     same = and_(*(key == bindparam(f"the_{key.name}") for key in keys))
     connection.execute(delete(table).where(same), [{f"the_{key.name}": row[key.name] for key in keys} for row in rows])

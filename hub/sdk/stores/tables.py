@@ -1,4 +1,4 @@
-"""The adapter's own tables beside a platform's: what it heard, what each case touched, what is to be acknowledged."""
+"""This module defines the adapter's own tables: what it heard, what each case touched, what is to be acknowledged."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from sqlalchemy.types import TypeEngine
 
 
 def _large() -> TypeEngine[bytes]:
-    """Bytes beyond 64 KiB, where MySQL's plain BLOB ends."""
+    """Return the type of bytes that may exceed 64 KiB, where MySQL's plain BLOB ends."""
     return LargeBinary().with_variant(mysql.MEDIUMBLOB, "mysql", "mariadb")
 
 
 def _account_id() -> String:
-    """An account id; where text compares without regard to case, "a" and "A" are still two accounts."""
+    """Return the type of an account id; "a" and "A" are two accounts also where text compares without case."""
     exact = mysql.VARCHAR(191, charset="utf8mb4", collation="utf8mb4_bin")
     return String(191).with_variant(exact, "mysql", "mariadb")
 
 
 class Tables:
-    """The tables of one adapter.
+    """These are the tables of one adapter.
 
     Args:
-        prefix: before each name; adapters that share a database need one each.
+        prefix: stands before each name; adapters that share a database need one each.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -47,7 +47,7 @@ class Tables:
             "stages",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("segment", BigInteger, primary_key=True, autoincrement=False),
-            Column("packed", _large(), nullable=False),  # zlib of one byte a position
+            Column("packed", _large(), nullable=False),  # zlib of one byte for each position
         )
 
     def _make_touched(self) -> None:
@@ -67,7 +67,7 @@ class Tables:
             "retries",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
-            Column("notice_at", BigInteger, nullable=False),  # offset of the notice to be heard again
+            Column("notice_at", BigInteger, nullable=False),  # the offset of the notice to be heard again
             Column("attempts", Integer, nullable=False),
             Column("due_at", BigInteger, nullable=False, index=True),  # UTC milliseconds
         )
@@ -88,7 +88,7 @@ class Tables:
     def _make_said(self) -> None:
         self.unbinds = self._table(
             "unbinds",
-            Column("hour", BigInteger, primary_key=True, autoincrement=False),  # since 1970, by `published_at`
+            Column("hour", BigInteger, primary_key=True, autoincrement=False),  # hours since 1970, by `published_at`
             Column("unbinds", Integer, nullable=False),
         )
         self.waiting = self._table(

@@ -1,1 +1,1 @@
-"""Who asks, what that role may, how often, and what of an answer it sees."""
+"""This package decides who asks, what that role may ask, how often, and what it sees of an answer."""

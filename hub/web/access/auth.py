@@ -1,12 +1,16 @@
-"""Who calls: a JSON Web Token (RFC 7519, 8725) of an issuer that this hub believes.
+"""This module finds out who calls, from a JSON Web Token (RFC 7519, RFC 8725) of an issuer that this hub trusts.
 
-Issuers: the hub's own (`hub.web.access.tokens`), and any OpenID provider by its keys (JWKS, RFC 7517) at an address or
-in a file. Rules:
-1. Algorithms are those of public keys: EdDSA of our own, RS256, ES256 or EdDSA of others. A token names none of ours.
-2. `iss`, `aud`, `sub`, `iat` and `exp` have to be there; times allow 30 s of skew, and are judged by the time given.
-3. The role is in the claim the settings name, one role exactly; so is the subject: an operator's or a platform's id.
-4. Keys are fetched once, again after an hour, and for a key id that is not known, once a minute at most. While the
-   provider is away the keys known go on counting.
+Issuers are the hub's own (`hub.web.access.tokens`), and any OpenID provider by its keys (JWKS, RFC 7517) at an address
+or in a file. Rules:
+1. Only algorithms with public keys are allowed: EdDSA for the hub's own issuer, RS256, ES256 or EdDSA for others. The
+   token itself does not choose the algorithm.
+2. `iss`, `aud`, `sub`, `iat` and `exp` must be present. Times may differ by 30 s, and are judged by the time given.
+3. The settings name the claim that holds the role, which must be exactly one role, and the claim that holds the
+   subject, which is the id of an operator or a platform, or a person.
+4. Keys are fetched once, again after an hour, and for a key id that is not known, but at most once a minute. While the
+   provider does not answer, the known keys stay valid.
+
+For example, a token with the claims role `operator` and sub `carrier-a` is the caller carrier-a with the role OPERATOR.
 """
 
 from __future__ import annotations
@@ -40,7 +44,11 @@ TODO = "Get a fresh token from the issuer this hub names (or `unbind-hub token`)
 
 
 class Caller(NamedTuple):
-    """Who asks. `subject`: an operator's or a platform's id, or a person; `expires_at`: the token's, milliseconds."""
+    """Who asks.
+
+    `subject` is the id of an operator or a platform, or a person. `expires_at` is when the token expires, in UTC
+    milliseconds.
+    """
 
     subject: str
     role: Role
@@ -48,12 +56,14 @@ class Caller(NamedTuple):
 
     @property
     def counted_as(self) -> str:
-        """By what it is limited: an operator and a platform may have the same id."""
+        """Return the name by which requests are counted: it holds the role, as an operator and a platform may have
+        the same id."""
         return f"{self.role.lower()} {self.subject}"
 
 
 class Issuer(BaseModel):
-    """An OpenID provider. `jwks`: an https address, or a file's path; claims may be paths (`realm_access.roles`)."""
+    """An OpenID provider. `jwks` is an https address or the path of a file; a claim may be a path
+    (`realm_access.roles`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,7 +75,7 @@ class Issuer(BaseModel):
 
 
 class AuthSettings(BaseModel):
-    """Whose tokens are believed, besides the hub's own. `local`: whether those are."""
+    """The issuers whose tokens the hub trusts. `local` says whether it also trusts its own issuer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,10 +84,10 @@ class AuthSettings(BaseModel):
 
 
 def read_auth(path: Path) -> AuthSettings:
-    """The settings of a file `auth.yaml`.
+    """Read the settings of a file `auth.yaml`.
 
     Raises:
-        HubError: it cannot be read, or says something else; the message names the field.
+        HubError: the file cannot be read, or does not fit the settings; the message names the field.
     """
     return read_settings(path, AuthSettings, "hub/web/access/auth.py")
 
@@ -94,7 +104,7 @@ class Provider:
         self._fetching = asyncio.Lock()
 
     async def key(self, key_id: str) -> Any:
-        """The key of that id; None if the provider has none."""
+        """Return the key of that id; None if the provider has none."""
         async with self._fetching:
             now_s = time.monotonic()
             stale = now_s - self._fetched_s > FRESH_S
@@ -106,7 +116,7 @@ class Provider:
         return self._keys.get(key_id)
 
     async def _fetch(self) -> dict[str, Any] | None:
-        """What the provider names now; None if it does not answer, or not with keys."""
+        """Return the keys that the provider names now; None if it does not answer, or answers without keys."""
         try:
             raw = await self._raw()
             listed = json.loads(raw)["keys"][:KEYS_MAX]
@@ -117,7 +127,7 @@ class Provider:
             try:
                 key = jwt.PyJWK(one)
             except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
-                continue  # of a kind we do not use
+                continue  # the hub does not use keys of this kind
             if key.key_id and key.algorithm_name in ALGORITHMS:
                 found[key.key_id] = key
         return found
@@ -137,7 +147,7 @@ class Provider:
 
 
 class Doorman:
-    """Lets callers in."""
+    """Admits callers by their tokens."""
 
     def __init__(self, settings: AuthSettings, local: LocalIssuer) -> None:
         self._client = httpx.AsyncClient(timeout=FETCH_S, follow_redirects=False, trust_env=False)
@@ -149,10 +159,10 @@ class Doorman:
         await self._client.aclose()
 
     async def admit(self, authorization: str | None, now_ms: int) -> Caller:
-        """The caller that a request's `Authorization` proves.
+        """Return the caller that a request's `Authorization` header proves.
 
         Raises:
-            Problem: 401, it proves none.
+            Problem: 401, the header proves no caller.
         """
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
@@ -178,7 +188,7 @@ class Doorman:
 
 
 def _unproven_words(token: str) -> tuple[Mapping[str, Any], str]:
-    """The header and the issuer as the token says them, before anything is proven."""
+    """Return the header and the issuer as the token says them, before anything is proven."""
     try:
         header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, options={"verify_signature": False})
@@ -195,7 +205,7 @@ def _claims(token: str, key: Any, algorithm: str, issuer: str, audience: str) ->
             algorithms=[algorithm],
             audience=audience,
             issuer=issuer,
-            # Its times are judged by the time given, not by the library's own clock.
+            # The token's times are judged by the time given, not by the library's own clock.
             options={
                 "require": ["iss", "aud", "iat", "exp"],
                 "verify_exp": False,
@@ -239,5 +249,5 @@ def _at(claims: Mapping[str, Any], path: str) -> Any:
 
 
 def unproven(detail: str) -> Problem:
-    """A caller that proved nothing."""
+    """Return the problem for a caller that proved nothing."""
     return Problem(401, "UNAUTHENTICATED", detail, TODO)

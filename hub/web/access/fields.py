@@ -1,8 +1,8 @@
-"""What somebody outside the staff is told of each field of an answer: a table a shape. Pure.
+"""This module says what somebody outside the staff sees of each field of an answer, with one table for each shape.
 
-A field that no table knows is not told: it keeps its default, and a shape that has such a field without a default is
-not told at all. So a new column is seen by registrar and auditor alone until somebody has said here who else sees it.
-For example, `bound_per_10000` of another platform's row is left out, and its `pairs` are told in tens.
+A field that no table knows is hidden: it keeps its default, and a shape with such a field that has no default is
+refused. So only registrar and auditor see a new column, until somebody has said here who else sees it. The module is
+pure. For example, `bound_per_10000` of another platform's row is left out, and its `pairs` are shown in tens.
 """
 
 from __future__ import annotations
@@ -23,30 +23,31 @@ from hub.web import shapes
 from hub.web.rounding import ten, tens
 
 SMALL = 10
-"""Counts below it, and above nought, are small cells."""
+"""Counts below this number and above zero are small cells."""
 
 OF_PLATFORMS = frozenset({"effect", "answer", "lookup"})
-"""Kinds of moments that name a platform or an asker."""
+"""The kinds of moments that name a platform or somebody who asked."""
 
 REPORT = "report"
 K = TypeVar("K")
 S = TypeVar("S", bound=shapes.Shape)
 Tell = Callable[[Any, Any], Any]
-"""Makes what is told of a field from its value and the whole that it is a field of."""
+"""A function of a field's value and of the whole that has the field; it returns what is shown of the field."""
 
 
 def same(value: Any, _: Any) -> Any:
-    """As it is; the shapes in it by their own tables."""
+    """Return the value as it is; shapes in it follow their own tables."""
     return value
 
 
 def hidden(value: Any, _: Any) -> Any:
-    """Nothing: the field's default in its place."""
+    """Mark a field as hidden: its default takes its place, and this function is never called."""
     raise AssertionError(f"nobody asks for a field that is hidden, of {type(value).__name__}")
 
 
 class Told(NamedTuple):
-    """What is told of a field: to everybody, and to the one whom the row is about, who sees it whole unless it says."""
+    """What is shown of a field: `outside` to everybody else, `own` to the one whom the row is about, who normally sees
+    it whole."""
 
     outside: Tell
     own: Tell = same
@@ -84,7 +85,7 @@ def _large_cells(cells: list[shapes.Cell | None], _: Any) -> list[shapes.Cell | 
 
 
 def _hours(median: float | None, cell: shapes.Cell) -> float | None:
-    """Every case that shows an effect has had its first."""
+    """Return the median as outsiders see it; every case that shows an effect has had its first effect."""
     effects = sum(count for outcome, count in cell.outcomes.items() if outcome in EFFECTS)
     return None if median is None else Took(effects, median).told_hours
 
@@ -126,7 +127,7 @@ TOLD: dict[type[shapes.Shape], dict[str, Told]] = {
         *("acknowledgements", "reports", "refused", "breaches"),
     ),
     shapes.Pairs: {
-        "in_force": SAME,  # it follows from the roster, not from accounts
+        "in_force": SAME,  # this count follows from the roster, not from accounts
         **dict.fromkeys(("resolved", "takeover_safe", "outcomes", "gaps"), TENS),
         **dict.fromkeys(("overdue", "exposed", "incident", "restore_pending", "disputes"), TENS),
     },
@@ -183,18 +184,18 @@ TOLD: dict[type[shapes.Shape], dict[str, Told]] = {
         "moments": Told(_moments, own=_moments),
     },
 }
-"""By shape and field. Everything else that is answered is for the staff, or has one reader (`hub.web.access.who`)."""
+"""The rules by shape and field. Every other answer is for the staff, or has one reader (`hub.web.access.who`)."""
 
 
 def told(found: S, *, own: bool = False) -> S:
-    """An answer as somebody outside the staff is told it.
+    """Return an answer as somebody outside the staff sees it.
 
     Args:
-        found: the whole.
+        found: the whole answer.
         own: whether it is about the one who asks.
 
     Raises:
-        LookupError: it has a field without a default that no table knows.
+        LookupError: the answer has a field without a default that no table knows.
     """
     update = {}
     for name, tell in _plan(type(found), own):
@@ -210,14 +211,14 @@ def _inside(value: Any, *, own: bool) -> Any:
 
 
 class _Default(NamedTuple):
-    """What stands in place of a field that is not told."""
+    """The value that takes the place of a hidden field."""
 
     default: Any
 
 
 @cache
 def _plan(kind: type[shapes.Shape], own: bool) -> tuple[tuple[str, Tell | _Default], ...]:
-    """The fields that are told otherwise than they are, or that hold shapes; each with how."""
+    """Return the fields that are changed or hidden, or that hold shapes, each with what to do."""
     rules = {name: rule for one in reversed(kind.__mro__) for name, rule in TOLD.get(one, {}).items()}
     found = list[tuple[str, Tell | _Default]]()
     for name, field in kind.model_fields.items():

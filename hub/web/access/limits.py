@@ -1,8 +1,9 @@
-"""How much one may ask: a bucket of requests, and a bucket and a day's quota of numbers. Pure, given the time.
+"""This module limits how much a caller may ask: a token bucket of requests, and a bucket and a daily quota of numbers.
 
-A number's space is small enough to be asked through (10 billion), so numbers are what is counted: a token that leaks
-tells of thousands of numbers a day, not of all. Whoever proves nobody is counted by the address it calls from, before
-any signature is looked at.
+There are few enough phone numbers (10 billion) to ask about each, so numbers are counted: with a token that leaks one
+can learn of a quota of numbers each day, not of all. A caller without a valid token is counted by the address it calls
+from, before any signature is checked. The module is pure: it is given the time. For example, with 50 requests a second
+and a burst of 500, a caller may send 500 requests at once, and 50 more each second after that.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ V = TypeVar("V")
 
 
 class LimitSettings(BaseModel):
-    """The limits of one subject, and of one address."""
+    """The limits for one subject, and for one address."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,24 +34,24 @@ class LimitSettings(BaseModel):
     requests_burst: float = Field(default=500.0, ge=1)
     numbers_per_s: float = Field(default=200.0, gt=0)
     numbers_burst: float = Field(default=5_000.0, ge=1)
-    """A clearance asks for up to 1,000 at once."""
+    """A clearance asks about up to 1,000 numbers at once."""
 
     numbers_a_day: int = Field(default=500_000, ge=1)
-    """A large operator's releases of a day."""
+    """A large operator releases about this many numbers a day."""
 
     unproven_per_s: float = Field(default=5.0, gt=0)
     unproven_burst: float = Field(default=100.0, ge=1)
-    """Of an address: an office whose tokens expire at noon is let through, a flood is not."""
+    """For one address: an office whose tokens all expire at noon gets through, a flood does not."""
 
     subjects_max: int = Field(default=20_000, ge=1)
-    """Subjects, addresses and proofs remembered, each; the one that came longest ago is forgotten first."""
+    """How many subjects, addresses and tokens are remembered, each; the least recent one is forgotten first."""
 
 
 def read_limits(path: Path) -> LimitSettings:
-    """The settings of a file `limits.yaml`.
+    """Read the settings of a file `limits.yaml`.
 
     Raises:
-        HubError: it cannot be read, or says something else; the message names the field.
+        HubError: the file cannot be read, or does not fit the settings; the message names the field.
     """
     return read_settings(path, LimitSettings, "hub/web/access/limits.py")
 
@@ -70,7 +71,7 @@ class _Subject:
 
 @dataclass
 class Limits:
-    """Everybody's buckets."""
+    """The buckets of all subjects."""
 
     settings: LimitSettings = field(default_factory=LimitSettings)
     _known: OrderedDict[str, _Subject] = field(default_factory=OrderedDict)
@@ -79,16 +80,16 @@ class Limits:
         """Count a request.
 
         Raises:
-            Problem: 429, too many.
+            Problem: 429, there are too many.
         """
         one, limits = self._of(subject, now_s), self.settings
         one.requests = _take(one.requests, 1, limits.requests_per_s, limits.requests_burst, now_s, "requests")
 
     def numbers(self, subject: str, count: int, now_s: float) -> None:
-        """Count numbers asked about.
+        """Count numbers that somebody asks about.
 
         Raises:
-            Problem: 429, too many at once or today.
+            Problem: 429, there are too many at once or today.
         """
         one, limits = self._of(subject, now_s), self.settings
         today = int(now_s // DAY_S)
@@ -111,10 +112,10 @@ class Limits:
 
 @dataclass
 class Strangers:
-    """Those who prove nobody, by the address they call from.
+    """Counts the callers without a valid token, by the address they call from.
 
-    A proof that held lately is looked at whatever else comes from its address: one client with a spoilt token does not
-    lock out its neighbours.
+    A token that was valid lately is checked whatever else comes from its address, so that one client with a bad token
+    does not lock out its neighbours.
     """
 
     settings: LimitSettings = field(default_factory=LimitSettings)
@@ -122,10 +123,10 @@ class Strangers:
     _held: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
 
     def let_in(self, address: str, proof: str, now_s: float) -> None:
-        """Whether a proof is to be looked at.
+        """Check that a token from this address may be checked now.
 
         Raises:
-            Problem: 429, too many that proved nobody came from there.
+            Problem: 429, too many requests without a valid token came from there.
         """
         bucket = self._addresses.get(address)
         if bucket is not None and _digest(proof) not in self._held:
@@ -133,11 +134,11 @@ class Strangers:
             _take(bucket, 1, limits.unproven_per_s, limits.unproven_burst, now_s, "requests without proof")
 
     def held(self, proof: str) -> None:
-        """Note that a proof held."""
+        """Note that a token was valid."""
         _remember(self._held, _digest(proof), None, self.settings.subjects_max)
 
     def failed(self, address: str, now_s: float) -> None:
-        """Count a request that proved nobody."""
+        """Count a request without a valid token."""
         limits = self.settings
         bucket = self._addresses.get(address) or _Bucket(limits.unproven_burst, now_s)
         left = _left(bucket, limits.unproven_per_s, limits.unproven_burst, now_s)

@@ -1,20 +1,25 @@
-"""What each role sees of an answer. Pure.
+"""This module decides what each role sees of an answer. It is pure.
 
 1. Registrar and auditor see everything.
 2. A platform sees its own row, cells and standing whole, and of the others what everybody sees.
 3. Everybody else sees public figures. Where fewer than ten cases are in force, the row or the cell is left out, and
-   `suppressed` says how many rows that were. What platforms said is told in tens, rounded down, so a count is "at
-   least so many"; `in_tens` says so. An operator that publishes one case and looks before and after does not see
+   `suppressed` says how many rows were left out. What platforms said is shown in tens, rounded down, so a count means
+   "at least so many"; `in_tens` says so. An operator that publishes one case and looks before and after does not see
    whose count moved by one. How many cases are in force is exact: it follows from the roster, not from accounts.
-4. What is worked out from such counts is worked out from the tens, in every digit: the estimates of blind spots, and
-   a standing, for which fewer than ten unanswered cases are none (`sight`). Hours to effect are the upper edge of
-   their bucket (`hub.core.cohorts`), and none of fewer than a hundred effects. What was found bound is left out.
-5. Names that no roster knows, and what a report says of a platform, are a person's words: for registrar and auditor.
-   An operator sees of a report in its case when it came, its kind and where it lies, whoever passed it on.
-6. An operator sees its own row of the operators, and of a case neither effects nor counts by platform: one word over
-   the platforms that are CONNECTED, and which are not, which follows from the roster alone (`routes.case_pages`).
-7. A reason that receipts keep to themselves (`intake.RECEIPTED_AS`) is told by no list and no count either.
-8. What no table of `hub.web.access.fields` knows is seen by registrar and auditor alone.
+4. Figures that follow from such counts are worked out from the tens, so that no digit shows more: the estimates of
+   blind spots, and a standing, for which fewer than ten unanswered cases count as zero (`sight`). Hours to effect are
+   the upper edge of their bucket (`hub.core.cohorts`), and left out for fewer than a hundred effects. What was found
+   bound is left out.
+5. Names that no roster knows, and what a report says of a platform, are a person's words: only registrar and auditor
+   see them. Of a report in its case an operator sees when it came, its kind and its position, whichever operator
+   passed it on.
+6. An operator sees its own row of the operators. Of a case it sees neither effects nor counts by platform, but one word
+   over all CONNECTED platforms, and which platforms are not connected: this follows from the roster alone
+   (`routes.case_pages`).
+7. A reason that receipts do not tell (`intake.RECEIPTED_AS`) is not told by any list or count either.
+8. Only registrar and auditor see what no table of `hub.web.access.fields` knows.
+
+For example, a viewer sees 120 where 127 cases are resolved, and no row of a platform with 7 cases in force.
 """
 
 from __future__ import annotations
@@ -28,19 +33,19 @@ from hub.web.board.snapshot import Sight
 
 
 def sight(found: Sight, caller: Caller) -> Sight:
-    """The board as pages for somebody are to be made from it."""
+    """Return the sight from which the pages for this caller are made."""
     if caller.role in STAFF:
         return found
     return found._replace(in_tens=True, own=caller.subject if caller.role is Role.PLATFORM else None)
 
 
 def overview(found: shapes.Overview, caller: Caller) -> shapes.Overview:
-    """Sums over all platforms tell of nobody; their small breakdowns are left out."""
+    """Return the overview. Sums over all platforms tell of no single one; outsiders see no small breakdowns of them."""
     return found if caller.role in STAFF else told(found)
 
 
 def platforms(found: shapes.Platforms, caller: Caller) -> shapes.Platforms:
-    """Every platform, or those of which enough cases are in force."""
+    """Return every platform; outsiders see only those where enough cases are in force."""
     if caller.role in STAFF:
         return found
     rows = [one for one in (_row(row, caller) for row in found.platforms) if one is not None]
@@ -50,7 +55,7 @@ def platforms(found: shapes.Platforms, caller: Caller) -> shapes.Platforms:
 
 
 def platform(found: shapes.PlatformDetail, caller: Caller) -> shapes.PlatformDetail | None:
-    """One platform; None if too few cases are in force there."""
+    """Return one platform; None if too few cases are in force there for this caller."""
     if caller.role in STAFF:
         return found
     if _row(found.platform, caller) is None:
@@ -59,7 +64,7 @@ def platform(found: shapes.PlatformDetail, caller: Caller) -> shapes.PlatformDet
 
 
 def heatmap(found: shapes.Heatmap, caller: Caller) -> shapes.Heatmap:
-    """The map without its small cells."""
+    """Return the map; outsiders see it without its small cells."""
     if caller.role in STAFF:
         return found
     rows = [told(row, own=_is_own(row.id, caller)) for row in found.rows]
@@ -67,14 +72,14 @@ def heatmap(found: shapes.Heatmap, caller: Caller) -> shapes.Heatmap:
 
 
 def blind_spots(found: shapes.BlindSpots, caller: Caller) -> shapes.BlindSpots:
-    """Platforms of the roster; names as people said them are for the staff."""
+    """Return the blind spots; outsiders see only platforms of the roster, as names in people's words are for staff."""
     if caller.role in STAFF:
         return found
     return told(found.model_copy(update={"spots": [one for one in found.spots if one.id is not None]}))
 
 
 def operators(found: shapes.Operators, caller: Caller) -> shapes.Operators:
-    """Every operator; an operator sees itself alone, the public no small counts."""
+    """Return every operator; an operator sees only itself, and the public sees no small counts."""
     if caller.role in STAFF:
         return found
     if caller.role is not Role.OPERATOR:
@@ -84,12 +89,12 @@ def operators(found: shapes.Operators, caller: Caller) -> shapes.Operators:
 
 
 def refusals(found: shapes.RefusalPage, caller: Caller) -> shapes.RefusalPage:
-    """Refused messages, each with the reason its receipt gives."""
+    """Return refused messages; outsiders see each with the reason that its receipt gives."""
     return found if caller.role in STAFF else told(found, own=True)
 
 
 def case(found: shapes.Case, caller: Caller) -> shapes.Case:
-    """A case: with every platform's effect for the staff, with one word for its operator."""
+    """Return a case: the staff sees every platform's effect, the operator one word."""
     return found if caller.role in STAFF else told(found, own=True)
 
 

@@ -1,4 +1,7 @@
-"""The hub's own issuer of tokens: for a hub without an OpenID provider, for machines, and for a first look."""
+"""This module is the hub's own issuer of tokens, for a hub without an OpenID provider, for machines and for a trial.
+
+For example, a token that the hub `demo` makes has the issuer `unbind-hub/demo` and the audience `demo`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ NAME = "issuer"
 
 
 class LocalIssuer:
-    """Makes tokens with a key of its own, signed with EdDSA (RFC 8037)."""
+    """Makes tokens and signs them with a key of its own, with EdDSA (RFC 8037)."""
 
     def __init__(self, signer: Signer, hub_id: str) -> None:
         self._signer = signer
@@ -26,10 +29,10 @@ class LocalIssuer:
 
     @classmethod
     def open(cls, path: Path, hub_id: str) -> LocalIssuer:
-        """The issuer of a key file, made if it is not there, readable by its owner alone.
+        """Open the issuer of a key file; if there is no file, make one that only its owner can read.
 
         Raises:
-            UnbindError: the file is there and holds no usable key.
+            UnbindError: the file exists and holds no usable key.
         """
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,10 +40,11 @@ class LocalIssuer:
         return cls(Signer.load(path, NAME, hub_id), hub_id)
 
     def token(self, role: Role, subject: str, life_ms: int, now_ms: int) -> str:
-        """A token for somebody, for a time.
+        """Return a token.
 
         Args:
-            subject: an operator's or a platform's id, or whose name is to stand in `lookups`.
+            subject: the id of an operator or a platform, or the name of a person that `lookups` will show.
+            life_ms: how long the token is valid, in milliseconds.
         """
         claims = {
             "iss": self.issuer,

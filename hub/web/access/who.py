@@ -1,6 +1,6 @@
-"""Who may ask what: every route with the roles it is for. A route that is not in this table cannot be made.
+"""This module says who may ask what: it lists every route with its roles. A route that is not here cannot be made.
 
-What of an answer a role then sees is in `hub.web.access.seen`.
+For example, only an auditor may ask `GET /v1/lookups`. `hub.web.access.seen` decides what a role sees of an answer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from hub.core.model import Role
 
 EVERYBODY = frozenset(Role)
 STAFF = frozenset({Role.REGISTRAR, Role.AUDITOR})
-"""Who sees platforms by name, also in what concerns one number."""
+"""The roles that see platforms by name, also where one number is concerned."""
 
 OPERATOR = frozenset({Role.OPERATOR})
 ABOUT_NUMBERS = STAFF | OPERATOR

@@ -1,1 +1,1 @@
-"""The read model of coverage, and the pages made of it."""
+"""This package holds the read model of coverage, and makes the pages from it."""

@@ -1,7 +1,8 @@
-"""How far the archive is, for the pipeline page: its own places against the ends of the logs as they are. Pure.
+"""This module says how far the archive is, for the pipeline page: it compares its places with the ends of the logs.
 
-What the archive last saw of the ends is no measure: one that died saw itself abreast. Ages are by the hub's clock,
-which may be a replayed world's; when the archive was last heard of it writes by the machine's.
+The ends that the archive last saw itself do not count: an archive that died at the end saw itself up to date. Ages are
+measured with the hub's clock, which may be that of a replayed world; when the archive was last seen is by the machine's
+clock. The module is pure. For example, if the archive keeps `acks` 3 up to 40 and the log ends at 50, it is 10 behind.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from hub.web.shapes import FollowerRow
 
 READER = "archive"
 SILENT_MS = 30_000
-"""An archive that runs looks at the ends every 2 s; a batch that is slow to write may take some more."""
+"""After this time the archive counts as silent: it looks at the ends every 2 s, but a slow batch may take longer."""
 
 
 def archive_rows(
     places: Iterable[Place], ends: Mapping[TopicPartition, int], now_ms: int, seen_now_ms: int
 ) -> list[FollowerRow]:
-    """A row for each log.
+    """Return a row for each log.
 
     Args:
-        now_ms: the hub's time, which messages are stamped with.
+        now_ms: the hub's time, which stamps messages.
         seen_now_ms: the machine's time.
     """
     rows: dict[str, FollowerRow] = {}

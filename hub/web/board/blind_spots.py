@@ -1,6 +1,7 @@
-"""Blind spots from the board: platforms nobody hears from, and names nobody knows. Pure.
+"""This module makes the page of blind spots: platforms that nobody hears from, and names that nobody knows. It is pure.
 
-How many stale bindings are expected behind each, and how sure that is: `hub.core.blindspots`.
+`hub.core.blindspots` estimates how many stale bindings are behind each, and how sure that is. For example, a lender on
+the roster that is not connected is a blind spot, and so is an app that people report and no roster knows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from hub.web.shapes import BlindSpot, BlindSpots, Name
 
 
 def blind_spots(sight: Sight) -> BlindSpots:
-    """The page. In tens, estimates too are made of nothing but the tens: a float shows by how much a count moved."""
+    """Return the page. If counts are shown in tens, estimates are made from the tens too: an exact estimate would show
+    by how much a count moved."""
     board = sight.board
     reported = {one: len(numbers) for one, numbers in reported_numbers(board.disputes.reports.values()).items()}
     coverage: Mapping[str, Coverage] = board.coverage
@@ -45,7 +47,7 @@ def blind_spots(sight: Sight) -> BlindSpots:
 
 
 def _in_tens(one: Coverage) -> Coverage:
-    """Coverage as outsiders see it. What is in force follows from the roster, and stays."""
+    """Return coverage as outsiders see it. `in_force` stays, as it follows from the roster."""
     outcomes = tuple(OutcomeCount(*each) for each in tens(dict(one.outcomes)).items())
     gaps = tuple(GapCount(*each) for each in tens(dict(one.gaps)).items())
     return one._replace(outcomes=outcomes, gaps=gaps, exposed=ten(one.exposed), incident=ten(one.incident))

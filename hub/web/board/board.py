@@ -1,10 +1,13 @@
-"""The board: what the hub's small topics say now, folded record by record. Pure; `hub.web.board.following` feeds it.
+"""This module folds the hub's small topics, record by record, into the board that pages are made from.
 
-Rules:
-1. Figures of coverage are those of the `coverage` records as published, never worked out anew.
-2. Folding a record twice changes nothing: a refusal counts once a source, a receipt once a source, a report once.
+It is pure; `hub.web.board.following` feeds it. Rules:
+1. Figures of coverage are those of the `coverage` records as published; the board never computes them.
+2. Folding a record twice changes nothing: refusals and receipts count once for each source, and a report counts once.
 3. A record that cannot be read changes nothing and is counted in `unreadable`.
-4. `version` grows with every record that changes a page; `moved_in` says at which version each page last did.
+4. `version` grows with every record that changes a page; `moved_in` says at which version each page last changed.
+
+For example, a new record of bank in `coverage` replaces the bank's old one, and moves the overview, the platforms and
+the blind spots.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ from hub.wire.contracts import decode
 
 RECEIPTS_PREFIX = contracts.receipts_topic("")
 DAYS_KEPT = 3
-"""Days whose counts are kept: today's, and as many before it as a clock may be off."""
+"""How many days have counts: today, and as many days before it as a clock may be wrong by."""
 
 PAGES: dict[str, tuple[str, ...]] = {
     contracts.COVERAGE: ("overview", "platforms", "blind-spots"),
@@ -63,11 +66,11 @@ PAGES: dict[str, tuple[str, ...]] = {
     contracts.CLOCK: (),
     RECEIPTS_PREFIX: ("overview", "operators"),
 }
-"""Which pages a record of a topic may change."""
+"""The pages that a record of a topic may change."""
 
 
 class Day(NamedTuple):
-    """Counts of one UTC day."""
+    """The counts of one UTC day."""
 
     reports: int = 0
     refused: int = 0
@@ -75,7 +78,7 @@ class Day(NamedTuple):
 
 
 class Board:
-    """The fold. Everything public is to be read, not changed."""
+    """The fold. Read its public fields, but do not change them."""
 
     def __init__(self) -> None:
         self.version = 0
@@ -84,14 +87,14 @@ class Board:
         self.roster = Roster()
         self.coverage: dict[str, Coverage] = {}
         self.coverage_at: dict[str, int] = {}
-        """Record times of the coverage records."""
+        """The record time of each platform's newest coverage record."""
         self.moved_at: dict[str, int] = {}
-        """When what a platform has received last moved."""
+        """When what a platform has received last moved, by platform."""
         self.books: dict[str, OperatorBook] = defaultdict(OperatorBook)
         self.refused: Counter[Refusal] = Counter()
         self.disputes = Disputes()
         self.held: dict[Source, str] = {}
-        """Operators of held events that are not decided."""
+        """The operator of each held event that is not decided yet."""
         self.world_ms = 0
         self._days: dict[int, Day] = {}
         self._unanswered: dict[str, dict[tuple[int, int], int]] = defaultdict(dict)
@@ -111,7 +114,7 @@ class Board:
         }
 
     def take(self, record: Record) -> None:
-        """Fold one record of any of its topics."""
+        """Fold one record of any topic of `PAGES`."""
         topic = RECEIPTS_PREFIX if record.topic.startswith(RECEIPTS_PREFIX) else record.topic
         try:
             self._takes[topic](record)
@@ -121,21 +124,21 @@ class Board:
         self.changed(*PAGES[topic])
 
     def changed(self, *pages: str) -> None:
-        """Say that pages show something else now."""
+        """Note that these pages changed."""
         if pages:
             self.version += 1
             self.moved_in.update(dict.fromkeys(pages, self.version))
 
     def moved_since(self, version: int) -> list[str]:
-        """Pages that changed after a version."""
+        """Return the pages that changed after a version."""
         return sorted(page for page, at in self.moved_in.items() if at > version)
 
     def day(self, now_ms: int) -> Day:
-        """Counts of the UTC day a time is in."""
+        """Return the counts of the UTC day of a time."""
         return self._days.get(now_ms // DAY_MS, Day())
 
     def behaviour(self, platform: str, waiting_since: int | None) -> Behaviour:
-        """What a platform was seen to do."""
+        """Return what a platform was seen to do."""
         unanswered = sum(self._unanswered.get(platform, {}).values())
         return Behaviour(waiting_since, self.moved_at.get(platform), unanswered)
 

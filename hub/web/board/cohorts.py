@@ -1,4 +1,7 @@
-"""Figures by platform and the day a case opened: how long effects take, and how a platform's days went."""
+"""This module gives figures by platform and by the day on which a case opened: hours to effect, and cells of days.
+
+For example, the cell of bank and 2026-11-01 counts the cases opened on that day that are in force there and resolved.
+"""
 
 from __future__ import annotations
 
@@ -15,52 +18,52 @@ from hub.core.model import DAY_MS, Stage
 from hub.web.shapes import Cell
 
 EFFECT_DAYS = 90
-"""Cases opened in so many days are what a median of hours is of: old ones would hide that it got worse."""
+"""A median of hours is over the cases opened in the last 90 days: older ones would hide that it got worse."""
 
 MEDIAN = 0.5
 EPOCH = date(1970, 1, 1)
 
 
 class CohortFigures(Protocol):
-    """Cohort figures by platform and the UTC day a case opened, and how cases stand."""
+    """Figures by platform and by the UTC day on which a case opened, and cases by stage."""
 
     def stages(self) -> dict[Stage, int] | None:
-        """Cases by stage; None if nobody knows."""
+        """Return the cases by stage; None if they are not known."""
         ...
 
     def hours_to_effect(self, platform: str | None) -> Took | None:
-        """How long it took from notices to their first effects, at one platform or at all; None if there is none."""
+        """Return how long a notice took to its first effect, at one platform or at all; None if there is no effect."""
         ...
 
     def cells(self, platform: str, days: Sequence[str]) -> list[Cell | None]:
-        """One platform's cells, one a day; None where no case is in force."""
+        """Return one platform's cells, one for each day; None where no case is in force."""
         ...
 
 
 class NoCohorts:
-    """Nobody folds them: nothing is known, and said so."""
+    """The figures where nobody folds pairs: nothing is known, and the answers say so."""
 
     def stages(self) -> dict[Stage, int] | None:
-        """Not known."""
+        """Return None: it is not known."""
         return None
 
     def hours_to_effect(self, platform: str | None) -> Took | None:  # noqa: ARG002 - a `CohortFigures`
-        """Not known."""
+        """Return None: it is not known."""
         return None
 
     def cells(self, platform: str, days: Sequence[str]) -> list[Cell | None]:  # noqa: ARG002 - a `CohortFigures`
-        """Not known."""
+        """Return None for each day: they are not known."""
         return [None] * len(days)
 
 
 class PairCohorts:
-    """Cohort figures over the pairs that this process folds."""
+    """The figures over the pairs that this process folds."""
 
     def __init__(self, pairs: PairsNow) -> None:
         self._pairs = pairs
 
     def stages(self) -> dict[Stage, int]:
-        """Cases by stage; those without any are left out."""
+        """Return the cases by stage, without stages that have none."""
         found: Counter[Stage] = Counter()
         for segment in self._pairs.state.universe.segments.values():
             for stage, standing in segment.by_stage.items():
@@ -68,7 +71,7 @@ class PairCohorts:
         return {stage: found[stage] for stage in Stage if found[stage]}
 
     def hours_to_effect(self, platform: str | None) -> Took | None:
-        """How long it took over the cases opened lately, at one platform or at all."""
+        """Return how long it took for the cases opened lately, at one platform or at all."""
         today = self._pairs.roster.now_ms() // DAY_MS
         days = range(today - EFFECT_DAYS + 1, today + 1)
         cohorts = self._pairs.state.cohorts
@@ -78,7 +81,7 @@ class PairCohorts:
         return took(np.sum(found, axis=0, dtype=np.uint64) if found else None)
 
     def cells(self, platform: str, days: Sequence[str]) -> list[Cell | None]:
-        """One platform's cells, one a day."""
+        """Return one platform's cells, one for each day."""
         numbers = [(date.fromisoformat(day) - EPOCH).days for day in days]
         return [
             Cell(

@@ -1,8 +1,9 @@
-"""The live board: followers of the small topics, of `releases` for counts and of `tiles` for receipts; and the gauge.
+"""This module runs the live board: it follows the small topics, `releases` for counts and `tiles` for what is received.
 
-Everything it shows carries `as_of`: how far it, or whoever else a page is made of, is behind the ends of its logs, the
-worst of them; and `stale` when it cannot say, because the cluster has not answered for `STALE_S`, or when it has been
-behind for as long.
+Everything it shows carries `as_of`, which says how far the board is behind the ends of its logs, or another follower
+that pages depend on if that one is further behind. `as_of` is `stale` when the cluster has not answered for `STALE_S`,
+or when a follower has been behind for as long. For example, 20 s after the brokers stopped, pages still show the last
+figures, with `stale` true.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ READER = "board"
 
 
 class BoardFollower(Follower):
-    """Folds some topics into the board, and wakes those who wait for it to move."""
+    """Folds some topics into the board, and wakes the tasks that wait for it to move."""
 
     def __init__(self, settings: WorkerSettings, tps: list[TopicPartition], live: LiveBoard) -> None:
         super().__init__(settings, tps)
         self._live = live
 
     async def start(self) -> None:
-        """Connect and go to the places; what retention took away is not waited for."""
+        """Connect and seek to the places; do not wait for messages that retention has deleted."""
         await super().start()
         assert self._consumer is not None, "it was started"
         for tp, first in (await self._consumer.beginning_offsets(self.tps)).items():
@@ -59,7 +60,7 @@ class BoardFollower(Follower):
         self._live.board.take(to_record(raw))
 
     async def told(self) -> None:
-        """Wake whoever waits for a place, or for news."""
+        """Wake the tasks that wait for a place, or for news."""
         await super().told()
         await self._live.tell()
 
@@ -72,7 +73,7 @@ class StageFollower(Follower):
         self._live = live
 
     async def start(self) -> None:
-        """Connect; where others know the cases, go to the start of today."""
+        """Connect; if somebody else folds the cases, begin at the start of today."""
         await super().start()
         if self._live.stages.whole:
             return
@@ -84,25 +85,25 @@ class StageFollower(Follower):
             self._consumer.seek(tp, self.places[tp])
 
     def handle(self, raw: Any) -> None:
-        """Fold one notice; one that cannot be read counts nowhere."""
+        """Fold one notice; a notice that cannot be read is not counted."""
         try:
             self._live.stages.take(Source(raw.partition, raw.offset), decode(raw.value, ReleaseNotice))
         except ContractError as wrong:
             log.error("releases %d-%d: %s; ignored", raw.partition, raw.offset, wrong.message)
 
     async def told(self) -> None:
-        """Wake whoever waits for a place, or for news."""
+        """Wake the tasks that wait for a place, or for news."""
         await super().told()
         self._live.board.changed("overview")
         await self._live.tell()
 
 
 class LiveBoard:
-    """The board of a hub that runs. `start()`, then `run()` as a task; `stop()` at the end.
+    """The board of a running hub. Call `start()`, then `run()` as a task, and `stop()` at the end.
 
     Args:
-        effects: whoever folds acknowledgements pair by pair.
-        others: other followers of this process that pages rest on, by the name the pipeline page shows them under.
+        effects: the figures of a fold of acknowledgements by pairs, if this process has one.
+        others: other followers of this process that pages depend on, by the name that the pipeline page shows.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class LiveBoard:
         others: Mapping[str, Sequence[Reading]] | None = None,
     ) -> None:
         self.board = Board()
-        # A replayed world's time is not known at the start, and its logs are small.
+        # In a replayed world the time is not known at the start, and the logs are small enough to fold whole.
         self.stages = StageBook(whole=effects is None or hub_log.clock == "world")
         self.hub_log = hub_log
         self.effects = effects or NoCohorts()
@@ -134,7 +135,7 @@ class LiveBoard:
         self._read_at = 0
 
     def now_ms(self) -> int:
-        """The hub's time: now, or that of a replayed world."""
+        """Return the hub's time: the machine's, or that of a replayed world."""
         return self.board.world_ms if self.hub_log.clock == "world" else time.time_ns() // 1_000_000
 
     async def start(self) -> None:
@@ -144,18 +145,18 @@ class LiveBoard:
             await one.start()
 
     async def stop(self) -> None:
-        """Disconnect, also from a cluster that is gone."""
+        """Disconnect; this also works when the cluster is gone."""
         for stop in (*(one.stop for one in self.followers), self.gauge.stop):
             try:
                 await stop()
             except asyncio.CancelledError:
-                # aiokafka lets the cancelling of a task of its own out when the cluster is gone; ours goes on up.
+                # When the cluster is gone, aiokafka lets the cancelling of its own task escape; only ours is raised.
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
 
     async def run(self) -> None:
-        """Follow for ever. An error of a follower ends it; a cluster that is away does not."""
+        """Follow for ever. An error of a follower ends this; a cluster that does not answer does not."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             for one in self.followers:
@@ -181,7 +182,7 @@ class LiveBoard:
             self._abreast_s, self._read_at = time.monotonic(), self.now_ms()
 
     async def _follow_receipts(self) -> None:
-        """Follow the receipts of operators that came onto the roster, each from its start."""
+        """Follow the receipts of operators that are new on the roster, each from the start of its topic."""
         new = sorted(self.board.roster.operators.keys() - self._receipts)
         if not new or self._group is None:
             return
@@ -190,23 +191,23 @@ class LiveBoard:
             await follower.start()
         except KafkaError:
             await follower.stop()
-            raise  # the topic may be made in a moment: tried again with the next measurement
+            raise  # the topic may exist in a moment: the next measurement tries again
         self._receipts.update(new)
         self.followers.append(follower)
         self._group.create_task(follower.run())
 
     def _behind(self) -> int:
-        """Messages that whoever is furthest behind has not folded yet, as of the last measurement."""
+        """Return how many messages the follower that is furthest behind has not folded, by the last measurement."""
         groups: list[Sequence[Reading]] = [self.followers, *self.others.values()]
         return max(sum(self.gauge.behind(one) for one in group) for group in groups)
 
     async def tell(self) -> None:
-        """Wake whoever waits for news."""
+        """Wake the tasks that wait for news."""
         async with self._news:
             self._news.notify_all()
 
     async def news(self, after: int) -> tuple[int, list[str]]:
-        """Wait until a page changes after a version; the version now, and the pages that did."""
+        """Wait until a page changes after a version. Return the version now, and the pages that changed."""
         async with self._news:
             await self._news.wait_for(lambda: self.board.version > after)
         return self.board.version, self.board.moved_since(after)
@@ -226,7 +227,7 @@ class LiveBoard:
             await self._news.wait_for(condition)
 
     def as_of(self) -> AsOf:
-        """How old what it shows is."""
+        """Return how old the figures of the board are."""
         behind = self._behind()
         behind_s = time.monotonic() - self._abreast_s
         unheard_s = time.monotonic() - self._answered_s
@@ -239,7 +240,7 @@ class LiveBoard:
         )
 
     def sight(self) -> Sight:
-        """All that a page is made of, now."""
+        """Return all that a page is made from, as it is now."""
         return Sight(self.board, self.stages, self.effects, self.gauge.gauges, self.as_of())
 
 

@@ -1,7 +1,8 @@
-"""What is measured beside the folds: ends of logs, messages a second, how far each reader is behind, who waits.
+"""This module measures what folds do not tell: ends of logs, messages a second, how far readers are behind, who waits.
 
-Asked of the cluster every `PAUSE_S`. Everything is bounded: places whose record time is looked up a round, and the
-minute of ends that throughput is taken from.
+It asks the cluster every `PAUSE_S`. Everything is bounded: it looks up record times for at most `PLACES_MAX` places in
+one round, and takes throughput from the last minute of ends. For example, if `acks` ended at 600 a minute ago and ends
+at 1,200 now, it had 10 messages a second.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from hub.wire import contracts
 PAUSE_S = 2.0
 MINUTE_S = 60.0
 PLACES_MAX = 64
-"""Record times looked up a round; the rest have their turn in the next."""
+"""How many record times are looked up in one round; the others have their turn in the next."""
 
 PLACE_WAIT_MS = 500
 WORKERS = "workers"
@@ -36,19 +37,19 @@ Place = tuple[TopicPartition, int]
 
 
 class Reading(Protocol):
-    """Anything that follows logs: `hub.kafka.follower.Follower` does."""
+    """Anything that follows logs, such as `hub.kafka.follower.Follower`."""
 
     places: dict[TopicPartition, int]
 
 
 class Rates:
-    """Messages a second by topic, over the last minute of ends. Time is given: seconds of a clock that only grows."""
+    """Messages a second by topic, over the last minute of ends. Times are seconds of a monotonic clock, and given."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, dict[str, int]]] = deque()
 
     def add(self, at_s: float, messages: dict[str, int]) -> dict[str, tuple[int, float]]:
-        """Take in how many messages each topic has had; those, and how many came a second."""
+        """Add how many messages each topic has had; return these counts, each with messages a second."""
         self._seen.append((at_s, messages))
         while len(self._seen) > 2 and at_s - self._seen[1][0] >= MINUTE_S:
             self._seen.popleft()
@@ -61,7 +62,7 @@ class Rates:
 
 
 class Gauge:
-    """Measures. `start()` first; `measure()` each time anew."""
+    """Measures the cluster. Call `start()` once, and `measure()` for each measurement."""
 
     def __init__(self, settings: WorkerSettings, hub_log: HubLog, clock: Callable[[], int]) -> None:
         self._settings = settings
@@ -90,8 +91,8 @@ class Gauge:
         """Ask the cluster once.
 
         Args:
-            readers: followers by the name they are shown under.
-            coverage: every platform's, for whether it waits.
+            readers: followers, by the name under which the page shows them.
+            coverage: every platform's coverage, which says what it has received.
         """
         await self._measure_ends()
         committed = await self._committed()
@@ -114,7 +115,7 @@ class Gauge:
         return self.gauges
 
     def behind(self, one: Reading) -> int:
-        """Messages a follower has not read, as of the last measurement."""
+        """Return how many messages a follower has not read, by the last measurement."""
         return sum(max(0, self.ends.get(tp, place) - place) for tp, place in one.places.items())
 
     def _of(self, topic: str) -> list[TopicPartition]:
@@ -128,7 +129,7 @@ class Gauge:
         self.ends = await self._consumer.end_offsets([tp for tp in [*plain, *receipts] if tp.topic in there])
 
     async def _committed(self) -> dict[TopicPartition, int]:
-        """Where the workers are: what they committed, nothing yet counting as the start."""
+        """Return the offsets that the workers committed; where they committed nothing yet, it is 0."""
         known = await committed_offsets(self._admin)
         return {tp: known.get(tp, 0) for topic in WORKER_TOPICS for tp in self._of(topic)}
 
@@ -147,7 +148,7 @@ class Gauge:
     # ---- How old the oldest unread message is ----
 
     def _waiting(self, coverage: Iterable[Coverage]) -> dict[str, list[Place]]:
-        """Of each connected platform, the first notice it has not received, in each partition that has one."""
+        """Return for each connected platform the first notice that it has not received, in each partition with one."""
         found: dict[str, list[Place]] = {}
         for one in coverage:
             if one.state is not PlatformState.CONNECTED:
@@ -161,7 +162,7 @@ class Gauge:
         return {(tp, place) for tp, place in committed.items() if place < self.ends.get(tp, 0)}
 
     async def _learn(self, places: set[Place]) -> None:
-        """Look up record times not known yet, some a round; forget those nobody waits at any more."""
+        """Look up some record times that are not known yet, and forget those of places where nobody waits any more."""
         self._known_times = {place: at for place, at in self._known_times.items() if place in places}
         unknown = sorted(places - self._known_times.keys())[:PLACES_MAX]
         self._known_times |= await self._times.at(unknown, PLACE_WAIT_MS)
@@ -181,6 +182,6 @@ class Gauge:
 
 
 def _shown_as(topic: str) -> str:
-    """Receipts of all operators are one row."""
+    """Return the name of a topic's row; the receipts of all operators share one row."""
     prefix = contracts.receipts_topic("")
     return contracts.receipts_topic("*") if topic.startswith(prefix) else topic

@@ -1,4 +1,7 @@
-"""Operators and the pipeline, from the board. Pure."""
+"""This module makes the pages of operators and of the pipeline from the board. It is pure.
+
+For example, an operator without a report for 2026-11-01 is silent from 01:00 UTC on 2026-11-02.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ DAILY_BREACHES_MAX = 1_000
 
 
 def operators(sight: Sight) -> Operators:
-    """Every operator on the roster, by id."""
+    """Return every operator on the roster, sorted by id."""
     known = sorted(sight.board.roster.operators.values())
     return Operators(as_of=sight.as_of, operators=[_row(sight, one) for one in known])
 
@@ -36,13 +39,13 @@ def _row(sight: Sight, known: Operator) -> OperatorRow:
 
 
 def _is_silent(known: Operator, book: OperatorBook, now_ms: int) -> bool:
-    """Whether the newest day whose report is due has none."""
+    """Say whether the report of the newest day whose report is due is missing."""
     due = (now_ms - REPORT_GRACE_MS) // DAY_MS - 1
     return known.since // DAY_MS <= due and due not in book.reports
 
 
 def daily_breaches(sight: Sight, operator_id: str) -> list[BreachRow] | None:
-    """Breaches that no event shows but a day does, newest first; None if there is no such operator."""
+    """Return the breaches of whole days, newest first; None if there is no such operator."""
     known = sight.board.roster.operators.get(operator_id)
     if known is None:
         return None
@@ -57,7 +60,7 @@ def daily_breaches(sight: Sight, operator_id: str) -> list[BreachRow] | None:
 
 
 def pipeline(sight: Sight) -> Pipeline:
-    """How the hub itself fares. The coverage shown is as old as the newest record of any platform."""
+    """Return how the hub itself is doing. The coverage shown is as old as the newest record of any platform."""
     board, gauges = sight.board, sight.gauges
     newest = max((one.as_of.now_ms for one in board.coverage.values()), default=None)
     return Pipeline(

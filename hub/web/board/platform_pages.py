@@ -1,4 +1,7 @@
-"""Overview, platforms and one platform, from the board. Pure."""
+"""This module makes the overview and the pages of platforms from the board. It is pure.
+
+For example, bank with 90 of 100 cases in force resolved and 5 frozen has 95 takeover-safe pairs.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ from hub.web.shapes import (
 PER = 10_000
 DAYS = 60
 DAYS_MAX = 92
-"""A quarter: each day is counted at every platform."""
+"""At most a quarter is shown, as each day is counted at every platform."""
 NO_PAIRS = Pairs(in_force=0, resolved=0, takeover_safe=0)
 
 
 def overview(sight: Sight) -> Overview:
-    """Everything at a glance. A platform counts as connected by the state its coverage was worked out with."""
+    """Return the overview. A platform counts as connected by the state with which its coverage was computed."""
     board = sight.board
     connected = [one for one in board.coverage.values() if one.state is PlatformState.CONNECTED]
     unconnected = [one for one in board.coverage.values() if one.state is not PlatformState.CONNECTED]
@@ -68,7 +71,7 @@ def _today(sight: Sight) -> Today:
 
 
 def pairs(found: Iterable[Coverage]) -> Pairs:
-    """The sum of some platforms' coverage, as published."""
+    """Return the sum of some platforms' coverage, as published."""
     coverages = list(found)
     outcomes: Counter[Outcome] = Counter()
     gaps: Counter[GapClass] = Counter()
@@ -91,14 +94,14 @@ def pairs(found: Iterable[Coverage]) -> Pairs:
 
 
 def platforms(sight: Sight) -> Platforms:
-    """Every platform on the roster, connected or not, by id."""
+    """Return every platform on the roster, connected or not, sorted by id."""
     far = outliers(rate for one in sight.board.roster.platforms.values() if (rate := _rate(sight, one)) is not None)
     known = sorted(sight.board.roster.platforms.values())
     return Platforms(as_of=sight.as_of, platforms=[_row(sight, one, far) for one in known])
 
 
 def platform(sight: Sight, platform_id: str, days: int = DAYS) -> PlatformDetail | None:
-    """One platform; None if it is not on the roster. `days`: how many of its days, up to a quarter."""
+    """Return one platform; None if it is not on the roster. `days` says how many of its days, up to a quarter."""
     known = sight.board.roster.platforms.get(platform_id)
     if known is None:
         return None
@@ -117,7 +120,7 @@ def platform(sight: Sight, platform_id: str, days: int = DAYS) -> PlatformDetail
 
 
 def heatmap(sight: Sight, days: int = DAYS) -> Heatmap:
-    """Platforms by the day cases opened, the gravest tier first; unconnected ones among them."""
+    """Return the cells of all platforms, connected or not, by the day on which cases opened; tier 1 comes first."""
     shown = days_until(sight.now_ms, min(days, DAYS_MAX))
     known = sorted(sight.board.roster.platforms.values(), key=lambda one: (one.tier, one.id))
     rows = [
@@ -148,7 +151,7 @@ def _row(sight: Sight, known: Platform, far: set[str]) -> PlatformRow:
 
 
 def _rate(sight: Sight, known: Platform) -> BoundRate | None:
-    """What a connected platform found bound of what it answered."""
+    """Return how much of what a connected platform answered it found bound; None if it is not connected."""
     coverage = sight.board.coverage.get(known.id)
     if coverage is None or known.state is not PlatformState.CONNECTED:
         return None
@@ -157,30 +160,30 @@ def _rate(sight: Sight, known: Platform) -> BoundRate | None:
 
 
 def _received_behind(sight: Sight, platform_id: str) -> list[int]:
-    """Notices it has not received, per partition; as of its newest coverage and where the log ends."""
+    """Return the notices that it has not received, by partition, from its newest coverage and the end of the log."""
     coverage = sight.board.coverage.get(platform_id)
     received = {} if coverage is None else dict(coverage.received)
     return [max(0, end - received.get(one, -1) - 1) for one, end in sorted(sight.gauges.releases.items())]
 
 
 def name(known: Platform) -> Name:
-    """A platform's name."""
+    """Return a platform's name."""
     return Name(zh=known.name.zh, en=known.name.en)
 
 
 def guide(known: Platform | None) -> Guide:
-    """How a person unbinds there."""
+    """Return how a person unbinds at a platform."""
     if known is None:
         return Guide()
     return Guide(url=known.guide_url, steps=list(known.guide_steps), contact=known.contact)
 
 
 def days_until(now_ms: int, count: int) -> list[str]:
-    """The last UTC days up to and with today, oldest first."""
+    """Return the last UTC days up to and including today, oldest first."""
     today = now_ms // DAY_MS
     return [day_name(day) for day in range(today - count + 1, today + 1)]
 
 
 def day_name(day: int) -> str:
-    """A day since 1970-01-01 as its ISO date."""
+    """Return the ISO date of a day that is counted from 1970-01-01."""
     return datetime.fromtimestamp(day * DAY_MS / 1000, UTC).date().isoformat()

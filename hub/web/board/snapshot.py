@@ -1,4 +1,7 @@
-"""All that a page of the board is made of, at one moment: the folds, and what was measured beside them."""
+"""This module holds all that a page of the board is made from at one moment: the folds, and the measurements.
+
+For example, for an outsider a `Sight` with `in_tens` counts 37 unanswered cases of bank as 30.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from hub.web.shapes import AsOf
 
 
 class Lag(NamedTuple):
-    """How far one reader of one log is behind: messages, and the age of the oldest of them."""
+    """How far one reader of one log is behind, in messages and by the age of the oldest of them."""
 
     reader: str
     topic: str
@@ -25,8 +28,9 @@ class Lag(NamedTuple):
 class Gauges(NamedTuple):
     """What is measured beside the folds.
 
-    `waiting`: per platform, record time of the oldest notice it has not received; `acks_today`: acknowledgements of
-    the hub's UTC day; `releases`: where each partition of `releases` ends; `topics`: messages, and a second, by topic.
+    `waiting` is the record time of the oldest notice that a platform has not received, by platform. `acks_today` counts
+    acknowledgements of the hub's UTC day. `releases` says where each partition of `releases` ends. `topics` holds all
+    messages and messages a second, by topic.
     """
 
     waiting: Mapping[str, int] = {}
@@ -37,9 +41,10 @@ class Gauges(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """The board, and everything else a page needs.
+    """The board, and everything else that a page needs.
 
-    `in_tens`: what platforms did is told to an outsider (`hub.web.access.seen.sight`); `own`: whom that does not hide.
+    If `in_tens` is true, the page is for an outsider, and what platforms did is shown in tens
+    (`hub.web.access.seen.sight`). `own` is the platform whose figures stay exact, if there is one.
     """
 
     board: Board
@@ -52,11 +57,11 @@ class Sight(NamedTuple):
 
     @property
     def now_ms(self) -> int:
-        """The hub's time."""
+        """Return the hub's time."""
         return self.as_of.now_ms
 
     def standing(self, platform: str) -> Standing | None:
-        """How a platform behaves; None if it is not connected."""
+        """Return how a platform behaves; None if it is not connected."""
         known = self.board.roster.platforms[platform]
         seen = self.board.behaviour(platform, self.gauges.waiting.get(platform))
         if not self._is_whole(platform):
@@ -64,7 +69,7 @@ class Sight(NamedTuple):
         return standing(known, seen, self.now_ms)
 
     def hours_to_effect(self, platform: str | None) -> float | None:
-        """Median hours from a notice to its first effect, at one platform or at all; None if there is none."""
+        """Return the median hours from a notice to its first effect, at one platform or at all; None if it has none."""
         took = self.effects.hours_to_effect(platform)
         if took is None:
             return None

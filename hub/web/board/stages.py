@@ -1,10 +1,13 @@
-"""How many cases stand at which stage, and what happened today: a fold of `releases` without any number.
+"""This module counts cases by stage, and what happened today: it folds `releases` without any number.
 
-A notice names its case by position, so counting needs no number: a set of positions a stage, as Roaring bitmaps.
-Rules 1 to 3 of `hub.core.cases`, as far as counts depend on them: notices in offset order a partition; one whose
-`source` is not beyond the last folded one is ignored; one whose case is not at a stage it may follow is ignored.
-An opener while the number's case is live is not seen here; intake lets none through, and a zombie's repeat is an old
-source. A book that begins within the log (`whole` is false) counts days, and every notice of a source that is new.
+A notice names its case by position, so counting needs no number: each stage has a set of positions, as Roaring bitmaps.
+For example, the notice SCHEDULED of case 7-120033 moves the bit 120033 of partition 7 from COOLING to SCHEDULED.
+
+Rules 1 to 3 of `hub.core.cases` hold here as far as counts depend on them: notices come in offset order in each
+partition; a notice whose `source` is not beyond the last folded one is ignored; so is one that its case's stage does
+not allow. An opener while the number's case is live cannot be seen here, but intake lets none through, and a repeat by
+a zombie worker has an old source. A book that begins within the log (`whole` is false) only counts days, and counts
+every notice of a new source.
 """
 
 from __future__ import annotations
@@ -18,11 +21,11 @@ from hub.core.model import DAY_MS, ReleaseNotice, Source, Stage
 
 DAYS_KEPT = 3
 OPENED = "OPENED"
-"""Beside the stages, in a day's counts: that a case opened."""
+"""The entry of a day's counts, beside the stages, that counts opened cases."""
 
 
 class StageBook:
-    """The fold. `whole`: from the start of the log, so that cases are known."""
+    """The fold. `whole` says that it begins at the start of the log, so that cases are known."""
 
     def __init__(self, *, whole: bool = True) -> None:
         self.whole = whole
@@ -31,7 +34,7 @@ class StageBook:
         self._days: dict[int, Counter[str]] = {}
 
     def take(self, position: Source, notice: ReleaseNotice) -> None:
-        """Fold one notice. One that is to be ignored changes nothing."""
+        """Fold one notice. A notice that must be ignored changes nothing."""
         partition = position.partition
         if notice.source.partition != partition or notice.source.offset <= self._last_source.get(partition, -1):
             return
@@ -63,12 +66,12 @@ class StageBook:
             del self._days[min(self._days)]
 
     def stages(self) -> dict[Stage, int]:
-        """Cases by stage; those without any are left out."""
+        """Return the cases by stage, without stages that have none."""
         found: Counter[Stage] = Counter()
         for (_, stage), standing in self._stages.items():
             found[stage] += len(standing)
         return {stage: found[stage] for stage in Stage if found[stage]}
 
     def day(self, now_ms: int) -> Counter[str]:
-        """Notices of the UTC day a time is in, by stage, and OPENED."""
+        """Return the notices of the UTC day of a time, by stage, and the count of OPENED."""
         return self._days.get(now_ms // DAY_MS, Counter())

@@ -1,1 +1,1 @@
-"""The routes of the API, a module for each matter."""
+"""This package holds the routes of the API, with one module for each subject."""

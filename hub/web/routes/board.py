@@ -1,6 +1,6 @@
-"""Routes of the board: overview, platforms, blind spots, operators, pipeline.
+"""This module adds the routes of the board: overview, platforms, blind spots, operators and pipeline.
 
-Annotations are evaluated here (no `from __future__`): FastAPI reads them.
+FastAPI reads the annotations, so they are evaluated here (there is no `from __future__`).
 """
 
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ def _no_platform() -> Problem:
 
 
 def add_board(routes: Routes) -> None:
-    """The pages of the board, as each role sees them."""
+    """Add the pages of the board, as each role sees them."""
     live = routes.parts.live
 
     def sight(asker: Caller) -> Sight:
@@ -34,23 +34,23 @@ def add_board(routes: Routes) -> None:
 
     @routes.get("/v1/overview")
     async def overview(asker: Asker) -> shapes.Overview:
-        """Everything at a glance."""
+        """Return everything at a glance."""
         return seen.overview(platform_pages.overview(sight(asker)), asker)
 
     @routes.get("/v1/platforms", response_model=shapes.Platforms, **TABLE)
     async def platforms(request: Request, asker: Asker) -> Any:
-        """Every platform on the roster, connected or not."""
+        """Return every platform on the roster, connected or not."""
         found = seen.platforms(platform_pages.platforms(sight(asker)), asker)
         return table(request, found, shapes.PlatformRow, found.platforms)
 
     @routes.get("/v1/platforms/heatmap")
     async def heatmap(asker: Asker, days: Days = 30) -> shapes.Heatmap:
-        """Platforms by the day cases opened."""
+        """Return the figures of each platform by the day on which cases opened."""
         return seen.heatmap(platform_pages.heatmap(sight(asker), days), asker)
 
     @routes.get("/v1/platforms/{platform_id}", 404)
     async def platform(platform_id: PlatformId, asker: Asker, days: Days = 30) -> shapes.PlatformDetail:
-        """One platform, with its days and its states."""
+        """Return one platform with its days and its states."""
         found = platform_pages.platform(sight(asker), platform_id, days)
         shown = None if found is None else seen.platform(found, asker)
         if shown is None:
@@ -59,25 +59,25 @@ def add_board(routes: Routes) -> None:
 
     @routes.get("/v1/blind-spots", response_model=shapes.BlindSpots, **TABLE)
     async def spots(request: Request, asker: Asker) -> Any:
-        """Platforms nobody hears from, the most stale bindings first."""
+        """Return the platforms that nobody hears from; the one with the most stale bindings comes first."""
         found = seen.blind_spots(blind_spots.blind_spots(sight(asker)), asker)
         return table(request, found, shapes.BlindSpot, found.spots)
 
     @routes.get("/v1/operators", response_model=shapes.Operators, **TABLE)
     async def operators(request: Request, asker: Asker) -> Any:
-        """Operators: what each sent, and duties not met."""
+        """Return the operators, with what each sent and its breaches."""
         found = seen.operators(operator_pages.operators(sight(asker)), asker)
         return table(request, found, shapes.OperatorRow, found.operators)
 
     @routes.get("/v1/pipeline")
     async def pipeline() -> shapes.Pipeline:
-        """How the hub itself fares."""
+        """Return how the hub itself is doing."""
         found = operator_pages.pipeline(live.sight())
         return found.model_copy(update={"followers": [*found.followers, *await _archive_places(routes)]})
 
 
 async def _archive_places(routes: Routes) -> list[shapes.FollowerRow]:
-    """How far the archive is. Nothing where its database cannot say: the page shows its absence."""
+    """Return how far the archive is; nothing if its database does not answer, and the page then shows no archive."""
     parts = routes.parts
     if not parts.archive.is_there:
         return []

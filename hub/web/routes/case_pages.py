@@ -1,4 +1,8 @@
-"""A case as a page: from the standings what is so now, from the archive what happened. Pure."""
+"""This module makes the page of a case: the clearance fold gives its state now, the archive what happened. It is pure.
+
+For example, if bank said UNBOUND and drive has not answered, the case's word is pending; once drive says NOT_BOUND, it
+is cleared.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ CLEARED, PENDING, REFUSED = "cleared", "pending", "refused"
 
 
 def facts_of(case: Case) -> CaseFacts:
-    """What the fold of `releases` knows of a number's last case, as the archive would say it."""
+    """Return what the fold of `releases` knows of a number's last case, in the form of the archive."""
     return CaseFacts(
         position=case.position,
         operator=case.operator,
@@ -31,7 +35,7 @@ def facts_of(case: Case) -> CaseFacts:
 
 
 def case_page(history: CaseHistory, pairs: Sequence[PairNow], stage: Stage, now_ms: int) -> shapes.Case:
-    """All of a case. `pairs`: at every platform on the roster; `stage`: as the standings have it."""
+    """Return the whole page of a case. `pairs` holds every platform of the roster; `stage` is the case's stage now."""
     facts = history.case
     said: dict[str, list[Effects]] = {}
     for one in history.effects:
@@ -60,25 +64,25 @@ def case_page(history: CaseHistory, pairs: Sequence[PairNow], stage: Stage, now_
 
 
 def statuses_of(pairs: Iterable[PairNow]) -> list[str]:
-    """What a case comes to at each platform that is connected now. What one said that was suspended, or that left,
-    is an effect like others, and in no word over all."""
+    """Return the status of a case at each platform that is connected now. What a platform said that is suspended now or
+    has left is shown as an effect, but does not count here."""
     return [status_of(one) for one in pairs if one.in_force and one.platform.state is PlatformState.CONNECTED]
 
 
 def unconnected(pairs: Iterable[PairNow]) -> list[str]:
-    """The platforms nobody hears from, if the case is in force there: by the roster and the opener alone, as
-    `hub.core.clearance.unconnected`. A gap would tell whether such a platform had said anything before."""
+    """Return the platforms that nobody hears from, if the case is in force there. Like `hub.core.clearance.unconnected`
+    this uses the roster and the opener alone: a gap would tell whether such a platform had said anything before."""
     return [one.platform.id for one in pairs if one.in_force and one.platform.state is not PlatformState.CONNECTED]
 
 
 def word_of(pairs: Iterable[PairNow]) -> str:
-    """One word over the connected platforms: pending while any may still do something, then refused, then cleared."""
+    """Return one word for all connected platforms: pending if any may still act, else refused if any, else cleared."""
     found = set(statuses_of(pairs))
     return next((one for one in (PENDING, REFUSED) if one in found), CLEARED)
 
 
 def status_of(pair: PairNow) -> str:
-    """What a pair comes to: done or never there, still to be done, or kept."""
+    """Return the status of a pair: cleared if the binding is gone or never was, refused if it is kept, else pending."""
     if pair.gap is None:
         return CLEARED
     return REFUSED if pair.gap is GapClass.DECLINED else PENDING

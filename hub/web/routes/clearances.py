@@ -1,4 +1,4 @@
-"""A clearance as the API says it: the answers of `hub.clearance`, in the shapes of the OpenAPI document. Pure."""
+"""This module puts the answers of `hub.clearance` into the shapes of the OpenAPI document. It is pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hub.web.board.platform_pages import guide, name
 
 
 def clearance_shape(answered: Answered) -> shapes.Clearance:
-    """The answers to one question."""
+    """Return the answers to one question."""
     return shapes.Clearance(
         lookup_id=answered.lookup_id.hex(),
         asked_at=answered.positions.now_ms,
@@ -21,7 +21,7 @@ def clearance_shape(answered: Answered) -> shapes.Clearance:
 
 
 def policy_shape(policy: ClearancePolicy) -> shapes.Policy:
-    """The policy that clearances are decided by."""
+    """Return the policy by which clearances are decided."""
     return shapes.Policy(**{**policy._asdict(), "blocking_tiers": list(policy.blocking_tiers)})
 
 

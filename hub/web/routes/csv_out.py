@@ -1,6 +1,7 @@
-"""Tables as CSV (RFC 4180): the columns of the JSON, in its order; what is not plain is JSON within its cell.
+"""This module writes tables as CSV (RFC 4180), with the columns of the JSON in the same order.
 
-Text that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, "CSV Injection").
+A value that is neither text, number nor boolean is JSON within its cell. Text that a spreadsheet would take for a
+formula gets an apostrophe before it (OWASP, "CSV Injection"): for example, `=1+1` becomes `'=1+1`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_csv(kind: type[BaseModel], rows: Sequence[BaseModel]) -> str:
-    """Rows of one shape as text, with a header line even where there are none."""
+    """Return rows of one shape as CSV text; it has a header line even if there are no rows."""
     out = io.StringIO()
     columns = list(kind.model_fields)
     writer = csv.writer(out)

@@ -1,6 +1,6 @@
-"""Routes of what happened: breaches, refusals, lookups, clean-ups. All from the archive, by pages, newest first.
+"""This module adds the routes of history: breaches, refusals, lookups and clean-ups, in pages, newest first.
 
-Annotations are evaluated here (no `from __future__`): FastAPI reads them.
+All come from the archive. FastAPI reads the annotations, so they are evaluated here (there is no `from __future__`).
 """
 
 from typing import Annotated, Any
@@ -24,13 +24,13 @@ WRITTEN: dict[Role, tuple[str, ...]] = {
     Role.OPERATOR: (contracts.EVENTS, contracts.REPORTS),
     Role.PLATFORM: (contracts.ACKS, contracts.ANSWERS),
 }
-"""What each writes to: an operator and a platform may have the same id."""
+"""The topics that each role writes to; they are needed as an operator and a platform may have the same id."""
 
 OperatorId = Annotated[str, Path(max_length=200)]
 
 
 def add_history(routes: Routes) -> None:
-    """The lists."""
+    """Add the lists of history."""
     _add_breaches(routes)
     _add_clean_ups(routes)
     _add_lookups(routes)
@@ -38,7 +38,7 @@ def add_history(routes: Routes) -> None:
 
     @routes.get("/v1/refusals", response_model=shapes.RefusalPage, **TABLE)
     async def refusals(request: Request, asker: Asker, before: Before = None, limit: Limit = 100) -> Any:
-        """Refused messages, without their content; one's own, unless one is of the hub."""
+        """Return refused messages without their content: all for the hub's staff, the caller's own for others."""
         sender, topics = (None, ()) if asker.role in STAFF else (asker.subject, WRITTEN[asker.role])
         found = await archive.ask(
             lambda history: history.refusals(sender=sender, topics=topics, before=before, limit=limit)
@@ -63,7 +63,7 @@ def _add_lookups(routes: Routes) -> None:
 
     @routes.get("/v1/lookups", response_model=shapes.LookupPage, **TABLE)
     async def lookups(request: Request, before: Before = None, limit: Limit = 100) -> Any:
-        """Who asked about numbers; never the numbers."""
+        """Return who asked about numbers, but never the numbers."""
         found = await archive.ask(lambda history: history.lookups(before=before, limit=limit))
         rows = [_lookup(one) for one in found.lookups]
         page = shapes.LookupPage(as_of=parts.live.as_of(), lookups=rows, next=found.next)
@@ -71,7 +71,7 @@ def _add_lookups(routes: Routes) -> None:
 
     @routes.post("/v1/lookups/search")
     async def search(question: shapes.NumberQuestion, asker: Asker, limit: Limit = 100) -> shapes.LookupPage:
-        """Who asked about a number, by its number or by the id of a case of it, newest first. Is recorded itself."""
+        """Return who asked about a number or about a case of it, newest first. This question is recorded too."""
         await record_search(parts, question.number, asker)
         found = await archive.ask(lambda history: history.lookups_of_number(question.number, limit=limit))
         return shapes.LookupPage(as_of=parts.live.as_of(), lookups=[_lookup(one) for one in found])
@@ -88,7 +88,7 @@ def _add_breaches(routes: Routes) -> None:
     async def breaches(
         request: Request, operator_id: OperatorId, asker: Asker, before: Before = None, limit: Limit = 100
     ) -> Any:
-        """An operator's duties not met, newest first; those of whole days on the first page."""
+        """Return an operator's breaches, newest first; the breaches of whole days are on the first page."""
         own = asker.role in STAFF or asker.subject == operator_id
         daily = operator_pages.daily_breaches(live.sight(), operator_id) if own else None
         if daily is None:
@@ -109,7 +109,7 @@ def _add_clean_ups(routes: Routes) -> None:
 
     @routes.get("/v1/clean-ups")
     async def clean_ups(asker: Asker, before: Before = None, limit: Limit = 100) -> shapes.CleanUps:
-        """The operator's clean-ups of numbers in new hands, and how each stands."""
+        """Return the operator's clean-ups of numbers that have a new owner, and how far each is."""
         found = await archive.ask(lambda history: history.clean_ups(asker.subject, before=before, limit=limit))
         rows = [
             shapes.CleanUp(
@@ -121,7 +121,8 @@ def _add_clean_ups(routes: Routes) -> None:
 
 
 def progress_of(pairs: list[PairNow]) -> dict[str, Any]:
-    """How far a case is, as its operator may know: one word over the connected platforms, and how many are not."""
+    """Return how far a case is, as its operator may know it: one word for the connected platforms, and how many others
+    there are."""
     return {"status": word_of(pairs), "unconnected": len(unconnected(pairs))}
 
 

@@ -1,6 +1,7 @@
-"""Live: server-sent events (WHATWG HTML, 9.2) that say which pages moved; never what moved.
+"""This module sends server-sent events (WHATWG HTML, 9.2) that say which pages changed, but never what changed.
 
-Annotations are evaluated here (no `from __future__`): FastAPI reads them.
+For example, `event: moved` with `{"what": ["overview"], …}` tells the dashboard to ask for the overview again.
+FastAPI reads the annotations, so they are evaluated here (there is no `from __future__`).
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from hub.web.routes.routing import Asker, Routes
 
 BEAT_S = 15.0
 PACE_S = 1.0
-"""At most one event a second: whoever looks asks for the page once for all that moved."""
+"""There is at most one event a second, so that a reader asks for a page once for all changes of that second."""
 
 STREAM = {
     "responses": {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events."}}
@@ -27,19 +28,19 @@ STREAM = {
 
 
 def add_live(routes: Routes) -> None:
-    """Who asks, and the stream."""
+    """Add the route that says who asks, and the stream."""
     parts = routes.parts
 
     @routes.get("/v1/me")
     async def me(asker: Asker) -> shapes.Me:
-        """Who the token says you are."""
+        """Return who you are by your token."""
         return shapes.Me(subject=asker.subject, role=asker.role, expires_at=asker.expires_at)
 
     @routes.get("/v1/live", response_class=Response, **STREAM)
     async def live(request: Request, asker: Asker) -> StreamingResponse:
-        """`event: moved` with the pages that changed, at most once a second, until the token expires."""
+        """Send `event: moved` with the pages that changed, at most once a second, until the token expires."""
         stream = _counted(parts, asker, request)
-        beat = await anext(stream)  # counted from here on, or refused
+        beat = await anext(stream)  # the stream is counted from here on, or refused
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(_whole(beat, stream), media_type="text/event-stream", headers=headers)
 

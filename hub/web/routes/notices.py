@@ -1,14 +1,19 @@
-"""Notices to people, as data and as text in Chinese and English. Pure; no notice holds a number.
+"""This module makes notices to people, as data and as text in Chinese and English. It is pure; no notice has a number.
 
-What may be in one:
-1. Before cancelling: the checklist (解绑指引) of all platforms of the roster, the gravest tier first.
-2. After cancelling, and for the new owner: by name only platforms nobody hears from (any more), which follows from the
-   roster and not from the old owner. What the old owner had at which platform is in neither: the first goes through an
-   operator's hands, the second to a stranger. That some connected ones are still at it is one word, `others_pending`;
-   that the last of them keep the number on a legal basis another, `others_declined`, which the operator sees of the
-   case as well. A stranger is not told these two apart.
-3. With `names`, for registrar and auditor, the first also names the connected platforms that are not done.
-4. Nothing is said of a case that is not the asker's: the text is true of a number nobody gave up and of that one.
+A notice may hold the following:
+1. Before cancelling: the checklist (解绑指引) of all platforms of the roster, tier 1 first.
+2. After cancelling, and for the new owner: the names only of platforms that nobody hears from (any more). This follows
+   from the roster and not from the old owner. Neither notice says where the old owner had an account: the first passes
+   through an operator's hands, and the second goes to a stranger. `others_pending` says that some connected platforms
+   are not done yet. `others_declined` says that the last of them keep the number on a legal basis; the operator also
+   sees that in the case. A stranger is not told which of the two it is.
+3. With `names`, for registrar and auditor, the notice after cancelling also names the connected platforms that are not
+   done.
+4. Nothing is said of a case that the caller may not see: the text is true of such a number and of one that nobody ever
+   gave up.
+
+For example, if only bank is not done and it is connected, the new owner reads that some platforms have not unbound yet,
+but not that it is bank.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ STEPS_MAX = 20
 
 
 class Ended(NamedTuple):
-    """A case as a notice tells of it: where it stands, at every platform, and the days left to reissue."""
+    """A case as a notice describes it: its stage, its pairs at every platform, and the days left to reissue."""
 
     stage: Stage
     pairs: Sequence[PairNow]
@@ -35,7 +40,7 @@ class Ended(NamedTuple):
 
 
 def before_cancelling(platforms: Sequence[Platform]) -> shapes.PersonalNotice:
-    """What to unbind before a number is given up."""
+    """Return the notice of what to unbind before a number is given up."""
     listed = _in_order(one for one in platforms if one.state not in NOT_LISTED)
     zh = [
         "注销号码之前，请先解绑您的账号。",
@@ -55,7 +60,7 @@ def before_cancelling(platforms: Sequence[Platform]) -> shapes.PersonalNotice:
 
 
 def after_cancelling(case: Ended | None, *, names: bool) -> shapes.PersonalNotice:
-    """What is left after a number was given up, and for how long."""
+    """Return the notice of what is still bound after a number was given up, and how much time is left."""
     if case is None:
         zh, en = (
             ["我们没有可以出示的、该号码已经注销的记录。"],
@@ -74,7 +79,7 @@ def after_cancelling(case: Ended | None, *, names: bool) -> shapes.PersonalNotic
 
 
 def new_owner(case: Ended | None) -> shapes.PersonalNotice:
-    """For the new owner before activation: that the number was used before, and by whom it may still be known."""
+    """Return the notice for the new owner before activation: the number was used before, and who may still know it."""
     if case is None:
         zh, en = (
             ["我们没有可以出示的、该号码曾被他人使用的记录。"],
@@ -148,7 +153,7 @@ def _left_texts(
 
 
 def _reissue_texts(case: Ended) -> tuple[list[str], list[str]]:
-    """When somebody else may have the number, and whether its owner may have it back."""
+    """Return when somebody else may get the number, and whether its owner can get it back."""
     if case.stage is Stage.REASSIGNED:
         return ["号码已经分配给新机主。"], ["It belongs to somebody else now."]
     zh, en = [], []
@@ -170,17 +175,17 @@ def _in_order(platforms: Iterable[Platform]) -> list[Platform]:
 
 
 def _unheard(pairs: Sequence[PairNow]) -> list[Platform]:
-    """Platforms nobody hears from, those that left after the case opened among them: by the roster alone."""
+    """Return the platforms that nobody hears from, with those that left after the case opened: by the roster alone."""
     return [one.platform for one in pairs if one.in_force and one.platform.state is not PlatformState.CONNECTED]
 
 
 def _at_it(pairs: Sequence[PairNow]) -> list[Platform]:
-    """Connected platforms that may still do something."""
+    """Return the connected platforms that may still act."""
     return [one.platform for one in _connected(pairs) if one.gap not in (None, GapClass.DECLINED)]
 
 
 def _declined(pairs: Sequence[PairNow]) -> list[Platform]:
-    """Connected platforms that keep the number on a legal basis."""
+    """Return the connected platforms that keep the number on a legal basis."""
     return [one.platform for one in _connected(pairs) if one.gap is GapClass.DECLINED]
 
 

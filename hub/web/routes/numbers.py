@@ -1,7 +1,9 @@
-"""Routes about numbers: cases, clearance, notices. Numbers come in bodies alone, and every question is recorded.
+"""This module adds the routes about numbers: cases, clearance and notices.
 
-A number that is not the asker's is answered as one that nobody ever gave up: the same content, after the same work.
-Annotations are evaluated here (no `from __future__`): FastAPI reads them.
+Numbers come only in request bodies, and every question is recorded. A number that the caller may not see is answered
+like one that nobody ever gave up, with the same content and after the same work. For example, carrier-b asks about a
+number of carrier-a and gets no cases, as for a number without any.
+FastAPI reads the annotations, so they are evaluated here (there is no `from __future__`).
 """
 
 import time
@@ -29,16 +31,16 @@ from hub.web.routes.clearances import clearance_shape, policy_shape
 from hub.web.routes.routing import Asker, Routes
 
 RECORDED = {CLEARED: ClearanceAnswer.CLEAR, PENDING: ClearanceAnswer.BLOCKED, REFUSED: ClearanceAnswer.BLOCKED}
-"""What stands in the record of a question for the word of a case."""
+"""What the record of a question holds for the word of a case."""
 
 NO_NUMBER = ""
-"""In the record of a question about a case id that names no case."""
+"""What the record of a question holds as the number if the case id names no case."""
 
 CaseId = Annotated[str, Path(max_length=24, description="A case's position, such as 7-120033.")]
 
 
 class Told(NamedTuple):
-    """A case as it stood at the positions of its record."""
+    """A case as it was at the log positions that the record of the question holds."""
 
     history: CaseHistory
     stage: Stage
@@ -46,7 +48,7 @@ class Told(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the asker may be told. `recorded`: the lookup's id, in hex."""
+    """What the caller may see. `recorded` is the lookup's id in hex."""
 
     cases: list[Told]
     recorded: str
@@ -54,7 +56,7 @@ class Found(NamedTuple):
 
 
 def add_numbers(routes: Routes) -> None:
-    """The routes."""
+    """Add the routes about numbers."""
     _add_cases(routes)
     _add_clearance(routes)
     _add_notices(routes)
@@ -65,13 +67,13 @@ def _add_cases(routes: Routes) -> None:
 
     @routes.post("/v1/cases/lookup")
     async def lookup(question: shapes.NumberQuestion, asker: Asker) -> shapes.Cases:
-        """A number's cases, newest first, with what happened in each and how it stands at every platform."""
+        """Return a number's cases, newest first, with what happened in each and its state at every platform."""
         found = await look_up(parts, question.number, asker, LookupKind.CASE)
         return _pages(found, asker)
 
     @routes.get("/v1/cases/{case_id}", 404)
     async def case(case_id: CaseId, asker: Asker) -> shapes.Cases:
-        """A case by its id: the position of its opening notice."""
+        """Return a case by its id, which is the position of its opening notice."""
         position = Source.read(case_id)
         found = None if position is None else await look_at(parts, position, asker)
         if found is None or not found.cases:
@@ -85,12 +87,12 @@ def _add_clearance(routes: Routes) -> None:
 
     @routes.get("/v1/clearance/policy")
     async def policy() -> shapes.Policy:
-        """By what clearances are decided."""
+        """Return the policy by which clearances are decided."""
         return policy_shape(parts.answerer.policy)
 
     @routes.post("/v1/clearance")
     async def clearance(question: shapes.ClearanceQuestion, asker: Asker) -> shapes.Clearance:
-        """Whether numbers may be handed out; each answer with its signed `clearance_id`, in the order asked."""
+        """Say whether numbers may be handed out; answers are in the order asked, each with a signed `clearance_id`."""
         for one in question.numbers:
             _check(one)
         _take(parts, asker, LookupKind.CLEARANCE, len(question.numbers))
@@ -106,27 +108,27 @@ def _add_notices(routes: Routes) -> None:
 
     @routes.post("/v1/notices/before-cancelling")
     async def before_cancelling() -> shapes.PersonalNotice:
-        """What to unbind, and how, before a number is given up (解绑指引). Needs no number."""
+        """Return what to unbind, and how, before a number is given up (解绑指引). This needs no number."""
         return told(notices.before_cancelling(parts.answerer.pairs.platforms))
 
     @routes.post("/v1/notices/after-cancelling")
     async def after_cancelling(question: shapes.NumberQuestion, asker: Asker) -> shapes.PersonalNotice:
-        """For the old owner: what is left, and for how long."""
+        """Return the notice for the old owner: what is still bound, and how much time is left."""
         found = await look_up(parts, question.number, asker, LookupKind.LEFTOVERS)
         return told(notices.after_cancelling(_ended(found), names=asker.role in STAFF), found)
 
     @routes.post("/v1/notices/new-owner")
     async def new_owner(question: shapes.NumberQuestion, asker: Asker) -> shapes.PersonalNotice:
-        """For the new owner, before activation: that the number is recycled, and who is not clear yet."""
+        """Return the notice for the new owner before activation: the number is recycled, and who is not done yet."""
         found = await look_up(parts, question.number, asker, LookupKind.NEW_OWNER)
         return told(notices.new_owner(_ended(found)), found)
 
 
 async def look_up(parts: Parts, number: str, asker: Caller, kind: LookupKind) -> Found:
-    """A number's cases, as far as they are the asker's. The question is durable before anything is answered.
+    """Return the cases of a number that the caller may see. The question is durable before anything is answered.
 
     Raises:
-        Problem: 503, a notice to a person cannot be made while the hub is behind.
+        Problem: 503, the hub is behind, and a notice to a person cannot be made then.
     """
     _check(number)
     _take(parts, asker, kind, 1)
@@ -138,12 +140,12 @@ async def look_up(parts: Parts, number: str, asker: Caller, kind: LookupKind) ->
     last = parts.answerer.pairs.case_of(number)
     fresh = None if last is None else facts_of(last)
     if fresh is not None and theirs(fresh) and all(one.case.position != fresh.position for one in visible):
-        visible = [CaseHistory(fresh, (), ()), *visible]  # the archive is not that far yet
+        visible = [CaseHistory(fresh, (), ()), *visible]  # the archive has not reached this case yet
     return await _told(parts, number, visible, asker, kind, reached=reached)
 
 
 async def look_at(parts: Parts, position: Source, asker: Caller) -> Found:
-    """The case of a position, if it is the asker's; the question is durable before it is answered."""
+    """Return the case of a position, if the caller may see it. The question is durable before it is answered."""
     _take(parts, asker, LookupKind.CASE, 1)
     reached = await parts.answerer.pairs.reach(parts.settings.reach_s)
     history = await parts.archive.ask(lambda archive: archive.case(position))
@@ -156,11 +158,12 @@ async def look_at(parts: Parts, position: Source, asker: Caller) -> Found:
 async def _told(
     parts: Parts, number: str, visible: Sequence[CaseHistory], asker: Caller, kind: LookupKind, *, reached: bool
 ) -> Found:
-    """What is told, and recorded before; between the positions and the last pair nothing is awaited."""
+    """Record the question, then return the answer. Between reading the positions and the last pair nothing is awaited,
+    so that they belong together."""
     pairs = parts.answerer.pairs
     positions = pairs.positions()
     cases = [_stands(parts, one) for one in visible]
-    if kind is LookupKind.NEW_OWNER:  # who had it before is who last gave it up for good
+    if kind is LookupKind.NEW_OWNER:  # the owner before is the one who last gave it up for good
         cases = [one for one in cases if one.stage not in UNDONE] or cases
     if kind is not LookupKind.CASE:
         cases = cases[:1]
@@ -171,7 +174,7 @@ async def _told(
 
 
 async def record_search(parts: Parts, number: str, asker: Caller) -> None:
-    """Record that somebody asked who asked about a number: it tells of no case."""
+    """Record that somebody asked who asked about a number; the record names no case."""
     _check(number)
     _take(parts, asker, LookupKind.CASE, 1)
     asked = (LookedUp(number, None, None),)
@@ -188,7 +191,7 @@ async def _record(
 
 
 def looked_up(number: str, cases: Sequence[Told]) -> tuple[LookedUp, ...]:
-    """What a record says was told: every case with its word, or that there was none to be told of."""
+    """Return what the record says was answered: every case with its word, or that there was no case to show."""
     if not cases:
         return (LookedUp(number, None, ClearanceAnswer.UNKNOWN),)
     return tuple(LookedUp(number, one.history.case.position, RECORDED[word_of(one.pairs)]) for one in cases)
@@ -201,7 +204,7 @@ def _stands(parts: Parts, history: CaseHistory) -> Told:
 
 
 def _may_see(parts: Parts, number: str, asker: Caller, case: CaseFacts) -> bool:
-    """The staff sees every case; an operator its own, and those of numbers in its ranges."""
+    """Say whether the caller may see a case: the staff sees all, an operator its own and those of its ranges."""
     operator = parts.answerer.pairs.operator(asker.subject) if asker.role is Role.OPERATOR else None
     in_range = operator is not None and in_ranges(number, operator.ranges)
     return asker.role in STAFF or in_range or case.operator == asker.subject
@@ -218,7 +221,7 @@ def _take(parts: Parts, asker: Caller, kind: LookupKind, numbers: int) -> None:
 
 
 async def _kept(parts: Parts, number: str, theirs: Callable[[CaseFacts], bool]) -> list[CaseHistory]:
-    """What the archive keeps of a number's cases that are the asker's; nothing in a hub that keeps no history."""
+    """Return the cases in the archive that the caller may see; there are none in a hub that keeps no history."""
     if not parts.archive.is_there:
         return []
     return await parts.archive.ask(lambda history: history.cases_of_number(number, theirs))
@@ -231,7 +234,7 @@ def _pages(found: Found, asker: Caller) -> shapes.Cases:
 
 
 def _ended(found: Found) -> notices.Ended | None:
-    """The case a notice tells of; None of a number without one."""
+    """Return the case that a notice describes; None for a number without a case."""
     if not found.cases:
         return None
     one = found.cases[0]

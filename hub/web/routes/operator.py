@@ -1,6 +1,8 @@
-"""Routes for operators without Kafka: events and reports in, receipts out.
+"""This module adds the routes for operators without Kafka: they send events and reports, and read their receipts.
 
-Annotations are evaluated here (no `from __future__`): FastAPI reads them.
+For example, an operator asks `POST /v1/events/draft`, signs the bytes it gets, posts them to `/v1/events`, and finds
+the decision under `GET /v1/receipts`. FastAPI reads the annotations, so they are evaluated here (there is no
+`from __future__`).
 """
 
 from typing import Annotated, Any
@@ -38,39 +40,39 @@ CSV_BODY: dict[str, Any] = {
 
 
 def add_operator(routes: Routes) -> None:
-    """The routes."""
+    """Add the routes for operators."""
     parts = routes.parts
 
     @routes.post("/v1/events", status_code=202, **AVRO_BODY)
     async def event(request: Request, asker: Asker) -> shapes.Taken:
-        """An event, or the day's report of counts: Avro bytes and two headers, as on Kafka."""
+        """Send an event or the daily report of counts, as Avro bytes and two headers, like on Kafka."""
         message = sealed_of(await body(request), request)
         return await sending.send(parts, asker.subject, contracts.EVENTS, message)
 
     @routes.post("/v1/events/draft")
     async def draft_event(wish: shapes.EventDraft, asker: Asker) -> shapes.Draft:
-        """An event as the bytes to sign. Writes nothing."""
+        """Return an event as the bytes to sign. This writes nothing."""
         return sending.draft_event(parts, asker.subject, wish)
 
     @routes.post("/v1/day-reports/draft")
     async def draft_day_report(wish: shapes.DayReportDraft, asker: Asker) -> shapes.Draft:
-        """The day's count, due an hour after the day's end, as the bytes to sign; to be posted to /v1/events."""
+        """Return a daily report, due an hour after the day's end, as the bytes to sign. Post it to /v1/events."""
         return sending.draft_day_report(parts, asker.subject, wish)
 
     @routes.post("/v1/clean-ups/draft", 404, **CSV_BODY)
     async def draft_clean_ups(request: Request, asker: Asker) -> shapes.CleanUpDrafts:
-        """Clean-ups (BACKFILL) of a CSV file `number,bound_before` as the bytes to sign; to be posted to /v1/events."""
+        """Return clean-ups (BACKFILL) of a CSV file `number,bound_before` as bytes to sign. Post each to /v1/events."""
         return sending.draft_clean_ups(parts, asker.subject, await body(request))
 
     @routes.post("/v1/reports", status_code=202, **AVRO_BODY)
     async def report(request: Request, asker: Asker) -> shapes.Taken:
-        """A person's report: Avro bytes and two headers, as on Kafka."""
+        """Send a person's report, as Avro bytes and two headers, like on Kafka."""
         message = sealed_of(await body(request), request)
         return await sending.send(parts, asker.subject, contracts.REPORTS, message)
 
     @routes.post("/v1/reports/draft")
     async def draft_report(wish: shapes.ReportDraft, asker: Asker) -> shapes.Draft:
-        """A report as the bytes to sign. Writes nothing."""
+        """Return a report as the bytes to sign. This writes nothing."""
         return sending.draft_report(parts, asker.subject, wish)
 
     @routes.get("/v1/receipts", 404)
@@ -79,14 +81,18 @@ def add_operator(routes: Routes) -> None:
         first: Annotated[int, Query(ge=0, le=OFFSET_MAX, alias="from")] = 0,
         limit: Annotated[int, Query(ge=1, le=sending.RECEIPTS_MAX)] = 100,
     ) -> shapes.ReceiptPage:
-        """What the hub decided on the operator's messages, in order; `next` is the next `from`."""
+        """Return what the hub decided on the operator's messages, in order; `next` is the next `from`."""
         if asker.subject not in parts.live.board.roster.operators:
             raise Problem(404, "NO_OPERATOR", "not on the roster", "Ask the registrar to add the operator.")
         return await sending.receipts(parts, asker.subject, first, limit)
 
 
 def sealed_of(value: bytes, request: Request) -> sending.Sealed:
-    """The message of a request; one header of each name."""
+    """Return the message of a request.
+
+    Raises:
+        Problem: 422, a header of the seal is missing, wrong or there twice.
+    """
     for name in ("key-id", "signature"):
         if len(request.headers.getlist(name)) > 1:
             raise Problem(422, "BAD_SIGNATURE", f"{name} is there twice", "Send each header once.")
@@ -94,7 +100,11 @@ def sealed_of(value: bytes, request: Request) -> sending.Sealed:
 
 
 async def body(request: Request) -> bytes:
-    """A body of bounded length."""
+    """Read the body of a request.
+
+    Raises:
+        Problem: 413, the body is too long.
+    """
     found = bytearray()
     async for chunk in request.stream():
         found += chunk

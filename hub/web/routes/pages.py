@@ -1,8 +1,8 @@
-"""The dashboard's files, and the headers that keep what runs in the page to what the hub itself serves.
+"""This module serves the dashboard's files, with headers that let a page run only what the hub itself serves.
 
-The policy is `default-src 'self'` without exceptions: no inline script or style, nothing from elsewhere. ECharts
-holds to it because its charts are drawn on a canvas and its tooltips too; styles set through the object model are
-allowed.
+The policy is `default-src 'self'` without exceptions: it allows no inline script or style, and nothing from elsewhere.
+ECharts works with it because it draws its charts and its tooltips on a canvas. Styles that a script sets through the
+object model are allowed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml"}
-"""Said here, because a machine's own table may say otherwise, and with `nosniff` the browser believes it."""
+"""The types of files are listed here: a machine's own table may differ, and with `nosniff` the browser believes it."""
 VENDORED_S = 86_400
 ZIPPED_BYTES_MIN = 1_000
 
@@ -38,10 +38,10 @@ def _zipped(path: str, changed_ns: int) -> bytes:  # noqa: ARG001 - a file that 
 
 
 class PageFiles(StaticFiles):
-    """The dashboard's files. A browser asks each time whether its copy is still right; of vendored files once a day."""
+    """The dashboard's files. A browser checks each time whether its copy is current; for vendored files, once a day."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """A file with the headers of the page."""
+        """Return a file with the headers of the page."""
         answer = await super().get_response(path, scope)
         answer.headers.update(HEADERS)
         vendored = path.startswith("vendor/")
@@ -53,7 +53,8 @@ class PageFiles(StaticFiles):
 
 
 def _packed(answer: Response, asked: Headers) -> Response:
-    """A whole file as the asker's browser takes it, packed once: to do that for each would hold everybody up."""
+    """Return a whole file, compressed if the browser takes gzip. It is compressed once: doing it each time would block
+    everybody."""
     takes = "gzip" in asked.get("Accept-Encoding", "") and "Range" not in asked
     if not takes or not isinstance(answer, FileResponse) or answer.status_code != 200 or answer.stat_result is None:
         return answer
@@ -65,5 +66,5 @@ def _packed(answer: Response, asked: Headers) -> Response:
 
 
 def mount_dashboard(app: FastAPI) -> None:
-    """Serve the dashboard at `/`. To be called after every route of the API: what it does not know ends here."""
+    """Serve the dashboard at `/`. Call this after every route of the API: paths that the API does not know end here."""
     app.mount("/", PageFiles(directory=FOLDER, html=True), name="dashboard")

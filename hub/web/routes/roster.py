@@ -1,6 +1,6 @@
-"""Routes of the roster: its records, and the state of a platform.
+"""This module adds the routes of the roster: its records, and a change of a platform's state.
 
-Annotations are evaluated here (no `from __future__`): FastAPI reads them.
+FastAPI reads the annotations, so they are evaluated here (there is no `from __future__`).
 """
 
 from typing import Annotated
@@ -23,25 +23,25 @@ PlatformId = Annotated[str, Path(max_length=200)]
 
 
 def add_roster(routes: Routes) -> None:
-    """The routes."""
+    """Add the routes of the roster."""
     parts = routes.parts
     board = parts.live.board
 
     @routes.get("/v1/roster/platforms")
     async def platforms() -> shapes.RosterPlatforms:
-        """Every platform's record."""
+        """Return every platform's record."""
         found = sorted(board.roster.platforms.values(), key=lambda one: one.id)
         return shapes.RosterPlatforms(as_of=parts.live.as_of(), platforms=[platform_record(one) for one in found])
 
     @routes.get("/v1/roster/operators")
     async def operators() -> shapes.RosterOperators:
-        """Every operator's record."""
+        """Return every operator's record."""
         found = sorted(board.roster.operators.values(), key=lambda one: one.id)
         return shapes.RosterOperators(as_of=parts.live.as_of(), operators=[operator_record(one) for one in found])
 
     @routes.post("/v1/roster/platforms/{platform_id}/state", 404, 409)
     async def state(platform_id: PlatformId, wish: shapes.StateQuestion, asker: Asker) -> shapes.RosterPlatform:
-        """Move a platform to another state; by whom stands in its history."""
+        """Move a platform to another state; its history says who did it."""
         note = f"{asker.subject}: {wish.note}" if wish.note else asker.subject
         now_ms = parts.live.now_ms()
 
@@ -64,7 +64,7 @@ def add_roster(routes: Routes) -> None:
 
 
 def platform_record(one: Platform) -> shapes.RosterPlatform:
-    """A platform's record as the API says it."""
+    """Return a platform's record in the shape of the API."""
     return shapes.RosterPlatform(
         id=one.id,
         name=name(one),
@@ -82,7 +82,7 @@ def platform_record(one: Platform) -> shapes.RosterPlatform:
 
 
 def operator_record(one: Operator) -> shapes.RosterOperator:
-    """An operator's record as the API says it."""
+    """Return an operator's record in the shape of the API."""
     plain = one._asdict()
     for changed in ("name", "ranges", "keys"):
         plain.pop(changed)

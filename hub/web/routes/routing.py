@@ -1,4 +1,7 @@
-"""Making routes: each with its roles (`hub.web.access.who`), its limits, and its problems in the OpenAPI document."""
+"""This module makes routes, each with its roles (`hub.web.access.who`), its limits and its problems in OpenAPI.
+
+For example, `@routes.get("/v1/lookups")` makes a route that refuses every token whose role is not auditor.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ CSV_TYPE = "text/csv; charset=utf-8"
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems of a route, for its OpenAPI entry."""
+    """Return the problems of a route for its OpenAPI entry."""
     schema = ProblemDetails.model_json_schema()
     return {
         one: {"description": PROBLEM_WHY[one], "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -47,7 +50,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 class Routes:
-    """Puts routes onto an app. `made`: those that were."""
+    """Adds routes to an app. `made` lists those that were added."""
 
     def __init__(self, app: FastAPI, parts: Parts) -> None:
         self.app = app
@@ -55,11 +58,11 @@ class Routes:
         self.made: list[str] = []
 
     def get(self, path: str, *more: int, **options: Any) -> Callable[[Any], Any]:
-        """A route that changes nothing. `more`: statuses of problems beside the usual."""
+        """Make a route that changes nothing. `more` are statuses of problems beside the usual ones."""
         return self._route("GET", path, more, options)
 
     def post(self, path: str, *more: int, **options: Any) -> Callable[[Any], Any]:
-        """A route that asks with a body, or sends."""
+        """Make a route that asks with a body, or that sends something."""
         return self._route("POST", path, more, options)
 
     def _route(self, method: str, path: str, more: Sequence[int], options: dict[str, Any]) -> Callable[[Any], Any]:
@@ -92,7 +95,7 @@ class Routes:
 
 
 async def _admitted(parts: Parts, request: Request) -> Caller:
-    """Who asks; an address that many came from who proved nobody is not looked at for a while."""
+    """Return who asks. An address from which many requests without a valid token came is refused for a while."""
     proof = request.headers.get("authorization", "")
     address, now_s = request.client.host if request.client else "", time.monotonic()
     parts.strangers.let_in(address, proof, now_s)
@@ -111,16 +114,16 @@ def _caller(request: Request) -> Caller:
 
 
 Asker = Annotated[Caller, Depends(_caller)]
-"""Who asks; admitted by the route's guard, which FastAPI runs before."""
+"""The caller; the route's guard, which FastAPI runs before the route, has admitted it."""
 
 
 def wants_csv(request: Request) -> bool:
-    """Whether a table is asked for as CSV, by `format=csv` or by `Accept`."""
+    """Say whether a table is asked for as CSV, by `format=csv` or by `Accept`."""
     return request.query_params.get("format") == "csv" or request.headers.get("accept", "").startswith("text/csv")
 
 
 def table(request: Request, whole: BaseModel, kind: type[BaseModel], rows: Sequence[BaseModel]) -> Any:
-    """A table as JSON, or its rows as CSV."""
+    """Return a table as JSON, or its rows as CSV if the request asks for that."""
     return Response(as_csv(kind, rows), media_type=CSV_TYPE) if wants_csv(request) else whole
 
 
@@ -138,4 +141,4 @@ TABLE: dict[str, Any] = {
         ]
     },
 }
-"""Options of a route that also answers in CSV."""
+"""The options of a route that also answers in CSV."""

@@ -1,7 +1,9 @@
-"""Messages of operators without Kafka: signed as on Kafka, put into the topic unchanged, decided on by the same rules.
+"""This module takes messages of operators without Kafka and puts them into the topic unchanged.
 
-What is refused here would be refused there: bytes that are no message, a signature that does not hold, another
-operator's. Everything else is intake's to decide, and its receipt says what it decided.
+They are signed as on Kafka, and the same rules decide on them. This module refuses only what the hub would refuse too:
+bytes that are not a message, a signature that is not valid, and a message of another operator. Intake decides on
+everything else, and its receipt says what it decided. For example, an event with a bad time is taken here (202), and
+its receipt says BAD_TIME.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ READ_AS = {Receipt: "receipt", ReportReceipt: "report_receipt", PortedNotice: "p
 
 
 class Sealed(NamedTuple):
-    """A message as it came: its value, and the two headers of `schemas/README.md`."""
+    """A message as it came: its value, and the two headers that `schemas/README.md` describes."""
 
     value: bytes
     key_id: bytes
@@ -58,10 +60,10 @@ class Sealed(NamedTuple):
 
 
 def sealed(value: bytes, headers: Mapping[str, str]) -> Sealed:
-    """The message of a request.
+    """Return the message of a request.
 
     Raises:
-        Problem: 422, a header is missing or is none.
+        Problem: 422, a header is missing or malformed.
     """
     try:
         signature = base64.b64decode(headers.get("signature", ""), validate=True)
@@ -75,10 +77,10 @@ def sealed(value: bytes, headers: Mapping[str, str]) -> Sealed:
 
 
 async def send(parts: Parts, operator: str, topic: str, message: Sealed) -> shapes.Taken:
-    """Put an operator's message into a topic; durable when this returns.
+    """Put an operator's message into a topic; the message is durable when this returns.
 
     Raises:
-        Problem: 422 with the hub's own reason, or 503 if the cluster does not take it.
+        Problem: 422 with the hub's own reason, or 503 if the cluster does not take the message.
     """
     hub_log, now_ms = parts.hub_log, parts.live.now_ms()
     headers = (("key-id", message.key_id), ("signature", message.signature))
@@ -107,7 +109,7 @@ def _key_of(topic: str, value: bytes) -> bytes:
 
 
 def _check(parts: Parts, topic: str, record: Record, operator: str) -> None:
-    """The cheap rules: whose it is, and whether it is signed."""
+    """Check the cheap rules: who sends the message, and whether its signature is valid."""
     hub_log, roster = parts.hub_log, parts.answerer.pairs.roster.roster
     opener = Opener(hub_log.hub_id, hub_log.log_id, hub_log.partitions)
     opened = opener.events([record], roster)[0] if topic == contracts.EVENTS else opener.reports([record], roster)[0]
@@ -121,7 +123,8 @@ def _check(parts: Parts, topic: str, record: Record, operator: str) -> None:
 
 
 def draft_event(parts: Parts, operator: str, wish: shapes.EventDraft) -> shapes.Draft:
-    """An event as the bytes to sign. A draft without an id gets one: keep it, a repeat must have the same bytes."""
+    """Return an event as the bytes to sign. A draft without an id gets one: keep it, a repeat must have the same
+    bytes."""
     fields = wish.model_dump(mode="json")
     fields["event_id"] = fields["event_id"] or str(uuid.uuid4())
     try:
@@ -131,7 +134,7 @@ def draft_event(parts: Parts, operator: str, wish: shapes.EventDraft) -> shapes.
 
 
 def draft_day_report(parts: Parts, operator: str, wish: shapes.DayReportDraft) -> shapes.Draft:
-    """The day's count as the bytes to sign; it is posted as an event is."""
+    """Return a daily report as the bytes to sign; it is posted like an event."""
     partitions = parts.hub_log.partitions
     if len(wish.sent) != partitions:
         detail = f"sent has {len(wish.sent)} totals, and events has {partitions} partitions"
@@ -143,10 +146,10 @@ def draft_day_report(parts: Parts, operator: str, wish: shapes.DayReportDraft) -
 
 
 def draft_clean_ups(parts: Parts, operator: str, content: bytes) -> shapes.CleanUpDrafts:
-    """Clean-ups of a file `number,bound_before` as the bytes to sign; each is posted as an event is.
+    """Return the clean-ups of a file `number,bound_before` as the bytes to sign; each is posted like an event.
 
     Raises:
-        OperatorError: it is no such file, or is too long.
+        OperatorError: the content is not such a file, or it is too long.
     """
     try:
         lines = content.decode("utf-8-sig").splitlines(keepends=True)
@@ -164,7 +167,7 @@ def draft_clean_ups(parts: Parts, operator: str, content: bytes) -> shapes.Clean
 
 
 def draft_report(parts: Parts, operator: str, wish: shapes.ReportDraft) -> shapes.Draft:
-    """A person's report as the bytes to sign."""
+    """Return a person's report as the bytes to sign."""
     try:
         report_id = uuid.UUID(wish.report_id) if wish.report_id else uuid.uuid4()
         happened_at = time_of({"happened_at": wish.happened_at}, "happened_at")
@@ -190,7 +193,7 @@ def _base64(data: bytes) -> str:
 
 
 async def receipts(parts: Parts, operator: str, first: int, limit: int) -> shapes.ReceiptPage:
-    """Receipts of an operator's own topic, from an offset on."""
+    """Return the receipts of an operator's own topic, from an offset on."""
     settings = WorkerSettings(
         parts.settings.bootstrap_servers, parts.settings.data_dir, "web", security=parts.settings.security
     )
@@ -207,7 +210,7 @@ async def receipts(parts: Parts, operator: str, first: int, limit: int) -> shape
 def _receipt(record: Record) -> shapes.ReceiptRow:
     try:
         value = decode(record.value, *READ_AS)
-    except ContractError:  # of a later version
+    except ContractError:  # a later version of the hub wrote it
         return shapes.ReceiptRow(offset=record.offset, at=record.record_time, kind="unknown", content={})
     kind = READ_AS[type(value)]
     return shapes.ReceiptRow(offset=record.offset, at=record.record_time, kind=kind, content=_plain(value))

@@ -51,6 +51,8 @@ from tests.broker.scene import wait_until
 from tests.databases import postgres_url
 from tests.unit.small_archive import AT_MS, LOG, NUMBER, OTHER, Town
 
+pytestmark = pytest.mark.database
+
 
 @pytest.fixture
 def town() -> Iterator[Town]:

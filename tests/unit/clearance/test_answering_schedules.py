@@ -78,6 +78,7 @@ def run(seeds: range) -> Counter[str]:
     return answers
 
 
+@pytest.mark.long
 def test_never_clear_where_the_recount_says_otherwise() -> None:
     """Over 300 schedules every answer is the recount's, and enough of them are CLEAR to mean something."""
     answers = run(range(300))

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from hub.clock import system_clock
 from hub.core.model import Role
 from hub.web.access.auth import AuthSettings, Doorman
@@ -19,6 +21,7 @@ def token(folder: Path, role: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 async def test_a_token_by_command_lets_its_owner_in(tmp_path: Path) -> None:
     """The command makes the issuer's key for its owner's eyes alone and prints a token that counts; no other role."""
     made = token(tmp_path / "web", "auditor")

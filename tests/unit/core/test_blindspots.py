@@ -87,8 +87,8 @@ def test_the_quantiles_are_those_of_the_gamma_distribution(shape: float, share: 
 
 def test_the_prior_is_as_wide_as_it_says() -> None:
     """A gamma of the shape found has a logarithm of the spread asked for, by simulation."""
-    chance = random.Random(7)
-    logs = [math.log(chance.gammavariate(_shape_of(SPREAD_ASSUMED), 1.0)) for _ in range(100_000)]
+    chance, shape = random.Random(7), _shape_of(SPREAD_ASSUMED)
+    logs = [math.log(chance.gammavariate(shape, 1.0)) for _ in range(100_000)]
     mean = sum(logs) / len(logs)
     spread = math.sqrt(sum((one - mean) ** 2 for one in logs) / len(logs))
     assert spread == pytest.approx(SPREAD_ASSUMED, rel=0.03)

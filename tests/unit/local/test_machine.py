@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from hub.cli import main
+from hub.cli import main, start
 from hub.errors import HubError
 from hub.local.machine import MB, cache_folder, require_space, scratch_folder, todo_at
 
@@ -73,7 +73,7 @@ def test_a_disk_that_fills_under_a_command_is_a_sentence(
     monkeypatch.setattr(main, "app", full)
     monkeypatch.setattr("sys.argv", ["unbind-hub"])
     with pytest.raises(SystemExit) as ended:
-        main.run()
+        start.run()
     assert ended.value.code == 1
     assert "disk is full" in capsys.readouterr().err
-    assert main.FULL[0] == errno.ENOSPC
+    assert start.FULL[0] == errno.ENOSPC

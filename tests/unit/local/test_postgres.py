@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli.main import app
 from hub.errors import HubError
 from hub.local.postgres import EmbeddedPostgres
 
+pytestmark = pytest.mark.database
 GONE_S = 20.0
 
 

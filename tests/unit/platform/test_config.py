@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli.main import app
 from hub.core.model import Action, Outcome, Platform, PlatformState, Stage
 from hub.errors import PlatformError
 from hub.platform.assembly import address_of, engine_of, form_of, store_of

@@ -332,6 +332,7 @@ def commanded(*words: str) -> Iterator[tuple[httpx.Client, list[str]]]:
         said.append(process.communicate(timeout=20)[0])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by_config", [True, False])
 def test_the_command_serves(tmp_path: Path, by_config: bool) -> None:
     """`check-server`, given the platform's file or an address, answers on its port, prints no number, and ends."""
@@ -356,6 +357,7 @@ def write(folder: Path, text: str) -> Path:
     return folder / "platform.yaml"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("said", "words", "reasons"),
     [

@@ -79,6 +79,7 @@ def holds_unknown(value: Any) -> bool:
     return bool(value == "UNKNOWN")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", INPUTS)
 def test_a_damaged_message_is_refused_or_means_what_it_says(
     kind: str, record_property: Callable[[str, object], None]
@@ -106,6 +107,7 @@ def test_a_damaged_message_is_refused_or_means_what_it_says(
     assert 0 < accepted < MUTANTS / 2
 
 
+@pytest.mark.long
 def test_a_damaged_bitmap_is_refused_or_is_the_set_it_says(record_property: Callable[[str, object], None]) -> None:
     """No damage to a bitmap crashes the hub's process, or makes it count a position nobody acknowledged."""
     ended = subprocess.run(

@@ -1,1 +1,1 @@
-"""One file a revision, never edited once released."""
+"""Each revision is one file, which is never edited once it is released."""

@@ -1,4 +1,4 @@
-"""The first tables: every message whole, what is read out of them, and how far each log is kept."""
+"""This revision makes the first tables: whole messages, what is read from them, and how far each log is kept."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ PARTED = (
 
 
 def upgrade() -> None:
-    """Make them, each parted one with the partition for times that are nobody's clock."""
+    """Make the tables; each partitioned one gets a default partition for record times that no clock shows."""
     for statement in STATEMENTS:
         op.execute(statement)
     for table in PARTED:
@@ -167,5 +167,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The archive is made anew from the logs instead."""
+    """Refuse: to go back, the archive is rebuilt from the logs."""
     raise NotImplementedError("unbind-hub archive rebuild")

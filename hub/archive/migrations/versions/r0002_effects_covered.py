@@ -1,4 +1,7 @@
-"""What platforms said of a case out of one index: their rows lie as their acknowledgements came, a page each."""
+"""This revision lets one index answer what platforms said of a case, so that PostgreSQL does not read the table.
+
+Rows lie in the order in which acknowledgements came, so each row of a case would be another page to read.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """The index with what is asked for in it."""
+    """Make the index anew, with the columns that the query reads in it."""
     op.execute("DROP INDEX effects_of_block")
     op.execute(
         "CREATE INDEX effects_of_block ON effects (rel_part, block, last_offset, first_offset) "
@@ -18,5 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The archive is made anew from the logs instead."""
+    """Refuse: to go back, the archive is rebuilt from the logs."""
     raise NotImplementedError("unbind-hub archive rebuild")

@@ -139,6 +139,7 @@ def test_a_login_service_that_starts_first_finds_what_comes(tmp_path: Path) -> N
     assert check.is_recycled(NUMBER, OLD).reason is Reason.REISSUED
 
 
+@pytest.mark.long
 def test_many_threads_ask_while_the_adapter_writes(tmp_path: Path) -> None:
     """Answers from many threads are those of one, while another case is written beside them."""
     harness = InSql(tmp_path)

@@ -116,6 +116,7 @@ def _last_copies(log: Sequence[bytes]) -> list[bytes]:
 FATES = st.sampled_from([OK, OK, OK, LOST, UNHEARD, PLACELESS, REFUSING, DOWN])
 
 
+@pytest.mark.long
 @given(
     script=st.lists(FATES, max_size=40),
     lives=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 20)), min_size=1, max_size=4),

@@ -411,6 +411,7 @@ def test_a_dry_run_from_anywhere_counts_what_a_run_does(
     assert [carry_out(store, batch, Rules(by_ending)).counts for batch in batches] == counted
 
 
+@pytest.mark.long
 def test_a_dry_run_takes_no_more_memory_for_a_longer_log() -> None:
     """Two thousand accounts frozen and unbound by a dry run, in batches: its memory stays as after the first."""
     numbers = [f"+86138{one:08d}" for one in range(2_000)]
