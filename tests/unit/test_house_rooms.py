@@ -24,6 +24,8 @@ ABOUT_NO_MODULE = {
     "test_house.py": "it is about every file",
     "test_house_rooms.py": "it is about every file",
     "test_house_order.py": "it is about the order of tests",
+    "test_deploy.py": "it is about deploy/check_machine.py and its neighbour, which `make setup` runs",
+    "test_releases.py": "it is about what a release holds, and the files that make one",
     "test_docs.py": "it is about the pages of docs/",
     "test_guided.py": "it is about what tests say of an addition that is begun",
     "test_metrics.py": "it is about every `metrics.py`",
