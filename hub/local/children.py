@@ -28,9 +28,11 @@ RESTARTS_MAX = 200
 RESTART_PAUSE_S = 0.2
 
 # Every child runs this first (`python -c`): it asks the system to be killed when its parent ends, then becomes the
-# program it is given. A `preexec_fn` could do the same, but is not safe in a process with threads.
+# program it is given. A `preexec_fn` could do the same, but is not safe in a process with threads. A shell starts a
+# command in the background with SIGINT ignored, and every child would inherit that: it hears the signal all the same.
 LEASH = """
 import ctypes, os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 prctl = getattr(ctypes.CDLL(None), "prctl", None)
 if prctl is not None:
     prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
