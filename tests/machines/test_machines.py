@@ -113,6 +113,7 @@ def test_a_missing_python_is_said_in_a_line(tmp_path: Path) -> None:
     """A machine without Python is told what to install."""
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=shutil.ignore_patterns("screenshots"))
     ended = subprocess.run(
         ["make", "demo", "PYTHON=python3-that-is-not-there"],
         cwd=tmp_path,

@@ -111,9 +111,9 @@ FAULTS = (
     ),
     Fault(
         "frozen is shown where the number was unbound",
-        "hub/core/gaps.py",
-        "SHOWN_FIRST = (Outcome.UNBOUND, Outcome.FROZEN,",
-        "SHOWN_FIRST = (Outcome.FROZEN, Outcome.UNBOUND,",
+        "hub/core/outcomes.py",
+        "rank=1,",
+        "rank=-1,",
         COVERAGE,
         cheap=True,
     ),
