@@ -63,13 +63,13 @@ def _event_key(partition: int, operator: str, event_id: bytes) -> bytes:
 
 
 def _pack_case(case: Case) -> bytes:
-    return _to_json([*case[:-1], [one.hex() for one in case.event_ids]]).encode()
+    return _to_json([*case[:11], [one.hex() for one in case.event_ids], *case[12:]]).encode()
 
 
 def _unpack_case(data: bytes) -> Case:
-    position, operator, opened_as, stage, *rest, event_ids = json.loads(data)
-    events = tuple(bytes.fromhex(one) for one in event_ids)
-    return Case._make([Source(*position), operator, Stage(opened_as), Stage(stage), *rest, events])
+    position, operator, opened_as, stage, *rest = json.loads(data)
+    events = tuple(bytes.fromhex(one) for one in rest[7])
+    return Case(Source(*position), operator, Stage(opened_as), Stage(stage), *rest[:7], events, *rest[8:])
 
 
 def _pack_accepted(accepted: AcceptedSource) -> bytes:
