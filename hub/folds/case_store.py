@@ -69,7 +69,9 @@ def _pack_case(case: Case) -> bytes:
 def _unpack_case(data: bytes) -> Case:
     position, operator, opened_as, stage, *rest = json.loads(data)
     events = tuple(bytes.fromhex(one) for one in rest[7])
-    return Case(Source(*position), operator, Stage(opened_as), Stage(stage), *rest[:7], events, *rest[8:])
+    return Case._make(
+        [Source(*position), operator, Stage(opened_as), Stage(stage), *rest[:7], events, *(rest[8:] or [None])]
+    )
 
 
 def _pack_accepted(accepted: AcceptedSource) -> bytes:

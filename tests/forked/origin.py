@@ -83,7 +83,8 @@ class Origin:
         data, (console,), _, _ = socket.recv_fds(asker, REQUEST_BYTES_MAX, 1)
         while not data.endswith(b"\n"):
             data += asker.recv(REQUEST_BYTES_MAX)
-        request = Request(*json.loads(data), console, asker)
+        arguments, folder, environment = json.loads(data)
+        request = Request(arguments, folder, environment, console, asker)
         pid = os.fork()
         if pid == 0:
             self._forget()
