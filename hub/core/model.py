@@ -448,6 +448,14 @@ class Received(NamedTuple):
     through: int
 
 
+class Judged(NamedTuple):
+    """The keys by which one platform's tiles were made. `epoch` names the writer."""
+
+    platform: str
+    epoch: bytes
+    keys: tuple[Key, ...]
+
+
 class AsOf(NamedTuple):
     """The log positions at which a figure was computed; every offset is the next one to be read."""
 
