@@ -204,7 +204,7 @@ def test_a_zombie_that_holds_what_was_accepted_meanwhile_blocks_nobody(tmp_path:
             scene.send(scene.event_message(event(number, EventType.COOLING, "fen")) for number in numbers)
             scene.flush()
             wait_until("it has stopped", lambda: is_stopped(zombie))
-            run(scene, "operator", "limits", "fen", "--limit", "NOTICES", "--none", *NAMED)
+            run(scene, "operator", "limits", "fen", "--limit", "NOTICES", "--none", "--by", "Li", "--reason", "a test")
             scene.settle(contracts.EVENTS)
             zombie.process.send_signal(signal.SIGCONT)
             wait_until("it is back in the group", lambda: scene.members() == 2)
