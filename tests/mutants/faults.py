@@ -80,8 +80,8 @@ FAULTS = (
     Fault(
         "events of this batch do not count for the day's limit",
         "hub/core/intake.py",
-        "return Published(before.every + more.every, before.ported + more.ported)",
-        "return Published(before.every, before.ported)",
+        "            self._days[day] = self._days.get(day, Published()).plus(one)\n",
+        "            self._days[day] = self._days.get(day, Published())\n",
         HELD,
     ),
     # ---- The fold and the lifecycle ----
