@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from hub.core.model import REFUSAL_TODO, Refusal
 from tests.places import ROOT
 from tests.unit.sources import (
