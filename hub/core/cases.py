@@ -24,6 +24,8 @@ class Case(NamedTuple):
 
     `scheduled_at` is when its RELEASE_SCHEDULED occurred, and `last_at` is when its last event occurred. `taken_at` is
     when the number last came to a new owner before this case, over all cases that stand; None if it never did.
+    `locked_by` is the operator of the number's range, if it undid another's case; what others open of the number waits
+    for a person, until that operator opens a case of it.
     """
 
     position: Source
@@ -39,6 +41,7 @@ class Case(NamedTuple):
     last_at: int
     event_ids: tuple[bytes, ...]
     taken_at: int | None = None
+    locked_by: str | None = None
 
     @property
     def live(self) -> bool:
@@ -106,6 +109,7 @@ def _open(notice: ReleaseNotice, position: Source, number: str, before: Case | N
         last_at=notice.occurred_at,
         event_ids=(notice.event_id,),
         taken_at=None if before is None else before.handed_over_at,
+        locked_by=None if before is None or before.locked_by == notice.operator else before.locked_by,
     )
     return Folded(number, case, opened=True)
 
@@ -121,5 +125,6 @@ def _advance(notice: ReleaseNotice, position: Source, number: str, before: Case 
         scheduled_at=notice.occurred_at if notice.stage is Stage.SCHEDULED else before.scheduled_at,
         last_at=notice.occurred_at,
         event_ids=(*before.event_ids, notice.event_id),
+        locked_by=before.locked_by if notice.operator == before.operator else notice.operator,
     )
     return Folded(number, case, opened=False)

@@ -10,6 +10,10 @@ one of its number is held before its case is looked at, and one over a limit aft
 dropped one is refused before all other checks (DROPPED). For example, a RELEASED for a number without a case passes all
 checks before the table, and is refused as OUT_OF_ORDER.
 
+Where the rules of authority hold (`hub.core.limits`), the operator of a number's range may undo a case that another has
+of it: RESTORED at any time, WITHDRAWN within 14 days by naming an event of that case. That is an objection. It is never
+held, and it locks the number.
+
 The receipt of NOT_YOUR_CASE says OUT_OF_ORDER (`RECEIPTED_AS`): its sender must not learn that the number has a live
 case of another operator. The dead letter keeps the true reason.
 
@@ -22,7 +26,7 @@ so a plan ends before the first event that needs the position of a notice of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -60,6 +64,8 @@ FIRST_MS = 631_152_000_000
 """1990-01-01 UTC. No time of an event lies before it."""
 END_MS = 4_102_444_800_000
 """2100-01-01 UTC. Every time of an event lies before it."""
+OBJECTION_MS = 14 * DAY_MS
+"""How long after a case opened the operator of the number's range may object to it."""
 OWNED_UNTIL_MS = 400 * DAY_MS
 """How long before a COOLING the last binding of its number's owner may lie: a year without use, and some."""
 KEPT_BYTES = 512 * 1024
@@ -170,6 +176,17 @@ class Plan:
     """The decisions on held events that were sent again and are not accepted."""
 
 
+HolderOf = Callable[[str], str | None]
+"""Returns the operator whose range has a number (`hub.core.roster_life.range_holder`); None if none has."""
+
+
+class Rules(NamedTuple):
+    """What decides beside the past: how the topics were made, and whose range a number is of."""
+
+    log: HubLog
+    holder_of: HolderOf
+
+
 class _Needs(Exception):
     """Raised if an event needs a position that is known only once the plan so far is folded."""
 
@@ -197,7 +214,7 @@ class _Overlay:
         return self._known.event_of(partition, operator, event_id)
 
     def situation(self, arrival: Arrival, sender: Operator, last: Case | None) -> Situation:
-        """Return what a decision about the sender's limits rests on."""
+        """Return what a decision about the sender's limits rests on, as far as it follows from counts and the case."""
         at = arrival.record.record_time
         day, hour = at // DAY_MS, hour_of(at)
         return Situation(
@@ -209,6 +226,7 @@ class _Overlay:
             stage=None if last is None else last.stage,
             stage_at=at if last is None else last.last_at,
             at=at,
+            locked_by=None if last is None else last.locked_by,
         )
 
     def is_behind(self, arrival: Arrival, event: NumberEvent) -> bool:
@@ -241,7 +259,13 @@ class _Overlay:
         self._events.add((notice.operator, notice.event_id))
 
 
-def decide(arrivals: Sequence[Arrival], known: KnownCases, log: HubLog, held: HeldBook | None = None) -> Plan:
+def decide(
+    arrivals: Sequence[Arrival],
+    known: KnownCases,
+    log: HubLog,
+    held: HeldBook | None = None,
+    holder_of: HolderOf = lambda _: None,
+) -> Plan:
     """Decide on a batch of one partition, in order.
 
     Args:
@@ -249,6 +273,7 @@ def decide(arrivals: Sequence[Arrival], known: KnownCases, log: HubLog, held: He
         known: the fold of `releases`, at its end.
         log: how this hub's topics were made; it says since when the rules of authority hold.
         held: the fold of `held`, at its end; nothing is held without one.
+        holder_of: tells whose range a number is of.
 
     Returns:
         A plan for at least the first arrival. The rest needs another call once the plan is folded.
@@ -257,14 +282,14 @@ def decide(arrivals: Sequence[Arrival], known: KnownCases, log: HubLog, held: He
     overlay = _Overlay(known, HeldBook() if held is None else held)
     for arrival in arrivals:
         try:
-            _decide_one(arrival, overlay, plan, log)
+            _decide_one(arrival, overlay, plan, Rules(log, holder_of))
         except _Needs:
             break
         plan.taken += 1
     return plan
 
 
-def _decide_one(arrival: Arrival, known: _Overlay, plan: Plan, log: HubLog) -> None:
+def _decide_one(arrival: Arrival, known: _Overlay, plan: Plan, rules: Rules) -> None:
     content = arrival.content
     copy = None if arrival.sender is None else arrival.held
     if copy is not None and copy.decided:
@@ -280,10 +305,10 @@ def _decide_one(arrival: Arrival, known: _Overlay, plan: Plan, log: HubLog) -> N
         else:
             _refuse(arrival, refusal, plan, known)
     else:
-        _decide_event(arrival, content, known, plan, log)
+        _decide_event(arrival, content, known, plan, rules)
 
 
-def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: Plan, log: HubLog) -> None:
+def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: Plan, rules: Rules) -> None:
     refusal = _check_sender(arrival, event)
     if refusal is not None:
         return _refuse(arrival, refusal, plan, known)
@@ -298,18 +323,24 @@ def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: P
     if known.is_behind(arrival, event):
         return _hold(arrival, event, HeldWhy.BEHIND, plan, known)
     last = known.case_of(event.number)
-    refusal = _check_case(event, last)
+    assert arrival.sender is not None, "WRONG_OPERATOR comes before"
+    authority = rules.log.has_authority(arrival.record.record_time)
+    objects = authority and _objects(arrival, event, last, rules.holder_of)
+    refusal = _check_case(event, last, objects=objects)
     if refusal is not None:
         return _refuse(arrival, refusal, plan, known)
     late = breaches.of_event(event, arrival.judged_at)
     if event.type is EventType.SUSPENDED:
         return _answer(arrival, _receipt(arrival, Decision.NOTED, breaches=late), plan, known)
-    notice = _notice(arrival, event, last, log.log_id)
-    assert arrival.sender is not None, "WRONG_OPERATOR comes before"
+    notice = _notice(arrival, event, last, rules.log.log_id)
     one = adds(notice, arrival.sender, last)
     if arrival.held is None:
-        authority = log.has_authority(arrival.record.record_time)
-        why = why_held(event, arrival.sender, one, known.situation(arrival, arrival.sender, last), authority=authority)
+        so_far = known.situation(arrival, arrival.sender, last)._replace(
+            opens=notice.opened_at is None,
+            objects=objects,
+            holder=rules.holder_of(event.number) if authority and one.handovers and one.ported else None,
+        )
+        why = why_held(event, arrival.sender, one, so_far, authority=authority)
         if why is not None:
             return _hold(arrival, event, why, plan, known)
     known.accept(arrival, notice, one)
@@ -332,11 +363,12 @@ def _of_clearance(arrival: Arrival, event: NumberEvent, case: Source | None) -> 
 
 def adds(notice: ReleaseNotice, operator: Operator, before: Case | None) -> Published:
     """Return what a notice adds to its operator's counts. `before` is the number's last case before it."""
+    undoes_own = before is not None and notice.stage is Stage.WITHDRAWN and before.operator == notice.operator
     return one_notice(
         notice.subject.value,
         operator.ranges,
         opens_at=notice.stage if notice.opened_at is None else None,
-        undoes=before.stage if before is not None and notice.stage is Stage.WITHDRAWN else None,
+        undoes=before.stage if before is not None and undoes_own else None,
     )
 
 
@@ -427,16 +459,29 @@ def _times_fit(event: NumberEvent, record_time: int) -> bool:
     return event.occurred_at < event.cooling_until <= event.reissue_not_before
 
 
-def _check_case(event: NumberEvent, last: Case | None) -> Refusal | None:
-    if last is not None and last.live and last.operator != event.operator:
+def _objects(arrival: Arrival, event: NumberEvent, last: Case | None, holder_of: HolderOf) -> bool:
+    """Return whether the operator of a number's range undoes a case that another operator has of the number.
+
+    It may always restore its own number, and withdraws within `OBJECTION_MS` of the opener by naming one of its events.
+    """
+    if last is None or last.operator == event.operator or last.undone:
+        return False
+    if event.type is EventType.WITHDRAWN:
+        in_time = arrival.judged_at <= last.published_at + OBJECTION_MS
+        return in_time and event.supersedes in last.event_ids and holder_of(event.number) == event.operator
+    return event.type is EventType.RESTORED and holder_of(event.number) == event.operator
+
+
+def _check_case(event: NumberEvent, last: Case | None, *, objects: bool) -> Refusal | None:
+    if last is not None and last.live and last.operator != event.operator and not objects:
         return Refusal.NOT_YOUR_CASE
-    if event.type is EventType.WITHDRAWN and not _withdraws(event, last):
+    if event.type is EventType.WITHDRAWN and not (objects or _withdraws(event, last)):
         return Refusal.UNKNOWN_EVENT
     if not _table_allows(event, last):
         return Refusal.OUT_OF_ORDER
     if _is_handover(event) and _precedes_handover(event, last):
         return Refusal.BAD_TIME
-    if last is not None and event.occurred_at < last.last_at:
+    if last is not None and event.occurred_at < last.last_at and not objects:
         return Refusal.TIME_REVERSED
     return None
 

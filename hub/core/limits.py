@@ -13,6 +13,10 @@ Rules:
 5. All this holds in a hub, or a world, whose authority rules hold (`HubLog.authority_from`). Elsewhere a limit counts
    only where it was set, by the day, and no WITHDRAWN waits.
 
+6. What hands over a number of another operator's range, if that operator is on the roster, waits for a person
+   (UNCONFIRMED); and so does what opens a case of a number that its range's operator has locked (LOCKED). That operator
+   locks it by an objection: it undoes another's case of the number (`hub.core.intake`), which is never held.
+
 For example, an operator with the default of 5,000 notices a day has published 1,250 between 10:00 and 10:20: the next
 waits (BURST) until a person releases it; what is sent after 11:00 does not wait.
 
@@ -103,8 +107,10 @@ class Counted(Protocol):
 class Situation(NamedTuple):
     """What a decision about limits rests on.
 
-    `today` and `this_hour` are what the operator had published; `quarantined` says whether a person has to look first;
-    `stage` and `stage_at` are of the number's last case, `at` is when the event was recorded.
+    `today` and `this_hour` are what the operator had published; `quarantined` says whether a person has to look first.
+    `stage` and `stage_at` are of the number's last case; `at` is when the event was recorded. `opens` says whether the
+    event opens a case, `objects` whether it undoes another operator's case of a number of the sender's range. `holder`
+    is the operator of the number's range, `locked_by` the one that locked the number.
     """
 
     today: Published
@@ -113,6 +119,10 @@ class Situation(NamedTuple):
     stage: Stage | None
     stage_at: int
     at: int
+    opens: bool = False
+    objects: bool = False
+    holder: str | None = None
+    locked_by: str | None = None
 
 
 def one_notice(number: str, ranges: Iterable[str], *, opens_at: Stage | None, undoes: Stage | None) -> Published:
@@ -162,10 +172,14 @@ def why_held(
     Args:
         one: what its notice adds to the counts (`one_notice`).
     """
-    if is_free(event, so_far.stage, authority=authority):
+    if so_far.objects or is_free(event, so_far.stage, authority=authority):
         return None
     if authority and so_far.quarantined:
         return HeldWhy.QUARANTINE
+    if authority and so_far.opens and so_far.locked_by not in (None, sender.id):
+        return HeldWhy.LOCKED
+    if authority and one.handovers and so_far.holder not in (None, sender.id):
+        return HeldWhy.UNCONFIRMED
     if one.undoings and so_far.stage is Stage.REASSIGNED and so_far.at - so_far.stage_at > LATE_UNDOING_MS:
         return HeldWhy.LATE_UNDOING
     for limit, most in in_force(sender, authority=authority).items():

@@ -712,6 +712,8 @@ class HeldWhy(StrEnum):
     BURST = "BURST"
     LATE_UNDOING = "LATE_UNDOING"
     QUARANTINE = "QUARANTINE"
+    UNCONFIRMED = "UNCONFIRMED"
+    LOCKED = "LOCKED"
 
 
 class HeldVerdict(StrEnum):
@@ -763,6 +765,7 @@ class PortedNotice(NamedTuple):
     recorded_at: int
     decision: Decision
     position: Source | None
+    event_id: bytes | None = None
 
 
 class Role(StrEnum):

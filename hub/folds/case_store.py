@@ -68,9 +68,8 @@ def _pack_case(case: Case) -> bytes:
 def _unpack_case(data: bytes) -> Case:
     position, operator, opened_as, stage, *rest = json.loads(data)
     events = tuple(bytes.fromhex(one) for one in rest[7])
-    return Case._make(
-        [Source(*position), operator, Stage(opened_as), Stage(stage), *rest[:7], events, *(rest[8:] or [None])]
-    )
+    later = [*rest[8:], None, None][:2]  # rows of earlier versions lack them
+    return Case._make([Source(*position), operator, Stage(opened_as), Stage(stage), *rest[:7], events, *later])
 
 
 def _pack_accepted(accepted: AcceptedSource) -> bytes:

@@ -94,7 +94,11 @@ class Holding:
             return None
         if not opens_case(event):
             return None
-        return range_holder(event.number, self._context.roster.roster.operators.values())
+        return self.holder_of(event.number)
+
+    def holder_of(self, number: str) -> str | None:
+        """Return the operator whose range has a number."""
+        return range_holder(number, self._context.roster.roster.operators.values())
 
 
 def _ported_notice(arrival: Arrival, decision: Decision, position: Source | None) -> PortedNotice:
@@ -109,4 +113,5 @@ def _ported_notice(arrival: Arrival, decision: Decision, position: Source | None
         recorded_at=arrival.judged_at,
         decision=decision,
         position=position,
+        event_id=event.event_id,
     )

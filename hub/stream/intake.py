@@ -95,14 +95,14 @@ class IntakeWorker:
         """Decide. If that raises an error, decide on fewer messages; set the first one aside if it is the cause."""
         context = self._context
         try:
-            return decide(arrivals, context.store, context.hub_log, context.held.book)
+            return decide(arrivals, context.store, context.hub_log, context.held.book, self._holding.holder_of)
         except Exception as error:  # noqa: BLE001  (one bad message must not stop the rest)
             if len(arrivals) > 1:
                 return self._plan(arrivals[: len(arrivals) // 2])
             arrival = arrivals[0]
             log.error("events %s: %s in a rule; set aside", arrival.source, type(error).__name__)
             spoilt = arrival._replace(content=Refusal.HUB_FAULT)
-            return decide([spoilt], context.store, context.hub_log, context.held.book)
+            return decide([spoilt], context.store, context.hub_log, context.held.book, self._holding.holder_of)
 
     async def _carry_out(self, plan: Plan, pending: list[asyncio.Future[Any]]) -> None:
         context = self._context

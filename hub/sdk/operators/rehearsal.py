@@ -32,6 +32,7 @@ from hub.core.model import (
     ReleaseNotice,
     Source,
 )
+from hub.core.roster_life import range_holder
 from hub.errors import ContractError, OperatorError
 from hub.sdk.operators.importer import ImportedEvent, Row, UnreadableRow
 from hub.settings import PARTITIONS_DEFAULT
@@ -85,6 +86,9 @@ class Rehearsal:
         self._sent = [0] * partitions
         self._published = [0] * partitions
 
+    def _holder_of(self, number: str) -> str | None:
+        return range_holder(number, self._operators.values())
+
     def know(self, operator: Operator) -> None:
         """Go by a newer record of an operator from now on."""
         self._operators[operator.id] = operator
@@ -111,7 +115,7 @@ class Rehearsal:
         held: list[tuple[Source, HeldWhy]] = []
         rest = arrivals
         while rest:
-            plan = intake.decide(rest, self.known, self._log, self.held)
+            plan = intake.decide(rest, self.known, self._log, self.held, self._holder_of)
             for one in plan.held:
                 assert isinstance(one.arrival.content, NumberEvent), "only events are held"
                 self.held.hold(one.event, one.arrival.content.number)
