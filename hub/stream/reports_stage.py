@@ -1,10 +1,12 @@
 """This module is the stage of reports: it handles people's reports, platforms' answers, and test cases.
 
-`ReportsWorker` serves a partition of `reports`, `AnswersWorker` one of `answers`. Both decide message by message. What
-counts goes to `reported`, what a platform is asked or told goes to its inbox, and what an operator is told goes to its
-receipts. They make durable, in this order: refused messages; records of `reported` (which are then folded, as the next
-message may repeat one); the rest; only then is the chunk acked. After a crash a message is decided again, with the same
-answer: the fold of `reported` knows what counted, and a platform or an operator may read the same message twice.
+`ReportsWorker` serves a partition of `reports`, `AnswersWorker` one of `answers`. What counts goes to `reported`, what
+a platform is asked or told goes to its inbox, and what an operator is told goes to its receipts.
+
+A chunk is handled in runs in which no report comes twice, since a report is judged by what counted of it before. A run
+is judged at once, and made durable in this order: refused messages; records of `reported`, which are then folded; the
+rest. After the last run the chunk is acked. After a crash a message is judged again, with the same answer: the fold of
+`reported` knows what counted, and a platform or an operator may read the same message twice.
 
 For example, `carrier` passes on that an account at `bank` is still bound: an AcceptedReport goes to `reported`, a
 ReportRequest to `inbox.bank`, and a receipt to `receipts.carrier`.
@@ -16,11 +18,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from hub.core.intake import rejected
-from hub.core.model import AcceptedAnswer, Record, Refusal, Report, ReportAnswer, Source, Trial, TrialResult
+from hub.core.model import AcceptedAnswer, AcceptedReport, Record, Refusal, Report, ReportAnswer, Source
 from hub.core.reports import Ruling, Submitted, decide_report, unreadable
+from hub.errors import ContractError
 from hub.folds.reported import REPORTED
 from hub.stream.context import Context
 from hub.stream.runner import Chunk
@@ -32,6 +35,26 @@ log = logging.getLogger(__name__)
 
 Sent = list[asyncio.Future[Any]]
 Opened = TypeVar("Opened", OpenedReport, OpenedAnswer)
+
+
+class Told(NamedTuple):
+    """Something that is said to a platform in its inbox, or to an operator in its receipts."""
+
+    message: tuple[Any, ...]
+    platform: str | None = None
+    operator: str | None = None
+
+
+class Word(NamedTuple):
+    """What is decided on one message: why it is refused, what counts, and what is said to whom."""
+
+    record: Record
+    refusal: Refusal | None = None
+    sender: str | None = None
+    counts: AcceptedReport | AcceptedAnswer | None = None
+    told: tuple[Told, ...] = ()
+    unheard: OpenedAnswer | None = None
+    """A refused message whose platform is told so."""
 
 
 class _Desk(Generic[Opened]):
@@ -54,39 +77,90 @@ class _Desk(Generic[Opened]):
         """This stage has nothing to do beside its chunks."""
 
     async def handle(self, chunk: Chunk) -> None:
-        """Handle every message of a chunk, each by itself."""
+        """Handle the messages of a chunk, in runs."""
         opened = await self._open(chunk.records)
         await self._caught_up()
-        sent: Sent = []
-        for one in opened:
-            try:
-                await self._take(one, sent)
-            except Exception as error:  # noqa: BLE001  (one message must not stop the rest)
-                log.error("%s %d-%d: %s", self.topic, one.record.partition, one.record.offset, type(error).__name__)
-                await self._refuse(one.record, Refusal.HUB_FAULT, None)
-        await asyncio.gather(*sent)
+        while opened:
+            run = opened[: without_repeats([_report_of(one) for one in opened])]
+            await self._carry_out([self._judged(one) for one in run])
+            opened = opened[len(run) :]
         chunk.ack()
 
     async def _open(self, records: Sequence[Record]) -> list[Opened]:
         """Open messages of the topic."""
         raise NotImplementedError
 
-    async def _take(self, one: Opened, sent: Sent) -> None:
-        """Handle one message. `sent` collects what must be durable before the chunk is acked."""
+    def _judge(self, one: Opened) -> Word:
+        """Decide on one message."""
         raise NotImplementedError
 
     async def _caught_up(self) -> None:
         await asyncio.gather(self._context.cases.caught_up(), self._context.reported.caught_up())
 
-    async def _count(self, record: Any, report_id: bytes, at_ms: int) -> None:
-        """Write a record of `reported`, and wait until it is folded."""
-        sent = await self._context.send(
-            contracts.REPORTED, record, key=report_id.hex().encode(), partition=0, at_ms=at_ms
-        )
-        await self._context.reported.reached({REPORTED: (await sent).offset + 1})
+    def _judged(self, one: Opened) -> Word:
+        try:
+            return self._judge(one)
+        except Exception as error:  # noqa: BLE001  (one message must not stop the rest)
+            return self._fault(one.record, error)
 
-    async def _refuse(self, record: Record, reason: Refusal, sender: str | None) -> None:
-        await (await self._context.reject(rejected(record, reason, sender)))
+    def _fault(self, record: Record, error: Exception) -> Word:
+        log.error("%s %d-%d: %s", self.topic, record.partition, record.offset, type(error).__name__)
+        return Word(record, Refusal.HUB_FAULT)
+
+    async def _carry_out(self, words: Sequence[Word]) -> None:
+        refused: Sent = []
+        for one in words:
+            if one.refusal is not None:
+                refused.append(await self._context.reject(rejected(one.record, one.refusal, one.sender)))
+        await asyncio.gather(*refused)
+        await self._count([one for one in words if one.counts is not None])
+        sent: Sent = []
+        for one in words:
+            try:
+                sent += await self._tell(one)
+            except ContractError as error:  # what is to be said does not fit its schema
+                fault = self._fault(one.record, error)
+                sent.append(await self._context.reject(rejected(fault.record, Refusal.HUB_FAULT, None)))
+        await asyncio.gather(*sent)
+
+    async def _count(self, words: Sequence[Word]) -> None:
+        """Write records of `reported`, and wait until they are folded."""
+        sent: Sent = []
+        for one in words:
+            assert one.counts is not None, "only these are given"
+            key, at_ms = one.counts.report_id.hex().encode(), one.record.record_time
+            sent.append(await self._context.send(contracts.REPORTED, one.counts, key=key, partition=0, at_ms=at_ms))
+        if sent:
+            ends = await asyncio.gather(*sent)
+            await self._context.reported.reached({REPORTED: max(end.offset for end in ends) + 1})
+
+    async def _tell(self, word: Word) -> Sent:
+        context, at_ms = self._context, word.record.record_time
+        sent: Sent = []
+        for message, platform, operator in word.told:
+            if platform is not None:
+                sent += await context.tell(platform, message, at_ms)
+            if operator is not None:
+                topic, key = receipts_topic(operator), word.record.key or b""
+                sent.append(await context.send(topic, message, key=key, partition=0, at_ms=at_ms))
+        if word.unheard is not None and word.refusal is not None:
+            sent += await context.tell_refusal(word.unheard.platform, word.record, word.refusal)
+        return sent
+
+
+def without_repeats(reports: Sequence[bytes | None]) -> int:
+    """Return how many messages at the start have no report twice. A message about none repeats nothing."""
+    seen: set[bytes] = set()
+    for place, report in enumerate(reports):
+        if report in seen:
+            return place
+        if report is not None:
+            seen.add(report)
+    return len(reports)
+
+
+def _report_of(one: OpenedReport | OpenedAnswer) -> bytes | None:
+    return one.content.report_id if isinstance(one.content, Report | ReportAnswer) else None
 
 
 class ReportsWorker(_Desk[OpenedReport]):
@@ -99,36 +173,33 @@ class ReportsWorker(_Desk[OpenedReport]):
         context = self._context
         return await context.checker.reports(records)
 
-    async def _take(self, one: OpenedReport, sent: Sent) -> None:
+    def _judge(self, one: OpenedReport) -> Word:
         """Decide on one report."""
         context, record = self._context, one.record
         source = Source(record.partition, record.offset)
         if one.sender is None or not isinstance(one.content, Report):
             reason = one.content if isinstance(one.content, Refusal) else Refusal.HUB_FAULT
-            await self._refuse(record, reason, None if one.sender is None else one.sender.id)
-            if one.sender is not None:
-                sent.append(await self._receipt(one.sender.id, record, unreadable(source, record.record_time, reason)))
-            return
+            if one.sender is None:
+                return Word(record, reason)
+            receipt = unreadable(source, record.record_time, reason)
+            return Word(record, reason, one.sender.id, told=(Told(receipt, operator=one.sender.id),))
         ruling = self._rule(Submitted(source, record.record_time, one.sender, one.content, one.at_home))
-        if ruling.receipt.reason is not None:
-            await self._refuse(record, ruling.receipt.reason, one.sender.id)
+        told = [] if ruling.request is None else [Told(ruling.request, platform=ruling.request.platform)]
         if ruling.accepted is not None:
-            await self._count(ruling.accepted, ruling.accepted.report_id, record.record_time)
             context.metrics.reports.labels(ruling.accepted.kind).inc()
-        if ruling.request is not None:
-            sent += await context.tell(ruling.request.platform, ruling.request, record.record_time)
-        sent.append(await self._receipt(one.sender.id, record, ruling.receipt))
+        return Word(
+            record,
+            ruling.receipt.reason,
+            one.sender.id,
+            counts=ruling.accepted,
+            told=(*told, Told(ruling.receipt, operator=one.sender.id)),
+        )
 
     def _rule(self, submitted: Submitted) -> Ruling:
         context, report = self._context, submitted.report
         last = context.store.case_of(report.number)
         before = context.reported.disputes.reports.get(report.report_id)
         return decide_report(submitted, context.roster.roster.platforms, last, before, context.hub_log.log_id)
-
-    async def _receipt(self, operator: str, record: Record, receipt: tuple[Any, ...]) -> asyncio.Future[Any]:
-        return await self._context.send(
-            receipts_topic(operator), receipt, key=record.key or b"", partition=0, at_ms=record.record_time
-        )
 
 
 class AnswersWorker(_Desk[OpenedAnswer]):
@@ -144,24 +215,21 @@ class AnswersWorker(_Desk[OpenedAnswer]):
         context = self._context
         return await context.checker.answers(records)
 
-    async def _take(self, one: OpenedAnswer, sent: Sent) -> None:
-        """Handle an answer, or pass a test case or its result on to its platform."""
-        context, record, content = self._context, one.record, one.content
+    def _judge(self, one: OpenedAnswer) -> Word:
+        """Decide on an answer, or pass a test case or its result on to its platform."""
+        disputes, record, content = self._context.reported.disputes, one.record, one.content
         if isinstance(content, ReportAnswer):
-            content = context.reported.disputes.refusal_of(content) or content
+            content = disputes.refusal_of(content) or content
         if isinstance(content, Refusal):
-            await self._refuse(record, content, None if one.platform is None else one.platform.id)
-            sent += await context.tell_refusal(one.platform, record, content)
-        elif isinstance(content, ReportAnswer):
-            answer = AcceptedAnswer(
-                source=Source(record.partition, record.offset),
-                report_id=content.report_id,
-                platform=content.platform,
-                outcome=content.outcome,
-                recorded_at=record.record_time,
-            )
-            if content.report_id not in context.reported.disputes.answers:
-                await self._count(answer, answer.report_id, record.record_time)
-            sent += await context.tell(answer.platform, answer, record.record_time)
-        elif isinstance(content, Trial | TrialResult):
-            sent += await context.tell(content.platform, content, record.record_time)
+            return Word(record, content, None if one.platform is None else one.platform.id, unheard=one)
+        if not isinstance(content, ReportAnswer):
+            return Word(record, told=(Told(content, platform=content.platform),))
+        answer = AcceptedAnswer(
+            source=Source(record.partition, record.offset),
+            report_id=content.report_id,
+            platform=content.platform,
+            outcome=content.outcome,
+            recorded_at=record.record_time,
+        )
+        counts = None if content.report_id in disputes.answers else answer
+        return Word(record, counts=counts, told=(Told(answer, platform=answer.platform),))

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from hub.core.model import SEGMENT, Coverage, GapClass, Outcome, PlatformState, Received, Record, Source, Tile
+from hub.core.model import SEGMENT, Coverage, GapClass, Judged, Outcome, PlatformState, Received, Record, Source, Tile
 from hub.wire.contracts import decode
 
 Said = dict[tuple[str, int, Outcome], set[int]]
@@ -108,11 +108,10 @@ def stored(tiles: Iterable[Record]) -> Ledger:
     for value in newest.values():
         if value is None:
             continue
-        one: Tile | Received = decode(value, Tile, Received)
+        one: Tile | Received | Judged = decode(value, Tile, Received, Judged)
         if isinstance(one, Received):
             found.note(one.platform, one.partition, one.through, {})
-            continue
-        for said in one.said:
+        for said in one.said if isinstance(one, Tile) else ():
             offsets = {one.segment * SEGMENT + bit for bit in BitMap.deserialize(said.bitmap)}
             found.said[one.platform, one.partition, said.outcome] |= offsets
     return found
