@@ -35,6 +35,7 @@ class Slips:
     def __init__(self, region: str) -> None:
         metadata = PhoneMetadata.metadata_for_region(region)
         assert metadata is not None, "the region is supported"
+        assert metadata.general_desc is not None, "a region has numbers"
         self._code = str(metadata.country_code)
         self._trunk = metadata.national_prefix or ""
         general = metadata.general_desc
@@ -94,8 +95,8 @@ def _lengths(start: str) -> frozenset[int]:
         regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code)
         if regions is not None:
             found = [PhoneMetadata.metadata_for_region_or_calling_code(code, one) for one in regions]
-            counts = (count for one in found if one is not None for count in one.general_desc.possible_length)
-            return frozenset(size + count for count in counts)
+            generals = [one.general_desc for one in found if one is not None]
+            return frozenset(size + count for one in generals if one is not None for count in one.possible_length)
     return frozenset()
 
 

@@ -56,7 +56,8 @@ class Holdings:
         self._bound: dict[str, set[str]] = {}
         self._ledger = TouchLedger()
         for account in self._accounts.values():
-            for number in account.may_be or ({account.number} - {None}):
+            numbers = account.may_be if account.may_be or account.number is None else {account.number}
+            for number in numbers:
                 self._bound.setdefault(number, set()).add(account.account_id)
         for touch in touches:
             self._ledger.put(touch)

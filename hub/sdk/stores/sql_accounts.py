@@ -17,7 +17,7 @@ from sqlalchemy.sql import Select
 from sqlalchemy.types import CHAR
 
 from hub.errors import PlatformError
-from hub.sdk.accounts import ELSEWHERE, Account, Effect, Readability
+from hub.sdk.accounts import Account, Effect, Readability
 from hub.sdk.stores import raw
 from hub.sdk.stores.bulk import CHUNK, Update, bulk_for
 from hub.sdk.stores.faults import Refused

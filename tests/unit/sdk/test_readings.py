@@ -19,7 +19,10 @@ REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 KINDS = 11
 """libphonenumber numbers its types from 0 (fixed line) to 10 (voice mail)."""
 
-STRANGERS = 40
+LOOSE = ("DE", "GA", "ID", "JP", "KR", "SE", "XK")
+"""In these regions a text is ambiguous more often than elsewhere."""
+
+STRANGERS = 20
 GERMAN_MOBILE, GERMAN_LAND_LINE, GERMAN_TEXT = "+4915123459160", "+494915123459160", "4915123459160"
 
 
@@ -159,7 +162,7 @@ def test_bare_country_codes_are_taken_at_their_word_but_for_china() -> None:
     form = International("")
     assert not _wrong(form, _texts(_everybody(), "CN", WITH_A_MARK | BARE_CODE))
     rng = random.Random(8)
-    mobiles = [phonenumbers.parse(f"+861{rng.randrange(3 * 10**9, 10**10)}", None) for _ in range(2_000)]
+    mobiles = [phonenumbers.parse(f"+861{rng.randrange(3 * 10**9, 10**10)}", None) for _ in range(200)]
     texts = list(_texts(mobiles, "CN", WAYS))
     assert not _wrong(form, texts)
     told = {form.reading(one.text).told for one in texts if one.way == "national"}
@@ -170,7 +173,7 @@ def test_bare_country_codes_are_taken_at_their_word_but_for_china() -> None:
 def test_each_of_an_ambiguous_texts_numbers_is_looked_up_by_it() -> None:
     """No number that a text may be is said to be not bound without the text having been looked for."""
     ambiguous = 0
-    for place, region in enumerate(REGIONS):
+    for place, region in enumerate(sorted({*REGIONS[::4], *LOOSE})):
         form = _with_bare_codes(region)
         for table in (form, usual_forms(region), National(region)):
             texts = [*_texts(_numbers(region).values(), region, WAYS)]
@@ -190,7 +193,7 @@ def test_each_of_an_ambiguous_texts_numbers_is_looked_up_by_it() -> None:
         (National("DE"), GERMAN_TEXT, (GERMAN_LAND_LINE, GERMAN_MOBILE)),
         (usual_forms("DE"), GERMAN_TEXT, (GERMAN_LAND_LINE, GERMAN_MOBILE)),
         (National("ID"), "62218350123", ("+6262218350123", "+62218350123")),
-        (National("SE"), "46771123456", ("+4646771123456", "+46771123456")),
+        (National("SE"), "461328177", ("+46461328177", "+461328177")),
         (National("XK"), "38343201234", ("+38338343201234", "+38343201234")),
         (AnyOf(National("CN"), International("")), "13123456789", ("+8613123456789", "+13123456789")),
         (International(""), "13123456789", ("+13123456789", "+8613123456789")),
@@ -229,8 +232,8 @@ def test_ordinary_tables_are_not_ambiguous() -> None:
         form = _with_bare_codes(region)
         assert all(form.read(number) == number for number in _numbers(region) if is_e164(number))
     rng, form = random.Random(86), usual_forms("CN")
-    numbers = [one for _ in range(2_000) if is_e164(one := f"+861{rng.randrange(3 * 10**9, 10**10)}")]
-    assert len(numbers) > 1_000
+    numbers = [one for _ in range(400) if is_e164(one := f"+861{rng.randrange(3 * 10**9, 10**10)}")]
+    assert len(numbers) > 200
     for number in numbers:
         assert [form.read(text) for text in form.written(number)] == [number] * len(form.written(number))
         assert form.sought(number) == form.written(number)
