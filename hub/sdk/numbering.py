@@ -22,12 +22,12 @@ from phonenumbers import PhoneNumber, PhoneNumberFormat
 from hub.core.numbers import is_e164
 from hub.errors import PlatformError
 from hub.sdk.national import NationalWriter
-from hub.sdk.readings import NumberForm
+from hub.sdk.readings import NumberForm, digits_of
 from hub.sdk.slips import ABROAD, Slips
 
 __all__ = ["AnyOf", "International", "Keyed", "National", "NumberForm", "usual_forms"]
 
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_E164 = re.compile(r"\+[1-9][0-9]{3,14}")
 _KEY = re.compile("[0-9a-f]{64}")
 _TWO = re.compile("1[3-9][0-9]{2}[2-9][0-9]{6}")
 CHINA = "+86"
@@ -112,6 +112,10 @@ class National(NumberForm):
         e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
         return (e164,) if text in self.written(e164) else ()
 
+    def may_write(self, digits: str) -> bool:
+        """Return whether digits have the shape of a number as this form writes it."""
+        return self._slips.may_be_national(digits)
+
     def meant(self, text: str) -> Sequence[str]:
         """Return what people of the region may have meant besides (`hub.sdk.slips`)."""
         return self._slips.meant(text)
@@ -166,11 +170,11 @@ class AnyOf(NumberForm):
         self._forms: list[NumberForm] = []
         for one in forms:
             self._forms += one._forms if isinstance(one, AnyOf) else [one]
+        self._homes = [one for one in self._forms if isinstance(one, National)]
         self._keys = [one for one in self._forms if isinstance(one, Keyed)]
         self._bare = any(isinstance(one, International) and one.prefix == "" for one in self._forms)
-        self._national = any(isinstance(one, National) for one in self._forms)
         # Beside a region's national numbers, it is these that bare digits may be instead, and no other region's.
-        self._meaning = [one for one in self._forms if not (self._national and isinstance(one, International))]
+        self._meaning = [one for one in self._forms if not (self._homes and isinstance(one, International))]
 
     def written(self, e164: str) -> list[str]:
         """Return what any of the forms writes."""
@@ -182,11 +186,18 @@ class AnyOf(NumberForm):
 
     def meant(self, text: str) -> Sequence[str]:
         """Return what people may have meant by the text, of all the forms."""
-        return [number for form in self._meaning for number in form.meant(text)]
+        meant = [number for form in self._meaning for number in form.meant(text)]
+        if self._bare and self._homes and text[:1] != "+" and not text.isdigit():
+            number = "+" + digits_of(text)  # a country code and spaces
+            meant += [number] if is_e164(number) else []
+        return meant
 
     def slips(self, e164: str) -> Sequence[str]:
         """Return the slips of all the forms."""
-        return [text for form in self._meaning for text in form.slips(e164)]
+        slips = [text for form in self._meaning for text in form.slips(e164)]
+        if self._bare and any(home.may_write(e164[1:]) for home in self._homes):
+            slips.append(e164[1:])
+        return slips
 
     def is_key(self, text: str) -> bool:
         """Return whether the text is a key in any of the forms."""
@@ -194,7 +205,7 @@ class AnyOf(NumberForm):
 
     def unmistakable(self, text: str) -> bool:
         """Return whether a form finds the text unmistakable, and no form takes bare digits for a country code."""
-        if self._bare or (self._national and text.startswith(ABROAD)):
+        if self._bare or (self._homes and text.startswith(ABROAD)):
             return False
         return any(form.unmistakable(text) for form in self._forms)
 

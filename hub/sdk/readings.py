@@ -104,13 +104,22 @@ class NumberForm(ABC):
         So no text that may be the number is passed over as "not bound".
         """
         texts = self.written(e164)
-        return texts + [one for one in self.slips(e164) if one not in texts and e164 in self.reading(one).numbers]
+        for slip in self.slips(e164):
+            others = self.reading(slip).numbers
+            spelt = (one for other in others for one in self.written(other) if digits_of(one) == slip)
+            texts += [one for one in (slip, *spelt) if one not in texts and e164 in self.reading(one).numbers]
+        return texts
 
     def plainest(self, e164: str) -> str | None:
         """Return the text by which to store a number: the first that is read as it, or None if none can be stored."""
         texts = self.written(e164)
         plain = (one for one in texts if self.unmistakable(one) or self.reading(one).told is not Told.AMBIGUOUS)
         return next(plain, next(iter(texts), None))
+
+
+def digits_of(text: str) -> str:
+    """Return the digits of a text."""
+    return text if text.isdigit() else "".join(one for one in text if one.isdigit())
 
 
 def shape(text: str, found: Reading) -> str:

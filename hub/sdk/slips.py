@@ -15,6 +15,7 @@ import phonenumbers
 from phonenumbers import PhoneMetadata
 
 from hub.core.numbers import NUMBER_MAX, is_e164
+from hub.sdk.readings import digits_of
 
 ABROAD = "00"
 """This stands before a country code in most of the world (ITU-T E.123)."""
@@ -57,7 +58,7 @@ class Slips:
         """Return the valid numbers that people of the region may have meant by a text that is no plain spelling."""
         if text[:1] == "+":
             return []
-        digits = text if text.isdigit() else "".join(one for one in text if one.isdigit())
+        digits = digits_of(text)
         found = []
         if digits.startswith(self._code):
             found.append("+" + digits)
