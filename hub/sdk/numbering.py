@@ -64,8 +64,9 @@ class International(NumberForm):
 
     def meant(self, text: str) -> Sequence[str]:
         """Return the Chinese mobile number that bare digits may be without their country code."""
-        number = CHINA + text
-        return (number,) if self.prefix == "" and _is_two(text) and is_e164(number) else ()
+        if self.prefix or not _is_two(text):
+            return ()
+        return (CHINA + text,) if is_e164(CHINA + text) else ()
 
     def slips(self, e164: str) -> Sequence[str]:
         """Return a Chinese mobile number without its country code, if digits are bare."""
@@ -110,7 +111,9 @@ class National(NumberForm):
         if number is None or not phonenumbers.is_valid_number(number):
             return ()
         e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
-        return (e164,) if text in self.written(e164) else ()
+        if not e164.startswith(self._prefix):
+            return ()
+        return (e164,) if text in self._writer.spellings(e164[len(self._prefix) :]) else ()
 
     def may_write(self, digits: str) -> bool:
         """Return whether digits have the shape of a number as this form writes it."""

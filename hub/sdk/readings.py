@@ -36,6 +36,10 @@ FOUND: dict[Told, bool] = {Told.READ: True, Told.KEYED: True, Told.UNREADABLE: F
 """This says whether a lookup finds the text, and finds by it only the account that it is meant to find."""
 
 
+FINDS = tuple(one for one, finds in FOUND.items() if finds)
+"""A member of an enum is found in a tuple faster than by its hash, and tables have millions of rows."""
+
+
 class Reading(NamedTuple):
     """This is what a text tells. `numbers` are in E.164: one if READ, several if AMBIGUOUS, else none.
 
@@ -81,12 +85,13 @@ class NumberForm(ABC):
 
     def reading(self, text: str) -> Reading:
         """Return what a stored text tells of its number. Nothing else decides it."""
-        if self.is_key(text):
-            return Reading(Told.KEYED)
         own = self.own(text)
         if not own:
-            return Reading(Told.UNREADABLE)
-        numbers = tuple(dict.fromkeys((*own, *self.meant(text))))
+            return Reading(Told.KEYED if self.is_key(text) else Told.UNREADABLE)
+        meant = self.meant(text)
+        if not meant and len(own) == 1:  # so it is nearly always
+            return Reading(Told.READ, (own[0],))
+        numbers = tuple(dict.fromkeys((*own, *meant)))
         return Reading(Told.READ if len(numbers) == 1 else Told.AMBIGUOUS, numbers)
 
     def read(self, text: str) -> str | None:
@@ -96,7 +101,7 @@ class NumberForm(ABC):
 
     def readable(self, text: str) -> bool:
         """Return whether a stored text is one that a lookup finds, for one number alone."""
-        return FOUND[self.reading(text).told]
+        return self.reading(text).told in FINDS
 
     def sought(self, e164: str) -> list[str]:
         """Return every text to look for when a number is looked up: what is written, and what may be the number.

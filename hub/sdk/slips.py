@@ -43,6 +43,7 @@ class Slips:
         self._whole = re.compile(general.national_number_pattern or "")
         self._digits_max = max(general.possible_length) + len(self._trunk)
         self._abroad = _codes_for_abroad(metadata.international_prefix or ABROAD)
+        self._starts = (self._code, *self._abroad)
         # Gabon wrote a zero before its numbers and then made it part of them, so one without it may be either.
         self.drops_zeros = not self._trunk and bool(metadata.national_prefix_for_parsing)
 
@@ -58,7 +59,9 @@ class Slips:
         """Return the valid numbers that people of the region may have meant by a text that is no plain spelling."""
         if text[:1] == "+":
             return []
-        digits = digits_of(text)
+        digits = text if text.isdigit() else digits_of(text)
+        if not self.drops_zeros and not digits.startswith(self._starts):
+            return []
         found = []
         if digits.startswith(self._code):
             found.append("+" + digits)

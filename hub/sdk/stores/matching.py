@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from hub.sdk.accounts import AMBIGUOUS, ELSEWHERE, Readability
-from hub.sdk.readings import NumberForm, Reading, Told, shape
+from hub.sdk.readings import FINDS, NumberForm, Reading, Told, shape
 
 SHAPES_SHOWN = 3
 
@@ -75,12 +75,13 @@ def is_of(form: NumberForm, text: str, number: str) -> bool:
 
 def count(form: NumberForm, texts: Iterable[str]) -> Readability:
     """Read texts; return how many there are, and how many cannot be read or may be several numbers."""
-    told, shapes = Counter[Told](), Counter[str]()
+    rows = unfound = 0
+    shapes = Counter[str]()
     for text in texts:
         found = form.reading(text)
-        told[found.told] += 1
+        rows += 1
+        unfound += found.told not in FINDS
         if found.told is Told.AMBIGUOUS:
             shapes[shape(text, found)] += 1
-    ambiguous = told[Told.AMBIGUOUS]
     shown = tuple(one for one, _ in shapes.most_common(SHAPES_SHOWN))
-    return Readability(told.total(), told[Told.UNREADABLE] + ambiguous, ambiguous, shown)
+    return Readability(rows, unfound, shapes.total(), shown)
