@@ -30,6 +30,7 @@ class ServiceAccount:
     number: str | None
     bound_at: int | None = None
     frozen: bool = False
+    may_be: tuple[str, ...] = ()
 
 
 @dataclass
@@ -51,13 +52,14 @@ class Service:
 
     def match(self, asked: dict[str, Any]) -> dict[str, Any]:
         wanted, names = set(asked["numbers"]), set(asked["accounts"])
-        found = {name: one for name, one in self.accounts.items() if one.number in wanted or name in names}
-        return {
-            "accounts": [
-                {"account_id": name, "number": one.number, "bound_at": one.bound_at, "state": json.dumps(one.frozen)}
-                for name, one in found.items()
-            ]
+        found = {
+            name: one for name, one in self.accounts.items() if wanted & {one.number, *one.may_be} or name in names
         }
+        return {"accounts": [self._account(name, one) for name, one in found.items()]}
+
+    def _account(self, name: str, one: ServiceAccount) -> dict[str, Any]:
+        said = {"account_id": name, "number": one.number, "bound_at": one.bound_at, "state": json.dumps(one.frozen)}
+        return said | ({"may_be": list(one.may_be)} if one.may_be else {})
 
     def act(self, asked: dict[str, Any]) -> dict[str, Any]:
         return {"answers": [{"key": one["key"], "done": self._once(one)} for one in asked["asks"]]}
@@ -123,7 +125,9 @@ def application(service: Service) -> FastAPI:
     async def readability(authorization: str | None = Header(None)) -> dict[str, int]:
         admit(authorization)
         numbers = [one.number for one in service.accounts.values() if one.number is not None]
+        ambiguous = sum(bool(one.may_be) for one in service.accounts.values())
         answer = {"rows": len(numbers), "unreadable": sum(not is_e164(one) for one in numbers)}
+        answer |= {"ambiguous": ambiguous} if ambiguous else {}
         hold_to("Readability", answer)
         return answer
 

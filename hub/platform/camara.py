@@ -61,6 +61,7 @@ def error(status: int, code: str, message: str) -> JSONResponse:
 
 UNKNOWN: Mapping[Reason, tuple[int, str, str]] = {
     Reason.NOT_A_NUMBER: (404, "IDENTIFIER_NOT_FOUND", "No number in use is written so."),
+    Reason.AMBIGUOUS: (404, "IDENTIFIER_NOT_FOUND", "It may be one of several numbers."),
     Reason.NOT_SERVED: (404, "IDENTIFIER_NOT_FOUND", "No operator we hear serves this number."),
     Reason.BEFORE_EVIDENCE: (400, "OUT_OF_RANGE", "The day is before the evidence begins."),
     Reason.BETWEEN_OWNERS: (400, "OUT_OF_RANGE", "Nobody held the number on that day."),

@@ -18,7 +18,7 @@ from hub.errors import UnbindError
 from hub.platform.assembly import address_of, engine_of, signer_of, store_of
 from hub.platform.config import PlatformConfig, SqlConfig
 from hub.platform.progress import summary
-from hub.sdk.accounts import AccountStore
+from hub.sdk.accounts import AccountStore, Readability
 from hub.sdk.adapter.adapter import PlatformAdapter
 from hub.sdk.adapter.wire import connected
 from hub.sdk.stores import SqlStore
@@ -93,12 +93,7 @@ def _store(config: PlatformConfig) -> Iterator[tuple[Finding, AccountStore | Non
         yield _wrong(wrong), None
         return
     yield Finding(Verdict.FINE, f"accounts: {found.rows} with a number"), store
-    if found.share > config.settings.unreadable_share_max:
-        todo = "Declare every form the store writes numbers in, under `numbers`, or mend the rows."
-        yield Finding(Verdict.WRONG, f"{found.unreadable} of {found.rows} numbers cannot be read", todo), None
-    elif found.unreadable:
-        todo = "Nothing will be found by these; mend the rows."
-        yield Finding(Verdict.CARE, f"{found.unreadable} of {found.rows} numbers cannot be read", todo), None
+    yield from ((one, None) for one in numbers(found, config))
     if isinstance(store, SqlStore) and (ages := store.ages()).unreadable:
         what = f"{ages.unreadable} of {ages.rows} ages lie outside 1990 to 2100, or cannot be read"
         todo = "Say bound_at.unit, s or ms, as they are written. An account of unknown age is frozen, never unbound."
@@ -109,6 +104,40 @@ def _store(config: PlatformConfig) -> Iterator[tuple[Finding, AccountStore | Non
         if config.store.columns.get("frozen") is None:
             what = f"no frozen column: the login must consult the table {config.store.prefix}frozen"
             yield Finding(Verdict.CARE, what, "See docs/platform-sql.md."), None
+
+
+def numbers(found: Readability, config: PlatformConfig) -> Iterator[Finding]:
+    """Say how many numbers of a store cannot be read, how many of these may be one of several, and what to do."""
+    if found.share > config.settings.unreadable_share_max:
+        todo = "Declare every form the store writes numbers in, under `numbers`, or mend the rows."
+        yield Finding(Verdict.WRONG, f"{found.unreadable} of {found.rows} numbers cannot be read", todo)
+    elif found.unreadable:
+        todo = "Nothing will be found by these; mend the rows."
+        yield Finding(Verdict.CARE, f"{found.unreadable} of {found.rows} numbers cannot be read", todo)
+    yield from _ambiguous(found)
+    yield from _bare_codes(config)
+
+
+def _ambiguous(found: Readability) -> Iterator[Finding]:
+    """Say how many numbers may be one of several, without a digit of them, and what to do."""
+    if found.ambiguous:
+        such = f", such as {'; '.join(found.shapes)}" if found.shapes else ""
+        what = f"{found.ambiguous} of these may be one of several numbers{such}"
+        todo = (
+            "Nobody is unbound by these, and their cases are FAILED. Write the rows with + and the country code; where "
+            "the country has a column of its own, name a column (or a view's) that puts both together. If all rows "
+            'begin with their country code, write numbers: {international: [""]} and no region.'
+        )
+        yield Finding(Verdict.CARE, what, todo)
+
+
+def _bare_codes(config: PlatformConfig) -> Iterator[Finding]:
+    """Say that bare digits with a country code are taken at their word where no region is said."""
+    store = config.store
+    if isinstance(store, SqlConfig) and "" in (store.numbers.international or ()) and store.numbers.region is None:
+        what = "numbers are bare digits, and no region is said: each is read with its country code"
+        todo = "If national numbers may stand among them, say whose: region: CN. Then what may be both is told."
+        yield Finding(Verdict.CARE, what, todo)
 
 
 def _index(engine: Engine, config: SqlConfig) -> Finding:

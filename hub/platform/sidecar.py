@@ -78,11 +78,19 @@ class Questions(BaseModel):
     checks: Annotated[list[Question], Field(max_length=BATCH_MAX)]
 
 
+class InWords(BaseModel):
+    """This is what the reason means, in English and in Chinese."""
+
+    en: str
+    zh: str
+
+
 class Said(BaseModel):
     """This is the answer and the advice. Times are in RFC 3339, null where nothing is known."""
 
     recycled: Recycled
     reason: Reason
+    words: InWords
     stage: Stage | None
     advice: Advice
     may_begin_anew: bool
@@ -153,6 +161,7 @@ def _said(verdict: Verdict) -> Said:
     return Said(
         recycled=found.recycled,
         reason=found.reason,
+        words=InWords(**found.words._asdict()),
         stage=found.stage,
         advice=verdict.advice,
         may_begin_anew=verdict.may_begin_anew,

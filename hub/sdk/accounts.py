@@ -30,6 +30,10 @@ ELSEWHERE = "elsewhere"
 """This stands in place of an account's number: the account is bound, but to none of the numbers asked for."""
 
 
+AMBIGUOUS = "ambiguous"
+"""This stands in place of an account's number: it is bound to one of several, and nobody can tell which."""
+
+
 class Done(StrEnum):
     """This is the platform's answer to a deed."""
 
@@ -68,16 +72,17 @@ class Binding(StrEnum):
 
 
 class Account(NamedTuple):
-    """This is one account. `number` is in E.164, None if it has none, or ELSEWHERE.
+    """This is one account. `number` is in E.164, None if it has none, or ELSEWHERE or AMBIGUOUS.
 
     `bound_at` is in UTC milliseconds, None if unknown. `snapshot` is whatever the store needs to put the account back
-    as it is now; only the store reads it.
+    as it is now; only the store reads it. `may_be` are the numbers, in E.164, of an account that is AMBIGUOUS.
     """
 
     account_id: str
     number: str | None
     bound_at: int | None
     snapshot: str
+    may_be: frozenset[str] = frozenset()
 
 
 class Touch(NamedTuple):
@@ -225,10 +230,16 @@ class Changes(NamedTuple):
 
 
 class Readability(NamedTuple):
-    """This counts the bound rows of a store, and the numbers among them that it cannot read."""
+    """This counts the bound rows of a store, and the numbers among them that it cannot read.
+
+    Of `unreadable`, `ambiguous` are numbers that can be read in several ways; `shapes` shows the most frequent of these
+    without their digits, such as `#######: +49##### or +4#######`.
+    """
 
     rows: int
     unreadable: int
+    ambiguous: int = 0
+    shapes: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:

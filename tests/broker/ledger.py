@@ -111,9 +111,10 @@ def stored(tiles: Iterable[Record]) -> Ledger:
         one: Tile | Received | Judged = decode(value, Tile, Received, Judged)
         if isinstance(one, Received):
             found.note(one.platform, one.partition, one.through, {})
-        for said in one.said if isinstance(one, Tile) else ():
-            offsets = {one.segment * SEGMENT + bit for bit in BitMap.deserialize(said.bitmap)}
-            found.said[one.platform, one.partition, said.outcome] |= offsets
+        if isinstance(one, Tile):
+            for said in one.said:
+                offsets = {one.segment * SEGMENT + bit for bit in BitMap.deserialize(said.bitmap)}
+                found.said[one.platform, one.partition, said.outcome] |= offsets
     return found
 
 

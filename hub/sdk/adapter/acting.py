@@ -10,7 +10,8 @@ Rules:
 1. Notices are folded in offset order by the hub's rules (`hub.core.cases`); what those ignore is ignored. If a number's
    cases all began before the record of last cases did (`hub.sdk.last_cases`), the table of stages alone decides.
 2. An account is the old owner's if it is bound to the number and `bound_at` is strictly older than `bound_before`
-   (the opener's, which every notice of the case carries). An account of unknown age may be frozen, never unbound.
+   (the opener's, which every notice of the case carries). An account of unknown age may be frozen, never unbound. One
+   that is AMBIGUOUS may be his: it FAILED, untouched, without the platform being asked, and is tried again (rule 9).
 3. COOLING freezes. SCHEDULED, RELEASED and REASSIGNED unbind an account of known age and freeze one of unknown age; a
    platform may choose that some of these stages only freeze (`Rules.freeze_at`), but not the reverse. RESTORED and
    WITHDRAWN put back whatever the case still holds; REINSTATED is said if it held anything and all of it is back.
@@ -174,7 +175,7 @@ class Work:
         if fuse is None or notice.stage in UNDONE:
             return None
         owned, freeze_at = self._holdings.old_owners(notice), self._rules.freeze_at
-        asked = sum(deed_for(notice, one, freeze_at) is Deed.UNBIND for one in owned)
+        asked = sum(not one.may_be and deed_for(notice, one, freeze_at) is Deed.UNBIND for one in owned)
         since = hour_of(notice) - FUSE_HOURS
         unbound = self.unbound_in_day = sum(count for hour, count in self._unbinds.items() if hour > since)
         return Blown(position, asked, unbound) if asked and unbound + asked > fuse else None
@@ -209,6 +210,9 @@ class Work:
     def _ask(self, deed: Deed, case: Source, notice: ReleaseNotice, binding: Account | Touch) -> Done:
         """Ask for a deed; return the platform's answer, or the store's if that is known to be another."""
         key = AskKey(case, binding.account_id, deed, self._report)
+        if isinstance(binding, Account) and binding.may_be:  # nobody is unbound, or said to be not bound, on a guess
+            self._retries.failed(case)
+            return Done.FAILED
         done = self._rules.act(deed, binding.account_id, notice)
         if done is Done.DONE:
             done = self._refusals.get(key, done)

@@ -132,8 +132,9 @@ class PlatformAdapter:
     async def _open_store(self, partitions: Mapping[int, int] | range) -> None:
         found = await self._in_store(self._store.readability)
         if found.share > self.settings.unreadable_share_max:
+            ambiguous = f", {found.ambiguous} because they may be one of several" if found.ambiguous else ""
             raise StoreUnreadable(
-                f"{found.unreadable} of {found.rows} numbers of the account store cannot be read",
+                f"{found.unreadable} of {found.rows} numbers of the account store cannot be read{ambiguous}",
                 todo="Declare every form the store writes numbers in (hub.sdk.numbering), or mend the rows.",
             )
         progress = await self._in_store(self._store.progress)

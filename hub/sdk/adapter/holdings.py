@@ -56,13 +56,17 @@ class Holdings:
         self._bound: dict[str, set[str]] = {}
         self._ledger = TouchLedger()
         for account in self._accounts.values():
-            if account.number is not None:
-                self._bound.setdefault(account.number, set()).add(account.account_id)
+            numbers = account.may_be if account.may_be or account.number is None else {account.number}
+            for number in numbers:
+                self._bound.setdefault(number, set()).add(account.account_id)
         for touch in touches:
             self._ledger.put(touch)
 
     def old_owners(self, notice: ReleaseNotice) -> list[Account]:
-        """Return the accounts, by id, bound to the number strictly before `bound_before` or at an unknown time."""
+        """Return the accounts, by id, bound to the number strictly before `bound_before` or at an unknown time.
+
+        Accounts that are AMBIGUOUS are among them if they may be bound to the number.
+        """
         bound = (self._accounts[one] for one in sorted(self._bound.get(notice.subject.value, ())))
         return [one for one in bound if one.bound_at is None or one.bound_at < notice.bound_before]
 

@@ -16,9 +16,10 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from hub.clock import system_clock
+from hub.core.model import Stage
 from hub.core.numbers import is_e164
 from hub.sdk.last_cases import Evidence, Index
-from hub.sdk.login.rules import Knowledge, advise, answer, may_begin_anew
+from hub.sdk.login.rules import Knowledge, advise, against, answer, may_begin_anew
 from hub.sdk.login.words import EVERYBODY, Advice, Answer, Operation, Reason, Recycled, Signals
 from hub.sdk.numbering import NumberForm
 from hub.sdk.stores.sql_index import PREFIX, SqlIndex
@@ -108,9 +109,12 @@ class LoginCheck:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer. Treat it as unknown.
         """
         evidence = self.evidence()
-        e164 = self._e164(number)
-        if e164 is None:
+        numbers = self._numbers(number)
+        if not numbers:
             return Answer(Reason.NOT_A_NUMBER, as_of=evidence.caught_up_at)
+        if len(numbers) > 1:
+            return Answer(Reason.AMBIGUOUS, self._doubt(numbers, bound_since), as_of=evidence.caught_up_at)
+        e164 = numbers[0]
         since = self._since(e164, evidence)
         last = self._index.last_case(e164) if evidence.since else None
         known = Knowledge(last, since, evidence.caught_up_at)
@@ -142,8 +146,8 @@ class LoginCheck:
 
         It is in UTC milliseconds, for the interface of CAMARA, which asks for a day and not for a binding.
         """
-        e164 = self._e164(number)
-        last = self._index.last_case(e164) if e164 is not None and self.evidence().since else None
+        numbers = self._numbers(number)
+        last = self._index.last_case(numbers[0]) if len(numbers) == 1 and self.evidence().since else None
         if last is None:
             return None
         if not last.in_force:
@@ -151,10 +155,17 @@ class LoginCheck:
         own = float("inf") if last.free_until is None else float(last.free_until)
         return max(own, last.earlier_until or own)
 
-    def _e164(self, number: str) -> str | None:
+    def _numbers(self, text: str) -> tuple[str, ...]:
+        """Return the E.164 numbers that a text may be: none if it is not a number, several if it is ambiguous."""
         form = self.settings.form
-        read = number if form is None else form.read(number)
-        return read if read is not None and is_e164(read) else None
+        if form is not None:
+            return form.reading(text).numbers
+        return (text,) if is_e164(text) else ()
+
+    def _doubt(self, numbers: tuple[str, ...], bound_since: int | None) -> Stage | None:
+        """Return the stage of a case of one of the numbers that speaks against a binding, or None."""
+        lasts = [self._index.last_case(one) for one in numbers] if self.evidence().since else []
+        return next((stage for one in lasts if (stage := against(bound_since, one)) is not None), None)
 
     def _since(self, number: str, evidence: Evidence) -> int | None:
         """Return when the evidence of a number begins: that of its partition, or of its operator if that came later."""

@@ -5,7 +5,8 @@ user's: when it was bound, or last proven by a code. (A "date" alone is read in 
 consent that is to be checked, or as the day the new contract began.)
 
 The first of these rules that applies gives the answer:
-1. If the text is not a number, the answer is unknown.
+1. If the text is not a number, the answer is unknown. It is unknown too if the text may be one of several numbers,
+   with the stage of a case that speaks against the binding if one of these has one.
 2. If there is no `bound_since`, it is unknown, with the stage of a case in force, if the number has one.
 3. If `bound_since` is strictly before the `bound_before` of a case in force, it is yes. It is REISSUED if the case is
    released or handed over, or is not the last; it is GIVEN_UP if the case is cooling or scheduled. This is said however
@@ -62,7 +63,7 @@ def answer(bound_since: int | None, known: Knowledge, now_ms: int, behind_max_ms
     def say(reason: Reason, stage: Stage | None = None) -> Answer:
         return Answer(reason, stage, known.since, known.caught_up_at)
 
-    stage = _against(bound_since, known.last)
+    stage = against(bound_since, known.last)
     if bound_since is None:
         return say(Reason.AGE_UNKNOWN, stage)
     if stage is not None:
@@ -82,7 +83,7 @@ def answer(bound_since: int | None, known: Knowledge, now_ms: int, behind_max_ms
     return say(Reason.SAME_OWNER)
 
 
-def _against(bound_since: int | None, last: LastCase | None) -> Stage | None:
+def against(bound_since: int | None, last: LastCase | None) -> Stage | None:
     """Return the stage of the case that speaks against a binding; any case in force does if the age is unknown."""
     if last is None:
         return None
@@ -93,7 +94,7 @@ def _against(bound_since: int | None, last: LastCase | None) -> Stage | None:
 
 
 def _between_owners(bound_since: int, last: LastCase | None) -> bool:
-    """Return whether nobody had the number at `bound_since`, as far as was heard; `_against` has found no case."""
+    """Return whether nobody had the number at `bound_since`, as far as was heard; `against` has found no case."""
     if last is None:
         return False
     if last.stage in LIVE or (last.in_force and last.free_until is not None and bound_since < last.free_until):

@@ -85,6 +85,10 @@ class Reason(StrEnum):
     NOT_A_NUMBER = "not_a_number"
     """The answer is unknown: it is not written as a valid number."""
 
+    AMBIGUOUS = "ambiguous"
+    """The answer is unknown: it is written so that it may be one of several numbers. `stage` is given if there is a
+    doubt about one of them."""
+
     BETWEEN_OWNERS = "between_owners"
     """The answer is unknown: it was bound after one owner gave the number up and before the next had it; it may be
     either's."""
@@ -102,10 +106,57 @@ RECYCLED: dict[Reason, Recycled] = {
     Reason.ADAPTER_BEHIND: Recycled.UNKNOWN,
     Reason.NOT_SERVED: Recycled.UNKNOWN,
     Reason.NOT_A_NUMBER: Recycled.UNKNOWN,
+    Reason.AMBIGUOUS: Recycled.UNKNOWN,
     Reason.BETWEEN_OWNERS: Recycled.UNKNOWN,
     Reason.BOUND_IN_FUTURE: Recycled.UNKNOWN,
 }
 """This gives the answer that each reason stands for."""
+
+
+class Words(NamedTuple):
+    """This is one sentence in both languages of the product, for the staff who look at an answer."""
+
+    en: str
+    zh: str
+
+
+MEANS: dict[Reason, Words] = {
+    Reason.REISSUED: Words(
+        "The number is back in the pool or with somebody else.", "该号码已回到号码池，或已归他人使用。"
+    ),
+    Reason.GIVEN_UP: Words(
+        "Its owner gave the number up and may still have it restored; nobody else holds it yet.",
+        "原机主已弃用该号码，仍可能恢复；目前尚无他人持有。",
+    ),
+    Reason.SAME_OWNER: Words("Nobody gave the number up since.", "自绑定以来，该号码未被弃用。"),
+    Reason.AGE_UNKNOWN: Words(
+        "It is not known when the account was bound, so nobody can tell.", "不知道账号何时绑定该号码，因此无法判断。"
+    ),
+    Reason.BEFORE_EVIDENCE: Words(
+        "The account was bound before the evidence begins; the number may have changed hands in between.",
+        "账号绑定早于证据起点；其间号码可能已易主。",
+    ),
+    Reason.ADAPTER_BEHIND: Words(
+        "The adapter has not heard all notices, so nobody can tell at the moment.",
+        "适配器尚未收到全部通知，暂时无法判断。",
+    ),
+    Reason.NOT_SERVED: Words(
+        "No operator that tells the hub serves this number.", "为该号码服务的运营商均未接入枢纽。"
+    ),
+    Reason.NOT_A_NUMBER: Words("It is not written as a valid number.", "所写内容不是有效的电话号码。"),
+    Reason.AMBIGUOUS: Words(
+        "It is written so that it may be one of several numbers; write it with + and its country code.",
+        "该写法可能对应多个号码，无法确定是哪一个；请写成 + 加国家代码的形式。",
+    ),
+    Reason.BETWEEN_OWNERS: Words(
+        "It was bound while nobody held the number, as far as was heard; it may be either owner's.",
+        "据已收到的通知，绑定时该号码无人持有；账号可能属于前后任一机主。",
+    ),
+    Reason.BOUND_IN_FUTURE: Words(
+        "The time of the binding lies in the future, so it means something else.", "绑定时间在将来，其含义有误。"
+    ),
+}
+"""This says what each reason means, to people."""
 
 
 class Answer(NamedTuple):
@@ -124,3 +175,8 @@ class Answer(NamedTuple):
     def recycled(self) -> Recycled:
         """Return yes, no or unknown."""
         return RECYCLED[self.reason]
+
+    @property
+    def words(self) -> Words:
+        """Return what the reason means, to people."""
+        return MEANS[self.reason]

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from hub.core.numbers import is_e164
 from hub.errors import PlatformError, StoreAway
-from hub.sdk.accounts import ELSEWHERE, Account, Done, Readability
+from hub.sdk.accounts import AMBIGUOUS, ELSEWHERE, Account, Done, Readability
 from hub.sdk.deeds import Ask, AskKey
 from hub.sdk.stores.bulk import chunks
 from hub.sdk.stores.deeds import log_answer
@@ -60,7 +60,11 @@ class AccountService:
     def readability(self) -> Readability:
         """Return how many bound rows the service has, and how many numbers among them it cannot read."""
         answer = self._call("GET", "readability", None)
-        return Readability(*(_field(answer, name, lambda one: isinstance(one, int)) for name in Readability._fields))
+        counts = {"ambiguous": 0, **answer}
+        rows, unreadable, ambiguous = (
+            _field(counts, name, lambda one: isinstance(one, int)) for name in ("rows", "unreadable", "ambiguous")
+        )
+        return Readability(rows, max(unreadable, ambiguous), ambiguous)
 
     def match(self, numbers: Collection[str], account_ids: Collection[str]) -> dict[str, Account]:
         """Return the accounts bound to numbers now, and those with these ids, as far as they exist."""
@@ -68,8 +72,12 @@ class AccountService:
         for asked in _shares(sorted(numbers), list(account_ids), self._settings.batch_max):
             answer = self._call("POST", "match", asked)
             accounts = [_account(one) for one in _field(answer, "accounts", lambda one: isinstance(one, list))]
-            wanted = set(asked["numbers"]), set(asked["accounts"])
-            found |= {one.account_id: one for one in accounts if one.number in wanted[0] or one.account_id in wanted[1]}
+            numbers_asked, ids_asked = set(asked["numbers"]), set(asked["accounts"])
+            found |= {
+                one.account_id: one
+                for one in accounts
+                if one.account_id in ids_asked or numbers_asked & (one.may_be or {one.number})
+            }
             log.info(
                 "match: asked for %d numbers and %d accounts, found %d",
                 len(asked["numbers"]),
@@ -154,9 +162,16 @@ def _account(one: Any) -> Account:
     number = _field(one, "number", lambda given: given is None or isinstance(given, str))
     bound_at = _field(one, "bound_at", lambda given: given is None or isinstance(given, int))
     state = one.get("state") or ""
-    readable = number is None or is_e164(number)
     known_at = None if bound_at is None else sane(bound_at)
+    may_be = _field({"may_be": [], **one}, "may_be", _are_numbers)
+    if may_be:
+        return Account(name, AMBIGUOUS, known_at, str(state), frozenset(may_be))
+    readable = number is None or is_e164(number)
     return Account(name, number if readable else ELSEWHERE, known_at, str(state))
+
+
+def _are_numbers(given: object) -> bool:
+    return isinstance(given, list) and all(isinstance(one, str) and is_e164(one) for one in given)
 
 
 def _answer(one: Any) -> tuple[str, Done]:

@@ -16,7 +16,6 @@ from pyroaring import BitMap
 
 from hub.core.model import Source
 from hub.sdk.accounts import (
-    ELSEWHERE,
     Account,
     Binding,
     Changes,
@@ -36,6 +35,7 @@ from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.ledger import TouchLedger
 from hub.sdk.numbering import International, NumberForm
 from hub.sdk.stores.deeds import log_done
+from hub.sdk.stores.matching import bound, count, is_of, sought
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class MemoryStore:
     def readability(self) -> Readability:
         """Read every bound number and count those that cannot be read."""
         rows = [one.number for one in self._accounts.values() if one.number is not None]
-        return Readability(len(rows), sum(not self._form.readable(text) for text in rows))
+        return count(self._form, rows)
 
     def progress(self) -> Progress:
         """Return how far each partition was heard."""
@@ -160,7 +160,7 @@ class MemoryStore:
 
     def known(self, wanted: Wanted) -> Known:
         """Return what the store knows of what is wanted."""
-        number_of = {text: number for number in wanted.numbers for text in self._form.written(number)}
+        number_of = sought(self._form, wanted.numbers)
         names = {name for text in number_of for name in self._by_number.get(text, ())}
         touches = [touch for case in wanted.cases for touch in self._ledger.of(case).values()]
         names |= {touch.account_id for touch in touches}
@@ -178,10 +178,11 @@ class MemoryStore:
 
     def _account(self, name: str, number_of: dict[str, str]) -> Account:
         kept = self._accounts[name]
-        number = None
-        if kept.number is not None:
-            number = self._form.read(kept.number) or number_of.get(kept.number, ELSEWHERE)
-        return Account(name, number, kept.bound_at, json.dumps([kept.number, kept.bound_at, kept.frozen]))
+        snapshot = json.dumps([kept.number, kept.bound_at, kept.frozen])
+        if kept.number is None:
+            return Account(name, None, kept.bound_at, snapshot)
+        found = bound(self._form, kept.number, number_of)
+        return Account(name, found.number, kept.bound_at, snapshot, found.may_be)
 
     def _write(self, changes: Changes) -> None:
         left = {effect.account_id: self._left(effect) for effect in changes.effects.values()}
@@ -211,8 +212,8 @@ class MemoryStore:
     def _left(self, effect: Effect) -> MemoryAccount | None:
         now = self._accounts.get(effect.account_id)
         number, bound_at, frozen = json.loads(effect.snapshot)
-        if self._form.read(number) != effect.number and number not in self._form.written(effect.number):
-            number, bound_at = self._form.written(effect.number)[0], effect.bound_at  # it had moved to this number
+        if not is_of(self._form, number, effect.number):
+            number, bound_at = self._form.plainest(effect.number), effect.bound_at  # it had moved to this number
         if now is None:
             return None
         if effect.binding is Binding.UNBOUND:

@@ -126,7 +126,7 @@ class SqlStore:
 
     def _records(self, connection: Connection) -> Records:
         kind = Records if self._heard else NoRecords
-        return kind(connection, self._tables, lambda written: self._accounts.read(written, {}))
+        return kind(connection, self._tables, lambda kept: self._accounts.number_kept(kept, {}))
 
 
 class SqlSession:
@@ -142,13 +142,13 @@ class SqlSession:
         self._number_of: dict[str, str] = {}
         self._heard = heard
         kind = Records if heard else NoRecords
-        self._records = kind(connection, tables, lambda written: accounts.read(written, self._number_of))
+        self._records = kind(connection, tables, lambda kept: accounts.number_kept(kept, self._number_of))
         self._rows: dict[str, dict[str, Any]] = {}
         self.asked: list[Ask] = []
 
     def load(self, wanted: Wanted) -> Known:
         """Return what the store knows of what is wanted."""
-        self._number_of = number_of = self._accounts.written(wanted.numbers)
+        self._number_of = number_of = self._accounts.sought(wanted.numbers)
         touches = self._records.touches_of(wanted.cases)
         self._keep(self._accounts.bound_to(self._connection, number_of))
         gone = [touch for touch in touches if touch.account_id not in self._rows]
@@ -205,9 +205,7 @@ class SqlSession:
     def save(self, changes: Changes) -> None:
         """Write the changes; they count once the transaction ends well."""
         self._save_accounts(changes.effects)
-        form = self._accounts.layout.form
-        # A touch's number is kept as this store writes it, so a store with keyed numbers keeps none in the clear.
-        self._records.save(changes, lambda number: next(iter(form.written(number)), ""))
+        self._records.save(changes, self._accounts.kept)
         self._index.save(self._connection, changes)
 
     def _save_accounts(self, effects: Mapping[str, Effect]) -> None:

@@ -17,10 +17,11 @@ from sqlalchemy.sql import Select
 from sqlalchemy.types import CHAR
 
 from hub.errors import PlatformError
-from hub.sdk.accounts import ELSEWHERE, Account, Effect, Readability
+from hub.sdk.accounts import Account, Effect, Readability
 from hub.sdk.stores import raw
 from hub.sdk.stores.bulk import CHUNK, Update, bulk_for
 from hub.sdk.stores.faults import Refused
+from hub.sdk.stores.matching import bound, count, is_of, kept, kept_number, sought
 from hub.sdk.stores.sql_table import SqlTable
 
 __all__ = ["SqlAccounts", "SqlTable"]
@@ -54,9 +55,9 @@ class SqlAccounts:
         self._whole_numbers = _python_type(self._types[layout.number]) is int
         self._table = table(layout.name, *(column(name) for name in layout.columns), schema=layout.schema)
 
-    def written(self, numbers: Iterable[str]) -> dict[str, str]:
-        """Return, for every string as which the numbers may be stored, the number."""
-        return {text: number for number in sorted(numbers) for text in self.layout.form.written(number)}
+    def sought(self, numbers: Iterable[str]) -> dict[str, str]:
+        """Return, for every text as which the numbers may be stored, the number."""
+        return sought(self.layout.form, numbers)
 
     def bound_to(self, connection: Connection, texts: Collection[str]) -> list[dict[str, Any]]:
         """Return the rows bound to numbers written so, locked until the transaction ends."""
@@ -86,19 +87,22 @@ class SqlAccounts:
         """Return a row as an account."""
         layout = self.layout
         bound_at = None if layout.bound_at is None else row[layout.bound_at]
+        found = None if layout.is_unbound(row) else bound(layout.form, str(row[layout.number]), number_of)
         return Account(
             account_id=layout.name_of(row[layout.account_id]),
-            number=None if layout.is_unbound(row) else self.read(str(row[layout.number]), number_of),
+            number=None if found is None else found.number,
             bound_at=raw.time_ms(bound_at, layout.bound_at_unit_ms, layout.zone),
             snapshot=raw.keep(dict(row)),
+            may_be=frozenset() if found is None else found.may_be,
         )
 
-    def read(self, text: str, number_of: Mapping[str, str]) -> str:
-        """Return the number of a stored string, or ELSEWHERE if neither the string nor what was asked for tells it."""
-        form = self.layout.form
-        if text in number_of and form.unmistakable(text):
-            return number_of[text]
-        return form.read(text) or number_of.get(text, ELSEWHERE)
+    def kept(self, number: str) -> str:
+        """Return a number as the records keep it: as this store writes it, so keyed numbers are not in the clear."""
+        return kept(self.layout.form, number)
+
+    def number_kept(self, text: str, number_of: Mapping[str, str]) -> str:
+        """Return the number of a text that the records keep, or ELSEWHERE if neither it nor what was asked tells it."""
+        return kept_number(self.layout.form, text, number_of)
 
     def id_of(self, snapshot: str) -> Any:
         """Return the account id in a snapshot, as the driver gave it."""
@@ -133,10 +137,10 @@ class SqlAccounts:
         before: dict[str, Any] = raw.restore(effect.snapshot)
         if not self.layout.is_unbound(row):  # then its number stays
             return before
-        number, written = self.layout.number, self.written([effect.number])
-        if self.read(str(before[number]), written) == effect.number:
+        number, form = self.layout.number, self.layout.form
+        text = form.plainest(effect.number)
+        if text is None or is_of(form, str(before[number]), effect.number):
             return before
-        text = next(iter(written))
         theirs = {name: row[name] for name in self.layout.also_clear}
         return {**before, **theirs, number: int(text) if self._whole_numbers else text}
 
@@ -165,9 +169,7 @@ class SqlAccounts:
         return Readability(len(known), sum(one is None for one in known))
 
     def _count(self, connection: Connection, queries: Iterable[Select[Any]]) -> Readability:
-        texts = self._texts(connection, queries)
-        readable = [self.layout.form.readable(text) for text in texts]
-        return Readability(len(readable), len(readable) - sum(readable))
+        return count(self.layout.form, self._texts(connection, queries))
 
     def _texts(self, connection: Connection, queries: Iterable[Select[Any]]) -> Iterator[str]:
         for query in queries:

@@ -96,6 +96,10 @@ def test_the_stranger_is_a_new_user(side: Side) -> None:
     assert answer.json() == {
         "recycled": "yes",
         "reason": "reissued",
+        "words": {
+            "en": "The number is back in the pool or with somebody else.",
+            "zh": "该号码已回到号码池，或已归他人使用。",
+        },
         "stage": "REASSIGNED",
         "advice": "treat_as_new_user",
         "may_begin_anew": True,

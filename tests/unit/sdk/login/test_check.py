@@ -164,3 +164,19 @@ def test_many_threads_ask_while_the_adapter_writes(tmp_path: Path) -> None:
         (Recycled.NO, Advice.PROCEED),
     }
     assert check.is_recycled(numbers[-1], OLD).reason is Reason.GIVEN_UP
+
+
+def test_a_spelling_of_two_numbers_is_unknown(harness: Harness) -> None:
+    """A text that may be one of two numbers is never no; if one of them has a new owner, it is doubted as well."""
+    store, log = harness.open(), Log()
+    mobile, spelt = "+4915123459160", "4915123459160"
+    german = replace(SETTINGS, form=usual_forms("DE"))
+    beat(store, LOGIN, range(PARTITIONS))
+    assert check_of(store, german).is_recycled(spelt, NEW) == (Reason.AMBIGUOUS, None, None, LOGIN)
+    assert check_of(store, german).last_case_until(spelt) is None
+    log.add(Stage.REASSIGNED, number=mobile, partition=partition_of(mobile.encode(), PARTITIONS))
+    hear(store, log)
+    doubted = check_of(store, german)
+    assert doubted.is_recycled(spelt, OLD) == (Reason.AMBIGUOUS, Stage.REASSIGNED, None, LOGIN)
+    assert doubted.check(spelt, OLD, Operation.LOG_IN).advice is Advice.STEP_UP
+    assert doubted.is_recycled("015123459160", OLD).reason is Reason.REISSUED

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hub.core.model import DAY_MS, HOUR_MS, Source, Stage
 from hub.sdk.last_cases import LastCase
 from hub.sdk.login.rules import ADVICE, Knowledge, Relation, advise, answer, may_begin_anew, relation_of
-from hub.sdk.login.words import RECYCLED, Advice, Answer, Operation, Reason, Recycled, Signals
+from hub.sdk.login.words import MEANS, RECYCLED, Advice, Answer, Operation, Reason, Recycled, Signals
 
 NOW = 20_000 * DAY_MS
 EVIDENCE = NOW - 300 * DAY_MS
@@ -196,6 +196,8 @@ def test_the_table_is_total() -> None:
     assert all(set(rows) == set(Operation) for rows in ADVICE.values())
     assert all(len(row) == len(SIGNALS) for rows in ADVICE.values() for row in rows.values())
     assert set(RECYCLED) == set(Reason)
+    assert set(MEANS) == set(Reason)
+    assert all(one.en.isascii() and not one.zh.isascii() for one in MEANS.values())
     assert {relation_of(Answer(reason)) for reason in Reason} == set(Relation) - {Relation.DOUBTED}
 
 

@@ -227,7 +227,7 @@ def test_what_is_hidden_is_counted(harness: Harness) -> None:
     harness.bind("1", written(harness), OLD)
     harness.bind("2", "1380013", OLD)
     harness.bind("3", "" if isinstance(harness, InSql) else None, OLD)
-    assert harness.open().readability() == (2, 1)
+    assert harness.open().readability() == (2, 1, 0, ())
 
 
 def test_an_account_bound_elsewhere_is_left_alone(harness: Harness) -> None:
@@ -482,7 +482,7 @@ def test_a_large_table_is_read_at_both_ends(tmp_path: Path) -> None:
     harness = InLargeSql(tmp_path)
     for number in range(9):
         harness.bind(str(number), "garbled" if number in (1, 4, 7, 8) else NUMBER, OLD)
-    assert harness.open().readability() == (4, 3)
+    assert harness.open().readability() == (4, 3, 0, ())
 
 
 def test_two_adapters_share_a_database(tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ def test_an_age_in_the_wrong_unit_is_unknown(engine: Engine, unit_ms: int, at: i
     """Read in another unit an age lies out of all time: such an account is frozen, never unbound, never passed over."""
     store, log = users(engine, ("1", NUMBER), bound_at_unit_ms=unit_ms), Log()
     run(engine, "UPDATE users SET at = :at", at=at)
-    assert store.ages() == (1, 1)
+    assert store.ages() == (1, 1, 0, ())
     log.add(Stage.REASSIGNED)
     assert hear(store, log, always_done).counts.frozen == 1
     assert answers(store, log) == {CASE: {Outcome.FROZEN}}
