@@ -68,6 +68,8 @@ class Service:
             said = self.refuses.get(ask["account_id"], "DONE")
             if said != "DONE":
                 return said
+            if self._is_taken(ask):
+                return "TAKEN"
             self._do(ask)
             self.done[ask["key"]] = "DONE"
             self.deeds.append((ask["account_id"], ask["deed"]))
@@ -77,6 +79,16 @@ class Service:
                     self.dies_after = None
                     raise HTTPException(500)
         return self.done[ask["key"]]
+
+    def _is_taken(self, ask: dict[str, Any]) -> bool:
+        """Whether somebody else has the number to be put back; accounts put back for the same case do not count."""
+        if ask["deed"] != "REINSTATE" or not ask["rebind"] or self.accounts.get(ask["account_id"]) is None:
+            return False
+        back = {
+            key.split("/")[2] for key in self.done if key.startswith(ask["case"] + "/") and key.endswith("/REINSTATE")
+        }
+        holders = {name for name, one in self.accounts.items() if one.number == ask["number"]}
+        return self.accounts[ask["account_id"]].number is None and bool(holders - back - {ask["account_id"]})
 
     def _do(self, ask: dict[str, Any]) -> None:
         name = ask["account_id"]

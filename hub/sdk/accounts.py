@@ -22,6 +22,9 @@ from pyroaring import BitMap
 
 from hub.core.model import Outcome, ReleaseNotice, Source
 from hub.sdk.last_cases import NONE, LastCase
+from hub.sdk.outboxes import Outbox as Outbox
+from hub.sdk.outboxes import SaidKey as SaidKey
+from hub.sdk.outboxes import Waiting as Waiting
 
 if TYPE_CHECKING:
     from hub.sdk.deeds import Ask, AskKey, Retry
@@ -40,6 +43,10 @@ class Done(StrEnum):
     DECLINED = "DECLINED"
     """The platform does not do it, on a stated legal basis; it is asked again at the next stage."""
 
+    TAKEN = "TAKEN"
+    """Only to REINSTATE with `rebind`: another account holds the number by now, and nothing was done. The deed is asked
+    for again without the number."""
+
 
 class Held(StrEnum):
     """This says what a case holds in an account, and so can undo."""
@@ -49,6 +56,10 @@ class Held(StrEnum):
     UNBINDING = "UNBINDING"
     VANISHED = "VANISHED"
     """The platform or its user ended the binding meanwhile: there is nothing to undo, but the case had touched it."""
+
+    TAKEN = "TAKEN"
+    """The case is undone, but the account is without its number, which another account holds by now. Its owner comes
+    back by another proof. Such a touch is kept for good: it says why the account has no number."""
 
 
 class Binding(StrEnum):
@@ -62,6 +73,9 @@ class Binding(StrEnum):
 
     AS_BEFORE = "AS_BEFORE"
     """The account is bound and frozen as in the snapshot."""
+
+    WITHOUT_NUMBER = "WITHOUT_NUMBER"
+    """The account is as in the snapshot, but it has no number, because another account holds that by now."""
 
     THAWED = "THAWED"
     """The freeze is as in the snapshot, the number as it now is."""
@@ -114,40 +128,6 @@ class Progress(NamedTuple):
 
     log_id: bytes | None
     places: dict[int, Place]
-
-
-class Waiting(NamedTuple):
-    """This is what one partition has to acknowledge: all up to an offset, with the greatest `published_at` of it."""
-
-    through: int
-    digest: bytes
-    published_at: int
-
-    def after(self, before: Waiting | None) -> Waiting:
-        """Return the one of the two that reaches further, with the greater `published_at` of both."""
-        if before is None:
-            return self
-        furthest = before if before.through > self.through else self
-        return furthest._replace(published_at=max(self.published_at, before.published_at))
-
-
-class SaidKey(NamedTuple):
-    """This names one outcome in one segment of 65,536 positions of one partition."""
-
-    partition: int
-    segment: int
-    outcome: Outcome
-
-
-class Outbox(NamedTuple):
-    """This is what is committed and not yet acknowledged.
-
-    `waiting` is by partition; `said` holds positions within the segment, by key.
-    """
-
-    log_id: bytes | None
-    waiting: dict[int, Waiting]
-    said: dict[SaidKey, BitMap]
 
 
 class HeardNotice(NamedTuple):
@@ -204,7 +184,8 @@ class Changes(NamedTuple):
 
     `evidence` says, by partition, from which time on everything of it was heard; `caught_up_at` is when the adapter was
     at the end of all partitions. Both are UTC milliseconds, for the login check. `retries` has None for a case that is
-    not to be tried again. `done_with` are undone cases that hold nothing any more; their touches are deleted.
+    not to be tried again. `done_with` are undone cases that hold nothing any more; their touches are deleted, but for
+    those that are in `touches` too.
     `asked_of` are cases looked at beside the log; what was asked for them is settled by these changes.
     """
 
@@ -255,7 +236,8 @@ class Session(Protocol):
         """Write the changes; they count once the transaction ends well.
 
         Raises:
-            AccountsRefused: some accounts cannot be left as said; then nothing of the transaction counts.
+            AccountsRefused: some accounts cannot be left as said, or another account holds by now a number that was
+                to be put back; then nothing of the transaction counts. Nobody can bind the number in between.
         """
         ...
 

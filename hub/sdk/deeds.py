@@ -75,9 +75,12 @@ class RetryPlan(NamedTuple):
 class AccountsRefused(Exception):
     """The store's own rules (a constraint, a trigger) keep it from leaving these accounts as said.
 
-    A store raises it for `hub.sdk.adapter.handling`, which counts these accounts as FAILED and handles the rest.
+    A store raises it for `hub.sdk.adapter.handling`, which counts these accounts as FAILED and handles the rest. The
+    accounts of `taken` cannot have their number back, because another account holds it since the store was read; they
+    are put back without it.
     """
 
-    def __init__(self, account_ids: frozenset[str]) -> None:
-        super().__init__(f"{len(account_ids)} accounts")
+    def __init__(self, account_ids: frozenset[str], taken: frozenset[str] = frozenset()) -> None:
+        super().__init__(f"{len(account_ids) + len(taken)} accounts")
         self.account_ids = account_ids
+        self.taken = taken

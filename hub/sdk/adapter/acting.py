@@ -13,7 +13,8 @@ Rules:
    (the opener's, which every notice of the case carries). An account of unknown age may be frozen, never unbound.
 3. COOLING freezes. SCHEDULED, RELEASED and REASSIGNED unbind an account of known age and freeze one of unknown age; a
    platform may choose that some of these stages only freeze (`Rules.freeze_at`), but not the reverse. RESTORED and
-   WITHDRAWN put back whatever the case still holds; REINSTATED is said if it held anything and all of it is back.
+   WITHDRAWN put back whatever the case still holds; REINSTATED is said if it held anything and all of it is back. A
+   number is put back only where no other account holds it by now; otherwise the account is put back without it.
 4. The answer is the first of FAILED, DECLINED, FROZEN, UNBOUND over all accounts the case ever touched; NOT_BOUND if
    there are none. It is said when it changes. What the platform failed at or declined stays untouched.
 5. An account that an earlier case left frozen is touched by the next, and the freeze then belongs to that one.
@@ -35,6 +36,7 @@ from hub.core.lifecycle import UNDONE
 from hub.core.model import Outcome, ReleaseNotice, Source
 from hub.errors import PlatformError
 from hub.sdk.accounts import Account, Batch, Changes, Done, HeardNotice, Held, Known, Place, Touch, Waiting
+from hub.sdk.adapter.asking import NOTHING_REFUSED, Asking
 from hub.sdk.adapter.casebook import Sayings, Stages
 from hub.sdk.adapter.holdings import Holdings, deed_for
 from hub.sdk.adapter.plans import FUSE_HOURS, Act, Blown, Counts, Plan, Rules, hour_of, wanted
@@ -44,8 +46,6 @@ from hub.sdk.last_cases import LastCases
 
 __all__ = ["Act", "Blown", "Counts", "Plan", "Rules", "handle", "wanted"]
 
-REFUSED: dict[Done, Outcome] = {Done.FAILED: Outcome.FAILED, Done.DECLINED: Outcome.DECLINED}
-NOTHING_REFUSED: Mapping[AskKey, Done] = {}
 SCHEME = "e164"
 
 
@@ -70,20 +70,19 @@ def handle(
         blown = work.hear(heard)
         if blown is not None:
             break
-    return Plan(work.changes(), work.counts, blown, tuple(work.asks), work.unbound_in_day)
+    return Plan(work.changes(), work.counts, blown, work.asks, work.unbound_in_day)
 
 
 class Work:
     """This handles one batch: it holds what is known, changes it notice by notice, and gathers what to write."""
 
-    _report = ""
-
-    def __init__(self, known: Known, rules: Rules, now_ms: int, refused: Mapping[AskKey, Done]) -> None:
+    def __init__(
+        self, known: Known, rules: Rules, now_ms: int, refused: Mapping[AskKey, Done], report: str = ""
+    ) -> None:
         self.counts = Counts()
-        self.asks: list[Ask] = []
         self._rules = rules
-        self._refusals = refused
         self._retries = Retries(known.retries, rules.retries, now_ms)
+        self._asking = Asking(rules, refused, self.counts, self._retries, report)
         self._again = False
         self._done_with: set[Source] = set()
         self._log_id = known.log_id
@@ -94,10 +93,14 @@ class Work:
         self._sayings = Sayings()
         self._holdings = Holdings(known.accounts.values(), known.touches.values())
         self.unbound_in_day = 0
-        self._position = Source(0, 0)
         self._unbinds = dict(known.unbinds)
         self._known_unbinds = known.unbinds
         self._last_cases = LastCases(known.last_cases)
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """Return the deeds that the store is to have done before the changes are written."""
+        return tuple(self._asking.asks)
 
     def changes(self) -> Changes:
         """Return what to write so far."""
@@ -200,25 +203,11 @@ class Work:
         self._stages.put(case, stage, answered=answered or (heard.acting and stage not in UNDONE))
 
     def _act_on(self, case: Source, heard: HeardNotice, *, answered: bool) -> None:
-        notice, self._position = heard.notice, heard.position
+        notice, self._asking.position = heard.notice, heard.position
         if notice.stage in UNDONE:
             self._undo(case, notice)
         else:
             self._answer(case, notice, answered=answered)
-
-    def _ask(self, deed: Deed, case: Source, notice: ReleaseNotice, binding: Account | Touch) -> Done:
-        """Ask for a deed; return the platform's answer, or the store's if that is known to be another."""
-        key = AskKey(case, binding.account_id, deed, self._report)
-        done = self._rules.act(deed, binding.account_id, notice)
-        if done is Done.DONE:
-            done = self._refusals.get(key, done)
-        if done is Done.DONE:
-            rebind = isinstance(binding, Touch) and binding.held is Held.UNBINDING
-            about = (notice.subject.value, binding.bound_at, binding.snapshot)
-            self.asks.append(Ask(key, *about, self._position, rebind))
-        if done is Done.FAILED:
-            self._retries.failed(case)
-        return done
 
     def _answer(self, case: Source, notice: ReleaseNotice, *, answered: bool) -> None:
         before = self._holdings.answer(case)
@@ -238,9 +227,9 @@ class Work:
 
     def _lose(self, case: Source, notice: ReleaseNotice, touch: Touch) -> None:
         if self._holdings.still_frozen(touch):
-            done = self._ask(Deed.REINSTATE, case, notice, touch)
+            done = self._asking.ask(Deed.REINSTATE, case, notice, touch)
             if done is not Done.DONE:
-                self._refused(done)
+                self._asking.refused(done)
                 return
         self._holdings.note_vanished(touch)
         self.counts.vanished += 1
@@ -252,9 +241,9 @@ class Work:
             return
         if self._again and before is not None and before.outcome is Outcome.DECLINED:
             return
-        done = self._ask(deed, case, notice, account)
+        done = self._asking.ask(deed, case, notice, account)
         if done is not Done.DONE:
-            self._holdings.refused(case, notice, account, self._refused(done))
+            self._holdings.refused(case, notice, account, self._asking.refused(done))
             return
         self._holdings.take(case, notice, account, deed)
         if deed is Deed.FREEZE:
@@ -275,16 +264,18 @@ class Work:
 
     def _put_back(self, touch: Touch, notice: ReleaseNotice) -> bool:
         """Undo one touch; return whether that is settled."""
+        wants_number = self._holdings.wants_number(touch)
+        taken = wants_number and self._holdings.is_taken(touch)
         if touch.held is not Held.VANISHED:
-            done = self._ask(Deed.REINSTATE, touch.case, notice, touch)
+            rebind = touch.held is Held.UNBINDING and not taken
+            done = self._asking.ask(Deed.REINSTATE, touch.case, notice, touch, rebind=rebind)
+            if done is Done.TAKEN and wants_number:
+                taken = True
+                done = self._asking.ask(Deed.REINSTATE, touch.case, notice, touch)
             if done is not Done.DONE:
-                self._refused(done)
+                self._asking.refused(done)
                 return False
             self.counts.reinstated += 1
-        self._holdings.put_back(touch)
+            self.counts.without_number += taken
+        self._holdings.put_back(touch, taken=taken)
         return True
-
-    def _refused(self, done: Done) -> Outcome:
-        self.counts.failed += done is Done.FAILED
-        self.counts.declined += done is Done.DECLINED
-        return REFUSED[done]

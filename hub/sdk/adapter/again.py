@@ -49,8 +49,7 @@ class _Again(Work):
     """
 
     def __init__(self, known: Known, rules: Rules, refused: Refusals, report: str = "") -> None:
-        super().__init__(known, rules, 0, refused)
-        self._report = report
+        super().__init__(known, rules, 0, refused, report)
 
     def look(self, case: Source, notice: ReleaseNotice) -> Blown | None:
         """Do what the notice's stage asks for; if the fuse stops it, nothing of it was done."""
@@ -81,7 +80,7 @@ class _Again(Work):
 
     def plan(self, blown: Blown | None = None) -> Plan:
         changes = self.changes()._replace(asked_of=frozenset(ask.key.case for ask in self.asks))
-        return Plan(changes, self.counts, blown, tuple(self.asks))
+        return Plan(changes, self.counts, blown, self.asks)
 
 
 def wanted_again(opener: HeardNotice) -> Wanted:

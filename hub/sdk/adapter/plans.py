@@ -35,13 +35,17 @@ class Rules(NamedTuple):
 
 @dataclass
 class Counts:
-    """This counts what was done. `ignored` notices broke the fold's rule."""
+    """This counts what was done. `ignored` notices broke the fold's rule.
+
+    `without_number` are those `reinstated` whose number another account holds by now.
+    """
 
     notices: int = 0
     ignored: int = 0
     frozen: int = 0
     unbound: int = 0
     reinstated: int = 0
+    without_number: int = 0
     vanished: int = 0
     failed: int = 0
     declined: int = 0

@@ -89,6 +89,10 @@ class Reason(StrEnum):
     """The answer is unknown: it was bound after one owner gave the number up and before the next had it; it may be
     either's."""
 
+    HANDOVER_WITHDRAWN = "handover_withdrawn"
+    """The answer is unknown: the operator withdrew the case after it had handed the number over; either of two people
+    may hold it."""
+
     BOUND_IN_FUTURE = "bound_in_future"
     """The answer is unknown: `bound_since` lies in the future, so it is in another unit, or means something else."""
 
@@ -103,6 +107,7 @@ RECYCLED: dict[Reason, Recycled] = {
     Reason.NOT_SERVED: Recycled.UNKNOWN,
     Reason.NOT_A_NUMBER: Recycled.UNKNOWN,
     Reason.BETWEEN_OWNERS: Recycled.UNKNOWN,
+    Reason.HANDOVER_WITHDRAWN: Recycled.UNKNOWN,
     Reason.BOUND_IN_FUTURE: Recycled.UNKNOWN,
 }
 """This gives the answer that each reason stands for."""

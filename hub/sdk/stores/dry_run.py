@@ -17,6 +17,7 @@ from hub.sdk.accounts import (
     Changes,
     Done,
     Effect,
+    Held,
     Known,
     Outbox,
     Place,
@@ -89,7 +90,7 @@ class DryRun:
             places=real.places | self._places,
             stages=real.stages | scratch.stages(wanted.segments),
             accounts=accounts,
-            touches={key: one for key, one in touches.items() if key[0] not in done_with},
+            touches={key: one for key, one in touches.items() if key[0] not in done_with or one.held is Held.TAKEN},
             unbinds=real.unbinds | self._unbinds,
             last_cases=dict(real.last_cases) | scratch.last_cases(wanted.subjects),
         )
@@ -105,5 +106,5 @@ class DryRun:
 
 
 def _left(effect: Effect) -> Account:
-    number = None if effect.binding is Binding.UNBOUND else effect.number
+    number = None if effect.binding in (Binding.UNBOUND, Binding.WITHOUT_NUMBER) else effect.number
     return Account(effect.account_id, number, effect.bound_at, effect.snapshot)

@@ -195,6 +195,6 @@ class HttpSession:
         for row in connection.execute(select(asked)).all():
             effect = changes.effects.get(row.account_id)
             if effect is not None and effect.binding is not Binding.THAWED:
-                number = None if effect.binding is Binding.UNBOUND else effect.number
+                number = None if effect.binding in (Binding.UNBOUND, Binding.WITHOUT_NUMBER) else effect.number
                 same = (asked.c.account_id == row.account_id,)
                 connection.execute(update(asked).where(*same).values(number=number, bound_at=effect.bound_at))

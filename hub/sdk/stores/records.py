@@ -110,8 +110,8 @@ class Records:
             written: gives the string as which a number is kept in a touch.
         """
         tables, put = self._tables, self._bulk.put
-        put(tables.touched, [_touched_row(touch, written) for touch in changes.touches.values()])
         self._bulk.delete(tables.touched, _case_rows(changes.done_with), ("partition", "opened_at"))
+        put(tables.touched, [_touched_row(touch, written) for touch in changes.touches.values()])
         put(tables.progress, [_progress_row(changes.log_id, *one) for one in changes.places.items()])
         put(tables.stages, [_stages_row(*key, packed) for key, packed in changes.stages.items()])
         put(tables.unbinds, [{"hour": hour, "unbinds": count} for hour, count in changes.unbinds.items()])

@@ -211,16 +211,40 @@ class SqlSession:
         self._index.save(self._connection, changes)
 
     def _save_accounts(self, effects: Mapping[str, Effect]) -> None:
+        putting = {
+            name: effect.number
+            for name, effect in effects.items()
+            if self._accounts.puts_number(effect, self._rows[name])
+        }
+        if putting:
+            self._accounts.hold_still(self._connection)
         refused = self._apply(list(effects.values()))
-        if refused:
-            log.warning("the database refuses to change %d accounts; they count as FAILED", len(refused))
-            raise AccountsRefused(refused)
+        taken = self._taken(putting, refused)
+        if refused - taken:
+            log.warning("the database refuses to change %d accounts; they count as FAILED", len(refused - taken))
+        if refused or taken:
+            raise AccountsRefused(refused - taken, taken)
         if self._accounts.layout.frozen is not None or not effects:
             return
         frozen, bulk = self._tables.frozen, bulk_for(self._connection)
         marked = {name for name, one in effects.items() if one.binding is Binding.FROZEN}
         bulk.delete(frozen, [{"account_id": name} for name in effects if name not in marked])
         bulk.put(frozen, [{"account_id": name} for name in sorted(marked)])
+
+    def _taken(self, putting: Mapping[str, str], refused: frozenset[str]) -> frozenset[str]:
+        """Return the accounts whose number somebody else holds, and was not seen to hold when the store was read.
+
+        Args:
+            putting: the number that is put on each account.
+            refused: the accounts that the database left as they were, such as for a constraint that a number is unique.
+        """
+        holders = {number: self._accounts.holders(self._connection, number) for number in sorted(set(putting.values()))}
+        known = self._rows.keys()
+        return frozenset(
+            name
+            for name, number in putting.items()
+            if (holders[number] - {name} if name in refused else holders[number] - known)
+        )
 
     def _apply(self, effects: list[Effect]) -> frozenset[str]:
         """Leave accounts as said; return those that the database's own rules forbid, which are found by halving."""

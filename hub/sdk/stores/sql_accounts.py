@@ -8,22 +8,28 @@ read.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine, column, func, inspect, select, table
-from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy.exc import NoSuchTableError, ProgrammingError
 from sqlalchemy.sql import Select
 from sqlalchemy.types import CHAR
 
 from hub.errors import PlatformError
-from hub.sdk.accounts import ELSEWHERE, Account, Effect, Readability
+from hub.sdk.accounts import ELSEWHERE, Account, Binding, Effect, Readability
 from hub.sdk.stores import raw
 from hub.sdk.stores.bulk import CHUNK, Update, bulk_for
 from hub.sdk.stores.faults import Refused
 from hub.sdk.stores.sql_table import SqlTable
 
 __all__ = ["SqlAccounts", "SqlTable"]
+
+log = logging.getLogger(__name__)
+
+LOCK_WAIT_MS = 500
+"""The adapter waits so long for the table, then tries again later. PostgreSQL looks for deadlocks after 1,000 ms."""
 
 
 class SqlAccounts:
@@ -127,6 +133,35 @@ class SqlAccounts:
                 changed = bulk_for(connection).update(shape, self._types, all_values)
                 if changed < len(all_values):  # a trigger or a policy that lets changes pass without making them
                     raise Refused(f"{len(all_values) - changed} of {len(all_values)} rows were not changed")
+
+    def puts_number(self, effect: Effect, row: Mapping[str, Any]) -> bool:
+        """Return whether leaving an account so puts a number on it that it does not have."""
+        return effect.binding in (Binding.AS_BEFORE, Binding.FROZEN) and self.layout.is_unbound(row)
+
+    def holders(self, connection: Connection, number: str) -> set[str]:
+        """Return the ids of the accounts bound to a number now; other transactions cannot change them any more."""
+        return {
+            self.layout.name_of(row[self.layout.account_id])
+            for row in self.bound_to(connection, self.written([number]))
+        }
+
+    def hold_still(self, connection: Connection) -> None:
+        """Let nobody bind a number until the transaction ends, where the database would not show it to `holders`.
+
+        SQLite has one writer, and MySQL's locking reads wait for rows that others are about to insert. PostgreSQL shows
+        only what is committed, so the table is locked against writers for the moment that is left. The adapter gives
+        way after `LOCK_WAIT_MS`: no transaction of the platform waits for longer, or is ended for it as a deadlock.
+        """
+        if connection.dialect.name != "postgresql":
+            return
+        name = connection.dialect.identifier_preparer.format_table(self._table)
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
+                connection.exec_driver_sql(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
+                connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
+        except ProgrammingError:  # rights on single columns do not allow it; then what is committed is what counts
+            log.warning("table %s cannot be locked while numbers are put back: the adapter has no UPDATE on it", name)
 
     def _before(self, effect: Effect, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the account's snapshot; if the account had moved to the effect's number since, it has that number."""

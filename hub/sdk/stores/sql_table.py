@@ -93,6 +93,8 @@ class SqlTable:
         cleared = {**dict.fromkeys(self.also_clear), **self.unbind_sets}
         if binding is Binding.UNBOUND:
             return {**thawed, self.number: self.number_without(row), **cleared}
+        if binding is Binding.WITHOUT_NUMBER:
+            return self._without_number(row, before, thawed)
         if binding is Binding.THAWED or not self.is_unbound(row):
             return freeze if binding is Binding.FROZEN else thawed
         returned = {name: before[name] for name, wrote in cleared.items() if not is_other(row[name], wrote)}
@@ -100,6 +102,12 @@ class SqlTable:
             returned[self.bound_at] = before[self.bound_at]
         # Unbinding lifted the freeze, so a freeze that is there now is the platform's own.
         return {**returned, self.number: before[self.number], **(freeze if binding is Binding.FROZEN else {})}
+
+    def _without_number(self, row: Mapping[str, Any], before: Mapping[str, Any], thawed: Values) -> Values:
+        """Return what a row is to hold whose case is undone, but whose number is another account's by now."""
+        if not self.is_unbound(row):  # it was unbound in this very transaction
+            return {**thawed, self.number: self.number_without(row), **dict.fromkeys(self.also_clear)}
+        return {name: before[name] for name, wrote in self.unbind_sets.items() if not is_other(row[name], wrote)}
 
 
 def is_other(found: object, wrote: object) -> bool:

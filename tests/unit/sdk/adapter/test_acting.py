@@ -12,7 +12,8 @@ from hub.core.model import DAY_MS, HOUR_MS, SEGMENT, Action, Outcome, ReleaseNot
 from hub.errors import PlatformError
 from hub.sdk.accounts import Done, Outbox, SaidKey, Waiting
 from hub.sdk.adapter.acking import acknowledgements
-from hub.sdk.adapter.acting import REFUSED, Rules
+from hub.sdk.adapter.acting import Rules
+from hub.sdk.adapter.asking import REFUSED
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.settings import always_done
 from hub.sdk.deeds import Deed
