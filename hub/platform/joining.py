@@ -113,6 +113,7 @@ def config_text(answers: Answers) -> str:
         },
         **_actions(answers),
         "fuse_unbinds_per_day": 1_000,
+        "fuse_put_backs_per_day": 1_000,
         "dry_run": True,
         "metrics_port": 9_464,
     }

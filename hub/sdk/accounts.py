@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from pyroaring import BitMap
 
 from hub.core.model import Outcome, ReleaseNotice, Source
+from hub.sdk.fuses import FuseBook, FuseKind, HeldCase, SpentKey
 from hub.sdk.last_cases import NONE, LastCase
 from hub.sdk.outboxes import Outbox as Outbox
 from hub.sdk.outboxes import SaidKey as SaidKey
@@ -133,7 +134,8 @@ class Progress(NamedTuple):
 class HeardNotice(NamedTuple):
     """This is one notice as it lies in `releases`. If `acting` is False, it is received and nothing is done.
 
-    If `again` is True, it was handled before and something failed; only what failed is tried again.
+    If `again` is True, it was handled before and something failed, which alone is tried again, or a fuse held it and a
+    person decided. If `undone_later` is True, its case is undone further on in the log: nothing is done before that.
     """
 
     position: Source
@@ -141,13 +143,14 @@ class HeardNotice(NamedTuple):
     digest: bytes
     acting: bool = True
     again: bool = False
+    undone_later: bool = False
 
 
 class Wanted(NamedTuple):
     """This is what a batch needs to know of a store.
 
-    `since_hour` is the first hour of the fuse's counts, in hours since 1970. `numbers` are those acted on; `subjects`
-    are all that notices are about.
+    `since_hour` is the first hour of the fuses' counts, in hours since 1970, and `operators` are those whose. `numbers`
+    are those acted on; `subjects` are all that notices are about.
     """
 
     partitions: frozenset[int]
@@ -156,6 +159,7 @@ class Wanted(NamedTuple):
     cases: frozenset[Source]
     since_hour: int
     subjects: frozenset[str] = frozenset()
+    operators: frozenset[str] = frozenset()
 
 
 class Known(NamedTuple):
@@ -163,9 +167,10 @@ class Known(NamedTuple):
 
     `accounts`, by id, are those bound to a wanted number now, and those of the touches, if they still exist.
     `touches`, by case and account, are all of the wanted cases, and every freeze held on one of the accounts.
-    `stages`, by partition and segment, have one byte for each position (`hub.sdk.adapter.casebook`). `unbinds` are by
-    hour since 1970. `last_cases` are those of the wanted subjects, as far as the record goes back. `retries` are those
-    of the wanted cases.
+    `stages`, by partition and segment, have one byte for each position (`hub.sdk.adapter.casebook`). `spent` are
+    the fuses' counts of the wanted operators. `last_cases` are those of the wanted subjects, as far as the record goes
+    back. `retries` and `held` are those of the wanted cases. `blown` are the fuses of the wanted operators that hold
+    something nobody decided about.
     """
 
     log_id: bytes | None
@@ -173,9 +178,11 @@ class Known(NamedTuple):
     stages: dict[tuple[int, int], bytes]
     accounts: dict[str, Account]
     touches: dict[tuple[Source, str], Touch]
-    unbinds: dict[int, int]
+    spent: Mapping[SpentKey, int]
     last_cases: Mapping[str, LastCase] = NONE
     retries: Mapping[Source, Retry] = NONE
+    held: Mapping[Source, HeldCase] = NONE
+    blown: frozenset[tuple[str, FuseKind]] = frozenset()
 
 
 class Changes(NamedTuple):
@@ -186,7 +193,8 @@ class Changes(NamedTuple):
     at the end of all partitions. Both are UTC milliseconds, for the login check. `retries` has None for a case that is
     not to be tried again. `done_with` are undone cases that hold nothing any more; their touches are deleted, but for
     those that are in `touches` too.
-    `asked_of` are cases looked at beside the log; what was asked for them is settled by these changes.
+    `held` has None for a case that no fuse holds any more. `asked_of` are cases looked at beside the log; what was
+    asked for them is settled by these changes.
     """
 
     log_id: bytes | None
@@ -194,7 +202,7 @@ class Changes(NamedTuple):
     stages: dict[tuple[int, int], bytes]
     effects: dict[str, Effect]
     touches: dict[tuple[Source, str], Touch]
-    unbinds: dict[int, int]
+    spent: Mapping[SpentKey, int]
     waiting: dict[int, Waiting]
     said: dict[SaidKey, BitMap]
     retries: Mapping[Source, Retry | None] = NONE
@@ -203,6 +211,7 @@ class Changes(NamedTuple):
     last_cases: Mapping[str, LastCase] = NONE
     evidence: Mapping[int, int] = NONE
     caught_up_at: int | None = None
+    held: Mapping[Source, HeldCase | None] = NONE
 
 
 class Readability(NamedTuple):
@@ -244,6 +253,11 @@ class Session(Protocol):
 
 class AccountStore(Protocol):
     """This is where a platform keeps its accounts. The implementations are in `hub.sdk.stores`."""
+
+    @property
+    def fuses(self) -> FuseBook:
+        """Return the part that keeps what fuses held."""
+        ...
 
     def readability(self) -> Readability:
         """Read every bound number once and count those that cannot be read."""

@@ -97,7 +97,7 @@ class FuseBook(Protocol):
         ...
 
     def decide(self, decision: Decision) -> int:
-        """Decide about all that is held of an operator, and keep the decision; return how many cases that is.
+        """Decide about all that is held of an operator; return how many cases that is. If there are any, it is kept.
 
         A release also begins the operator's counts anew: a person has looked, and the next notice must not blow the
         fuse again.

@@ -30,20 +30,21 @@ class Fuse:
     def __init__(self, known: Known, limits: dict[FuseKind, int]) -> None:
         self.changed: dict[Source, HeldCase | None] = {}
         self._limits = limits
-        self._spent = dict(known.spent)
-        self._spent_before = known.spent
+        self._spent: dict[tuple[str, FuseKind], dict[int, int]] = {}
+        self._counted: set[SpentKey] = set()
+        for key, count in known.spent.items():
+            self._spent.setdefault(key[:2], {})[key.hour] = count
         self._held = dict(known.held)
         self._blown = set(known.blown)
 
     def spent(self) -> dict[SpentKey, int]:
         """Return the counts that changed."""
-        return {key: count for key, count in self._spent.items() if count != self._spent_before.get(key)}
+        return {key: self._spent[key[:2]][key.hour] for key in self._counted}
 
     def in_day(self, notice: ReleaseNotice, kind: FuseKind) -> int:
         """Return what counts towards a fuse of the notice's operator at the time of the notice."""
-        since = hour_of(notice) - FUSE_HOURS
-        mine = (notice.operator, kind)
-        return sum(count for key, count in self._spent.items() if key[:2] == mine and key.hour > since)
+        since, mine = hour_of(notice) - FUSE_HOURS, self._spent.get((notice.operator, kind), {})
+        return sum(count for hour, count in mine.items() if hour > since)
 
     def lets(self, case: Source, notice: ReleaseNotice, kind: FuseKind, asked: int) -> bool:
         """Return whether a notice may do what it asks for at so many accounts."""
@@ -57,7 +58,9 @@ class Fuse:
         """Count what was done to one account."""
         if self.state_of(case, kind) is not HeldState.RELEASE:
             key = SpentKey(notice.operator, kind, hour_of(notice))
-            self._spent[key] = self._spent.get(key, 0) + 1
+            mine = self._spent.setdefault(key[:2], {})
+            mine[key.hour] = mine.get(key.hour, 0) + 1
+            self._counted.add(key)
 
     def state_of(self, case: Source, kind: FuseKind) -> HeldState | None:
         """Return what became of a case that this kind of fuse held, or None if it holds none."""
@@ -72,6 +75,9 @@ class Fuse:
     def hold(self, case: Source, position: Source, notice: ReleaseNotice, kind: FuseKind) -> None:
         """Hold a case for a person."""
         self._blown.add((notice.operator, kind))
+        held = self._held.get(case)
+        if held is not None and held.kind is kind:
+            position = max(position, held.position)  # a report has an old notice looked at again
         self._put(case, HeldCase(case, notice.operator, kind, position, notice.published_at))
 
     def give_up(self, case: Source, position: Source) -> None:

@@ -43,9 +43,13 @@ SETTLED = frozenset({Held.NOTHING, Held.TAKEN})
 LEFT_BOUND = frozenset(one for one, answers in ANSWERS.items() if answers.left_bound)
 
 
-def deed_for(notice: ReleaseNotice, account: Account, freeze_at: Set[Stage]) -> Deed:
-    """Return what a notice asks for an account of the old owner (rule 3 of `hub.sdk.adapter.acting`)."""
-    freeze = notice.stage is Stage.COOLING or notice.stage in freeze_at or account.bound_at is None
+def deed_for(notice: ReleaseNotice, account: Account, freeze_at: Set[Stage], *, brake: bool = False) -> Deed:
+    """Return what a notice asks for an account of the old owner (rule 3 of `hub.sdk.adapter.acting`).
+
+    Args:
+        brake: a fuse does not let the notice unbind.
+    """
+    freeze = brake or notice.stage is Stage.COOLING or notice.stage in freeze_at or account.bound_at is None
     return Deed.FREEZE if freeze else Deed.UNBIND
 
 
@@ -136,16 +140,23 @@ class Holdings:
         account = self._accounts.get(touch.account_id)
         return account is not None and touch.held is Held.UNBINDING and account.number is None
 
-    def is_taken(self, touch: Touch) -> bool:
+    def is_taken(self, touch: Touch, at_ms: int | None, *, handed_on: bool) -> bool:
         """Return whether somebody else holds a touch's number by now.
 
-        An account that the case itself had found on the number, and that is bound since the same known time, is no
-        somebody else: accounts of one owner come back together.
+        An account that the case itself had found on the number, and that is bound since the same time, is no somebody
+        else: accounts of one owner come back together.
+
+        Args:
+            at_ms: accounts that are bound later than this (UTC milliseconds) are not there yet; with None all are.
+            handed_on: the number may have gone to somebody else in the case. Then an account of unknown age may be
+                theirs.
         """
         siblings = self._ledger.of(touch.case)
         for name in self._bound.get(touch.number, set()) - {touch.account_id}:
             sibling, bound_at = siblings.get(name), self._accounts[name].bound_at
-            if sibling is None or bound_at is None or sibling.bound_at != bound_at:
+            if at_ms is not None and bound_at is not None and bound_at > at_ms:
+                continue
+            if sibling is None or sibling.bound_at != bound_at or (bound_at is None and handed_on):
                 return True
         return False
 

@@ -26,6 +26,7 @@ from hub.sdk.accounts import (
     Wanted,
 )
 from hub.sdk.deeds import Ask, AskKey, Retry
+from hub.sdk.fuses import FuseBook
 from hub.sdk.stores.scratch import Scratch
 
 
@@ -51,8 +52,12 @@ class DryRun:
         self.beneath = beneath
         self._log_id: bytes | None = None
         self._places: dict[int, Place] = {}
-        self._unbinds: dict[int, int] = {}
         self._scratch = Scratch()
+
+    @property
+    def fuses(self) -> FuseBook:
+        """Return the other store's; a dry run has no fuse and changes none."""
+        return self.beneath.fuses
 
     def readability(self) -> Readability:
         """Return the readability of the other store."""
@@ -91,7 +96,7 @@ class DryRun:
             stages=real.stages | scratch.stages(wanted.segments),
             accounts=accounts,
             touches={key: one for key, one in touches.items() if key[0] not in done_with or one.held is Held.TAKEN},
-            unbinds=real.unbinds | self._unbinds,
+            spent={},  # a dry run has no fuse
             last_cases=dict(real.last_cases) | scratch.last_cases(wanted.subjects),
         )
 
@@ -99,7 +104,6 @@ class DryRun:
         """Remember what would have been written."""
         self._log_id = changes.log_id
         self._places |= changes.places
-        self._unbinds |= changes.unbinds
         thawed = [one.account_id for one in changes.effects.values() if one.binding is Binding.THAWED]
         left = [_left(one) for one in changes.effects.values() if one.binding is not Binding.THAWED]
         self._scratch.keep(changes, left, thawed)

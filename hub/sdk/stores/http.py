@@ -28,6 +28,7 @@ from hub.sdk.stores.account_service import AccountService, ServiceSettings
 from hub.sdk.stores.bulk import Row, bulk_for
 from hub.sdk.stores.faults import told
 from hub.sdk.stores.records import Records
+from hub.sdk.stores.sql_fuse import SqlFuses
 from hub.sdk.stores.sql_index import PREFIX, SqlIndex
 from hub.sdk.stores.tables import Tables
 
@@ -59,6 +60,7 @@ class HttpStore:
             self.index = SqlIndex(engine, PREFIX, index_key, self._tables.metadata)
             self._tables.metadata.create_all(engine)
             self.index.prepare()
+        self.fuses = SqlFuses(engine, self._tables)
 
     def readability(self) -> Readability:
         """Return what the service says of its own rows."""
@@ -132,8 +134,10 @@ class HttpSession:
                 stages=records.stages(wanted.segments),
                 accounts=dict(self._accounts),
                 touches={(touch.case, touch.account_id): touch for touch in touches},
-                unbinds=records.unbinds(wanted.since_hour),
+                spent=records.fuses.spent(wanted.operators, wanted.since_hour),
                 retries=records.retries(wanted.cases),
+                held=records.fuses.held(wanted.cases),
+                blown=records.fuses.blown(wanted.operators),
                 last_cases=self._index.load(connection, wanted.subjects),
             )
 

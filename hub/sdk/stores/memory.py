@@ -37,6 +37,7 @@ from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.ledger import TouchLedger
 from hub.sdk.numbering import International, NumberForm
 from hub.sdk.stores.deeds import log_done
+from hub.sdk.stores.memory_fuse import MemoryFuses
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class MemoryStore:
         self._stages: dict[tuple[int, int], bytes] = {}
         self._ledger = TouchLedger()
         self._retries: dict[Source, Retry] = {}
-        self._unbinds: dict[int, int] = {}
+        self.fuses = MemoryFuses(self._lock)
         self._waiting: dict[int, Waiting] = {}
         self._said: dict[SaidKey, BitMap] = {}
         self._last_cases: dict[str, LastCase] = {}
@@ -181,9 +182,11 @@ class MemoryStore:
             stages={one: self._stages[one] for one in wanted.segments if one in self._stages},
             accounts={name: self._account(name, number_of) for name in names if name in self._accounts},
             touches={(touch.case, touch.account_id): touch for touch in touches},
-            unbinds={hour: count for hour, count in self._unbinds.items() if hour >= wanted.since_hour},
+            spent=self.fuses.spent(wanted.operators, wanted.since_hour),
             last_cases={one: self._last_cases[one] for one in wanted.subjects if one in self._last_cases},
             retries={case: self._retries[case] for case in wanted.cases if case in self._retries},
+            held={case: self.fuses.held[case] for case in wanted.cases if case in self.fuses.held},
+            blown=self.fuses.blown(wanted.operators),
         )
 
     def taken(self, effects: Mapping[str, Effect], known: Collection[str]) -> frozenset[str]:
@@ -213,7 +216,7 @@ class MemoryStore:
         self._log_id = changes.log_id
         self._places |= changes.places
         self._stages |= changes.stages
-        self._unbinds |= changes.unbinds
+        self.fuses.save(changes)
         for name, account in left.items():
             if account is not None:
                 self.put(name, account)

@@ -19,6 +19,7 @@ from hub.core.model import Outcome, Source
 from hub.sdk.accounts import Changes, Held, Outbox, Place, Progress, SaidKey, Touch, Waiting
 from hub.sdk.deeds import Retry
 from hub.sdk.stores.bulk import Row, bulk_for
+from hub.sdk.stores.sql_fuse import FuseRecords
 from hub.sdk.stores.tables import Tables
 
 ZLIB_LEVEL = 1
@@ -35,6 +36,7 @@ class Records:
     """
 
     def __init__(self, connection: Connection, tables: Tables, read: Text) -> None:
+        self.fuses = FuseRecords(connection, tables)
         self._bulk = bulk_for(connection)
         self._connection = connection
         self._tables = tables
@@ -82,12 +84,6 @@ class Records:
                 found[partition, segment] = zlib.decompress(packed)
         return found
 
-    def unbinds(self, since_hour: int) -> dict[int, int]:
-        """Return the fuse's counts by hour."""
-        unbinds = self._tables.unbinds
-        rows = self._connection.execute(select(unbinds).where(unbinds.c.hour >= since_hour))
-        return {row.hour: row.unbinds for row in rows}
-
     def retries(self, cases: Iterable[Source]) -> dict[Source, Retry]:
         """Return which of these cases are to be tried again."""
         retries, found = self._tables.retries, dict[Source, Retry]()
@@ -114,7 +110,7 @@ class Records:
         put(tables.touched, [_touched_row(touch, written) for touch in changes.touches.values()])
         put(tables.progress, [_progress_row(changes.log_id, *one) for one in changes.places.items()])
         put(tables.stages, [_stages_row(*key, packed) for key, packed in changes.stages.items()])
-        put(tables.unbinds, [{"hour": hour, "unbinds": count} for hour, count in changes.unbinds.items()])
+        self.fuses.save(changes)
         self._bulk.delete(tables.retries, _case_rows(case for case, one in changes.retries.items() if one is None))
         put(tables.retries, [_retry_row(one) for one in changes.retries.values() if one is not None])
         before = self._waiting()
@@ -169,10 +165,6 @@ class NoRecords(Records):
 
     def stages(self, segments: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:  # noqa: ARG002
         """Return nothing, because no case is known."""
-        return {}
-
-    def unbinds(self, since_hour: int) -> dict[int, int]:  # noqa: ARG002 - as `Records`
-        """Return nothing, because nothing was unbound."""
         return {}
 
     def retries(self, cases: Iterable[Source]) -> dict[Source, Retry]:  # noqa: ARG002 - as `Records`

@@ -23,6 +23,7 @@ from hub.sdk.stores.deeds import log_done
 from hub.sdk.stores.faults import Refused, refusals, told
 from hub.sdk.stores.records import NoRecords, Records
 from hub.sdk.stores.sql_accounts import SqlAccounts, SqlTable
+from hub.sdk.stores.sql_fuse import SqlFuses
 from hub.sdk.stores.sql_index import PREFIX, SqlIndex
 from hub.sdk.stores.tables import Tables
 
@@ -69,7 +70,9 @@ class SqlStore:
                 self.index.prepare()
             else:
                 self.index.evidence()  # this refuses another key than the record's
-            self._heard = make_tables or inspect(engine).has_table(self._tables.progress.name)
+            # Without the newest of the tables nothing is read: they are made when the adapter starts.
+            self._heard = make_tables or inspect(engine).has_table(self._tables.fuse_held.name)
+        self.fuses = SqlFuses(engine, self._tables, there=self._heard)
 
     def readability(self) -> Readability:
         """Read the bound numbers once and count those that cannot be read."""
@@ -155,7 +158,7 @@ class SqlSession:
         ids = dict.fromkeys(self._accounts.id_of(touch.snapshot) for touch in gone)
         self._keep(self._accounts.with_ids(self._connection, ids))
         touches += self._records.freezes_on(self._rows)
-        progress = self._records.progress()
+        progress, fuses = self._records.progress(), self._records.fuses
         return Known(
             log_id=progress.log_id,
             places=progress.places,
@@ -163,8 +166,10 @@ class SqlSession:
             accounts={name: self._accounts.account(row, number_of) for name, row in self._rows.items()},
             touches={(touch.case, touch.account_id): touch for touch in touches},
             last_cases=self._index.load(self._connection, wanted.subjects) if self._heard else {},
-            unbinds=self._records.unbinds(wanted.since_hour),
+            spent=fuses.spent(wanted.operators, wanted.since_hour) if self._heard else {},
             retries=self._records.retries(wanted.cases),
+            held=fuses.held(wanted.cases) if self._heard else {},
+            blown=fuses.blown(wanted.operators) if self._heard else frozenset(),
         )
 
     def _keep(self, rows: Iterable[dict[str, Any]]) -> None:
