@@ -30,6 +30,7 @@ class ServiceAccount:
     number: str | None
     bound_at: int | None = None
     frozen: bool = False
+    proven_at: int | None = None
 
 
 @dataclass
@@ -54,7 +55,8 @@ class Service:
         found = {name: one for name, one in self.accounts.items() if one.number in wanted or name in names}
         return {
             "accounts": [
-                {"account_id": name, "number": one.number, "bound_at": one.bound_at, "state": json.dumps(one.frozen)}
+                {"account_id": name, "number": one.number, "bound_at": one.bound_at, "proven_at": one.proven_at}
+                | {"state": json.dumps(one.frozen)}
                 for name, one in found.items()
             ]
         }
@@ -81,14 +83,12 @@ class Service:
         return self.done[ask["key"]]
 
     def _is_taken(self, ask: dict[str, Any]) -> bool:
-        """Whether somebody else has the number to be put back; accounts put back for the same case do not count."""
-        if ask["deed"] != "REINSTATE" or not ask["rebind"] or self.accounts.get(ask["account_id"]) is None:
+        """Whether somebody else has the number that is to be put back."""
+        one = self.accounts.get(ask["account_id"])
+        if not ask["rebind"] or one is None or one.number is not None:
             return False
-        back = {
-            key.split("/")[2] for key in self.done if key.startswith(ask["case"] + "/") and key.endswith("/REINSTATE")
-        }
-        holders = {name for name, one in self.accounts.items() if one.number == ask["number"]}
-        return self.accounts[ask["account_id"]].number is None and bool(holders - back - {ask["account_id"]})
+        holders = {name for name, other in self.accounts.items() if other.number == ask["number"]}
+        return bool(holders - {ask["account_id"], *ask["beside"]})
 
     def _do(self, ask: dict[str, Any]) -> None:
         name = ask["account_id"]

@@ -86,13 +86,15 @@ class Account(NamedTuple):
     """This is one account. `number` is in E.164, None if it has none, or ELSEWHERE.
 
     `bound_at` is in UTC milliseconds, None if unknown. `snapshot` is whatever the store needs to put the account back
-    as it is now; only the store reads it.
+    as it is now; only the store reads it. `proven_at` is when a code on a known device last proved that the number is
+    its user's (UTC milliseconds), None if that never was or the platform does not say.
     """
 
     account_id: str
     number: str | None
     bound_at: int | None
     snapshot: str
+    proven_at: int | None = None
 
 
 class Touch(NamedTuple):
@@ -170,7 +172,8 @@ class Known(NamedTuple):
     `stages`, by partition and segment, have one byte for each position (`hub.sdk.adapter.casebook`). `spent` are
     the fuses' counts of the wanted operators. `last_cases` are those of the wanted subjects, as far as the record goes
     back. `retries` and `held` are those of the wanted cases. `blown` are the fuses of the wanted operators that hold
-    something nobody decided about.
+    something nobody decided about. `life_since` says of the wanted cases from when on a proof
+    of the number speaks against the case (UTC milliseconds), where an account was bound to it when the case opened.
     """
 
     log_id: bytes | None
@@ -183,6 +186,7 @@ class Known(NamedTuple):
     retries: Mapping[Source, Retry] = NONE
     held: Mapping[Source, HeldCase] = NONE
     blown: frozenset[tuple[str, FuseKind]] = frozenset()
+    life_since: Mapping[Source, int] = NONE
 
 
 class Changes(NamedTuple):
@@ -212,6 +216,7 @@ class Changes(NamedTuple):
     evidence: Mapping[int, int] = NONE
     caught_up_at: int | None = None
     held: Mapping[Source, HeldCase | None] = NONE
+    life_since: Mapping[Source, int] = NONE
 
 
 class Readability(NamedTuple):

@@ -36,7 +36,7 @@ class Ask(NamedTuple):
     """This is one deed that is about to be done. `number`, `bound_at` and `snapshot` are the binding it is about.
 
     `position` is that of the notice that asks for it. `rebind` says that reinstating is to bind the number again, if
-    the account has none.
+    the account has none. `beside` are accounts that come back to the same number with this one.
     """
 
     key: AskKey
@@ -45,6 +45,7 @@ class Ask(NamedTuple):
     snapshot: str
     position: Source
     rebind: bool = False
+    beside: tuple[str, ...] = ()
 
 
 class Retry(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pyroaring import BitMap
 
-from hub.core.model import Outcome
+from hub.core.model import Outcome, OutcomeReason
 
 
 class Waiting(NamedTuple):
@@ -28,11 +28,12 @@ class Waiting(NamedTuple):
 
 
 class SaidKey(NamedTuple):
-    """This names one outcome in one segment of 65,536 positions of one partition."""
+    """This names one outcome, with its reason if it has one, in one segment of 65,536 positions of one partition."""
 
     partition: int
     segment: int
     outcome: Outcome
+    reason: OutcomeReason | None = None
 
 
 class Outbox(NamedTuple):

@@ -27,7 +27,8 @@ Rules:
    notices of other operators go on. What a person gave up is declined, and a freeze of the case is lifted.
 9. Where the platform failed, the case's last notice is heard again by the clock (`RetryPlan`), until its next stage:
    what failed is tried again then, what was declined is not.
-10. Of a case that is undone further on in the log, as far as that was looked ahead, nothing is done before that.
+10. An account that gives signs of life (`hub.sdk.adapter.life`) is left alone: DECLINED is said, with IN_USE.
+11. Of a case that is undone further on in the log, as far as that was looked ahead, nothing is done before that.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class Work(Doing):
             touches=self._holdings.touched,
             spent=self._fuse.spent(),
             held=self._fuse.changed,
+            life_since={case: since for case, since in self._life.changed.items() if case not in self._done_with},
             waiting=self._waiting,
             said={key: bits for key, bits in self._sayings.said.items() if bits},
             last_cases=self._last_cases.changed,
@@ -165,6 +167,8 @@ class Work(Doing):
         stage, answered = heard.notice.stage, self._stages.answered(case)
         acting = heard.acting and not heard.undone_later
         self._last_cases.fold(case, heard.notice)
+        if case == heard.position:
+            self._life.open(case, heard.notice, anyone=self._holdings.is_bound(heard.notice.subject.value))
         if acting:
             self._act_on(case, heard, answered=answered)
         elif heard.undone_later:

@@ -44,12 +44,20 @@ class Asking:
         self._report = report
 
     def ask(
-        self, deed: Deed, case: Source, notice: ReleaseNotice, binding: Account | Touch, *, rebind: bool = False
+        self,
+        deed: Deed,
+        case: Source,
+        notice: ReleaseNotice,
+        binding: Account | Touch,
+        *,
+        rebind: bool = False,
+        beside: tuple[str, ...] = (),
     ) -> Done:
         """Ask for a deed; return the platform's answer, or the store's if that is known to be another.
 
         Args:
             rebind: reinstating is to put the number back.
+            beside: these accounts come back to the number, too.
         """
         key = AskKey(case, binding.account_id, deed, self._report)
         done = self._rules.act(deed, binding.account_id, notice)
@@ -59,7 +67,7 @@ class Asking:
             done = Done.DONE
         if done is Done.DONE:
             about = (notice.subject.value, binding.bound_at, binding.snapshot)
-            self.asks.append(Ask(key, *about, self.position, rebind))
+            self.asks.append(Ask(key, *about, self.position, rebind, beside))
         if done is Done.FAILED:
             self._retries.failed(case)
         return done

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hub.core.model import Outcome, ReleaseNotice, Source, Stage
+from hub.core.model import Outcome, OutcomeReason, ReleaseNotice, Source, Stage
 from hub.sdk.accounts import Account, Done, Held, Known, Touch
 from hub.sdk.adapter.asking import Asking
 from hub.sdk.adapter.casebook import Sayings, Stages
 from hub.sdk.adapter.fuse import Fuse
 from hub.sdk.adapter.holdings import Holdings, deed_for
+from hub.sdk.adapter.life import Life
 from hub.sdk.adapter.plans import Counts, Rules
 from hub.sdk.adapter.retrying import Retries
 from hub.sdk.deeds import Ask, AskKey, Deed
@@ -36,6 +37,7 @@ class Doing:
         self._sayings = Sayings()
         self._holdings = Holdings(known.accounts.values(), known.touches.values())
         self._stages = Stages(known.stages)
+        self._life = Life(known.life_since, now_ms)
         self._again = False
         self._done_with: set[Source] = set()
 
@@ -51,13 +53,35 @@ class Doing:
                 self._leave_alone(case, notice, account)
             self._fuse.give_up(case, self._asking.position)
             return
-        freeze_at = self._rules.freeze_at
-        asked = sum(deed_for(notice, one, freeze_at) is Deed.UNBIND for one in found)
+        given_up = [one for one in found if not self._is_in_use(case, notice, one)]
+        asked = sum(self._demand(case, notice, one) is Deed.UNBIND for one in given_up)
         brake = not self._fuse.lets(case, notice, FuseKind.UNBIND, asked)
-        for account in found:
-            self._touch(case, notice, account, deed_for(notice, account, freeze_at, brake=brake))
+        for account in given_up:
+            self._touch(case, notice, account, self._demand(case, notice, account, brake=brake))
         self._settle(case, notice, FuseKind.UNBIND, brake=brake)
         self.unbound_in_day = max(self.unbound_in_day, self._fuse.in_day(notice, FuseKind.UNBIND))
+
+    def _is_in_use(self, case: Source, notice: ReleaseNotice, account: Account) -> bool:
+        """Leave an account alone that gives signs of life, and say so."""
+        if not (self._rules.authority and self._life.speaks_against(case, notice, account)):
+            return False
+        if self._leave_alone(case, notice, account):
+            self.counts.in_use += 1
+            self._sayings.say(case, Outcome.DECLINED, OutcomeReason.IN_USE)
+        return True
+
+    def _demand(self, case: Source, notice: ReleaseNotice, account: Account, *, brake: bool = False) -> Deed:
+        """Return what a notice asks for an account now; one proven in the last days is not unbound until they are over.
+
+        Args:
+            brake: a fuse does not let the notice unbind.
+        """
+        deed = deed_for(notice, account, self._rules.freeze_at, brake=brake)
+        spared_until = self._life.spared_until(notice, account, again=self._again)
+        if deed is Deed.FREEZE or spared_until is None or not self._rules.authority:
+            return deed
+        self._retries.wait(case, spared_until)
+        return Deed.FREEZE
 
     def _settle(self, case: Source, notice: ReleaseNotice, kind: FuseKind, *, brake: bool) -> None:
         """Hold a case for a person if the fuse did not let it; otherwise forget that it was held."""
@@ -67,19 +91,20 @@ class Doing:
         else:
             self._fuse.let_go(case)
 
-    def _leave_alone(self, case: Source, notice: ReleaseNotice, account: Account) -> None:
-        """Decline to do anything to an account, and lift what the case froze."""
+    def _leave_alone(self, case: Source, notice: ReleaseNotice, account: Account) -> bool:
+        """Decline to do anything to an account, and lift what the case froze; return whether that is new and done."""
         before = self._holdings.touch_of(case, account)
         if before is not None and before.held is Held.FREEZE:
             done = self._asking.ask(Deed.REINSTATE, case, notice, before)
             if done is not Done.DONE:
                 self._asking.refused(done)
-                return
+                return False
             self._holdings.put_back(before, taken=False)
         elif before is not None and before.outcome is Outcome.DECLINED:
-            return
+            return False
         self._holdings.refused(case, notice, account, Outcome.DECLINED)
         self.counts.declined += 1
+        return True
 
     def _lose(self, case: Source, notice: ReleaseNotice, touch: Touch) -> None:
         if self._holdings.still_frozen(touch):
@@ -132,7 +157,8 @@ class Doing:
         taken = wants_number and (given_up or self._is_taken(touch, notice))
         if touch.held is not Held.VANISHED:
             rebind = touch.held is Held.UNBINDING and not taken
-            done = self._asking.ask(Deed.REINSTATE, touch.case, notice, touch, rebind=rebind)
+            beside = self._holdings.beside(touch) if rebind else ()
+            done = self._asking.ask(Deed.REINSTATE, touch.case, notice, touch, rebind=rebind, beside=beside)
             if done is Done.TAKEN and wants_number:
                 taken = True
                 done = self._asking.ask(Deed.REINSTATE, touch.case, notice, touch)

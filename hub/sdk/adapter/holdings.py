@@ -73,6 +73,10 @@ class Holdings:
         bound = (self._accounts[one] for one in sorted(self._bound.get(notice.subject.value, ())))
         return [one for one in bound if one.bound_at is None or one.bound_at < notice.bound_before]
 
+    def is_bound(self, number: str) -> bool:
+        """Return whether any account is bound to a number."""
+        return bool(self._bound.get(number))
+
     def answer(self, case: Source) -> Outcome | None:
         """Return what all accounts that a case ever touched answer together, or None if there are none."""
         outcomes = {touch.outcome for touch in self._ledger.of(case).values()}
@@ -139,6 +143,10 @@ class Holdings:
         """Return whether undoing a touch is to put a number on the account: the case took it, and it has none since."""
         account = self._accounts.get(touch.account_id)
         return account is not None and touch.held is Held.UNBINDING and account.number is None
+
+    def beside(self, touch: Touch) -> tuple[str, ...]:
+        """Return the other accounts that a touch's case found on its number."""
+        return tuple(sorted(self._ledger.of(touch.case).keys() - {touch.account_id}))
 
     def is_taken(self, touch: Touch, at_ms: int | None, *, handed_on: bool) -> bool:
         """Return whether somebody else holds a touch's number by now.

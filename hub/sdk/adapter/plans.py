@@ -49,7 +49,8 @@ class Counts:
     """This counts what was done. `ignored` notices broke the fold's rule.
 
     `without_number` are those `reinstated` whose number another account holds by now. `held` notices are those that a
-    fuse held. `passed_over` notices are of cases that are undone further on in the log.
+    fuse held. `in_use` accounts gave signs of life and were left alone; they are among the
+    `declined`. `passed_over` notices are of cases that are undone further on in the log.
     """
 
     notices: int = 0
@@ -63,6 +64,7 @@ class Counts:
     declined: int = 0
     not_bound: int = 0
     held: int = 0
+    in_use: int = 0
     passed_over: int = 0
 
     def add(self, other: Counts) -> None:

@@ -156,7 +156,10 @@ def _account(one: Any) -> Account:
     state = one.get("state") or ""
     readable = number is None or is_e164(number)
     known_at = None if bound_at is None else sane(bound_at)
-    return Account(name, number if readable else ELSEWHERE, known_at, str(state))
+    proven_at = one.get("proven_at")
+    if not (proven_at is None or isinstance(proven_at, int)):
+        raise _not_as_described("a call", "no good proven_at")
+    return Account(name, number if readable else ELSEWHERE, known_at, str(state), proven_at)
 
 
 def _answer(one: Any) -> tuple[str, Done]:
@@ -181,6 +184,7 @@ def _as_json(ask: Ask) -> dict[str, Any]:
         "bound_at": ask.bound_at,
         "state": ask.snapshot,
         "rebind": ask.rebind,
+        "beside": list(ask.beside),
     }
 
 

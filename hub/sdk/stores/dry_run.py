@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from hub.core.model import Source
 from hub.sdk.accounts import (
     Account,
     AccountStore,
@@ -52,6 +53,7 @@ class DryRun:
         self.beneath = beneath
         self._log_id: bytes | None = None
         self._places: dict[int, Place] = {}
+        self._life_since: dict[Source, int] = {}
         self._scratch = Scratch()
 
     @property
@@ -87,7 +89,9 @@ class DryRun:
     def seen(self, real: Known, wanted: Wanted) -> Known:
         """Return what the other store knows, as it would be by now."""
         scratch = self._scratch
-        accounts = real.accounts | scratch.accounts(real.accounts, wanted.numbers)
+        kept = scratch.accounts(real.accounts, wanted.numbers)
+        proven_at = {name: one.proven_at for name, one in real.accounts.items()}
+        accounts = real.accounts | {name: one._replace(proven_at=proven_at.get(name)) for name, one in kept.items()}
         touches = real.touches | scratch.touches(wanted.cases, accounts)
         done_with = scratch.done_with({case for case, _ in touches})
         return Known(
@@ -97,6 +101,7 @@ class DryRun:
             accounts=accounts,
             touches={key: one for key, one in touches.items() if key[0] not in done_with or one.held is Held.TAKEN},
             spent={},  # a dry run has no fuse
+            life_since=dict(real.life_since) | self._life_since,
             last_cases=dict(real.last_cases) | scratch.last_cases(wanted.subjects),
         )
 
@@ -104,6 +109,7 @@ class DryRun:
         """Remember what would have been written."""
         self._log_id = changes.log_id
         self._places |= changes.places
+        self._life_since |= changes.life_since
         thawed = [one.account_id for one in changes.effects.values() if one.binding is Binding.THAWED]
         left = [_left(one) for one in changes.effects.values() if one.binding is not Binding.THAWED]
         self._scratch.keep(changes, left, thawed)

@@ -123,7 +123,9 @@ class HttpSession:
             found = self._service.match(wanted.numbers, sorted({touch.account_id for touch in touches}))
             asked = self._asked(connection)
             self._accounts = found | {
-                name: one for name, one in asked.items() if name in found or one.number in wanted.numbers
+                name: one._replace(proven_at=found[name].proven_at if name in found else None)
+                for name, one in asked.items()
+                if name in found or one.number in wanted.numbers
             }
             touches += records.freezes_on(self._accounts)
             progress = records.progress()
@@ -138,6 +140,7 @@ class HttpSession:
                 retries=records.retries(wanted.cases),
                 held=records.fuses.held(wanted.cases),
                 blown=records.fuses.blown(wanted.operators),
+                life_since=records.life_since(wanted.cases),
                 last_cases=self._index.load(connection, wanted.subjects),
             )
 

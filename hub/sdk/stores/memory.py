@@ -44,11 +44,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MemoryAccount:
-    """This is one account as its platform keeps it. `number` is as written, None when unbound; times are UTC ms."""
+    """This is one account as its platform keeps it. `number` is as written, None when unbound; times are UTC ms.
+
+    `proven_at` is when a code on a known device last proved the number.
+    """
 
     number: str | None
     bound_at: int | None = None
     frozen: bool = False
+    proven_at: int | None = None
 
 
 class MemorySession:
@@ -100,6 +104,7 @@ class MemoryStore:
         self._ledger = TouchLedger()
         self._retries: dict[Source, Retry] = {}
         self.fuses = MemoryFuses(self._lock)
+        self._life_since: dict[Source, int] = {}
         self._waiting: dict[int, Waiting] = {}
         self._said: dict[SaidKey, BitMap] = {}
         self._last_cases: dict[str, LastCase] = {}
@@ -187,6 +192,7 @@ class MemoryStore:
             retries={case: self._retries[case] for case in wanted.cases if case in self._retries},
             held={case: self.fuses.held[case] for case in wanted.cases if case in self.fuses.held},
             blown=self.fuses.blown(wanted.operators),
+            life_since={case: self._life_since[case] for case in wanted.cases if case in self._life_since},
         )
 
     def taken(self, effects: Mapping[str, Effect], known: Collection[str]) -> frozenset[str]:
@@ -209,7 +215,8 @@ class MemoryStore:
         number = None
         if kept.number is not None:
             number = self._form.read(kept.number) or number_of.get(kept.number, ELSEWHERE)
-        return Account(name, number, kept.bound_at, json.dumps([kept.number, kept.bound_at, kept.frozen]))
+        snapshot = json.dumps([kept.number, kept.bound_at, kept.frozen])
+        return Account(name, number, kept.bound_at, snapshot, kept.proven_at)
 
     def _write(self, changes: Changes) -> None:
         left = {effect.account_id: self._left(effect) for effect in changes.effects.values()}
@@ -217,11 +224,13 @@ class MemoryStore:
         self._places |= changes.places
         self._stages |= changes.stages
         self.fuses.save(changes)
+        self._life_since |= changes.life_since
         for name, account in left.items():
             if account is not None:
                 self.put(name, account)
         for case in changes.done_with:
             self._ledger.forget(case)
+            self._life_since.pop(case, None)
         for touch in changes.touches.values():
             self._ledger.put(touch)
         for case, retry in changes.retries.items():
@@ -244,7 +253,7 @@ class MemoryStore:
         if now is None:
             return None
         if effect.binding in (Binding.UNBOUND, Binding.WITHOUT_NUMBER):
-            return MemoryAccount(None, now.bound_at, frozen)
+            return replace(now, number=None, frozen=frozen)
         if effect.binding is not Binding.THAWED and now.number is None:
-            now = MemoryAccount(number, bound_at)
+            now = replace(now, number=number, bound_at=bound_at)
         return replace(now, frozen=effect.binding is Binding.FROZEN or frozen)

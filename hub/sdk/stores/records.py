@@ -15,7 +15,7 @@ from pyroaring import BitMap
 from sqlalchemy import Connection, delete, select
 
 from hub.core.coverage import pack, unpack
-from hub.core.model import Outcome, Source
+from hub.core.model import Outcome, OutcomeReason, Source
 from hub.sdk.accounts import Changes, Held, Outbox, Place, Progress, SaidKey, Touch, Waiting
 from hub.sdk.deeds import Retry
 from hub.sdk.stores.bulk import Row, bulk_for
@@ -93,6 +93,16 @@ class Records:
             found |= {one.case: one for one in map(_retry, rows)}
         return found
 
+    def life_since(self, cases: Iterable[Source]) -> dict[Source, int]:
+        """Return from when on a proof of the number speaks against these cases, where that is known."""
+        table, found = self._tables.life_since, dict[Source, int]()
+        for partition, offsets in _by_partition(cases).items():
+            rows = self._bulk.rows(
+                select(table).where(table.c.partition == partition), "opened_at", offsets, table.c.opened_at.type
+            )
+            found |= {Source(row.partition, row.opened_at): row.since for row in rows}
+        return found
+
     def due(self, now_ms: int, most: int) -> list[Retry]:
         """Return at most `most` cases to be tried again by now, the longest due first."""
         retries = self._tables.retries
@@ -111,6 +121,11 @@ class Records:
         put(tables.progress, [_progress_row(changes.log_id, *one) for one in changes.places.items()])
         put(tables.stages, [_stages_row(*key, packed) for key, packed in changes.stages.items()])
         self.fuses.save(changes)
+        self._bulk.delete(tables.life_since, _case_rows(changes.done_with))
+        since = changes.life_since.items()
+        put(
+            tables.life_since, [{"partition": one.partition, "opened_at": one.offset, "since": at} for one, at in since]
+        )
         self._bulk.delete(tables.retries, _case_rows(case for case, one in changes.retries.items() if one is None))
         put(tables.retries, [_retry_row(one) for one in changes.retries.values() if one is not None])
         before = self._waiting()
@@ -124,7 +139,7 @@ class Records:
         return Outbox(
             self.progress().log_id,
             self._waiting(),
-            {SaidKey(row.partition, row.segment, Outcome(row.outcome)): unpack(row.bitmap) for row in said},
+            {_said_key(row): unpack(row.bitmap) for row in said},
         )
 
     def acknowledged(self, outbox: Outbox) -> None:
@@ -144,7 +159,7 @@ class Records:
     def _said(self, keys: Iterable[SaidKey]) -> dict[SaidKey, BitMap]:
         wanted = set(keys)
         rows = self._connection.execute(select(self._tables.said)) if wanted else ()
-        found = ((SaidKey(row.partition, row.segment, Outcome(row.outcome)), row.bitmap) for row in rows)
+        found = ((_said_key(row), row.bitmap) for row in rows)
         return {key: unpack(bitmap) for key, bitmap in found if key in wanted}
 
 
@@ -223,10 +238,15 @@ def _waiting_row(partition: int, waiting: Waiting, before: Mapping[int, Waiting]
     return {"partition": partition, **waiting.after(before.get(partition))._asdict()}
 
 
+def _said_key(row: Any) -> SaidKey:
+    outcome, _, reason = row.outcome.partition("/")
+    return SaidKey(row.partition, row.segment, Outcome(outcome), OutcomeReason(reason) if reason else None)
+
+
 def _said_row(key: SaidKey, bits: BitMap) -> Row:
     return {
         "partition": key.partition,
         "segment": key.segment,
-        "outcome": key.outcome.value,
+        "outcome": key.outcome.value if key.reason is None else f"{key.outcome}/{key.reason}",
         "bitmap": pack(bits),
     }

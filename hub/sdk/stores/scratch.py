@@ -70,7 +70,7 @@ class Scratch:
     def keep(self, changes: Changes, left: Collection[Account], thawed: Collection[str]) -> None:
         """Remember what would have been written: records, the accounts as they would be left, and those put back."""
         self._connection.execute("BEGIN")
-        self._put("accounts", left)
+        self._put("accounts", (one[:4] for one in left))
         self._connection.executemany("DELETE FROM accounts WHERE account_id = ?", ((one,) for one in thawed))
         self._put("touches", ((*one.case, *one[1:]) for one in changes.touches.values()))
         self._put("last_cases", ((number, *one.case, *one[1:]) for number, one in changes.last_cases.items()))

@@ -71,7 +71,7 @@ class SqlStore:
             else:
                 self.index.evidence()  # this refuses another key than the record's
             # Without the newest of the tables nothing is read: they are made when the adapter starts.
-            self._heard = make_tables or inspect(engine).has_table(self._tables.fuse_held.name)
+            self._heard = make_tables or inspect(engine).has_table(self._tables.life_since.name)
         self.fuses = SqlFuses(engine, self._tables, there=self._heard)
 
     def readability(self) -> Readability:
@@ -170,6 +170,7 @@ class SqlSession:
             retries=self._records.retries(wanted.cases),
             held=fuses.held(wanted.cases) if self._heard else {},
             blown=fuses.blown(wanted.operators) if self._heard else frozenset(),
+            life_since=self._records.life_since(wanted.cases) if self._heard else {},
         )
 
     def _keep(self, rows: Iterable[dict[str, Any]]) -> None:

@@ -92,11 +92,13 @@ class SqlAccounts:
         """Return a row as an account."""
         layout = self.layout
         bound_at = None if layout.bound_at is None else row[layout.bound_at]
+        proven_at = None if layout.proven_at is None else row[layout.proven_at]
         return Account(
             account_id=layout.name_of(row[layout.account_id]),
             number=None if layout.is_unbound(row) else self.read(str(row[layout.number]), number_of),
             bound_at=raw.time_ms(bound_at, layout.bound_at_unit_ms, layout.zone),
             snapshot=raw.keep(dict(row)),
+            proven_at=None if proven_at is None else raw.time_ms(proven_at, layout.bound_at_unit_ms, layout.zone),
         )
 
     def read(self, text: str, number_of: Mapping[str, str]) -> str:

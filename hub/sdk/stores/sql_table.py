@@ -29,6 +29,10 @@ class SqlTable:
     bound_at: str | None = "bound_at"
     """With None no age is known, so everything is frozen and nothing unbound."""
 
+    proven_at: str | None = None
+    """When a code on a known device last proved that the number is the account's user's, in the form of `bound_at`. An
+    account that was proven since a case began is left alone."""
+
     schema: str | None = None
     frozen: str | None = None
     """This column keeps an account from logging in; with None, the login has to consult the table `<prefix>frozen`."""
@@ -64,7 +68,7 @@ class SqlTable:
     @property
     def columns(self) -> tuple[str, ...]:
         """Return every column the adapter looks at."""
-        named = (self.account_id, self.number, self.bound_at, self.frozen, *self.also_clear)
+        named = (self.account_id, self.number, self.bound_at, self.proven_at, self.frozen, *self.also_clear)
         all_named = (*named, *self.freeze_sets, *self.unbind_sets)
         return tuple(dict.fromkeys(name for name in all_named if name is not None))
 

@@ -77,6 +77,12 @@ class Tables:
             Column("attempts", Integer, nullable=False),
             Column("due_at", BigInteger, nullable=False, index=True),  # UTC milliseconds
         )
+        self.life_since = self._table(
+            "life_since",
+            Column("partition", Integer, primary_key=True, autoincrement=False),
+            Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
+            Column("since", BigInteger, nullable=False),  # UTC milliseconds
+        )
         self.asked = (
             self._table(  # what a platform's service was asked to do, until it is committed (`hub.sdk.stores.http`)
                 "asked",
