@@ -206,6 +206,27 @@ async def test_the_fuse_of_one_operator_does_not_end_the_adapter(wires: Wires) -
     assert (one.counts.unbound, one.fuses_blown) == (1, {})
 
 
+async def test_with_a_backlog_nothing_is_done_that_was_withdrawn_by_then(wires: Wires) -> None:
+    """An adapter that starts late looks to the end of the log first; in between nobody is frozen."""
+    log = Log()
+    log.add(Stage.COOLING)
+    log.add(Stage.COOLING, number=OTHER)
+    log.add(Stage.WITHDRAWN, 0)
+    ends = await wires.put(log)
+    store, asked = shop(), list[tuple[Deed, str]]()
+
+    def act(deed: Deed, account_id: str, _: Any) -> Done:
+        asked.append((deed, account_id))
+        return Done.DONE
+
+    one = adapter(wires, store, AdapterSettings(), act=act)
+    await one.run_until(ends)
+    assert (one.counts.passed_over, one.counts.frozen, len(asked)) == (1, 1, 1)
+    (ack,) = await wires.acknowledged()
+    assert [(part.partition, part.through) for part in ack.received] == [(0, 2)]
+    assert said_in([ack], openers(log)) == {Source(0, 1): {Outcome.FROZEN}}
+
+
 async def test_what_is_not_heard_is_not_received(wires: Wires) -> None:
     """Behind a notice that a platform does not hear nothing of that partition is received; the others go on."""
     log = Log()

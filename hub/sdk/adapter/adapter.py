@@ -130,6 +130,8 @@ class PlatformAdapter:
                 await wire.seek(self.places)
                 while not enough():
                     await self._look_ahead(wire, enough)
+                    if enough():
+                        break
                     await self._step(wire)
                     await self._beat(wire)
                     await self._hear_again(wire)
@@ -166,13 +168,11 @@ class PlatformAdapter:
         if self.settings.clock == "world" or self._deaf:
             return
         ends = {one: min(end, self._until.get(one, end)) for one, end in self.ends.items() if one in self.places}
-        behind = sum(max(0, end - self.places[one]) for one, end in ends.items())
-        if behind == 0:
+        if all(end <= self.places[one] for one, end in ends.items()):
             self._ahead.forget()
         unseen = sum(max(0, end - max(self.places[one], self._ahead.until.get(one, 0))) for one, end in ends.items())
         if unseen and (not self._ahead.until or unseen > self.settings.batch_max):
-            most = self.settings.batch_max
-            await look_ahead(wire, self._ahead, self.places, ends, self._silence, most, enough)
+            await look_ahead(wire, self._ahead, self.places, ends, self._silence, self.settings.batch_max, enough)
 
     async def _step(self, wire: Wire) -> None:
         before = dict(self.places)

@@ -222,8 +222,8 @@ class SqlSession:
             for name, effect in effects.items()
             if self._accounts.puts_number(effect, self._rows[name])
         }
-        if putting:
-            self._accounts.hold_still(self._connection)
+        if putting and not self._accounts.hold_still(self._connection):
+            raise AccountsRefused(frozenset(putting))
         refused = self._apply(list(effects.values()))
         taken = self._taken(putting, refused)
         if refused - taken:

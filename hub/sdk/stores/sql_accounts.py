@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine, column, func, inspect, select, table
-from sqlalchemy.exc import NoSuchTableError, ProgrammingError
+from sqlalchemy.exc import NoSuchTableError, OperationalError, ProgrammingError
 from sqlalchemy.sql import Select
 from sqlalchemy.types import CHAR
 
@@ -147,15 +147,18 @@ class SqlAccounts:
             for row in self.bound_to(connection, self.written([number]))
         }
 
-    def hold_still(self, connection: Connection) -> None:
+    def hold_still(self, connection: Connection) -> bool:
         """Let nobody bind a number until the transaction ends, where the database would not show it to `holders`.
 
         SQLite has one writer, and MySQL's locking reads wait for rows that others are about to insert. PostgreSQL shows
         only what is committed, so the table is locked against writers for the moment that is left. The adapter gives
         way after `LOCK_WAIT_MS`: no transaction of the platform waits for longer, or is ended for it as a deadlock.
+
+        Returns:
+            Whether it may go on now.
         """
         if connection.dialect.name != "postgresql":
-            return
+            return True
         name = connection.dialect.identifier_preparer.format_table(self._table)
         try:
             with connection.begin_nested():
@@ -164,6 +167,10 @@ class SqlAccounts:
                 connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
         except ProgrammingError:  # rights on single columns do not allow it; then what is committed is what counts
             log.warning("table %s cannot be locked while numbers are put back: the adapter has no UPDATE on it", name)
+        except OperationalError:
+            log.warning("table %s is too busy to be locked while numbers are put back; they are tried again", name)
+            return False
+        return True
 
     def _before(self, effect: Effect, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the account's snapshot; if the account had moved to the effect's number since, it has that number."""
