@@ -60,13 +60,21 @@ METRICS = (
     Declared("adapter_unbound", "Accounts unbound.", lambda one: one.counts.unbound, counts=True),
     Declared("adapter_reinstated", "Accounts put back.", lambda one: one.counts.reinstated, counts=True),
     Declared(
-        "adapter_reinstated_without_number",
+        "adapter_without_number",
         "Accounts put back whose number another account holds by now.",
         lambda one: one.counts.without_number,
         counts=True,
     ),
     Declared("adapter_failed", "Deeds that failed; they are tried again.", lambda one: one.counts.failed, counts=True),
     Declared("adapter_declined", "Deeds that were declined.", lambda one: one.counts.declined, counts=True),
+    Declared("adapter_held", "Notices that a fuse held.", lambda one: one.counts.held, counts=True),
+    Declared("adapter_in_use", "Accounts left alone for a proof of the number.", lambda one: one.counts.in_use, True),
+    Declared(
+        "adapter_passed_over",
+        "Notices of cases that are undone further on in the log.",
+        lambda one: one.counts.passed_over,
+        counts=True,
+    ),
     Declared("adapter_not_bound", "Cases in which nobody was bound.", lambda one: one.counts.not_bound, counts=True),
     Declared("adapter_acks", "Acknowledgements on the brokers.", lambda one: one.acks, counts=True),
 )
