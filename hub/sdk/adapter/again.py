@@ -56,6 +56,10 @@ class _Again(Work):
         self._asking.position = case
         self._answer(case, notice, answered=True)
 
+    def heed_no_life(self) -> None:
+        """Do to an account in use what is asked: a test case is about an account of one's own, and is put back."""
+        self._heeds_life = False
+
     def put_back(self, case: Source, notice: ReleaseNotice) -> Outcome | None:
         """Undo what the case holds; return the outcome, or None if it held nothing."""
         held = self._holdings.held_by(case)
@@ -131,6 +135,7 @@ def trial_step(trial: Trial, stage: Stage, known: Known, rules: Rules, refused: 
     """
     case = trial_case(trial)
     work = _Again(known, Rules(rules.act, freeze_at=rules.freeze_at), refused)
+    work.heed_no_life()
     foreign = {one.account_id for one in known.touches.values() if one.held is Held.FREEZE and one.case != case}
     if foreign and stage not in UNDONE:
         return work.plan(), TrialStep(stage, Outcome.DECLINED, len(foreign))

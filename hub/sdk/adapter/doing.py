@@ -38,6 +38,7 @@ class Doing:
         self._holdings = Holdings(known.accounts.values(), known.touches.values())
         self._stages = Stages(known.stages)
         self._life = Life(known.life_since, now_ms)
+        self._heeds_life = rules.authority
         self._again = False
         self._done_with: set[Source] = set()
 
@@ -63,7 +64,7 @@ class Doing:
 
     def _is_in_use(self, case: Source, notice: ReleaseNotice, account: Account) -> bool:
         """Leave an account alone that gives signs of life, and say so."""
-        if not (self._rules.authority and self._life.speaks_against(case, notice, account)):
+        if not (self._heeds_life and self._life.speaks_against(case, notice, account)):
             return False
         if self._leave_alone(case, notice, account):
             self.counts.in_use += 1
@@ -78,7 +79,7 @@ class Doing:
         """
         deed = deed_for(notice, account, self._rules.freeze_at, brake=brake)
         spared_until = self._life.spared_until(notice, account, again=self._again)
-        if deed is Deed.FREEZE or spared_until is None or not self._rules.authority:
+        if deed is Deed.FREEZE or spared_until is None or not self._heeds_life:
             return deed
         self._retries.wait(case, spared_until)
         return Deed.FREEZE

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from hub.core.model import Source
 from hub.sdk.accounts import (
     Account,
     AccountStore,
@@ -53,7 +52,6 @@ class DryRun:
         self.beneath = beneath
         self._log_id: bytes | None = None
         self._places: dict[int, Place] = {}
-        self._life_since: dict[Source, int] = {}
         self._scratch = Scratch()
 
     @property
@@ -101,7 +99,7 @@ class DryRun:
             accounts=accounts,
             touches={key: one for key, one in touches.items() if key[0] not in done_with or one.held is Held.TAKEN},
             spent={},  # a dry run has no fuse
-            life_since=dict(real.life_since) | self._life_since,
+            life_since=dict(real.life_since) | scratch.life_since(wanted.cases),
             last_cases=dict(real.last_cases) | scratch.last_cases(wanted.subjects),
         )
 
@@ -109,7 +107,6 @@ class DryRun:
         """Remember what would have been written."""
         self._log_id = changes.log_id
         self._places |= changes.places
-        self._life_since |= changes.life_since
         thawed = [one.account_id for one in changes.effects.values() if one.binding is Binding.THAWED]
         left = [_left(one) for one in changes.effects.values() if one.binding is not Binding.THAWED]
         self._scratch.keep(changes, left, thawed)

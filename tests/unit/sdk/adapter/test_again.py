@@ -115,6 +115,13 @@ def go_through(store: MemoryStore) -> list[tuple[Stage, Outcome | None, int]]:
     return [tuple(try_out(store, TRIAL, stage, RULES)) for stage in TRIAL_STAGES]  # type: ignore[misc]
 
 
+def test_a_test_case_is_of_an_account_in_use() -> None:
+    """An account of one's own, proven a moment ago, goes through all of a test case: it is put back at its end."""
+    store = MemoryStore()
+    store.put("a", MemoryAccount(NUMBER, OLD, proven_at=TRIAL.asked_at + 1))
+    assert [outcome for _, outcome, _ in go_through(store)] == [Outcome.FROZEN, Outcome.UNBOUND, Outcome.REINSTATED]
+
+
 def test_a_test_case_shows_the_effect_and_leaves_no_trace() -> None:
     """Frozen, unbound, put back: the account is as before, nothing is said, and the fuse has not counted it."""
     store = MemoryStore([("a", NUMBER, OLD), ("b", OTHER, OLD)])
