@@ -47,11 +47,11 @@ METRICS = (
         "Unbinds of the last 24 hours of record time, of the operator that has most.",
         lambda one: one.unbound_in_day,
     ),
-    Declared("adapter_fuse_blown_operators", "Operators whose fuse is blown.", lambda one: len(one.fuses_blown)),
+    Declared("adapter_fuse_blown_operators", "Operators whose fuse is blown.", lambda one: len(one.fuses.blown)),
     Declared(
         "adapter_fuse_held_cases",
         "Cases that a fuse holds for a person.",
-        lambda one: sum(one.fuses_blown.values()),
+        lambda one: sum(one.fuses.blown.values()),
     ),
     Declared("adapter_dry_run", "1 if nothing is changed and nothing said.", lambda one: one.settings.dry_run),
     Declared("adapter_notices", "Notices handled.", lambda one: one.counts.notices, counts=True),

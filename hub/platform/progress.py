@@ -94,6 +94,6 @@ def summary(adapter: PlatformAdapter) -> str:
 
 def _care(adapter: PlatformAdapter) -> str:
     """Return what a person is to look at, or nothing."""
-    without, held = adapter.counts.without_number, adapter.fuses_blown
+    without, held = adapter.counts.without_number, adapter.fuses.blown
     said = f"; {without} put back without their number, which others hold by now" if without else ""
     return said + "".join(f"; fuse of {one} blown: {count} cases held" for one, count in sorted(held.items()))

@@ -203,7 +203,7 @@ async def test_the_fuse_of_one_operator_does_not_end_the_adapter(wires: Wires) -
         await asyncio.sleep(0.01)
     stop.set()
     await running
-    assert (one.counts.unbound, one.fuses_blown) == (1, {})
+    assert (one.counts.unbound, one.fuses.blown) == (1, {})
 
 
 async def test_with_a_backlog_nothing_is_done_that_was_withdrawn_by_then(wires: Wires) -> None:

@@ -30,8 +30,8 @@ from hub.sdk.adapter.inbox import Inbox, Ledger, following
 from hub.sdk.adapter.looking_ahead import look_ahead
 from hub.sdk.adapter.rehearing import Rehearing
 from hub.sdk.adapter.settings import AdapterSettings, Listen, Listening, always_act, always_done
+from hub.sdk.adapter.watching import FuseWatch
 from hub.sdk.adapter.wire import Wire, connected, read_notice
-from hub.sdk.fuses import blown
 from hub.sdk.stores.dry_run import DryRun
 from hub.settings import HubAddress
 from hub.wire.contracts import ACKS, encode
@@ -49,7 +49,7 @@ class PlatformAdapter:
 
     `counts` and `acks` say what it did since it was made; `places` is the next offset to read by partition, `ends`
     is where the log ends as far as it is known, `last_published_at` the greatest of what was handled (UTC
-    milliseconds). `fuses_blown` has the operators whose fuse holds cases for a person, each with how many.
+    milliseconds). `fuses.blown` has the operators whose fuse holds cases for a person, each with how many.
 
     Args:
         platform_id: the id on the roster.
@@ -81,7 +81,7 @@ class PlatformAdapter:
         self.unbound_in_day = 0
         self._store: AccountStore = DryRun(store) if self.settings.dry_run else store
         self._rules = self.settings.rules(act)
-        self.fuses_blown: dict[str, int] = {}
+        self.fuses = FuseWatch(platform_id, self._store, self._in_store)
         self._look_again_at_s = 0.0
         self._ahead = Ahead({})
         self._rehearing = Rehearing(platform_id, self._store, self._in_store, self.settings.retry_batch_max)
@@ -149,19 +149,8 @@ class PlatformAdapter:
         self.done = dict(self.places)
         self._committed = {one: place.next_offset for one, place in progress.places.items()}
         self._ahead = Ahead({one: place.last_source for one, place in progress.places.items()})
-        await self._note_fuses()
+        await self.fuses.look()
         self._deaf.clear()
-
-    async def _note_fuses(self) -> None:
-        """Note whose fuse is blown, and tell it in the log when that changes."""
-        now = blown(await self._in_store(self._store.fuses.sums))
-        for operator in now.keys() - self.fuses_blown.keys():
-            log.error(
-                "%s: a fuse holds cases of operator %s; its accounts are frozen, none is unbound or given its number "
-                "back. Look at them: unbind-hub platform fuse list",
-                *(self.platform_id, operator),
-            )
-        self.fuses_blown = now
 
     async def _look_ahead(self, wire: Wire, enough: Callable[[], bool]) -> None:
         """With a backlog, look to the end of the log before anything of it is done; a world has no further on."""
@@ -198,8 +187,6 @@ class PlatformAdapter:
         plan = await self._in_store(lambda: carry_out(self._store, batch, self._rules, now_ms, self._committed))
         self._committed |= {one: place.next_offset for one, place in plan.changes.places.items()}
         self.counts.add(plan.counts)
-        if plan.changes.held:
-            await self._note_fuses()
         self.unbound_in_day = plan.unbound_in_day or self.unbound_in_day
         return plan
 
@@ -211,6 +198,7 @@ class PlatformAdapter:
         if batch:
             await self._carry_out(batch)
             await self._acknowledge(wire)
+        await self.fuses.look()
         self._look_again_at_s = time.monotonic() + self.settings.retry_poll_ms / 1_000
 
     async def _answer(self, wire: Wire, ledger: Ledger) -> None:

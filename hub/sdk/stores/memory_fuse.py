@@ -28,13 +28,15 @@ class MemoryFuses:
 
     def decided(self, most: int) -> list[HeldCase]:
         """Return cases that a person decided about and the adapter has not carried out, at most `most`."""
-        return [one for one in self.held.values() if one.state in DECIDED][:most]
+        with self._lock:
+            return [one for one in self.held.values() if one.state in DECIDED][:most]
 
     def sums(self) -> list[HeldSum]:
         """Return what is held, by operator, kind and state."""
         found: dict[tuple[str, FuseKind, HeldState], list[int]] = {}
-        for one in self.held.values():
-            found.setdefault((one.operator, one.kind, one.state), []).append(one.held_at)
+        with self._lock:
+            for one in self.held.values():
+                found.setdefault((one.operator, one.kind, one.state), []).append(one.held_at)
         return [HeldSum(*key, len(times), min(times)) for key, times in sorted(found.items())]
 
     def decide(self, decision: Decision) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
@@ -121,11 +122,10 @@ class FuseRecords:
     def blown(self, operators: Collection[str]) -> frozenset[tuple[str, FuseKind]]:
         """Return the fuses of operators that hold something nobody decided about."""
         table, found = self._tables.fuse_held, set[tuple[str, FuseKind]]()
-        for some in chunks(sorted(operators)):
-            query = select(table.c.operator, table.c.kind).where(
-                table.c.operator.in_(some), table.c.state == HeldState.HELD.value
-            )
-            found |= {(row.operator, FuseKind(row.kind)) for row in self._connection.execute(query.distinct())}
+        for operator, kind in product(sorted(operators), FuseKind):
+            mine = (table.c.operator == operator, table.c.kind == kind.value, table.c.state == HeldState.HELD.value)
+            if self._connection.execute(select(table.c.opened_at).where(*mine).limit(1)).first() is not None:
+                found.add((operator, kind))
         return frozenset(found)
 
     def save(self, changes: Changes) -> None:

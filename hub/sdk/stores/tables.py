@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
@@ -125,12 +125,14 @@ class Tables:
             "fuse_held",
             Column("partition", Integer, primary_key=True, autoincrement=False),
             Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
-            Column("operator", _operator(), nullable=False, index=True),
+            Column("operator", _operator(), nullable=False),
             Column("kind", String(16), nullable=False),
             Column("notice_at", BigInteger, nullable=False),  # the offset of the case's newest notice
             Column("held_at", BigInteger, nullable=False),  # UTC milliseconds of record time
             Column("state", String(16), nullable=False, index=True),
         )
+        held = self.fuse_held.c  # whether a fuse is blown is asked with every batch, however many cases it holds
+        Index(f"{self._prefix}fuse_held_whose", held.operator, held.kind, held.state)
         self.fuse_decisions = self._table(
             "fuse_decisions",
             Column("id", Integer, primary_key=True, autoincrement=False),

@@ -39,7 +39,7 @@ def test_whose_fuse_is_blown_is_said() -> None:
     """The line on what an adapter did names every operator of which cases wait for a person, and nobody else."""
     adapter = behind(0)
     assert "fuse" not in summary(adapter)
-    adapter.fuses_blown = {"south": 2, "north": 7}
+    adapter.fuses.blown = {"south": 2, "north": 7}
     adapter.counts.without_number = 3
     said = summary(adapter)
     assert said.endswith("; fuse of north blown: 7 cases held; fuse of south blown: 2 cases held")
