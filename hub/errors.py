@@ -31,10 +31,6 @@ class PlatformError(UnbindError):
     """The platform's configuration, store or acknowledgement is at fault."""
 
 
-class FuseBlown(PlatformError):
-    """The adapter would unbind more than its fuse allows; it stopped before doing so."""
-
-
 class StoreUnreadable(PlatformError):
     """Too many rows of the account store cannot be read, so "not bound" would be a guess."""
 

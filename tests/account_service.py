@@ -31,6 +31,7 @@ class ServiceAccount:
     bound_at: int | None = None
     frozen: bool = False
     may_be: tuple[str, ...] = ()
+    proven_at: int | None = None
 
 
 @dataclass
@@ -58,7 +59,8 @@ class Service:
         return {"accounts": [self._account(name, one) for name, one in found.items()]}
 
     def _account(self, name: str, one: ServiceAccount) -> dict[str, Any]:
-        said = {"account_id": name, "number": one.number, "bound_at": one.bound_at, "state": json.dumps(one.frozen)}
+        said = {"account_id": name, "number": one.number, "bound_at": one.bound_at, "proven_at": one.proven_at}
+        said["state"] = json.dumps(one.frozen)
         return said | ({"may_be": list(one.may_be)} if one.may_be else {})
 
     def act(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -70,6 +72,8 @@ class Service:
             said = self.refuses.get(ask["account_id"], "DONE")
             if said != "DONE":
                 return said
+            if self._is_taken(ask):
+                return "TAKEN"
             self._do(ask)
             self.done[ask["key"]] = "DONE"
             self.deeds.append((ask["account_id"], ask["deed"]))
@@ -79,6 +83,14 @@ class Service:
                     self.dies_after = None
                     raise HTTPException(500)
         return self.done[ask["key"]]
+
+    def _is_taken(self, ask: dict[str, Any]) -> bool:
+        """Whether somebody else has the number that is to be put back."""
+        one = self.accounts.get(ask["account_id"])
+        if not ask["rebind"] or one is None or one.number is not None:
+            return False
+        holders = {name for name, other in self.accounts.items() if other.number == ask["number"]}
+        return bool(holders - {ask["account_id"], *ask["beside"]})
 
     def _do(self, ask: dict[str, Any]) -> None:
         name = ask["account_id"]

@@ -24,7 +24,7 @@ BLOCK = 1_024
 def effects_of(record: Record, platform: str, additions: Iterable[Addition]) -> Iterator[EffectRow]:
     """Return the rows of what an acknowledgement says, in the order in which it says it."""
     seq = 0
-    for partition, segment, outcome, bits in additions:
+    for partition, segment, outcome, bits, _ in additions:
         for first, last, rest in _blocks(np.array(bits.to_array(), dtype=np.int64)):
             base = segment * SEGMENT + first
             yield EffectRow(

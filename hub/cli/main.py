@@ -13,6 +13,7 @@ from hub.cli import (
     operator_limits,
     operator_roster,
     platform,
+    platform_fuse,
     platform_roster,
     programs,
     recount,
@@ -39,6 +40,7 @@ app.command()(recount.recount)
 operator.app.command()(reporting.report)
 app.add_typer(operator.app, name="operator", help="For operators, and for the registrar of operators.")
 platform.app.command("check-server")(sidecar.check_server)
+platform.app.add_typer(platform_fuse.app, name="fuse")
 app.add_typer(platform.app, name="platform", help="For platforms, and for the registrar of platforms.")
 app.add_typer(programs.app)  # without a name: its commands are ours
 app.add_typer(daily.app, name="daily", help="A small platform's day by files.")

@@ -186,6 +186,7 @@ def init(
     account_id: Annotated[str, typer.Option(help="Its column of account ids.")] = "id",
     number: Annotated[str, typer.Option(help="Its column of numbers.")] = "phone",
     bound_at: Annotated[str, typer.Option(help="Its column of when the number was bound; empty: none.")] = "",
+    proven_at: Annotated[str, typer.Option(help="Its column of the last proof by a code; empty: none.")] = "",
     frozen: Annotated[str, typer.Option(help="Its column that keeps an account from login; empty: none.")] = "",
     region: Annotated[str, typer.Option(help="Of the numbers, ISO 3166-1.")] = "CN",
     contact: Annotated[str | None, typer.Option(help="Whom the registrar may write to.")] = None,
@@ -216,5 +217,7 @@ def init(
         region=asking("The region of the numbers", None, region),
         stops=stops_in(asking("What the app itself stops for such an account (empty: nothing said)", stops, "")),
         contact=contact,
+        proven_at=asking("Its column of the last proof by a code on a known device (empty: none)", None, proven_at)
+        or None,
     )
     _write(answers, folder)

@@ -53,9 +53,9 @@ def is_beyond_log(ack: Acknowledgement, record_time: int, universe: Universe) ->
 def apply(book: PlatformBook, ack: Acknowledgement, additions: Iterable[Addition]) -> tuple[set[SegmentKey], set[int]]:
     """Merge an acknowledgement. Return the segments that changed, and the partitions whose `received` changed."""
     tiles = set()
-    for partition, segment, outcome, bits in additions:
+    for partition, segment, outcome, bits, reason in additions:
         key = (partition, segment)
-        if book.tile(key).add(outcome, bits):
+        if book.tile(key).add(outcome, bits, reason):
             book.touch(key)
             tiles.add(key)
     received = set()

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from hub.core.acks import OpenedAck, apply, is_beyond_log
 from hub.core.figures import PlatformBook, SegmentKey
-from hub.core.model import Acknowledgement, Platform, Refusal, Source
+from hub.core.model import SEGMENT, Acknowledgement, Platform, Refusal, Source
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
 from hub.core.universe import Universe
@@ -63,6 +63,20 @@ class AckBooks:
         if book is None:
             book = self.books[platform_id] = PlatformBook(platform_id, None, self.disputes)
         return book
+
+    def in_use(self, case: Source) -> list[Platform]:
+        """Return the platforms that declined a case because the number is in use, as far as they are merged here.
+
+        Each has its tier. The answer can only grow, unless a key is taken back.
+        """
+        key, bit = (case.partition, case.offset // SEGMENT), case.offset % SEGMENT
+        found = []
+        for platform in self.platforms():
+            book = self.books.get(platform.id)
+            tile = None if book is None else book.tiles.get(key)
+            if tile is not None and tile.in_use is not None and bit in tile.in_use:
+                found.append(platform)
+        return found
 
     def platforms(self) -> list[Platform]:
         """Return the platforms of the roster whose acknowledgements are merged here."""

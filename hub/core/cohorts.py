@@ -115,7 +115,7 @@ class Cohorts:
         """Count the first effects of an ack, and return the cohorts that changed. Call this before merging the ack."""
         seen: dict[SegmentKey, BitMap] = {}
         changed: set[tuple[str, int]] = set()
-        for partition, number, outcome, bits in additions:
+        for partition, number, outcome, bits, _ in additions:
             key = (partition, number)
             segment = universe.segments.get(key)
             if outcome not in EFFECTS or segment is None:

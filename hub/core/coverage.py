@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pyroaring import BitMap
 
-from hub.core.model import SEGMENT, Acknowledgement, Outcome, Refusal, Said
+from hub.core.model import SEGMENT, Acknowledgement, Outcome, OutcomeReason, Refusal, Said
 from hub.core.roaring import is_segment
 
 SEGMENTS_MAX = 1_024
@@ -27,27 +27,33 @@ class Addition(NamedTuple):
     segment: int
     outcome: Outcome
     bits: BitMap
+    reason: OutcomeReason | None = None
 
 
 class SegmentTile:
     """Everything that one platform ever said of one segment."""
 
-    __slots__ = ("said",)
+    __slots__ = ("in_use", "said")
 
     def __init__(self) -> None:
         self.said: dict[Outcome, BitMap] = {}
+        self.in_use: BitMap | None = None
+        """The positions declined because the number is in use. A set that only grows, beside that of DECLINED."""
 
-    def add(self, outcome: Outcome, bits: BitMap) -> bool:
-        """Add positions. Return whether that changed anything."""
+    def add(self, outcome: Outcome, bits: BitMap, reason: OutcomeReason | None = None) -> bool:
+        """Add positions. Return whether that changed anything. A reason of another outcome than its own is ignored."""
+        changed = False
+        if reason is OutcomeReason.IN_USE and outcome is Outcome.DECLINED and bits:
+            if self.in_use is None:
+                self.in_use = BitMap()
+            changed = _grow(self.in_use, bits)
         known = self.said.get(outcome)
         if known is None:
             if not bits:
-                return False
+                return changed
             self.said[outcome] = BitMap(bits)
             return True
-        before = len(known)
-        known |= bits
-        return len(known) != before
+        return _grow(known, bits) or changed
 
     def of(self, outcome: Outcome) -> BitMap:
         """Return the positions for which this outcome was ever said."""
@@ -55,15 +61,25 @@ class SegmentTile:
 
     def packed(self) -> tuple[Said, ...]:
         """Return the tile as its record holds it, with outcomes in the order of the enum."""
-        return tuple(Said(outcome, pack(self.said[outcome])) for outcome in Outcome if self.said.get(outcome))
+        said = [Said(outcome, pack(self.said[outcome])) for outcome in Outcome if self.said.get(outcome)]
+        if self.in_use:
+            said.append(Said(Outcome.DECLINED, pack(self.in_use), OutcomeReason.IN_USE))
+        return tuple(said)
 
     def merge(self, said: Iterable[Said]) -> None:
         """OR a stored tile into this one."""
         for one in said:
-            self.add(one.outcome, unpack(one.bitmap))
+            self.add(one.outcome, unpack(one.bitmap), one.reason)
 
 
 EMPTY = BitMap()
+
+
+def _grow(known: BitMap, bits: BitMap) -> bool:
+    """Add positions to a set in place. Return whether that changed it."""
+    before = len(known)
+    known |= bits
+    return len(known) != before
 
 
 def pack(bits: BitMap) -> bytes:
@@ -96,7 +112,7 @@ def read_outcomes(ack: Acknowledgement) -> list[Addition] | Refusal:
     if segments > SEGMENTS_MAX:
         return Refusal.TOO_LARGE
     found: list[Addition] = []
-    for outcome, partition, cases, _ in ack.outcomes:
+    for outcome, partition, cases, _, reason in ack.outcomes:
         limit = through.get(partition, -1)
         for base, bitmap in cases:
             if base < 0 or base % SEGMENT or not is_segment(bitmap):
@@ -106,5 +122,5 @@ def read_outcomes(ack: Acknowledgement) -> list[Addition] | Refusal:
                 continue
             if base + bits.max() > limit:
                 return Refusal.BEYOND_LOG
-            found.append(Addition(partition, base // SEGMENT, outcome, bits))
+            found.append(Addition(partition, base // SEGMENT, outcome, bits, reason))
     return found

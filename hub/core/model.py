@@ -68,6 +68,14 @@ class Outcome(StrEnum):
     REINSTATED = "REINSTATED"
 
 
+class OutcomeReason(StrEnum):
+    """Why a platform did what it did, where that has to be counted. It names nobody."""
+
+    UNKNOWN = "UNKNOWN"
+    IN_USE = "IN_USE"
+    """DECLINED, because a code on a known device proved since the case began that the number is its user's."""
+
+
 class Action(StrEnum):
     """The actions for the account that an outcome consists of."""
 
@@ -333,6 +341,7 @@ class OutcomeSet(NamedTuple):
     partition: int
     cases: tuple[BitmapSegment, ...]
     actions: tuple[Action, ...] = ()
+    reason: OutcomeReason | None = None
 
 
 class Acknowledgement(NamedTuple):
@@ -457,6 +466,7 @@ class Said(NamedTuple):
 
     outcome: Outcome
     bitmap: bytes
+    reason: OutcomeReason | None = None
 
 
 class Tile(NamedTuple):

@@ -33,7 +33,7 @@ from hub.wire.signing import Signer
 ENDS_FILE = "ends.json"
 POLL_S = 0.1
 TABLE = SqlTable("accounts", International(), bound_at_unit_ms=1)
-SETTINGS = AdapterSettings(clock="world", fuse_unbinds_per_day=None, linger_ms=50)
+SETTINGS = AdapterSettings(clock="world", fuse_unbinds_per_day=None, fuse_put_backs_per_day=None, linger_ms=50)
 """A world's adapters have no fuse, because the world must happen as it is written."""
 
 

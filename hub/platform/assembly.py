@@ -98,6 +98,7 @@ def table_of(config: SqlConfig) -> SqlTable:
         account_id=str(config.columns["account_id"]),
         number=str(config.columns["number"]),
         bound_at=config.columns["bound_at"],
+        proven_at=config.columns.get("proven_at"),
         frozen=config.columns["frozen"],
         schema=config.schema,
         frozen_value=config.frozen_value,

@@ -65,6 +65,7 @@ UNKNOWN: Mapping[Reason, tuple[int, str, str]] = {
     Reason.NOT_SERVED: (404, "IDENTIFIER_NOT_FOUND", "No operator we hear serves this number."),
     Reason.BEFORE_EVIDENCE: (400, "OUT_OF_RANGE", "The day is before the evidence begins."),
     Reason.BETWEEN_OWNERS: (400, "OUT_OF_RANGE", "Nobody held the number on that day."),
+    Reason.HANDOVER_WITHDRAWN: (400, "OUT_OF_RANGE", "The handover of the number was withdrawn."),
     Reason.BOUND_IN_FUTURE: (400, "OUT_OF_RANGE", "The day lies in the future."),
     Reason.AGE_UNKNOWN: (400, "INVALID_ARGUMENT", "A day is needed."),
     Reason.ADAPTER_BEHIND: (503, "UNAVAILABLE", "What happened lately was not heard yet."),

@@ -104,6 +104,9 @@ def _store(config: PlatformConfig) -> Iterator[tuple[Finding, AccountStore | Non
         if config.store.columns.get("frozen") is None:
             what = f"no frozen column: the login must consult the table {config.store.prefix}frozen"
             yield Finding(Verdict.CARE, what, "See docs/platform-sql.md."), None
+        if config.store.columns.get("proven_at") is None:
+            what = "no column of the last proof by a code: accounts in use cannot be told from given-up ones"
+            yield Finding(Verdict.CARE, what, "Name it as columns.proven_at; see docs/platform-sql.md."), None
 
 
 def numbers(found: Readability, config: PlatformConfig) -> Iterator[Finding]:

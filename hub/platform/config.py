@@ -234,6 +234,8 @@ def _file(node: Node, folder: Path) -> Path:
 def _columns(node: Node) -> dict[str, str | None]:
     columns: dict[str, str | None] = {"account_id": node["account_id"].text(), "number": node["number"].text()}
     columns["bound_at"] = node.get("bound_at", Node.text, None)
+    if node.has("proven_at"):
+        columns["proven_at"] = node["proven_at"].text()
     columns["frozen"] = node.get("frozen", Node.text, None)
     node.done()
     return columns

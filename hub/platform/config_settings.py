@@ -20,6 +20,7 @@ def settings_in(root: Node) -> AdapterSettings:
     return AdapterSettings(
         batch_max=root.get("batch_max", lambda one: one.whole(1, 100_000), usual.batch_max),
         fuse_unbinds_per_day=root.get("fuse_unbinds_per_day", _fuse, usual.fuse_unbinds_per_day),
+        fuse_put_backs_per_day=root.get("fuse_put_backs_per_day", _fuse, usual.fuse_put_backs_per_day),
         unreadable_share_max=root.get("unreadable_share_max", Node.share, usual.unreadable_share_max),
         dry_run=root.get("dry_run", Node.truth, False),
         freeze_at=root.get("stages", _freeze_at, usual.freeze_at),

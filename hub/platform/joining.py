@@ -83,6 +83,7 @@ class Answers:
     contact: str | None = None
     users_estimate: int | None = None
     stops: tuple[Action, ...] = ()
+    proven_at: str | None = None
 
     @property
     def key_id(self) -> str:
@@ -94,6 +95,7 @@ def config_text(answers: Answers) -> str:
     """Return the text of the `platform.yaml`."""
     columns = {"account_id": answers.account_id, "number": answers.number}
     columns |= {"bound_at": answers.bound_at} if answers.bound_at else {}
+    columns |= {"proven_at": answers.proven_at} if answers.proven_at else {}
     columns |= {"frozen": answers.frozen} if answers.frozen else {}
     content = {
         "platform": answers.platform,
@@ -113,6 +115,7 @@ def config_text(answers: Answers) -> str:
         },
         **_actions(answers),
         "fuse_unbinds_per_day": 1_000,
+        "fuse_put_backs_per_day": 1_000,
         "dry_run": True,
         "metrics_port": 9_464,
     }

@@ -88,5 +88,12 @@ def summary(adapter: PlatformAdapter) -> str:
     one = adapter.counts
     return (
         f"{one.notices} notices, {one.frozen} frozen, {one.unbound} unbound, {one.reinstated} put back, "
-        f"{one.failed} failed, {one.declined} declined, {adapter.acks} acknowledgements"
+        f"{one.failed} failed, {one.declined} declined, {adapter.acks} acknowledgements{_care(adapter)}"
     )
+
+
+def _care(adapter: PlatformAdapter) -> str:
+    """Return what a person is to look at, or nothing."""
+    without, held = adapter.counts.without_number, adapter.fuses.blown
+    said = f"; {without} put back without their number, which others hold by now" if without else ""
+    return said + "".join(f"; fuse of {one} blown: {count} cases held" for one, count in sorted(held.items()))

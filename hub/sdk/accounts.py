@@ -21,7 +21,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from pyroaring import BitMap
 
 from hub.core.model import Outcome, ReleaseNotice, Source
+from hub.sdk.fuses import FuseBook, FuseKind, HeldCase, SpentKey
 from hub.sdk.last_cases import NONE, LastCase
+from hub.sdk.outboxes import Outbox as Outbox
+from hub.sdk.outboxes import SaidKey as SaidKey
+from hub.sdk.outboxes import Waiting as Waiting
 
 if TYPE_CHECKING:
     from hub.sdk.deeds import Ask, AskKey, Retry
@@ -44,6 +48,10 @@ class Done(StrEnum):
     DECLINED = "DECLINED"
     """The platform does not do it, on a stated legal basis; it is asked again at the next stage."""
 
+    TAKEN = "TAKEN"
+    """Only to REINSTATE with `rebind`: another account holds the number by now, and nothing was done. The deed is asked
+    for again without the number."""
+
 
 class Held(StrEnum):
     """This says what a case holds in an account, and so can undo."""
@@ -53,6 +61,10 @@ class Held(StrEnum):
     UNBINDING = "UNBINDING"
     VANISHED = "VANISHED"
     """The platform or its user ended the binding meanwhile: there is nothing to undo, but the case had touched it."""
+
+    TAKEN = "TAKEN"
+    """The case is undone, but the account is without its number, which another account holds by now. Its owner comes
+    back by another proof. Such a touch is kept for good: it says why the account has no number."""
 
 
 class Binding(StrEnum):
@@ -67,6 +79,9 @@ class Binding(StrEnum):
     AS_BEFORE = "AS_BEFORE"
     """The account is bound and frozen as in the snapshot."""
 
+    WITHOUT_NUMBER = "WITHOUT_NUMBER"
+    """The account is as in the snapshot, but it has no number, because another account holds that by now."""
+
     THAWED = "THAWED"
     """The freeze is as in the snapshot, the number as it now is."""
 
@@ -75,13 +90,16 @@ class Account(NamedTuple):
     """This is one account. `number` is in E.164, None if it has none, or ELSEWHERE or AMBIGUOUS.
 
     `bound_at` is in UTC milliseconds, None if unknown. `snapshot` is whatever the store needs to put the account back
-    as it is now; only the store reads it. `may_be` are the numbers, in E.164, of an account that is AMBIGUOUS.
+    as it is now; only the store reads it. `proven_at` is when a code on a known device last proved that the number is
+    its user's (UTC milliseconds), None if that never was or the platform does not say. `may_be` are the
+    numbers, in E.164, of an account that is AMBIGUOUS.
     """
 
     account_id: str
     number: str | None
     bound_at: int | None
     snapshot: str
+    proven_at: int | None = None
     may_be: frozenset[str] = frozenset()
 
 
@@ -121,44 +139,11 @@ class Progress(NamedTuple):
     places: dict[int, Place]
 
 
-class Waiting(NamedTuple):
-    """This is what one partition has to acknowledge: all up to an offset, with the greatest `published_at` of it."""
-
-    through: int
-    digest: bytes
-    published_at: int
-
-    def after(self, before: Waiting | None) -> Waiting:
-        """Return the one of the two that reaches further, with the greater `published_at` of both."""
-        if before is None:
-            return self
-        furthest = before if before.through > self.through else self
-        return furthest._replace(published_at=max(self.published_at, before.published_at))
-
-
-class SaidKey(NamedTuple):
-    """This names one outcome in one segment of 65,536 positions of one partition."""
-
-    partition: int
-    segment: int
-    outcome: Outcome
-
-
-class Outbox(NamedTuple):
-    """This is what is committed and not yet acknowledged.
-
-    `waiting` is by partition; `said` holds positions within the segment, by key.
-    """
-
-    log_id: bytes | None
-    waiting: dict[int, Waiting]
-    said: dict[SaidKey, BitMap]
-
-
 class HeardNotice(NamedTuple):
     """This is one notice as it lies in `releases`. If `acting` is False, it is received and nothing is done.
 
-    If `again` is True, it was handled before and something failed; only what failed is tried again.
+    If `again` is True, it was handled before and something failed, which alone is tried again, or a fuse held it and a
+    person decided. If `undone_later` is True, its case is undone further on in the log: nothing is done before that.
     """
 
     position: Source
@@ -166,13 +151,14 @@ class HeardNotice(NamedTuple):
     digest: bytes
     acting: bool = True
     again: bool = False
+    undone_later: bool = False
 
 
 class Wanted(NamedTuple):
     """This is what a batch needs to know of a store.
 
-    `since_hour` is the first hour of the fuse's counts, in hours since 1970. `numbers` are those acted on; `subjects`
-    are all that notices are about.
+    `since_hour` is the first hour of the fuses' counts, in hours since 1970, and `operators` are those whose. `numbers`
+    are those acted on; `subjects` are all that notices are about.
     """
 
     partitions: frozenset[int]
@@ -181,6 +167,7 @@ class Wanted(NamedTuple):
     cases: frozenset[Source]
     since_hour: int
     subjects: frozenset[str] = frozenset()
+    operators: frozenset[str] = frozenset()
 
 
 class Known(NamedTuple):
@@ -188,9 +175,11 @@ class Known(NamedTuple):
 
     `accounts`, by id, are those bound to a wanted number now, and those of the touches, if they still exist.
     `touches`, by case and account, are all of the wanted cases, and every freeze held on one of the accounts.
-    `stages`, by partition and segment, have one byte for each position (`hub.sdk.adapter.casebook`). `unbinds` are by
-    hour since 1970. `last_cases` are those of the wanted subjects, as far as the record goes back. `retries` are those
-    of the wanted cases.
+    `stages`, by partition and segment, have one byte for each position (`hub.sdk.adapter.casebook`). `spent` are
+    the fuses' counts of the wanted operators. `last_cases` are those of the wanted subjects, as far as the record goes
+    back. `retries` and `held` are those of the wanted cases. `blown` are the fuses of the wanted operators that hold
+    something nobody decided about. `life_since` says of the wanted cases from when on a proof
+    of the number speaks against the case (UTC milliseconds), where an account was bound to it when the case opened.
     """
 
     log_id: bytes | None
@@ -198,9 +187,12 @@ class Known(NamedTuple):
     stages: dict[tuple[int, int], bytes]
     accounts: dict[str, Account]
     touches: dict[tuple[Source, str], Touch]
-    unbinds: dict[int, int]
+    spent: Mapping[SpentKey, int]
     last_cases: Mapping[str, LastCase] = NONE
     retries: Mapping[Source, Retry] = NONE
+    held: Mapping[Source, HeldCase] = NONE
+    blown: frozenset[tuple[str, FuseKind]] = frozenset()
+    life_since: Mapping[Source, int] = NONE
 
 
 class Changes(NamedTuple):
@@ -209,8 +201,10 @@ class Changes(NamedTuple):
 
     `evidence` says, by partition, from which time on everything of it was heard; `caught_up_at` is when the adapter was
     at the end of all partitions. Both are UTC milliseconds, for the login check. `retries` has None for a case that is
-    not to be tried again. `done_with` are undone cases that hold nothing any more; their touches are deleted.
-    `asked_of` are cases looked at beside the log; what was asked for them is settled by these changes.
+    not to be tried again. `done_with` are undone cases that hold nothing any more; their touches are deleted, but for
+    those that are in `touches` too.
+    `held` has None for a case that no fuse holds any more. `asked_of` are cases looked at beside the log; what was
+    asked for them is settled by these changes.
     """
 
     log_id: bytes | None
@@ -218,7 +212,7 @@ class Changes(NamedTuple):
     stages: dict[tuple[int, int], bytes]
     effects: dict[str, Effect]
     touches: dict[tuple[Source, str], Touch]
-    unbinds: dict[int, int]
+    spent: Mapping[SpentKey, int]
     waiting: dict[int, Waiting]
     said: dict[SaidKey, BitMap]
     retries: Mapping[Source, Retry | None] = NONE
@@ -227,6 +221,8 @@ class Changes(NamedTuple):
     last_cases: Mapping[str, LastCase] = NONE
     evidence: Mapping[int, int] = NONE
     caught_up_at: int | None = None
+    held: Mapping[Source, HeldCase | None] = NONE
+    life_since: Mapping[Source, int] = NONE
 
 
 class Readability(NamedTuple):
@@ -266,13 +262,19 @@ class Session(Protocol):
         """Write the changes; they count once the transaction ends well.
 
         Raises:
-            AccountsRefused: some accounts cannot be left as said; then nothing of the transaction counts.
+            AccountsRefused: some accounts cannot be left as said, or another account holds by now a number that was
+                to be put back; then nothing of the transaction counts. Nobody can bind the number in between.
         """
         ...
 
 
 class AccountStore(Protocol):
     """This is where a platform keeps its accounts. The implementations are in `hub.sdk.stores`."""
+
+    @property
+    def fuses(self) -> FuseBook:
+        """Return the part that keeps what fuses held."""
+        ...
 
     def readability(self) -> Readability:
         """Read every bound number once and count those that cannot be read."""

@@ -36,7 +36,7 @@ class Ask(NamedTuple):
     """This is one deed that is about to be done. `number`, `bound_at` and `snapshot` are the binding it is about.
 
     `position` is that of the notice that asks for it. `rebind` says that reinstating is to bind the number again, if
-    the account has none.
+    the account has none. `beside` are accounts that come back to the same number with this one.
     """
 
     key: AskKey
@@ -45,6 +45,7 @@ class Ask(NamedTuple):
     snapshot: str
     position: Source
     rebind: bool = False
+    beside: tuple[str, ...] = ()
 
 
 class Retry(NamedTuple):
@@ -75,9 +76,12 @@ class RetryPlan(NamedTuple):
 class AccountsRefused(Exception):
     """The store's own rules (a constraint, a trigger) keep it from leaving these accounts as said.
 
-    A store raises it for `hub.sdk.adapter.handling`, which counts these accounts as FAILED and handles the rest.
+    A store raises it for `hub.sdk.adapter.handling`, which counts these accounts as FAILED and handles the rest. The
+    accounts of `taken` cannot have their number back, because another account holds it since the store was read; they
+    are put back without it.
     """
 
-    def __init__(self, account_ids: frozenset[str]) -> None:
-        super().__init__(f"{len(account_ids)} accounts")
+    def __init__(self, account_ids: frozenset[str], taken: frozenset[str] = frozenset()) -> None:
+        super().__init__(f"{len(account_ids) + len(taken)} accounts")
         self.account_ids = account_ids
+        self.taken = taken

@@ -26,7 +26,7 @@ class LastCase(NamedTuple):
 
     Bindings strictly older than `bound_before` are its old owner's. `free_until` is when the next owner got the number,
     None while nobody has it. `earlier_before` and `earlier_until` are the latest of both over all cases before this one
-    that are in force, None if there are none.
+    that are in force, None if there are none; `earlier_until` is also that of cases withdrawn after a handover.
     """
 
     case: Source
@@ -40,6 +40,11 @@ class LastCase(NamedTuple):
     def in_force(self) -> bool:
         """Return whether the case counts, which it does if it was not undone."""
         return self.stage not in UNDONE
+
+    @property
+    def handover_withdrawn(self) -> bool:
+        """Return whether the case came to REASSIGNED and was withdrawn then: who holds the number nobody can tell."""
+        return not self.in_force and self.free_until is not None
 
 
 class Evidence(NamedTuple):
@@ -74,6 +79,7 @@ def opened(before: LastCase | None, case: Source, notice: ReleaseNotice) -> Last
         ends, untils = [before.earlier_before], [before.earlier_until]
         if before.in_force:
             ends.append(before.bound_before)
+        if before.in_force or before.handover_withdrawn:
             untils.append(before.free_until)
     return LastCase(
         case=case,

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from hub.clock import system_clock
 from hub.core.model import Acknowledgement, Outcome, Source, Stage
-from hub.errors import FuseBlown, HubError, PlatformError, StoreUnreadable
+from hub.errors import HubError, PlatformError, StoreUnreadable
 from hub.local.kafka import EmbeddedKafka
 from hub.sdk import (
     AdapterSettings,
@@ -37,6 +37,7 @@ from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.settings import always_done
 from hub.sdk.adapter.wire import connected
 from hub.sdk.deeds import RetryPlan
+from hub.sdk.fuses import Decision, HeldState
 from hub.settings import HubAddress
 from hub.wire.contracts import ACKS, MARKER, RELEASES, decode, encode, partition_of
 from hub.wire.signing import Signer, read_seal, signature_holds
@@ -185,19 +186,45 @@ async def test_batches_end_where_they_are_told_to(wires: Wires) -> None:
     assert sorted(map(str, through[1:])) == [str({0: 1}), str({2: 0})]
 
 
-async def test_the_fuse_stops_the_adapter_and_raised_it_goes_on(wires: Wires) -> None:
-    """What the fuse allows is done and acknowledged, the rest waits for a person; no number is in the error."""
+async def test_the_fuse_of_one_operator_does_not_end_the_adapter(wires: Wires) -> None:
+    """What its fuse does not allow is frozen and acknowledged as that; a person lets it through, and it is done."""
     log = Log()
     log.add(Stage.REASSIGNED)
     log.add(Stage.REASSIGNED, number=OTHER)
     ends = await wires.put(log)
     store = shop()
-    with pytest.raises(FuseBlown, match="0-1 would unbind 1 more after 1") as blown:
-        await adapter(wires, store, AdapterSettings(fuse_unbinds_per_day=1, clock="world")).run_until(ends)
-    assert OTHER[3:] not in str(blown.value)
-    assert [ack.received[0].through for ack in await wires.acknowledged()] == [0]
-    await adapter(wires, store).run_until(ends)
-    assert [ack.received[0].through for ack in await wires.acknowledged()] == [0, 1]
+    await adapter(wires, store, AdapterSettings(fuse_unbinds_per_day=1, clock="world")).run_until(ends)
+    assert [ack.received[0].through for ack in await wires.acknowledged()] == [1]
+    assert [one.cases for one in store.fuses.sums()] == [1]
+    store.fuses.decide(Decision("north", HeldState.RELEASE, "Li", "looked at", NOW))
+    one, stop = adapter(wires, store, AdapterSettings(fuse_unbinds_per_day=1)), asyncio.Event()
+    running = asyncio.create_task(one.run(stop))
+    while store.fuses.sums():
+        await asyncio.sleep(0.01)
+    stop.set()
+    await running
+    assert (one.counts.unbound, one.fuses.blown) == (1, {})
+
+
+async def test_with_a_backlog_nothing_is_done_that_was_withdrawn_by_then(wires: Wires) -> None:
+    """An adapter that starts late looks to the end of the log first; in between nobody is frozen."""
+    log = Log()
+    log.add(Stage.COOLING)
+    log.add(Stage.COOLING, number=OTHER)
+    log.add(Stage.WITHDRAWN, 0)
+    ends = await wires.put(log)
+    store, asked = shop(), list[tuple[Deed, str]]()
+
+    def act(deed: Deed, account_id: str, _: Any) -> Done:
+        asked.append((deed, account_id))
+        return Done.DONE
+
+    one = adapter(wires, store, AdapterSettings(), act=act)
+    await one.run_until(ends)
+    assert (one.counts.passed_over, one.counts.frozen, len(asked)) == (1, 1, 1)
+    (ack,) = await wires.acknowledged()
+    assert [(part.partition, part.through) for part in ack.received] == [(0, 2)]
+    assert said_in([ack], openers(log)) == {Source(0, 1): {Outcome.FROZEN}}
 
 
 async def test_what_is_not_heard_is_not_received(wires: Wires) -> None:

@@ -45,6 +45,7 @@ LONGER: dict[str, str] = {
     "hub/core/model.py": "the words of the hub on one page; a list, not code",
     "hub/web/shapes.py": "every JSON answer of the API on one page; a list, not code",
     "hub/archive/rows.py": "every row of the archive on one page; a list, not code",
+    "hub/sdk/accounts.py": "everything that a store and an adapter say to each other; a list, not code",
     "hub/core/intake.py": "the rules of intake in the order they are checked, which is the order they are read in",
 }
 """Modules over the limit, each with its reason; one that has shrunk must leave this list."""

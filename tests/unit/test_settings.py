@@ -77,6 +77,7 @@ NOT_SET: dict[type[Any], dict[str, str]] = {
         "retry_after_max_s": "an hour; what asks for longer is looked at again then",
     },
     AdapterSettings: {
+        "authority": "a world says it of itself; outside worlds these rules always hold",
         "linger_ms": STEP,
         "clock": "a replayed world's alone; a platform's own time is the system's",
         "retries": "the plan of docs/platform-sql.md; a program that embeds the adapter may give another",

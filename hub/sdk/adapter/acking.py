@@ -19,7 +19,16 @@ from itertools import groupby
 from pyroaring import BitMap
 
 from hub.core.coverage import SEGMENTS_MAX, pack, unpack
-from hub.core.model import SEGMENT, Acknowledgement, Action, BitmapSegment, Outcome, OutcomeSet, ReceivedThrough
+from hub.core.model import (
+    SEGMENT,
+    Acknowledgement,
+    Action,
+    BitmapSegment,
+    Outcome,
+    OutcomeReason,
+    OutcomeSet,
+    ReceivedThrough,
+)
 from hub.sdk.accounts import Outbox, SaidKey
 from hub.wire.contracts import LIMITS_BYTES
 
@@ -76,11 +85,16 @@ def covered_until(outbox: Outbox) -> int:
 
 
 def _segments(said: Mapping[SaidKey, BitMap]) -> Iterator[tuple[SaidKey, BitmapSegment]]:
-    for key in sorted(said, key=lambda one: (one.partition, one.outcome, one.segment)):
+    others: dict[tuple[int, int], list[BitMap]] = {}
+    for key, bits in said.items():
+        if key.outcome is not Outcome.NOT_BOUND:
+            others.setdefault(key[:2], []).append(bits)
+    for key in sorted(said, key=lambda one: (one.partition, one.outcome, one.reason or "", one.segment)):
         bits = said[key]
         if key.outcome is Outcome.NOT_BOUND:
-            others = (said.get(key._replace(outcome=other)) for other in Outcome if other is not Outcome.NOT_BOUND)
-            bits = bits.difference(*[other for other in others if other])
+            bits = bits.difference(*others.get(key[:2], ()))
+        elif key.reason is None:  # what is said with a reason is not said without it as well
+            bits = bits.difference(*(said.get(key._replace(reason=one), BitMap()) for one in OutcomeReason))
         if bits:
             yield key, BitmapSegment(key.segment * SEGMENT, pack(bits))
 
@@ -102,5 +116,6 @@ def _loads(
 
 
 def _outcome_sets(load: list[tuple[SaidKey, BitmapSegment]], actions: Actions) -> Iterator[OutcomeSet]:
-    for (partition, outcome), group in groupby(load, key=lambda one: (one[0].partition, one[0].outcome)):
-        yield OutcomeSet(outcome, partition, tuple(segment for _, segment in group), actions.get(outcome, ()))
+    for key, group in groupby(load, key=lambda one: one[0]._replace(segment=0)):
+        cases = tuple(segment for _, segment in group)
+        yield OutcomeSet(key.outcome, key.partition, cases, actions.get(key.outcome, ()), key.reason)

@@ -14,7 +14,8 @@ Rules:
    that is AMBIGUOUS may be his: it FAILED, untouched, without the platform being asked, and is tried again (rule 9).
 3. COOLING freezes. SCHEDULED, RELEASED and REASSIGNED unbind an account of known age and freeze one of unknown age; a
    platform may choose that some of these stages only freeze (`Rules.freeze_at`), but not the reverse. RESTORED and
-   WITHDRAWN put back whatever the case still holds; REINSTATED is said if it held anything and all of it is back.
+   WITHDRAWN put back whatever the case still holds; REINSTATED is said if it held anything and all of it is back. A
+   number is put back only where no other account holds it by now; otherwise the account is put back without it.
 4. The answer is the first of FAILED, DECLINED, FROZEN, UNBOUND over all accounts the case ever touched; NOT_BOUND if
    there are none. It is said when it changes. What the platform failed at or declined stays untouched.
 5. An account that an earlier case left frozen is touched by the next, and the freeze then belongs to that one.
@@ -22,10 +23,13 @@ Rules:
    The touches of an undone case are deleted once it holds nothing; those of others stay, as they can still be undone.
 7. NOT_BOUND is said of every position acted on except openers that get another answer: such a range takes almost no
    bytes, and the hub ignores positions that open no case.
-8. The fuse is checked before a notice is acted on: what would go beyond it, and all after it, is left undone.
+8. The fuses (`hub.sdk.adapter.fuse`) are checked before a notice is acted on. Beyond the one for unbinding, accounts
+   are frozen in place of unbound; beyond the one for putting back, numbers stay off. Both wait for a person, and the
+   notices of other operators go on. What a person gave up is declined, and a freeze of the case is lifted.
 9. Where the platform failed, the case's last notice is heard again by the clock (`RetryPlan`), until its next stage:
-   what failed is tried again then, what was declined is not. A retry that would go beyond the fuse waits for its next
-   time.
+   what failed is tried again then, what was declined is not.
+10. An account that gives signs of life (`hub.sdk.adapter.life`) is left alone: DECLINED is said, with IN_USE.
+11. Of a case that is undone further on in the log, as far as that was looked ahead, nothing is done before that.
 """
 
 from __future__ import annotations
@@ -35,25 +39,22 @@ from collections.abc import Mapping
 from hub.core.lifecycle import UNDONE
 from hub.core.model import Outcome, ReleaseNotice, Source
 from hub.errors import PlatformError
-from hub.sdk.accounts import Account, Batch, Changes, Done, HeardNotice, Held, Known, Place, Touch, Waiting
-from hub.sdk.adapter.casebook import Sayings, Stages
-from hub.sdk.adapter.holdings import Holdings, deed_for
-from hub.sdk.adapter.plans import FUSE_HOURS, Act, Blown, Counts, Plan, Rules, hour_of, wanted
-from hub.sdk.adapter.retrying import Retries
-from hub.sdk.deeds import Ask, AskKey, Deed
+from hub.sdk.accounts import Batch, Changes, Done, HeardNotice, Known, Place, Waiting
+from hub.sdk.adapter.asking import NOTHING_REFUSED
+from hub.sdk.adapter.doing import Doing
+from hub.sdk.adapter.plans import Act, Counts, Plan, Rules, wanted
+from hub.sdk.deeds import AskKey
 from hub.sdk.last_cases import LastCases
 
-__all__ = ["Act", "Blown", "Counts", "Plan", "Rules", "handle", "wanted"]
+__all__ = ["Act", "Counts", "Plan", "Rules", "handle", "wanted"]
 
-REFUSED: dict[Done, Outcome] = {Done.FAILED: Outcome.FAILED, Done.DECLINED: Outcome.DECLINED}
-NOTHING_REFUSED: Mapping[AskKey, Done] = {}
 SCHEME = "e164"
 
 
 def handle(
     batch: Batch, known: Known, rules: Rules, now_ms: int = 0, refused: Mapping[AskKey, Done] = NOTHING_REFUSED
 ) -> Plan:
-    """Return what to do about a batch, up to where the fuse stops it.
+    """Return what to do about a batch.
 
     Args:
         batch: notices in the order of each partition's offsets; those before a partition's place are ignored.
@@ -66,38 +67,22 @@ def handle(
             version cannot match.
     """
     work = Work(known, rules, now_ms, refused)
-    blown = None
     for heard in batch:
-        blown = work.hear(heard)
-        if blown is not None:
-            break
-    return Plan(work.changes(), work.counts, blown, tuple(work.asks), work.unbound_in_day)
+        work.hear(heard)
+    return Plan(work.changes(), work.counts, work.asks, work.unbound_in_day)
 
 
-class Work:
+class Work(Doing):
     """This handles one batch: it holds what is known, changes it notice by notice, and gathers what to write."""
 
-    _report = ""
-
-    def __init__(self, known: Known, rules: Rules, now_ms: int, refused: Mapping[AskKey, Done]) -> None:
-        self.counts = Counts()
-        self.asks: list[Ask] = []
-        self._rules = rules
-        self._refusals = refused
-        self._retries = Retries(known.retries, rules.retries, now_ms)
-        self._again = False
-        self._done_with: set[Source] = set()
+    def __init__(
+        self, known: Known, rules: Rules, now_ms: int, refused: Mapping[AskKey, Done], report: str = ""
+    ) -> None:
+        super().__init__(known, rules, now_ms, refused, report)
         self._log_id = known.log_id
         self._known_places = known.places
         self._places: dict[int, Place] = {}
         self._waiting: dict[int, Waiting] = {}
-        self._stages = Stages(known.stages)
-        self._sayings = Sayings()
-        self._holdings = Holdings(known.accounts.values(), known.touches.values())
-        self.unbound_in_day = 0
-        self._position = Source(0, 0)
-        self._unbinds = dict(known.unbinds)
-        self._known_unbinds = known.unbinds
         self._last_cases = LastCases(known.last_cases)
 
     def changes(self) -> Changes:
@@ -108,7 +93,9 @@ class Work:
             stages=self._stages.changed(),
             effects=self._holdings.effects,
             touches=self._holdings.touched,
-            unbinds={h: n for h, n in self._unbinds.items() if n != self._known_unbinds.get(h)},
+            spent=self._fuse.spent(),
+            held=self._fuse.changed,
+            life_since={case: since for case, since in self._life.changed.items() if case not in self._done_with},
             waiting=self._waiting,
             said={key: bits for key, bits in self._sayings.said.items() if bits},
             last_cases=self._last_cases.changed,
@@ -117,44 +104,39 @@ class Work:
             done_with=frozenset(self._done_with),
         )
 
-    def hear(self, heard: HeardNotice) -> Blown | None:
-        """Fold one notice and act on it; if the fuse stops it, nothing of it was done."""
+    def hear(self, heard: HeardNotice) -> None:
+        """Fold one notice and act on it."""
         if heard.again:
             self._hear_again(heard)
-            return None
+            return
         position, notice = heard.position, heard.notice
         place = self._places.get(position.partition) or self._known_places.get(position.partition, Place())
         if position.offset < place.next_offset:
-            return None
+            return
         self._check(notice)
         case = self._last_cases.case_of(position, notice, place.last_source, self._stages.of)
-        blown = self._blown(position, notice) if case is not None and heard.acting else None
-        if blown is not None:
-            return blown
         self._receive(heard, place, folded=case is not None)
         if case is not None:
             self._move(case, heard)
-        return None
 
     def _hear_again(self, heard: HeardNotice) -> None:
-        """Try again what failed, unless the case has moved on since."""
+        """Try again what failed, or do what a person decided, unless the case has moved on since."""
         position, notice = heard.position, heard.notice
         self._check(notice)
         case = position if notice.opened_at is None else Source(position.partition, notice.opened_at)
-        retry = self._retries.at(case, position)
-        if retry is None:
+        retry, decided = self._retries.at(case, position), self._fuse.is_decided(case, position)
+        if retry is None and not decided:
             return
-        if self._blown(position, notice) is not None:
-            self._retries.failed(case)
-        else:
-            words = self._sayings.words
-            self._again = True
-            self._act_on(case, heard, answered=True)
-            self._again = False
-            if self._sayings.words > words:
-                waiting = Waiting(position.offset, heard.digest, notice.published_at)
-                self._waiting[position.partition] = waiting.after(self._waiting.get(position.partition))
-        self._retries.settle(case, position, retry.attempts + 1)
+        if decided:  # a report may have had the case looked at, at an earlier notice than its newest
+            heard = heard._replace(notice=notice._replace(stage=self._stages.of(case) or notice.stage))
+        words = self._sayings.words
+        self._again = not decided
+        self._act_on(case, heard, answered=True)
+        self._again = False
+        if self._sayings.words > words:
+            waiting = Waiting(position.offset, heard.digest, notice.published_at)
+            self._waiting[position.partition] = waiting.after(self._waiting.get(position.partition))
+        self._retries.settle(case, position, 0 if retry is None else retry.attempts + 1)
 
     def _check(self, notice: ReleaseNotice) -> None:
         if self._log_id is None:
@@ -170,16 +152,6 @@ class Work:
                 todo="Install a newer unbind-hub; nothing was acknowledged of these notices.",
             )
 
-    def _blown(self, position: Source, notice: ReleaseNotice) -> Blown | None:
-        fuse = self._rules.fuse_unbinds_per_day
-        if fuse is None or notice.stage in UNDONE:
-            return None
-        owned, freeze_at = self._holdings.old_owners(notice), self._rules.freeze_at
-        asked = sum(not one.may_be and deed_for(notice, one, freeze_at) is Deed.UNBIND for one in owned)
-        since = hour_of(notice) - FUSE_HOURS
-        unbound = self.unbound_in_day = sum(count for hour, count in self._unbinds.items() if hour > since)
-        return Blown(position, asked, unbound) if asked and unbound + asked > fuse else None
-
     def _receive(self, heard: HeardNotice, place: Place, *, folded: bool) -> None:
         partition, offset = heard.position
         source = heard.notice.source.offset if folded else place.last_source
@@ -194,43 +166,31 @@ class Work:
 
     def _move(self, case: Source, heard: HeardNotice) -> None:
         stage, answered = heard.notice.stage, self._stages.answered(case)
+        acting = heard.acting and not heard.undone_later
         self._last_cases.fold(case, heard.notice)
-        if heard.acting:
+        if case == heard.position:
+            self._life.open(case, heard.notice, anyone=self._holdings.is_bound(heard.notice.subject.value))
+        if acting:
             self._act_on(case, heard, answered=answered)
+        elif heard.undone_later:
+            self.counts.passed_over += 1
+            self._sayings.unsay_not_bound(case)
         self._retries.settle(case, heard.position, 0)
-        self._stages.put(case, stage, answered=answered or (heard.acting and stage not in UNDONE))
+        self._stages.put(case, stage, answered=answered or (acting and stage not in UNDONE))
 
     def _act_on(self, case: Source, heard: HeardNotice, *, answered: bool) -> None:
-        notice, self._position = heard.notice, heard.position
+        notice, self._asking.position = heard.notice, heard.position
         if notice.stage in UNDONE:
             self._undo(case, notice)
         else:
             self._answer(case, notice, answered=answered)
-
-    def _ask(self, deed: Deed, case: Source, notice: ReleaseNotice, binding: Account | Touch) -> Done:
-        """Ask for a deed; return the platform's answer, or the store's if that is known to be another."""
-        key = AskKey(case, binding.account_id, deed, self._report)
-        if isinstance(binding, Account) and binding.may_be:  # nobody is unbound, or said to be not bound, on a guess
-            self._retries.failed(case)
-            return Done.FAILED
-        done = self._rules.act(deed, binding.account_id, notice)
-        if done is Done.DONE:
-            done = self._refusals.get(key, done)
-        if done is Done.DONE:
-            rebind = isinstance(binding, Touch) and binding.held is Held.UNBINDING
-            about = (notice.subject.value, binding.bound_at, binding.snapshot)
-            self.asks.append(Ask(key, *about, self._position, rebind))
-        if done is Done.FAILED:
-            self._retries.failed(case)
-        return done
 
     def _answer(self, case: Source, notice: ReleaseNotice, *, answered: bool) -> None:
         before = self._holdings.answer(case)
         found = self._holdings.old_owners(notice)
         for touch in self._holdings.vanished(case, {account.account_id for account in found}):
             self._lose(case, notice, touch)
-        for account in found:
-            self._touch(case, notice, account)
+        self._do(case, notice, found)
         now = self._holdings.answer(case)
         if now is None and not answered:
             self.counts.not_bound += 1
@@ -239,56 +199,3 @@ class Work:
             self._sayings.unsay_not_bound(case)
             if now is not before:
                 self._sayings.say(case, now)
-
-    def _lose(self, case: Source, notice: ReleaseNotice, touch: Touch) -> None:
-        if self._holdings.still_frozen(touch):
-            done = self._ask(Deed.REINSTATE, case, notice, touch)
-            if done is not Done.DONE:
-                self._refused(done)
-                return
-        self._holdings.note_vanished(touch)
-        self.counts.vanished += 1
-
-    def _touch(self, case: Source, notice: ReleaseNotice, account: Account) -> None:
-        deed = deed_for(notice, account, self._rules.freeze_at)
-        before = self._holdings.touch_of(case, account)
-        if deed is Deed.FREEZE and before is not None and before.held is Held.FREEZE:
-            return
-        if self._again and before is not None and before.outcome is Outcome.DECLINED:
-            return
-        done = self._ask(deed, case, notice, account)
-        if done is not Done.DONE:
-            self._holdings.refused(case, notice, account, self._refused(done))
-            return
-        self._holdings.take(case, notice, account, deed)
-        if deed is Deed.FREEZE:
-            self.counts.frozen += 1
-        else:
-            self.counts.unbound += 1
-            self.unbound_in_day += 1
-            self._unbinds[hour_of(notice)] = self._unbinds.get(hour_of(notice), 0) + 1
-
-    def _undo(self, case: Source, notice: ReleaseNotice) -> None:
-        held = self._holdings.held_by(case)
-        undone = [self._put_back(touch, notice) for touch in held]
-        if held and all(undone):
-            self._sayings.say(case, Outcome.REINSTATED)
-        if all(undone):
-            self._holdings.forget(case)
-            self._done_with.add(case)
-
-    def _put_back(self, touch: Touch, notice: ReleaseNotice) -> bool:
-        """Undo one touch; return whether that is settled."""
-        if touch.held is not Held.VANISHED:
-            done = self._ask(Deed.REINSTATE, touch.case, notice, touch)
-            if done is not Done.DONE:
-                self._refused(done)
-                return False
-            self.counts.reinstated += 1
-        self._holdings.put_back(touch)
-        return True
-
-    def _refused(self, done: Done) -> Outcome:
-        self.counts.failed += done is Done.FAILED
-        self.counts.declined += done is Done.DECLINED
-        return REFUSED[done]

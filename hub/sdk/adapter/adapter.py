@@ -18,15 +18,19 @@ from typing import TypeVar
 
 from hub.clock import Silence, system_clock
 from hub.core.model import Record, Source
-from hub.errors import FuseBlown, HubError, StoreAway, StoreUnreadable
+from hub.errors import HubError, StoreAway, StoreUnreadable
 from hub.sdk.accounts import AccountStore, HeardNotice
 from hub.sdk.adapter.acking import acknowledgements, covered_until
-from hub.sdk.adapter.acting import Act, Blown, Counts, Plan
+from hub.sdk.adapter.acting import Act, Counts, Plan
+from hub.sdk.adapter.ahead import Ahead
 from hub.sdk.adapter.answering import Answering
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.adapter.inbox import Inbox, Ledger, following
+from hub.sdk.adapter.looking_ahead import look_ahead
+from hub.sdk.adapter.rehearing import Rehearing
 from hub.sdk.adapter.settings import AdapterSettings, Listen, Listening, always_act, always_done
+from hub.sdk.adapter.watching import FuseWatch
 from hub.sdk.adapter.wire import Wire, connected, read_notice
 from hub.sdk.stores.dry_run import DryRun
 from hub.settings import HubAddress
@@ -45,7 +49,7 @@ class PlatformAdapter:
 
     `counts` and `acks` say what it did since it was made; `places` is the next offset to read by partition, `ends`
     is where the log ends as far as it is known, `last_published_at` the greatest of what was handled (UTC
-    milliseconds).
+    milliseconds). `fuses.blown` has the operators whose fuse holds cases for a person, each with how many.
 
     Args:
         platform_id: the id on the roster.
@@ -77,8 +81,10 @@ class PlatformAdapter:
         self.unbound_in_day = 0
         self._store: AccountStore = DryRun(store) if self.settings.dry_run else store
         self._rules = self.settings.rules(act)
-        self._retry_look_at_s = 0.0
-        self._gone: set[Source] = set()
+        self.fuses = FuseWatch(platform_id, self._store, self._in_store)
+        self._look_again_at_s = 0.0
+        self._ahead = Ahead({})
+        self._rehearing = Rehearing(platform_id, self._store, self._in_store, self.settings.retry_batch_max)
         self._committed: dict[int, int] = {}
         self._signer = signer
         self._address = address
@@ -94,7 +100,6 @@ class PlatformAdapter:
 
         Raises:
             StoreUnreadable: too many numbers of the store cannot be read; nothing was answered.
-            FuseBlown: more would be unbound than the fuse allows; everything before it is done and acknowledged.
             PlatformError: the log is not the store's, or holds messages that this version cannot read.
             HubError: the cluster refuses, or did not answer for too long.
         """
@@ -124,9 +129,12 @@ class PlatformAdapter:
                 self.ends = await wire.ends(self.places)
                 await wire.seek(self.places)
                 while not enough():
+                    await self._look_ahead(wire, enough)
+                    if enough():
+                        break
                     await self._step(wire)
                     await self._beat(wire)
-                    await self._try_again(wire)
+                    await self._hear_again(wire)
                     await self._answer(wire, ledger)
 
     async def _open_store(self, partitions: Mapping[int, int] | range) -> None:
@@ -141,7 +149,20 @@ class PlatformAdapter:
         self.places = {one: progress.places[one].next_offset if one in progress.places else 0 for one in partitions}
         self.done = dict(self.places)
         self._committed = {one: place.next_offset for one, place in progress.places.items()}
+        self._ahead = Ahead({one: place.last_source for one, place in progress.places.items()})
+        await self.fuses.look()
         self._deaf.clear()
+
+    async def _look_ahead(self, wire: Wire, enough: Callable[[], bool]) -> None:
+        """With a backlog, look to the end of the log before anything of it is done; a world has no further on."""
+        if self.settings.clock == "world" or self._deaf:
+            return
+        ends = {one: min(end, self._until.get(one, end)) for one, end in self.ends.items() if one in self.places}
+        if all(end <= self.places[one] for one, end in ends.items()):
+            self._ahead.forget()
+        unseen = sum(max(0, end - max(self.places[one], self._ahead.until.get(one, 0))) for one, end in ends.items())
+        if unseen and (not self._ahead.until or unseen > self.settings.batch_max):
+            await look_ahead(wire, self._ahead, self.places, ends, self._silence, self.settings.batch_max, enough)
 
     async def _step(self, wire: Wire) -> None:
         before = dict(self.places)
@@ -155,12 +176,10 @@ class PlatformAdapter:
                 raise HubError("the brokers bring nothing more", todo="Look whether they run; nothing is lost.")
             return
         places = dict(self.places)
-        plan = await self._carry_out(batch)
+        await self._carry_out(batch)
         newest = max(heard.notice.published_at for heard in batch)
         self.last_published_at = max(newest, self.last_published_at or newest)
         await self._acknowledge(wire)
-        if plan.blown is not None:
-            raise _fuse_blown(plan.blown, self._rules.fuse_unbinds_per_day)
         self.done |= places
         self._silence.end()
 
@@ -172,33 +191,16 @@ class PlatformAdapter:
         self.unbound_in_day = plan.unbound_in_day or self.unbound_in_day
         return plan
 
-    async def _try_again(self, wire: Wire) -> None:
-        """Hear again the notices that failed at some account and whose time has come."""
-        if self._rules.retries is None or time.monotonic() < self._retry_look_at_s:
+    async def _hear_again(self, wire: Wire) -> None:
+        """Hear again the notices that failed and whose time has come, and those of cases a person decided about."""
+        if self.settings.dry_run or time.monotonic() < self._look_again_at_s:
             return
-        now_ms, most = system_clock(), self.settings.retry_batch_max
-        due = await self._in_store(lambda: self._store.due(now_ms, most))
-        wanted = {one.position for one in due} - self._gone
-        if wanted:
-            found = await wire.reread(sorted(wanted))
-            batch = [self._heard_again(record) for record in found.records]
-            self._note_gone(found.gone)
-            if batch:
-                await self._carry_out(batch)
-                await self._acknowledge(wire)
-        self._retry_look_at_s = time.monotonic() + self.settings.retry_poll_ms / 1_000
-
-    def _note_gone(self, positions: set[Source]) -> None:
-        """Leave cases whose notice is no longer in the log to their next stage."""
-        if positions:
-            log.error("%s: %d notices to be tried again cannot be read any more", self.platform_id, len(positions))
-        self._gone |= positions
-
-    def _heard_again(self, record: Record) -> HeardNotice:
-        notice = read_notice(record)
-        assert notice is not None, "what failed was a notice"
-        position = Source(record.partition, record.offset)
-        return HeardNotice(position, notice, hashlib.sha256(record.value or b"").digest(), again=True)
+        batch = await self._rehearing.batch(wire, system_clock(), retrying=self._rules.retries is not None)
+        if batch:
+            await self._carry_out(batch)
+            await self._acknowledge(wire)
+        await self.fuses.look()
+        self._look_again_at_s = time.monotonic() + self.settings.retry_poll_ms / 1_000
 
     async def _answer(self, wire: Wire, ledger: Ledger) -> None:
         """Look again where a report asks for it, and carry out test cases."""
@@ -206,9 +208,7 @@ class PlatformAdapter:
             *(self.platform_id, self._signer, self._store, self._rules, self.counts),
             *(self._in_store, self._acknowledge, self.settings.dry_run),
         )
-        blown = await answering.step(wire, ledger, self.done)
-        if blown is not None:
-            raise _fuse_blown(blown, self._rules.fuse_unbinds_per_day)
+        await answering.step(wire, ledger, self.done)
 
     async def _beat(self, wire: Wire) -> None:
         """From time to time, if all notices were heard, tell the store. All that was collected is committed by now."""
@@ -255,7 +255,9 @@ class PlatformAdapter:
         if notice is None or listening is Listening.DEAF:
             return None
         digest = hashlib.sha256(record.value or b"").digest()
-        return HeardNotice(Source(partition, offset), notice, digest, listening is Listening.ACT)
+        position = Source(partition, offset)
+        undone_later = self._ahead.is_undone(position, notice)
+        return HeardNotice(position, notice, digest, listening is Listening.ACT, undone_later=undone_later)
 
     async def _acknowledge(self, wire: Wire) -> None:
         """Send what is committed and not acknowledged; forget it only once the broker has all of it."""
@@ -285,11 +287,3 @@ class PlatformAdapter:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def _fuse_blown(blown: Blown, fuse: int | None) -> FuseBlown:
-    return FuseBlown(
-        f"releases {blown.position} would unbind {blown.wanted} more after {blown.unbound} in 24 hours, fuse {fuse}",
-        todo="Look at the releases of that day. If they are right, raise fuse_unbinds_per_day and start again: "
-        "it goes on exactly there.",
-    )

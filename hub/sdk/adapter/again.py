@@ -21,7 +21,7 @@ from hub.core.lifecycle import UNDONE
 from hub.core.model import SEGMENT, Outcome, ReleaseNotice, Source, Stage, Trial, TrialStep
 from hub.sdk.accounts import Done, HeardNotice, Held, Known, Waiting, Wanted
 from hub.sdk.adapter.acting import Plan, Rules, Work
-from hub.sdk.adapter.plans import FUSE_HOURS, Blown, hour_of
+from hub.sdk.adapter.fuse import FUSE_HOURS, hour_of
 from hub.sdk.deeds import AskKey
 
 TRIAL_PARTITION = 2**31 - 1
@@ -34,10 +34,10 @@ Refusals = Mapping[AskKey, Done]
 
 
 class Looked(NamedTuple):
-    """This is the result of looking again: what to write, and the answer, which is None if the fuse stopped it."""
+    """This is the result of looking again: what to write, and the answer."""
 
     plan: Plan
-    outcome: Outcome | None
+    outcome: Outcome
 
 
 class _Again(Work):
@@ -49,15 +49,16 @@ class _Again(Work):
     """
 
     def __init__(self, known: Known, rules: Rules, refused: Refusals, report: str = "") -> None:
-        super().__init__(known, rules, 0, refused)
-        self._report = report
+        super().__init__(known, rules, 0, refused, report)
 
-    def look(self, case: Source, notice: ReleaseNotice) -> Blown | None:
-        """Do what the notice's stage asks for; if the fuse stops it, nothing of it was done."""
-        blown = self._blown(case, notice)
-        if blown is None:
-            self._answer(case, notice, answered=True)
-        return blown
+    def look(self, case: Source, notice: ReleaseNotice) -> None:
+        """Do what the notice's stage asks for."""
+        self._asking.position = case
+        self._answer(case, notice, answered=True)
+
+    def heed_no_life(self) -> None:
+        """Do to an account in use what is asked: a test case is about an account of one's own, and is put back."""
+        self._heeds_life = False
 
     def put_back(self, case: Source, notice: ReleaseNotice) -> Outcome | None:
         """Undo what the case holds; return the outcome, or None if it held nothing."""
@@ -79,9 +80,9 @@ class _Again(Work):
         self._sayings.say(case, outcome)
         self._waiting[case.partition] = Waiting(case.offset, opener.digest, opener.notice.published_at)
 
-    def plan(self, blown: Blown | None = None) -> Plan:
+    def plan(self) -> Plan:
         changes = self.changes()._replace(asked_of=frozenset(ask.key.case for ask in self.asks))
-        return Plan(changes, self.counts, blown, tuple(self.asks))
+        return Plan(changes, self.counts, self.asks)
 
 
 def wanted_again(opener: HeardNotice) -> Wanted:
@@ -93,6 +94,7 @@ def wanted_again(opener: HeardNotice) -> Wanted:
         numbers=frozenset({opener.notice.subject.value}),
         cases=frozenset({case}),
         since_hour=hour_of(opener.notice) - FUSE_HOURS,
+        operators=frozenset({opener.notice.operator}),
     )
 
 
@@ -108,9 +110,7 @@ def look_again(opener: HeardNotice, report: str, known: Known, rules: Rules, ref
     case, work = opener.position, _Again(known, rules._replace(retries=None), refused, report)
     stage = work.stage_of(case) or opener.notice.stage
     if stage not in UNDONE:
-        blown = work.look(case, opener.notice._replace(stage=stage))
-        if blown is not None:
-            return Looked(work.plan(blown), None)
+        work.look(case, opener.notice._replace(stage=stage))
     outcome = work.answer_of(case)
     work.say(opener, outcome)
     return Looked(work.plan(), outcome)
@@ -135,6 +135,7 @@ def trial_step(trial: Trial, stage: Stage, known: Known, rules: Rules, refused: 
     """
     case = trial_case(trial)
     work = _Again(known, Rules(rules.act, freeze_at=rules.freeze_at), refused)
+    work.heed_no_life()
     foreign = {one.account_id for one in known.touches.values() if one.held is Held.FREEZE and one.case != case}
     if foreign and stage not in UNDONE:
         return work.plan(), TrialStep(stage, Outcome.DECLINED, len(foreign))
@@ -145,7 +146,7 @@ def trial_step(trial: Trial, stage: Stage, known: Known, rules: Rules, refused: 
         work.look(case, notice)
         outcome = work.answer_of(case)
     plan = work.plan()
-    changes = plan.changes._replace(said={}, unbinds={}, waiting={})
+    changes = plan.changes._replace(said={}, spent={}, waiting={}, held={})
     if stage in UNDONE and outcome is not Outcome.FAILED:
         changes = changes._replace(done_with=frozenset({case}))
     return plan._replace(changes=changes), TrialStep(stage, outcome, len(changes.touches))

@@ -19,7 +19,7 @@ from hub.sdk.accounts import AccountStore, HeardNotice
 from hub.sdk.adapter.again import TRIAL_STAGES
 from hub.sdk.adapter.handling import look, try_out
 from hub.sdk.adapter.inbox import Ledger, fresh_trials
-from hub.sdk.adapter.plans import Blown, Counts, Rules
+from hub.sdk.adapter.plans import Counts, Rules
 from hub.sdk.adapter.wire import Wire
 from hub.wire.contracts import ANSWERS, RELEASES, decode, encode
 from hub.wire.signing import Signer
@@ -41,26 +41,22 @@ class Answering(NamedTuple):
     dry_run: bool
     """In a dry run only test cases are answered, by what would be done."""
 
-    async def step(self, wire: Wire, ledger: Ledger, done: Mapping[int, int]) -> Blown | None:
-        """Answer everything there is to answer; return where the fuse stopped that, or None.
+    async def step(self, wire: Wire, ledger: Ledger, done: Mapping[int, int]) -> None:
+        """Answer everything there is to answer.
 
         Args:
             done: the next offset to be handled, by partition; a case further on is looked at once it was handled.
         """
         for request in [] if self.dry_run else list(ledger.requests.values()):
-            if done.get(request.case.partition, 0) > request.case.offset:
-                answered, blown = await self._look_again(wire, request)
-                if blown is not None:
-                    return blown
-                if answered:
-                    ledger.done(request.report_id)
+            handled = done.get(request.case.partition, 0) > request.case.offset
+            if handled and await self._look_again(wire, request):
+                ledger.done(request.report_id)
         for trial in fresh_trials(ledger.trials, system_clock()):
             await self._try_out(wire, trial)
             ledger.done(trial.trial_id)
-        return None
 
-    async def _look_again(self, wire: Wire, request: ReportRequest) -> tuple[bool, Blown | None]:
-        """Answer a report; return whether that is settled, and where the fuse stopped it."""
+    async def _look_again(self, wire: Wire, request: ReportRequest) -> bool:
+        """Answer a report; return whether that is settled."""
         found = await wire.reread([request.case])
         for record in found.records:
             value = record.value or b""
@@ -69,14 +65,12 @@ class Answering(NamedTuple):
             looked = await self._in_store(partial(look, self.store, opener, request.report_id.hex(), self.rules))
             self.counts.add(looked.plan.counts)
             await self.acknowledge(wire)
-            if looked.plan.blown is not None or looked.outcome is None:
-                return True, looked.plan.blown
             await self._say(
                 wire, ReportAnswer(request.report_id, self.platform_id, looked.outcome, answered_at=system_clock())
             )
         if found.gone:
             log.error("%s %s: not there; a report about it cannot be answered", RELEASES, request.case)
-        return bool(found.records or found.gone), None
+        return bool(found.records or found.gone)
 
     async def _try_out(self, wire: Wire, trial: Trial) -> None:
         steps = [await self._in_store(partial(try_out, self.store, trial, stage, self.rules)) for stage in TRIAL_STAGES]

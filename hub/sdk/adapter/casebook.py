@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from pyroaring import BitMap
 
-from hub.core.model import SEGMENT, Outcome, Source, Stage
+from hub.core.model import SEGMENT, Outcome, OutcomeReason, Source, Stage
 from hub.sdk.accounts import SaidKey
 
 STAGES: tuple[Stage, ...] = tuple(Stage)
@@ -57,10 +57,10 @@ class Sayings:
         self.said: dict[SaidKey, BitMap] = {}
         self.words = 0
 
-    def say(self, case: Source, outcome: Outcome) -> None:
+    def say(self, case: Source, outcome: Outcome, reason: OutcomeReason | None = None) -> None:
         """Say an outcome of one case."""
         self.words += 1
-        self._bits(case, outcome).add(case.offset % SEGMENT)
+        self._bits(case, outcome, reason).add(case.offset % SEGMENT)
 
     def unsay_not_bound(self, opener: Source) -> None:
         """Take an opener out of the range of which NOT_BOUND is said."""
@@ -72,8 +72,8 @@ class Sayings:
             bits = self._bits(Source(partition, segment * SEGMENT), Outcome.NOT_BOUND)
             bits.add_range(start, stop)
 
-    def _bits(self, case: Source, outcome: Outcome) -> BitMap:
-        return self.said.setdefault(SaidKey(case.partition, case.offset // SEGMENT, outcome), BitMap())
+    def _bits(self, case: Source, outcome: Outcome, reason: OutcomeReason | None = None) -> BitMap:
+        return self.said.setdefault(SaidKey(case.partition, case.offset // SEGMENT, outcome, reason), BitMap())
 
 
 def _by_segment(first: int, last: int) -> Iterator[tuple[int, int, int]]:

@@ -128,6 +128,7 @@ def _attempt(
             session.save(plan.changes)
         except AccountsRefused as wrong:
             answers = {ask.key: Done.FAILED for ask in plan.asks if ask.key.account_id in wrong.account_ids}
+            answers |= {ask.key: Done.TAKEN for ask in plan.asks if ask.rebind and ask.key.account_id in wrong.taken}
             if not answers:
                 raise
             raise _Refused(answers) from wrong

@@ -37,12 +37,19 @@ ANSWERS: dict[Outcome, Answers] = {
 }
 _RANKS = {one: answers.rank for one, answers in ANSWERS.items() if answers.rank is not None}
 ANSWER_ORDER = tuple(sorted(_RANKS, key=_RANKS.__getitem__))
+SETTLED = frozenset({Held.NOTHING, Held.TAKEN})
+"""What a case holds so, there is nothing left to undo of."""
+
 LEFT_BOUND = frozenset(one for one, answers in ANSWERS.items() if answers.left_bound)
 
 
-def deed_for(notice: ReleaseNotice, account: Account, freeze_at: Set[Stage]) -> Deed:
-    """Return what a notice asks for an account of the old owner (rule 3 of `hub.sdk.adapter.acting`)."""
-    freeze = notice.stage is Stage.COOLING or notice.stage in freeze_at or account.bound_at is None
+def deed_for(notice: ReleaseNotice, account: Account, freeze_at: Set[Stage], *, brake: bool = False) -> Deed:
+    """Return what a notice asks for an account of the old owner (rule 3 of `hub.sdk.adapter.acting`).
+
+    Args:
+        brake: a fuse does not let the notice unbind.
+    """
+    freeze = brake or notice.stage is Stage.COOLING or notice.stage in freeze_at or account.bound_at is None
     return Deed.FREEZE if freeze else Deed.UNBIND
 
 
@@ -70,6 +77,10 @@ class Holdings:
         bound = (self._accounts[one] for one in sorted(self._bound.get(notice.subject.value, ())))
         return [one for one in bound if one.bound_at is None or one.bound_at < notice.bound_before]
 
+    def is_bound(self, number: str) -> bool:
+        """Return whether any account is bound to a number."""
+        return bool(self._bound.get(number))
+
     def answer(self, case: Source) -> Outcome | None:
         """Return what all accounts that a case ever touched answer together, or None if there are none."""
         outcomes = {touch.outcome for touch in self._ledger.of(case).values()}
@@ -82,7 +93,7 @@ class Holdings:
     def held_by(self, case: Source) -> list[Touch]:
         """Return what a case still holds, by account."""
         touches = self._ledger.of(case)
-        return [touches[name] for name in sorted(touches) if touches[name].held is not Held.NOTHING]
+        return [touches[name] for name in sorted(touches) if touches[name].held not in SETTLED]
 
     def refused(self, case: Source, notice: ReleaseNotice, account: Account, outcome: Outcome) -> None:
         """Note that the platform failed at an account or declined it; the account stays as it is."""
@@ -124,26 +135,63 @@ class Holdings:
         self._put(touch._replace(outcome=Outcome.UNBOUND, held=Held.VANISHED))
 
     def forget(self, case: Source) -> None:
-        """Drop what an undone case touched, because it holds nothing now."""
+        """Drop what an undone case touched, because it holds nothing now; what was put back without a number stays."""
+        kept = [touch for touch in self._ledger.of(case).values() if touch.held is Held.TAKEN]
         self._ledger.forget(case)
         for key in [key for key in self.touched if key[0] == case]:
             del self.touched[key]
+        for touch in kept:
+            self._put(touch)
 
-    def put_back(self, touch: Touch) -> None:
-        """Undo a touch, but never overwrite what the account's owner has done with it since."""
+    def wants_number(self, touch: Touch) -> bool:
+        """Return whether undoing a touch is to put a number on the account: the case took it, and it has none since."""
         account = self._accounts.get(touch.account_id)
+        return account is not None and touch.held is Held.UNBINDING and account.number is None
+
+    def beside(self, touch: Touch) -> tuple[str, ...]:
+        """Return the other accounts that a touch's case found on its number."""
+        return tuple(sorted(self._ledger.of(touch.case).keys() - {touch.account_id}))
+
+    def is_taken(self, touch: Touch, at_ms: int | None, *, handed_on: bool) -> bool:
+        """Return whether somebody else holds a touch's number by now.
+
+        An account that the case itself had found on the number, and that is bound since the same time, is no somebody
+        else: accounts of one owner come back together.
+
+        Args:
+            at_ms: accounts that are bound later than this (UTC milliseconds) are not there yet; with None all are.
+            handed_on: the number may have gone to somebody else in the case. Then an account of unknown age may be
+                theirs.
+        """
+        siblings = self._ledger.of(touch.case)
+        for name in self._bound.get(touch.number, set()) - {touch.account_id}:
+            sibling, bound_at = siblings.get(name), self._accounts[name].bound_at
+            if at_ms is not None and bound_at is not None and bound_at > at_ms:
+                continue
+            if sibling is None or sibling.bound_at != bound_at or (bound_at is None and handed_on):
+                return True
+        return False
+
+    def put_back(self, touch: Touch, *, taken: bool) -> None:
+        """Undo a touch, but never overwrite what the account's owner has done with it since.
+
+        Args:
+            taken: somebody else holds the number; the account is put back without it, if it was to have it.
+        """
+        account, held = self._accounts.get(touch.account_id), Held.NOTHING
         if account is not None and touch.held is Held.FREEZE:
             self._leave(touch, Binding.AS_BEFORE if account.number == touch.number else Binding.THAWED)
-        elif account is not None and touch.held is Held.UNBINDING and account.number is None:
-            self._leave(touch, Binding.AS_BEFORE)
-        self._put(touch._replace(outcome=Outcome.REINSTATED, held=Held.NOTHING))
+        elif self.wants_number(touch):
+            self._leave(touch, Binding.WITHOUT_NUMBER if taken else Binding.AS_BEFORE)
+            held = Held.TAKEN if taken else held
+        self._put(touch._replace(outcome=Outcome.REINSTATED, held=held))
 
     def _leave(self, touch: Touch, binding: Binding) -> None:
         name = touch.account_id
         self.effects[name] = Effect(name, binding, touch.snapshot, touch.number, touch.bound_at)
         account = self._accounts[name]
-        if binding is Binding.UNBOUND:
-            self._bound[touch.number].discard(name)
+        if binding in (Binding.UNBOUND, Binding.WITHOUT_NUMBER):
+            self._bound.get(touch.number, set()).discard(name)
             account = account._replace(number=None)
         elif binding is not Binding.THAWED:
             self._bound.setdefault(touch.number, set()).add(name)

@@ -1,7 +1,6 @@
 """This module holds values: what goes into the handling of a batch beside what the store knows, and what comes out.
 
-For example, `Rules(act, fuse_unbinds_per_day=1_000)` stops a batch before the 1,001st unbinding of 24 hours, and the
-`Plan` then has `blown` with the position that was left undone.
+For example, with `Rules(act, fuse_unbinds_per_day=1_000)` an operator's 1,001st unbinding of 24 hours is a freeze.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from hub.core.model import DAY_MS, HOUR_MS, SEGMENT, ReleaseNotice, Source, Stage
+from hub.core.model import SEGMENT, ReleaseNotice, Source, Stage
 from hub.sdk.accounts import Batch, Changes, Done, Wanted
+from hub.sdk.adapter.fuse import FUSE_HOURS, hour_of
 from hub.sdk.deeds import Ask, Deed, RetryPlan
-
-FUSE_HOURS = DAY_MS // HOUR_MS
+from hub.sdk.fuses import FuseKind
 
 Act = Callable[[Deed, str, ReleaseNotice], Done]
 """This asks the platform about one deed: (the deed, account id, notice) -> whether it is done. It may be asked again
@@ -22,7 +21,7 @@ after a crash, so doing it twice must do no harm."""
 
 
 class Rules(NamedTuple):
-    """This says how one platform acts. `fuse_unbinds_per_day` None is off; `retries` None tries nothing by the clock.
+    """This says how one platform acts. A fuse that is None is off; `retries` None tries nothing by the clock.
 
     `freeze_at` holds the stages that freeze where they would unbind.
     """
@@ -31,21 +30,42 @@ class Rules(NamedTuple):
     fuse_unbinds_per_day: int | None = None
     retries: RetryPlan | None = None
     freeze_at: frozenset[Stage] = frozenset()
+    fuse_put_backs_per_day: int | None = None
+    authority: bool = True
+    """The rules of authority hold; a world of before them turns them off (`AdapterSettings.authority`)."""
+
+    by_record: bool = False
+    """Time is that of the notices, as in a world: an account that is bound later than a notice is not there yet."""
+
+    @property
+    def limits(self) -> dict[FuseKind, int]:
+        """Return the limits of the fuses that are on."""
+        both = {FuseKind.UNBIND: self.fuse_unbinds_per_day, FuseKind.PUT_BACK: self.fuse_put_backs_per_day}
+        return {kind: limit for kind, limit in both.items() if limit is not None}
 
 
 @dataclass
 class Counts:
-    """This counts what was done. `ignored` notices broke the fold's rule."""
+    """This counts what was done. `ignored` notices broke the fold's rule.
+
+    `without_number` are those `reinstated` whose number another account holds by now. `held` notices are those that a
+    fuse held. `in_use` accounts gave signs of life and were left alone; they are among the
+    `declined`. `passed_over` notices are of cases that are undone further on in the log.
+    """
 
     notices: int = 0
     ignored: int = 0
     frozen: int = 0
     unbound: int = 0
     reinstated: int = 0
+    without_number: int = 0
     vanished: int = 0
     failed: int = 0
     declined: int = 0
     not_bound: int = 0
+    held: int = 0
+    in_use: int = 0
+    passed_over: int = 0
 
     def add(self, other: Counts) -> None:
         """Add what another one counted."""
@@ -53,24 +73,15 @@ class Counts:
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
 
-class Blown(NamedTuple):
-    """This is where the fuse stopped: the position left undone, what it would unbind, and the day's earlier unbinds."""
-
-    position: Source
-    wanted: int
-    unbound: int
-
-
 class Plan(NamedTuple):
-    """This is what to write, what was done, and where the fuse stopped, if it did.
+    """This is what to write, and what was done.
 
-    `unbound_in_day` is what counts towards the fuse by now. `asks` are the deeds that the store has the platform do
-    before the changes are written, in order.
+    `unbound_in_day` is what counts towards the fuse for unbinding by now, of the operator that has most. `asks` are the
+    deeds that the store has the platform do before the changes are written, in order.
     """
 
     changes: Changes
     counts: Counts
-    blown: Blown | None
     asks: tuple[Ask, ...] = ()
     unbound_in_day: int = 0
 
@@ -89,9 +100,5 @@ def wanted(batch: Batch) -> Wanted:
         cases=cases,
         since_hour=min((hour_of(one.notice) for one in batch), default=0) - FUSE_HOURS,
         subjects=frozenset(one.notice.subject.value for one in batch),
+        operators=frozenset(one.notice.operator for one in batch),
     )
-
-
-def hour_of(notice: ReleaseNotice) -> int:
-    """Return the hour in which a notice was published, in hours since 1970; the fuse counts by it."""
-    return notice.published_at // HOUR_MS

@@ -20,6 +20,7 @@ class Retries:
         self._plan = plan
         self._now_ms = now_ms
         self._failed: set[Source] = set()
+        self._waits: dict[Source, int] = {}
 
     def at(self, case: Source, position: Source) -> Retry | None:
         """Return the retry of a case if it is for the notice at this position, else None."""
@@ -30,8 +31,12 @@ class Retries:
         """Note that something failed since the case was last settled."""
         self._failed.add(case)
 
+    def wait(self, case: Source, until_ms: int) -> None:
+        """Note that something of a case is to be done at a time (UTC ms), the latest if there are several."""
+        self._waits[case] = max(until_ms, self._waits.get(case, until_ms))
+
     def settle(self, case: Source, position: Source, attempts: int) -> None:
-        """Have a case heard again if something failed; otherwise remove its retry.
+        """Have a case heard again if something failed, or is to be done later; otherwise remove its retry.
 
         Args:
             position: that of the notice just heard.
@@ -40,7 +45,10 @@ class Retries:
         plan, retry = self._plan, None
         if plan is not None and case in self._failed and attempts < plan.attempts_max:
             retry = Retry(case, position, attempts, self._now_ms + plan.after(attempts))
+        elif plan is not None and case in self._waits:
+            retry = Retry(case, position, 0, self._waits[case])
         self._failed.discard(case)
+        self._waits.pop(case, None)
         if retry is not None:
             self._retries[case] = self.changed[case] = retry
         elif case in self._retries:

@@ -52,8 +52,12 @@ class AdapterSettings:
     """A batch waits so long to fill."""
 
     fuse_unbinds_per_day: int | None = 1_000
-    """So many unbinds are allowed in any 24 hours of record time; beyond it the adapter stops and a person looks. None
-    turns it off."""
+    """So many unbinds one operator's notices may have in any 24 hours of record time. Beyond it its accounts are frozen
+    in place of unbound until a person looks; other operators' notices go on. None turns it off."""
+
+    fuse_put_backs_per_day: int | None = 1_000
+    """So many numbers may be put back on accounts because of one operator's notices in any 24 hours of record time.
+    Beyond it none is until a person looks. None turns it off."""
 
     unreadable_share_max: float = 0.01
     """This share of bound rows may be unreadable. A false "not bound" is the worst answer there is."""
@@ -63,6 +67,10 @@ class AdapterSettings:
 
     clock: Callable[[], int] | Literal["world"] = system_clock
     """This gives `sent_at`; with "world" each acknowledgement carries the time of the last notice it covers."""
+
+    authority: bool = False
+    """In a replayed world: whether the world has the rules of authority, by which a number is put back only where
+    nobody else holds it, and nothing is done to an account that gives signs of life. Elsewhere they always hold."""
 
     freeze_at: frozenset[Stage] = frozenset()
     """At these stages accounts are frozen where by default they are unbound: this is milder, and a gap for longer."""
@@ -97,7 +105,13 @@ class AdapterSettings:
 
     def rules(self, act: Act) -> Rules:
         """Return how the platform acts: a dry run asks nothing and has no fuse, and a world tries nothing again."""
+        world = self.clock == "world"
+        usual = Rules(always_done, freeze_at=self.freeze_at, authority=self.authority or not world, by_record=world)
         if self.dry_run:
-            return Rules(always_done, freeze_at=self.freeze_at)
-        retries = None if self.clock == "world" else self.retries
-        return Rules(act, self.fuse_unbinds_per_day, retries, self.freeze_at)
+            return usual
+        return usual._replace(
+            act=act,
+            fuse_unbinds_per_day=self.fuse_unbinds_per_day,
+            retries=None if world else self.retries,
+            fuse_put_backs_per_day=self.fuse_put_backs_per_day,
+        )

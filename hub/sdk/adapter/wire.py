@@ -95,6 +95,10 @@ class Wire:
         ends = await self.retried("find the ends", lambda: self._consumer.end_offsets(wanted))
         return {tp.partition: end for tp, end in ends.items()}
 
+    async def positions(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Return the next offset to be read, by partition; what holds no record, such as a marker, is passed over."""
+        return {one: await self._consumer.position(TopicPartition(RELEASES, one)) for one in partitions}
+
     def ends_seen(self) -> dict[int, int]:
         """Return where the partitions being read ended when something of them was last fetched."""
         seen = {tp.partition: self._consumer.highwater(tp) for tp in self._consumer.assignment()}

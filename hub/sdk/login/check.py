@@ -151,7 +151,7 @@ class LoginCheck:
         if last is None:
             return None
         if not last.in_force:
-            return last.earlier_until
+            return None if last.earlier_before is None else last.earlier_until
         own = float("inf") if last.free_until is None else float(last.free_until)
         return max(own, last.earlier_until or own)
 

@@ -12,12 +12,14 @@ The first of these rules that applies gives the answer:
    released or handed over, or is not the last; it is GIVEN_UP if the case is cooling or scheduled. This is said however
    far the adapter is behind.
 4. If `bound_since` is in the future, it is unknown, because the value cannot be what it says.
-5. If `bound_since` is after a `bound_before`, but before the next owner had the number, as far as was heard, it is
+5. If the number's last case was withdrawn after it came to REASSIGNED, a binding older than that handover is unknown:
+   the number may still be with whoever received it.
+6. If `bound_since` is after a `bound_before`, but before the next owner had the number, as far as was heard, it is
    unknown, because nobody held the number then.
-6. If no operator who tells the hub serves the number, it is unknown.
-7. If `bound_since` is before the evidence of the number's partition begins, it is unknown.
-8. If the adapter was not at the end of the log lately, or its clock is too far ahead, it is unknown.
-9. Otherwise it is no.
+7. If no operator who tells the hub serves the number, it is unknown.
+8. If `bound_since` is before the evidence of the number's partition begins, it is unknown.
+9. If the adapter was not at the end of the log lately, or its clock is too far ahead, it is unknown.
+10. Otherwise it is no.
 
 So no is said only where everything since `bound_since` was heard, up to a moment ago. What an operator has not told
 yet is not heard: it has 24 hours for that (`Breach.LATE_EVENT`). For example, a number in COOLING with `bound_before`
@@ -70,6 +72,8 @@ def answer(bound_since: int | None, known: Knowledge, now_ms: int, behind_max_ms
         return say(Reason.GIVEN_UP if stage in GIVEN_UP else Reason.REISSUED, stage)
     if bound_since > now_ms + FUTURE_MS:
         return say(Reason.BOUND_IN_FUTURE)
+    if known.last is not None and known.last.handover_withdrawn and bound_since < (known.last.free_until or 0):
+        return say(Reason.HANDOVER_WITHDRAWN)
     if _between_owners(bound_since, known.last):
         return say(Reason.BETWEEN_OWNERS)
     if not served:

@@ -93,6 +93,10 @@ class Reason(StrEnum):
     """The answer is unknown: it was bound after one owner gave the number up and before the next had it; it may be
     either's."""
 
+    HANDOVER_WITHDRAWN = "handover_withdrawn"
+    """The answer is unknown: the operator withdrew the case after it had handed the number over; either of two people
+    may hold it."""
+
     BOUND_IN_FUTURE = "bound_in_future"
     """The answer is unknown: `bound_since` lies in the future, so it is in another unit, or means something else."""
 
@@ -108,6 +112,7 @@ RECYCLED: dict[Reason, Recycled] = {
     Reason.NOT_A_NUMBER: Recycled.UNKNOWN,
     Reason.AMBIGUOUS: Recycled.UNKNOWN,
     Reason.BETWEEN_OWNERS: Recycled.UNKNOWN,
+    Reason.HANDOVER_WITHDRAWN: Recycled.UNKNOWN,
     Reason.BOUND_IN_FUTURE: Recycled.UNKNOWN,
 }
 """This gives the answer that each reason stands for."""
@@ -151,6 +156,10 @@ MEANS: dict[Reason, Words] = {
     Reason.BETWEEN_OWNERS: Words(
         "It was bound while nobody held the number, as far as was heard; it may be either owner's.",
         "据已收到的通知，绑定时该号码无人持有；账号可能属于前后任一机主。",
+    ),
+    Reason.HANDOVER_WITHDRAWN: Words(
+        "The operator took back that the number was handed over; either of two people may hold it.",
+        "运营商撤回了该号码的易主；持有者可能是前后两任机主之一。",
     ),
     Reason.BOUND_IN_FUTURE: Words(
         "The time of the binding lies in the future, so it means something else.", "绑定时间在将来，其含义有误。"

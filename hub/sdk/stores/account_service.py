@@ -163,11 +163,14 @@ def _account(one: Any) -> Account:
     bound_at = _field(one, "bound_at", lambda given: given is None or isinstance(given, int))
     state = one.get("state") or ""
     known_at = None if bound_at is None else sane(bound_at)
+    proven_at = one.get("proven_at")
+    if not (proven_at is None or isinstance(proven_at, int)):
+        raise _not_as_described("a call", "no good proven_at")
     may_be = _field({"may_be": [], **one}, "may_be", _are_numbers)
     if may_be:
-        return Account(name, AMBIGUOUS, known_at, str(state), frozenset(may_be))
+        return Account(name, AMBIGUOUS, known_at, str(state), proven_at, frozenset(may_be))
     readable = number is None or is_e164(number)
-    return Account(name, number if readable else ELSEWHERE, known_at, str(state))
+    return Account(name, number if readable else ELSEWHERE, known_at, str(state), proven_at)
 
 
 def _are_numbers(given: object) -> bool:
@@ -196,6 +199,7 @@ def _as_json(ask: Ask) -> dict[str, Any]:
         "bound_at": ask.bound_at,
         "state": ask.snapshot,
         "rebind": ask.rebind,
+        "beside": list(ask.beside),
     }
 
 

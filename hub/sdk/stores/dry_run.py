@@ -17,6 +17,7 @@ from hub.sdk.accounts import (
     Changes,
     Done,
     Effect,
+    Held,
     Known,
     Outbox,
     Place,
@@ -25,6 +26,7 @@ from hub.sdk.accounts import (
     Wanted,
 )
 from hub.sdk.deeds import Ask, AskKey, Retry
+from hub.sdk.fuses import FuseBook
 from hub.sdk.stores.scratch import Scratch
 
 
@@ -50,8 +52,12 @@ class DryRun:
         self.beneath = beneath
         self._log_id: bytes | None = None
         self._places: dict[int, Place] = {}
-        self._unbinds: dict[int, int] = {}
         self._scratch = Scratch()
+
+    @property
+    def fuses(self) -> FuseBook:
+        """Return the other store's; a dry run has no fuse and changes none."""
+        return self.beneath.fuses
 
     def readability(self) -> Readability:
         """Return the readability of the other store."""
@@ -81,7 +87,9 @@ class DryRun:
     def seen(self, real: Known, wanted: Wanted) -> Known:
         """Return what the other store knows, as it would be by now."""
         scratch = self._scratch
-        accounts = real.accounts | scratch.accounts(real.accounts, wanted.numbers)
+        kept = scratch.accounts(real.accounts, wanted.numbers)
+        proven_at = {name: one.proven_at for name, one in real.accounts.items()}
+        accounts = real.accounts | {name: one._replace(proven_at=proven_at.get(name)) for name, one in kept.items()}
         touches = real.touches | scratch.touches(wanted.cases, accounts)
         done_with = scratch.done_with({case for case, _ in touches})
         return Known(
@@ -89,8 +97,9 @@ class DryRun:
             places=real.places | self._places,
             stages=real.stages | scratch.stages(wanted.segments),
             accounts=accounts,
-            touches={key: one for key, one in touches.items() if key[0] not in done_with},
-            unbinds=real.unbinds | self._unbinds,
+            touches={key: one for key, one in touches.items() if key[0] not in done_with or one.held is Held.TAKEN},
+            spent={},  # a dry run has no fuse
+            life_since=dict(real.life_since) | scratch.life_since(wanted.cases),
             last_cases=dict(real.last_cases) | scratch.last_cases(wanted.subjects),
         )
 
@@ -98,12 +107,11 @@ class DryRun:
         """Remember what would have been written."""
         self._log_id = changes.log_id
         self._places |= changes.places
-        self._unbinds |= changes.unbinds
         thawed = [one.account_id for one in changes.effects.values() if one.binding is Binding.THAWED]
         left = [_left(one) for one in changes.effects.values() if one.binding is not Binding.THAWED]
         self._scratch.keep(changes, left, thawed)
 
 
 def _left(effect: Effect) -> Account:
-    number = None if effect.binding is Binding.UNBOUND else effect.number
+    number = None if effect.binding in (Binding.UNBOUND, Binding.WITHOUT_NUMBER) else effect.number
     return Account(effect.account_id, number, effect.bound_at, effect.snapshot)

@@ -28,6 +28,7 @@ from hub.sdk.stores.account_service import AccountService, ServiceSettings
 from hub.sdk.stores.bulk import Row, bulk_for
 from hub.sdk.stores.faults import told
 from hub.sdk.stores.records import Records
+from hub.sdk.stores.sql_fuse import SqlFuses
 from hub.sdk.stores.sql_index import PREFIX, SqlIndex
 from hub.sdk.stores.tables import Tables
 
@@ -59,6 +60,7 @@ class HttpStore:
             self.index = SqlIndex(engine, PREFIX, index_key, self._tables.metadata)
             self._tables.metadata.create_all(engine)
             self.index.prepare()
+        self.fuses = SqlFuses(engine, self._tables)
 
     def readability(self) -> Readability:
         """Return what the service says of its own rows."""
@@ -121,7 +123,9 @@ class HttpSession:
             found = self._service.match(wanted.numbers, sorted({touch.account_id for touch in touches}))
             asked = self._asked(connection)
             self._accounts = found | {
-                name: one for name, one in asked.items() if name in found or one.number in wanted.numbers
+                name: one._replace(proven_at=found[name].proven_at if name in found else None)
+                for name, one in asked.items()
+                if name in found or one.number in wanted.numbers
             }
             touches += records.freezes_on(self._accounts)
             progress = records.progress()
@@ -132,8 +136,11 @@ class HttpSession:
                 stages=records.stages(wanted.segments),
                 accounts=dict(self._accounts),
                 touches={(touch.case, touch.account_id): touch for touch in touches},
-                unbinds=records.unbinds(wanted.since_hour),
+                spent=records.fuses.spent(wanted.operators, wanted.since_hour),
                 retries=records.retries(wanted.cases),
+                held=records.fuses.held(wanted.cases),
+                blown=records.fuses.blown(wanted.operators),
+                life_since=records.life_since(wanted.cases),
                 last_cases=self._index.load(connection, wanted.subjects),
             )
 
@@ -195,6 +202,6 @@ class HttpSession:
         for row in connection.execute(select(asked)).all():
             effect = changes.effects.get(row.account_id)
             if effect is not None and effect.binding is not Binding.THAWED:
-                number = None if effect.binding is Binding.UNBOUND else effect.number
+                number = None if effect.binding in (Binding.UNBOUND, Binding.WITHOUT_NUMBER) else effect.number
                 same = (asked.c.account_id == row.account_id,)
                 connection.execute(update(asked).where(*same).values(number=number, bound_at=effect.bound_at))

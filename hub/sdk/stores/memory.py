@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import RLock
 
 from pyroaring import BitMap
 
@@ -30,23 +31,28 @@ from hub.sdk.accounts import (
     Waiting,
     Wanted,
 )
-from hub.sdk.deeds import Ask, AskKey, Retry
+from hub.sdk.deeds import AccountsRefused, Ask, AskKey, Retry
 from hub.sdk.last_cases import Evidence, LastCase
 from hub.sdk.ledger import TouchLedger
 from hub.sdk.numbering import International, NumberForm
 from hub.sdk.stores.deeds import log_done
 from hub.sdk.stores.matching import bound, count, is_of, sought
+from hub.sdk.stores.memory_fuse import MemoryFuses
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class MemoryAccount:
-    """This is one account as its platform keeps it. `number` is as written, None when unbound; times are UTC ms."""
+    """This is one account as its platform keeps it. `number` is as written, None when unbound; times are UTC ms.
+
+    `proven_at` is when a code on a known device last proved the number.
+    """
 
     number: str | None
     bound_at: int | None = None
     frozen: bool = False
+    proven_at: int | None = None
 
 
 class MemorySession:
@@ -56,10 +62,13 @@ class MemorySession:
         self.saved: list[Changes] = []
         self.asked: list[Ask] = []
         self._store = store
+        self._known: set[str] = set()
 
     def load(self, wanted: Wanted) -> Known:
         """Return what the store knows of what is wanted."""
-        return self._store.known(wanted)
+        known = self._store.known(wanted)
+        self._known |= known.accounts.keys()
+        return known
 
     def ask(self, asks: Sequence[Ask]) -> dict[AskKey, Done]:
         """Note the deeds; nobody is asked, because what is saved is all there is to do."""
@@ -68,6 +77,9 @@ class MemorySession:
 
     def save(self, changes: Changes) -> None:
         """Keep the changes, to be written at the end of the transaction."""
+        taken = self._store.taken(changes.effects, self._known)
+        if taken:
+            raise AccountsRefused(frozenset(), taken)
         self.saved.append(changes)
 
 
@@ -83,6 +95,7 @@ class MemoryStore:
         self, accounts: Iterable[tuple[str, str | None, int | None]] = (), form: NumberForm | None = None
     ) -> None:
         self._form = form or International()
+        self._lock = RLock()
         self._accounts: dict[str, MemoryAccount] = {}
         self._by_number: dict[str, set[str]] = {}
         self._log_id: bytes | None = None
@@ -90,7 +103,8 @@ class MemoryStore:
         self._stages: dict[tuple[int, int], bytes] = {}
         self._ledger = TouchLedger()
         self._retries: dict[Source, Retry] = {}
-        self._unbinds: dict[int, int] = {}
+        self.fuses = MemoryFuses(self._lock)
+        self._life_since: dict[Source, int] = {}
         self._waiting: dict[int, Waiting] = {}
         self._said: dict[SaidKey, BitMap] = {}
         self._last_cases: dict[str, LastCase] = {}
@@ -104,14 +118,15 @@ class MemoryStore:
 
     def put(self, account_id: str, account: MemoryAccount | None) -> None:
         """Set an account, or delete it with None, as its platform would."""
-        before = self._accounts.pop(account_id, None)
-        if before is not None and before.number is not None:
-            self._by_number[before.number].discard(account_id)
-        if account is None:
-            return
-        self._accounts[account_id] = account
-        if account.number is not None:
-            self._by_number.setdefault(account.number, set()).add(account_id)
+        with self._lock:
+            before = self._accounts.pop(account_id, None)
+            if before is not None and before.number is not None:
+                self._by_number[before.number].discard(account_id)
+            if account is None:
+                return
+            self._accounts[account_id] = account
+            if account.number is not None:
+                self._by_number.setdefault(account.number, set()).add(account_id)
 
     def readability(self) -> Readability:
         """Read every bound number and count those that cannot be read."""
@@ -126,9 +141,10 @@ class MemoryStore:
     def transaction(self) -> Iterator[MemorySession]:
         """Open a transaction, which is written at its end if it ends well."""
         session = MemorySession(self)
-        yield session
-        for changes in session.saved:
-            self._write(changes)
+        with self._lock:  # nobody binds a number between what is read and what is written
+            yield session
+            for changes in session.saved:
+                self._write(changes)
         log_done(log, session.asked)
 
     def outbox(self) -> Outbox:
@@ -171,32 +187,52 @@ class MemoryStore:
             stages={one: self._stages[one] for one in wanted.segments if one in self._stages},
             accounts={name: self._account(name, number_of) for name in names if name in self._accounts},
             touches={(touch.case, touch.account_id): touch for touch in touches},
-            unbinds={hour: count for hour, count in self._unbinds.items() if hour >= wanted.since_hour},
+            spent=self.fuses.spent(wanted.operators, wanted.since_hour),
             last_cases={one: self._last_cases[one] for one in wanted.subjects if one in self._last_cases},
             retries={case: self._retries[case] for case in wanted.cases if case in self._retries},
+            held={case: self.fuses.held[case] for case in wanted.cases if case in self.fuses.held},
+            blown=self.fuses.blown(wanted.operators),
+            life_since={case: self._life_since[case] for case in wanted.cases if case in self._life_since},
         )
+
+    def taken(self, effects: Mapping[str, Effect], known: Collection[str]) -> frozenset[str]:
+        """Return the accounts of effects that put on a number which somebody holds who is not among the known."""
+        puts = {
+            name: effect.number
+            for name, effect in effects.items()
+            if effect.binding in (Binding.AS_BEFORE, Binding.FROZEN)
+            and (now := self._accounts.get(name)) is not None
+            and now.number is None
+        }
+        holders = {
+            number: {name for text in self._form.sought(number) for name in self._by_number.get(text, ())}
+            for number in set(puts.values())
+        }
+        return frozenset(name for name, number in puts.items() if holders[number] - set(known))
 
     def _account(self, name: str, number_of: dict[str, str]) -> Account:
         kept = self._accounts[name]
         snapshot = json.dumps([kept.number, kept.bound_at, kept.frozen])
         if kept.number is None:
-            return Account(name, None, kept.bound_at, snapshot)
+            return Account(name, None, kept.bound_at, snapshot, kept.proven_at)
         found = bound(self._form, kept.number, number_of)
-        return Account(name, found.number, kept.bound_at, snapshot, found.may_be)
+        return Account(name, found.number, kept.bound_at, snapshot, kept.proven_at, found.may_be)
 
     def _write(self, changes: Changes) -> None:
         left = {effect.account_id: self._left(effect) for effect in changes.effects.values()}
         self._log_id = changes.log_id
         self._places |= changes.places
         self._stages |= changes.stages
-        self._unbinds |= changes.unbinds
+        self.fuses.save(changes)
+        self._life_since |= changes.life_since
         for name, account in left.items():
             if account is not None:
                 self.put(name, account)
-        for touch in changes.touches.values():
-            self._ledger.put(touch)
         for case in changes.done_with:
             self._ledger.forget(case)
+            self._life_since.pop(case, None)
+        for touch in changes.touches.values():
+            self._ledger.put(touch)
         for case, retry in changes.retries.items():
             self._retries.pop(case, None)
             if retry is not None:
@@ -216,8 +252,8 @@ class MemoryStore:
             number, bound_at = self._form.plainest(effect.number), effect.bound_at  # it had moved to this number
         if now is None:
             return None
-        if effect.binding is Binding.UNBOUND:
-            return MemoryAccount(None, now.bound_at, frozen)
+        if effect.binding in (Binding.UNBOUND, Binding.WITHOUT_NUMBER):
+            return replace(now, number=None, frozen=frozen)
         if effect.binding is not Binding.THAWED and now.number is None:
-            now = MemoryAccount(number, bound_at)
+            now = replace(now, number=number, bound_at=bound_at)
         return replace(now, frozen=effect.binding is Binding.FROZEN or frozen)

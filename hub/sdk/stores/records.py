@@ -15,10 +15,11 @@ from pyroaring import BitMap
 from sqlalchemy import Connection, delete, select
 
 from hub.core.coverage import pack, unpack
-from hub.core.model import Outcome, Source
+from hub.core.model import Outcome, OutcomeReason, Source
 from hub.sdk.accounts import Changes, Held, Outbox, Place, Progress, SaidKey, Touch, Waiting
 from hub.sdk.deeds import Retry
 from hub.sdk.stores.bulk import Row, bulk_for
+from hub.sdk.stores.sql_fuse import FuseRecords
 from hub.sdk.stores.tables import Tables
 
 ZLIB_LEVEL = 1
@@ -35,6 +36,7 @@ class Records:
     """
 
     def __init__(self, connection: Connection, tables: Tables, read: Text) -> None:
+        self.fuses = FuseRecords(connection, tables)
         self._bulk = bulk_for(connection)
         self._connection = connection
         self._tables = tables
@@ -82,12 +84,6 @@ class Records:
                 found[partition, segment] = zlib.decompress(packed)
         return found
 
-    def unbinds(self, since_hour: int) -> dict[int, int]:
-        """Return the fuse's counts by hour."""
-        unbinds = self._tables.unbinds
-        rows = self._connection.execute(select(unbinds).where(unbinds.c.hour >= since_hour))
-        return {row.hour: row.unbinds for row in rows}
-
     def retries(self, cases: Iterable[Source]) -> dict[Source, Retry]:
         """Return which of these cases are to be tried again."""
         retries, found = self._tables.retries, dict[Source, Retry]()
@@ -95,6 +91,16 @@ class Records:
             query = select(retries).where(retries.c.partition == partition)
             rows = self._bulk.rows(query, "opened_at", offsets, retries.c.opened_at.type)
             found |= {one.case: one for one in map(_retry, rows)}
+        return found
+
+    def life_since(self, cases: Iterable[Source]) -> dict[Source, int]:
+        """Return from when on a proof of the number speaks against these cases, where that is known."""
+        table, found = self._tables.life_since, dict[Source, int]()
+        for partition, offsets in _by_partition(cases).items():
+            rows = self._bulk.rows(
+                select(table).where(table.c.partition == partition), "opened_at", offsets, table.c.opened_at.type
+            )
+            found |= {Source(row.partition, row.opened_at): row.since for row in rows}
         return found
 
     def due(self, now_ms: int, most: int) -> list[Retry]:
@@ -110,11 +116,16 @@ class Records:
             written: gives the string as which a number is kept in a touch.
         """
         tables, put = self._tables, self._bulk.put
-        put(tables.touched, [_touched_row(touch, written) for touch in changes.touches.values()])
         self._bulk.delete(tables.touched, _case_rows(changes.done_with), ("partition", "opened_at"))
+        put(tables.touched, [_touched_row(touch, written) for touch in changes.touches.values()])
         put(tables.progress, [_progress_row(changes.log_id, *one) for one in changes.places.items()])
         put(tables.stages, [_stages_row(*key, packed) for key, packed in changes.stages.items()])
-        put(tables.unbinds, [{"hour": hour, "unbinds": count} for hour, count in changes.unbinds.items()])
+        self.fuses.save(changes)
+        self._bulk.delete(tables.life_since, _case_rows(changes.done_with))
+        since = changes.life_since.items()
+        put(
+            tables.life_since, [{"partition": one.partition, "opened_at": one.offset, "since": at} for one, at in since]
+        )
         self._bulk.delete(tables.retries, _case_rows(case for case, one in changes.retries.items() if one is None))
         put(tables.retries, [_retry_row(one) for one in changes.retries.values() if one is not None])
         before = self._waiting()
@@ -128,7 +139,7 @@ class Records:
         return Outbox(
             self.progress().log_id,
             self._waiting(),
-            {SaidKey(row.partition, row.segment, Outcome(row.outcome)): unpack(row.bitmap) for row in said},
+            {_said_key(row): unpack(row.bitmap) for row in said},
         )
 
     def acknowledged(self, outbox: Outbox) -> None:
@@ -148,7 +159,7 @@ class Records:
     def _said(self, keys: Iterable[SaidKey]) -> dict[SaidKey, BitMap]:
         wanted = set(keys)
         rows = self._connection.execute(select(self._tables.said)) if wanted else ()
-        found = ((SaidKey(row.partition, row.segment, Outcome(row.outcome)), row.bitmap) for row in rows)
+        found = ((_said_key(row), row.bitmap) for row in rows)
         return {key: unpack(bitmap) for key, bitmap in found if key in wanted}
 
 
@@ -169,10 +180,6 @@ class NoRecords(Records):
 
     def stages(self, segments: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:  # noqa: ARG002
         """Return nothing, because no case is known."""
-        return {}
-
-    def unbinds(self, since_hour: int) -> dict[int, int]:  # noqa: ARG002 - as `Records`
-        """Return nothing, because nothing was unbound."""
         return {}
 
     def retries(self, cases: Iterable[Source]) -> dict[Source, Retry]:  # noqa: ARG002 - as `Records`
@@ -231,10 +238,15 @@ def _waiting_row(partition: int, waiting: Waiting, before: Mapping[int, Waiting]
     return {"partition": partition, **waiting.after(before.get(partition))._asdict()}
 
 
+def _said_key(row: Any) -> SaidKey:
+    outcome, _, reason = row.outcome.partition("/")
+    return SaidKey(row.partition, row.segment, Outcome(outcome), OutcomeReason(reason) if reason else None)
+
+
 def _said_row(key: SaidKey, bits: BitMap) -> Row:
     return {
         "partition": key.partition,
         "segment": key.segment,
-        "outcome": key.outcome.value,
+        "outcome": key.outcome.value if key.reason is None else f"{key.outcome}/{key.reason}",
         "bitmap": pack(bits),
     }

@@ -22,6 +22,8 @@ CREATE INDEX touches_account ON touches (account_id);
 CREATE TABLE last_cases (number TEXT PRIMARY KEY, partition INTEGER, opened_at INTEGER, stage TEXT,
     bound_before INTEGER, free_until INTEGER, earlier_before INTEGER, earlier_until INTEGER) WITHOUT ROWID;
 CREATE TABLE stages (partition INTEGER, segment INTEGER, packed BLOB, PRIMARY KEY (partition, segment));
+CREATE TABLE life (partition INTEGER, opened_at INTEGER, since INTEGER,
+    PRIMARY KEY (partition, opened_at)) WITHOUT ROWID;
 CREATE TABLE done (partition INTEGER, opened_at INTEGER, PRIMARY KEY (partition, opened_at)) WITHOUT ROWID;
 """
 
@@ -67,6 +69,11 @@ class Scratch:
         rows = self._each("SELECT * FROM done WHERE partition = ? AND opened_at = ?", cases)
         return {Source(*row) for row in rows}
 
+    def life_since(self, cases: Collection[Source]) -> dict[Source, int]:
+        """Return from when on proofs speak against these cases, where that is known."""
+        rows = self._each("SELECT * FROM life WHERE partition = ? AND opened_at = ?", cases)
+        return {Source(*row[:2]): row[2] for row in rows}
+
     def keep(self, changes: Changes, left: Collection[Account], thawed: Collection[str]) -> None:
         """Remember what would have been written: records, the accounts as they would be left, and those put back."""
         self._connection.execute("BEGIN")
@@ -75,11 +82,12 @@ class Scratch:
         self._put("touches", ((*one.case, *one[1:]) for one in changes.touches.values()))
         self._put("last_cases", ((number, *one.case, *one[1:]) for number, one in changes.last_cases.items()))
         self._put("stages", ((*key, packed) for key, packed in changes.stages.items()))
+        self._put("life", ((*case, since) for case, since in changes.life_since.items()))
         self._put("done", changes.done_with)
         self._connection.execute("COMMIT")
 
     def _put(self, table: str, rows: Any) -> None:
-        width = {"accounts": 4, "touches": 8, "last_cases": 8, "stages": 3, "done": 2}[table]
+        width = {"accounts": 4, "touches": 8, "last_cases": 8, "stages": 3, "life": 3, "done": 2}[table]
         marks = ", ".join("?" * width)
         self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
 

@@ -23,6 +23,7 @@ from hub.sdk.stores.deeds import log_done
 from hub.sdk.stores.faults import Refused, refusals, told
 from hub.sdk.stores.records import NoRecords, Records
 from hub.sdk.stores.sql_accounts import SqlAccounts, SqlTable
+from hub.sdk.stores.sql_fuse import SqlFuses
 from hub.sdk.stores.sql_index import PREFIX, SqlIndex
 from hub.sdk.stores.tables import Tables
 
@@ -69,7 +70,9 @@ class SqlStore:
                 self.index.prepare()
             else:
                 self.index.evidence()  # this refuses another key than the record's
-            self._heard = make_tables or inspect(engine).has_table(self._tables.progress.name)
+            # Without the newest of the tables nothing is read: they are made when the adapter starts.
+            self._heard = make_tables or inspect(engine).has_table(self._tables.life_since.name)
+        self.fuses = SqlFuses(engine, self._tables, there=self._heard)
 
     def readability(self) -> Readability:
         """Read the bound numbers once and count those that cannot be read."""
@@ -155,7 +158,7 @@ class SqlSession:
         ids = dict.fromkeys(self._accounts.id_of(touch.snapshot) for touch in gone)
         self._keep(self._accounts.with_ids(self._connection, ids))
         touches += self._records.freezes_on(self._rows)
-        progress = self._records.progress()
+        progress, fuses = self._records.progress(), self._records.fuses
         return Known(
             log_id=progress.log_id,
             places=progress.places,
@@ -163,8 +166,11 @@ class SqlSession:
             accounts={name: self._accounts.account(row, number_of) for name, row in self._rows.items()},
             touches={(touch.case, touch.account_id): touch for touch in touches},
             last_cases=self._index.load(self._connection, wanted.subjects) if self._heard else {},
-            unbinds=self._records.unbinds(wanted.since_hour),
+            spent=fuses.spent(wanted.operators, wanted.since_hour) if self._heard else {},
             retries=self._records.retries(wanted.cases),
+            held=fuses.held(wanted.cases) if self._heard else {},
+            blown=fuses.blown(wanted.operators) if self._heard else frozenset(),
+            life_since=self._records.life_since(wanted.cases) if self._heard else {},
         )
 
     def _keep(self, rows: Iterable[dict[str, Any]]) -> None:
@@ -209,16 +215,40 @@ class SqlSession:
         self._index.save(self._connection, changes)
 
     def _save_accounts(self, effects: Mapping[str, Effect]) -> None:
+        putting = {
+            name: effect.number
+            for name, effect in effects.items()
+            if self._accounts.puts_number(effect, self._rows[name])
+        }
+        if putting and not self._accounts.hold_still(self._connection):
+            raise AccountsRefused(frozenset(putting))
         refused = self._apply(list(effects.values()))
-        if refused:
-            log.warning("the database refuses to change %d accounts; they count as FAILED", len(refused))
-            raise AccountsRefused(refused)
+        taken = self._taken(putting, refused)
+        if refused - taken:
+            log.warning("the database refuses to change %d accounts; they count as FAILED", len(refused - taken))
+        if refused or taken:
+            raise AccountsRefused(refused - taken, taken)
         if self._accounts.layout.frozen is not None or not effects:
             return
         frozen, bulk = self._tables.frozen, bulk_for(self._connection)
         marked = {name for name, one in effects.items() if one.binding is Binding.FROZEN}
         bulk.delete(frozen, [{"account_id": name} for name in effects if name not in marked])
         bulk.put(frozen, [{"account_id": name} for name in sorted(marked)])
+
+    def _taken(self, putting: Mapping[str, str], refused: frozenset[str]) -> frozenset[str]:
+        """Return the accounts whose number somebody else holds, and was not seen to hold when the store was read.
+
+        Args:
+            putting: the number that is put on each account.
+            refused: the accounts that the database left as they were, such as for a constraint that a number is unique.
+        """
+        holders = {number: self._accounts.holders(self._connection, number) for number in sorted(set(putting.values()))}
+        known = self._rows.keys()
+        return frozenset(
+            name
+            for name, number in putting.items()
+            if (holders[number] - {name} if name in refused else holders[number] - known)
+        )
 
     def _apply(self, effects: list[Effect]) -> frozenset[str]:
         """Leave accounts as said; return those that the database's own rules forbid, which are found by halving."""

@@ -8,16 +8,17 @@ read.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine, column, func, inspect, select, table
-from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy.exc import NoSuchTableError, OperationalError, ProgrammingError
 from sqlalchemy.sql import Select
 from sqlalchemy.types import CHAR
 
 from hub.errors import PlatformError
-from hub.sdk.accounts import Account, Effect, Readability
+from hub.sdk.accounts import Account, Binding, Effect, Readability
 from hub.sdk.stores import raw
 from hub.sdk.stores.bulk import CHUNK, Update, bulk_for
 from hub.sdk.stores.faults import Refused
@@ -25,6 +26,11 @@ from hub.sdk.stores.matching import bound, count, is_of, kept, kept_number, soug
 from hub.sdk.stores.sql_table import SqlTable
 
 __all__ = ["SqlAccounts", "SqlTable"]
+
+log = logging.getLogger(__name__)
+
+LOCK_WAIT_MS = 500
+"""The adapter waits so long for the table, then tries again later. PostgreSQL looks for deadlocks after 1,000 ms."""
 
 
 class SqlAccounts:
@@ -88,11 +94,13 @@ class SqlAccounts:
         layout = self.layout
         bound_at = None if layout.bound_at is None else row[layout.bound_at]
         found = None if layout.is_unbound(row) else bound(layout.form, str(row[layout.number]), number_of)
+        proven_at = None if layout.proven_at is None else row[layout.proven_at]
         return Account(
             account_id=layout.name_of(row[layout.account_id]),
             number=None if found is None else found.number,
             bound_at=raw.time_ms(bound_at, layout.bound_at_unit_ms, layout.zone),
             snapshot=raw.keep(dict(row)),
+            proven_at=None if proven_at is None else raw.time_ms(proven_at, layout.bound_at_unit_ms, layout.zone),
             may_be=frozenset() if found is None else found.may_be,
         )
 
@@ -131,6 +139,41 @@ class SqlAccounts:
                 changed = bulk_for(connection).update(shape, self._types, all_values)
                 if changed < len(all_values):  # a trigger or a policy that lets changes pass without making them
                     raise Refused(f"{len(all_values) - changed} of {len(all_values)} rows were not changed")
+
+    def puts_number(self, effect: Effect, row: Mapping[str, Any]) -> bool:
+        """Return whether leaving an account so puts a number on it that it does not have."""
+        return effect.binding in (Binding.AS_BEFORE, Binding.FROZEN) and self.layout.is_unbound(row)
+
+    def holders(self, connection: Connection, number: str) -> set[str]:
+        """Return the ids of the accounts bound to a number now; other transactions cannot change them any more."""
+        return {
+            self.layout.name_of(row[self.layout.account_id]) for row in self.bound_to(connection, self.sought([number]))
+        }
+
+    def hold_still(self, connection: Connection) -> bool:
+        """Let nobody bind a number until the transaction ends, where the database would not show it to `holders`.
+
+        SQLite has one writer, and MySQL's locking reads wait for rows that others are about to insert. PostgreSQL shows
+        only what is committed, so the table is locked against writers for the moment that is left. The adapter gives
+        way after `LOCK_WAIT_MS`: no transaction of the platform waits for longer, or is ended for it as a deadlock.
+
+        Returns:
+            Whether it may go on now.
+        """
+        if connection.dialect.name != "postgresql":
+            return True
+        name = connection.dialect.identifier_preparer.format_table(self._table)
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
+                connection.exec_driver_sql(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
+                connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
+        except ProgrammingError:  # rights on single columns do not allow it; then what is committed is what counts
+            log.warning("table %s cannot be locked while numbers are put back: the adapter has no UPDATE on it", name)
+        except OperationalError:
+            log.warning("table %s is too busy to be locked while numbers are put back; they are tried again", name)
+            return False
+        return True
 
     def _before(self, effect: Effect, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the account's snapshot; if the account had moved to the effect's number since, it has that number."""

@@ -29,6 +29,10 @@ class SqlTable:
     bound_at: str | None = "bound_at"
     """With None no age is known, so everything is frozen and nothing unbound."""
 
+    proven_at: str | None = None
+    """When a code on a known device last proved that the number is the account's user's, in the form of `bound_at`. An
+    account that was proven since a case began is left alone."""
+
     schema: str | None = None
     frozen: str | None = None
     """This column keeps an account from logging in; with None, the login has to consult the table `<prefix>frozen`."""
@@ -64,7 +68,7 @@ class SqlTable:
     @property
     def columns(self) -> tuple[str, ...]:
         """Return every column the adapter looks at."""
-        named = (self.account_id, self.number, self.bound_at, self.frozen, *self.also_clear)
+        named = (self.account_id, self.number, self.bound_at, self.proven_at, self.frozen, *self.also_clear)
         all_named = (*named, *self.freeze_sets, *self.unbind_sets)
         return tuple(dict.fromkeys(name for name in all_named if name is not None))
 
@@ -93,6 +97,8 @@ class SqlTable:
         cleared = {**dict.fromkeys(self.also_clear), **self.unbind_sets}
         if binding is Binding.UNBOUND:
             return {**thawed, self.number: self.number_without(row), **cleared}
+        if binding is Binding.WITHOUT_NUMBER:
+            return self._without_number(row, before, thawed)
         if binding is Binding.THAWED or not self.is_unbound(row):
             return freeze if binding is Binding.FROZEN else thawed
         returned = {name: before[name] for name, wrote in cleared.items() if not is_other(row[name], wrote)}
@@ -100,6 +106,12 @@ class SqlTable:
             returned[self.bound_at] = before[self.bound_at]
         # Unbinding lifted the freeze, so a freeze that is there now is the platform's own.
         return {**returned, self.number: before[self.number], **(freeze if binding is Binding.FROZEN else {})}
+
+    def _without_number(self, row: Mapping[str, Any], before: Mapping[str, Any], thawed: Values) -> Values:
+        """Return what a row is to hold whose case is undone, but whose number is another account's by now."""
+        if not self.is_unbound(row):  # it was unbound in this very transaction
+            return {**thawed, self.number: self.number_without(row), **dict.fromkeys(self.also_clear)}
+        return {name: before[name] for name, wrote in self.unbind_sets.items() if not is_other(row[name], wrote)}
 
 
 def is_other(found: object, wrote: object) -> bool:

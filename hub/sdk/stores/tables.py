@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
@@ -18,6 +18,11 @@ def _account_id() -> String:
     return String(191).with_variant(exact, "mysql", "mariadb")
 
 
+def _operator() -> String:
+    """Return the type of an operator's id, compared exactly."""
+    return String(128).with_variant(mysql.VARCHAR(128, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
 class Tables:
     """These are the tables of one adapter.
 
@@ -31,6 +36,7 @@ class Tables:
         self._make_heard()
         self._make_touched()
         self._make_said()
+        self._make_fuses()
 
     def _table(self, name: str, *columns: Column[object]) -> Table:
         return Table(self._prefix + name, self.metadata, *columns)
@@ -71,6 +77,12 @@ class Tables:
             Column("attempts", Integer, nullable=False),
             Column("due_at", BigInteger, nullable=False, index=True),  # UTC milliseconds
         )
+        self.life_since = self._table(
+            "life_since",
+            Column("partition", Integer, primary_key=True, autoincrement=False),
+            Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
+            Column("since", BigInteger, nullable=False),  # UTC milliseconds
+        )
         self.asked = (
             self._table(  # what a platform's service was asked to do, until it is committed (`hub.sdk.stores.http`)
                 "asked",
@@ -86,11 +98,6 @@ class Tables:
         )
 
     def _make_said(self) -> None:
-        self.unbinds = self._table(
-            "unbinds",
-            Column("hour", BigInteger, primary_key=True, autoincrement=False),  # hours since 1970, by `published_at`
-            Column("unbinds", Integer, nullable=False),
-        )
         self.waiting = self._table(
             "waiting",
             Column("partition", Integer, primary_key=True, autoincrement=False),
@@ -104,4 +111,35 @@ class Tables:
             Column("segment", BigInteger, primary_key=True, autoincrement=False),
             Column("outcome", String(16), primary_key=True),
             Column("bitmap", _large(), nullable=False),
+        )
+
+    def _make_fuses(self) -> None:
+        self.fuse_spent = self._table(
+            "fuse_spent",
+            Column("operator", _operator(), primary_key=True),
+            Column("kind", String(16), primary_key=True),
+            Column("hour", BigInteger, primary_key=True, autoincrement=False),  # hours since 1970, by `published_at`
+            Column("deeds", Integer, nullable=False),
+        )
+        self.fuse_held = self._table(
+            "fuse_held",
+            Column("partition", Integer, primary_key=True, autoincrement=False),
+            Column("opened_at", BigInteger, primary_key=True, autoincrement=False),
+            Column("operator", _operator(), nullable=False),
+            Column("kind", String(16), nullable=False),
+            Column("notice_at", BigInteger, nullable=False),  # the offset of the case's newest notice
+            Column("held_at", BigInteger, nullable=False),  # UTC milliseconds of record time
+            Column("state", String(16), nullable=False, index=True),
+        )
+        held = self.fuse_held.c  # whether a fuse is blown is asked with every batch, however many cases it holds
+        Index(f"{self._prefix}fuse_held_whose", held.operator, held.kind, held.state)
+        self.fuse_decisions = self._table(
+            "fuse_decisions",
+            Column("id", Integer, primary_key=True, autoincrement=False),
+            Column("operator", _operator(), nullable=False),
+            Column("state", String(16), nullable=False),
+            Column("by", String(191), nullable=False),
+            Column("reason", Text, nullable=False),
+            Column("decided_at", BigInteger, nullable=False),  # UTC milliseconds
+            Column("cases", Integer, nullable=False),
         )

@@ -24,6 +24,7 @@ from hub.core.model import (
     GapClass,
     Names,
     Outcome,
+    OutcomeReason,
     OutcomeSet,
     Platform,
     PlatformState,
@@ -171,6 +172,7 @@ additions_strategy = st.lists(
         st.integers(0, 1),
         st.sampled_from(list(Outcome)),
         st.frozensets(st.integers(0, POSITIONS), max_size=5).map(BitMap),
+        st.sampled_from([None, *OutcomeReason]),
     ),
     max_size=12,
 )
@@ -184,9 +186,11 @@ def _book() -> PlatformBook:
     return PlatformBook("p", Platform("p", Names("p", "p"), "x", 1, PlatformState.CONNECTED))
 
 
-def _state(book: PlatformBook) -> tuple[dict[tuple[int, int], dict[Outcome, list[int]]], dict[int, int]]:
+def _state(book: PlatformBook) -> tuple[object, object, object]:
     tiles = {key: {one: list(bits) for one, bits in tile.said.items() if bits} for key, tile in book.tiles.items()}
-    return {key: said for key, said in tiles.items() if said}, book.received
+    in_use = {key: list(tile.in_use) for key, tile in book.tiles.items() if tile.in_use}
+    assert all(set(bits) <= set(tiles[key][Outcome.DECLINED]) for key, bits in in_use.items())
+    return {key: said for key, said in tiles.items() if said}, in_use, book.received
 
 
 @settings(max_examples=300, deadline=None)

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from hub.platform import progress
-from hub.platform.progress import Pace, show_progress
+from hub.platform.progress import Pace, show_progress, summary
 from hub.sdk.adapter.adapter import PlatformAdapter
 from hub.sdk.stores import MemoryStore
 from hub.settings import HubAddress
@@ -33,6 +33,17 @@ def behind(notices: int) -> PlatformAdapter:
     adapter = PlatformAdapter("shop", MemoryStore(), Signer.generate("k", "h"), HubAddress("127.0.0.1:1", "h", 1))
     adapter.ends, adapter.done = {0: notices}, {0: 0}
     return adapter
+
+
+def test_whose_fuse_is_blown_is_said() -> None:
+    """The line on what an adapter did names every operator of which cases wait for a person, and nobody else."""
+    adapter = behind(0)
+    assert "fuse" not in summary(adapter)
+    adapter.fuses.blown = {"south": 2, "north": 7}
+    adapter.counts.without_number = 3
+    said = summary(adapter)
+    assert said.endswith("; fuse of north blown: 7 cases held; fuse of south blown: 2 cases held")
+    assert "3 put back without their number" in said
 
 
 async def _shown(adapter: PlatformAdapter, console: Console, holds: Any) -> None:

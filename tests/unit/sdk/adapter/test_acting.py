@@ -12,10 +12,12 @@ from hub.core.model import DAY_MS, HOUR_MS, SEGMENT, Action, Outcome, ReleaseNot
 from hub.errors import PlatformError
 from hub.sdk.accounts import Done, Outbox, SaidKey, Waiting
 from hub.sdk.adapter.acking import acknowledgements
-from hub.sdk.adapter.acting import REFUSED, Rules
+from hub.sdk.adapter.acting import Rules
+from hub.sdk.adapter.asking import REFUSED
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.settings import always_done
 from hub.sdk.deeds import Deed
+from hub.sdk.fuses import FuseKind, HeldState
 from hub.sdk.stores.memory import MemoryAccount, MemoryStore
 from hub.wire.contracts import encode
 from tests.unit.adapter_driver import (
@@ -437,36 +439,34 @@ def many(count: int) -> tuple[MemoryStore, Log]:
     return MemoryStore([(number, number, OLD) for number in numbers]), log
 
 
-def test_the_fuse_stops_before_it_is_passed() -> None:
-    """What the fuse does not allow is not done, not asked, not received; raised, it goes on exactly there."""
+def test_beyond_the_fuse_accounts_are_frozen_and_others_go_on() -> None:
+    """What an operator's fuse does not allow is frozen in place of unbound; another operator's notices are unbound."""
     store, log = many(5)
-    asked: list[str] = []
+    log.notices[4] = log.notices[4]._replace(notice=log.notices[4].notice._replace(operator="south"))
+    asked: list[Deed] = []
 
-    def act(_: Deed, account_id: str, __: ReleaseNotice) -> Done:
-        asked.append(account_id)
+    def act(deed: Deed, _: str, __: ReleaseNotice) -> Done:
+        asked.append(deed)
         return Done.DONE
 
     plan = hear(store, log, act, fuse=3)
-    assert plan.blown is not None
-    assert (plan.blown.position, plan.blown.wanted, plan.blown.unbound) == (Source(0, 3), 1, 3)
-    assert (plan.counts.unbound, len(asked)) == (3, 3)
-    assert store.progress().places[0].next_offset == 3
-    again = hear(store, log, act, fuse=3)
-    assert again.blown == plan.blown
-    rest = hear(store, log, act, fuse=5)
-    assert (rest.blown, rest.counts.unbound, len(asked)) == (None, 2, 5)
+    assert (plan.counts.unbound, plan.counts.frozen, plan.counts.held) == (4, 1, 1)
+    assert asked == [*[Deed.UNBIND] * 3, Deed.FREEZE, Deed.UNBIND]
+    assert store.progress().places[0].next_offset == 5
+    assert [one[:4] for one in store.fuses.sums()] == [("north", FuseKind.UNBIND, HeldState.HELD, 1)]
+    assert answers(store, log)[Source(0, 3)] == {Outcome.FROZEN}
 
 
 def test_the_fuse_counts_a_day_of_record_time() -> None:
     """Unbinds 24 hours apart do not add up; those within do, over batches as well."""
-    store, log = many(2)
-    first, second = log.notices
-    log.notices = [first]
-    assert hear(store, log, fuse=1).blown is None
-    for hours, blown in ((23, True), (24, False)):
+    for hours, held in ((23, 1), (24, 0)):
+        store, log = many(2)
+        first, second = log.notices
+        log.notices = [first]
+        assert hear(store, log, fuse=1).counts.held == 0
         at = second.notice._replace(published_at=NOW + hours * HOUR_MS)
         log.notices = [second._replace(notice=at)]
-        assert (hear(store, log, fuse=1).blown is not None) == blown
+        assert hear(store, log, fuse=1).counts.held == held
 
 
 def test_the_fuse_does_not_mind_freezing() -> None:
@@ -474,7 +474,7 @@ def test_the_fuse_does_not_mind_freezing() -> None:
     store, log = many(1)
     hear(store, log)
     log.add(Stage.COOLING)
-    assert hear(store, log, fuse=0).blown is None
+    assert hear(store, log, fuse=0).counts.held == 0
 
 
 def test_every_word_of_the_platform_has_an_outcome() -> None:
@@ -547,7 +547,7 @@ def test_a_platform_may_freeze_for_longer(
     rules = Rules(always_done, 1 if Outcome.UNBOUND in said else 0, freeze_at=frozenset(freeze_at))
     for stage in (Stage.COOLING, Stage.SCHEDULED, Stage.RELEASED):
         log.add(stage, None if stage is Stage.COOLING else 0)
-        assert carry_out(store, log.notices, rules).blown is None
+        assert carry_out(store, log.notices, rules).counts.held == 0
         looks.append(state(store))
     assert looks == left
     assert answers(store, log) == {CASE: said}

@@ -111,7 +111,7 @@ def told_by_the_hub(actor: Actor) -> Told:
         if one.notice.opened_at is None
     }
     for start in range(0, len(heard), BATCH_MAX):
-        carry_out(store, heard[start : start + BATCH_MAX], Rules(acting(actor)))
+        carry_out(store, heard[start : start + BATCH_MAX], Rules(acting(actor), authority=False))
         for case, outcomes in said_in(take_acks(store), set(openers)).items():
             said.setdefault(case, set()).update(outcomes)
     names = {case: {str(one) for one in outcomes} for case, outcomes in said.items()}

@@ -10,11 +10,13 @@ from hub.core.model import Outcome, Source, Stage, Subject, Trial, TrialStep
 from hub.sdk.accounts import AccountStore
 from hub.sdk.adapter.acting import Rules
 from hub.sdk.adapter.again import TRIAL_STAGES
-from hub.sdk.adapter.handling import look, try_out
+from hub.sdk.adapter.handling import carry_out, look, try_out
 from hub.sdk.adapter.settings import always_done
+from hub.sdk.fuses import Decision, HeldState
 from hub.sdk.stores.memory import MemoryAccount, MemoryStore
 from tests.unit.adapter_driver import (
     NEW,
+    NOW,
     NUMBER,
     OLD,
     OTHER,
@@ -95,19 +97,29 @@ def test_what_was_heard_since_is_not_unsaid_by_an_older_place() -> None:
 
 
 def test_the_fuse_holds_when_looking_again() -> None:
-    """A report does not get past the fuse: nothing is done or answered."""
+    """A report does not get past the fuse: the account is frozen, and that is the answer."""
     store = MemoryStore([("a", None, None)])
     log = handled(store, Stage.COOLING, Stage.SCHEDULED)
     store.put("a", MemoryAccount(NUMBER, OLD))
     looked = look(store, log.notices[0], "aa", Rules(always_done, fuse_unbinds_per_day=0))
-    assert looked.plan.blown is not None
-    assert looked.outcome is None
-    assert store.get("a") == MemoryAccount(NUMBER, OLD)
-    assert take_acks(store) == []
+    assert looked.plan.counts.held == 1
+    assert looked.outcome is Outcome.FROZEN
+    assert store.get("a") == MemoryAccount(NUMBER, OLD, frozen=True)
+    assert answers(store, log) == {Source(0, 0): {Outcome.FROZEN}}
+    store.fuses.decide(Decision("north", HeldState.RELEASE, "Li", "looked at", NOW))
+    carry_out(store, [log.notices[0]._replace(again=True)], Rules(always_done, fuse_unbinds_per_day=0))
+    assert store.get("a") == MemoryAccount(None, OLD)
 
 
 def go_through(store: MemoryStore) -> list[tuple[Stage, Outcome | None, int]]:
     return [tuple(try_out(store, TRIAL, stage, RULES)) for stage in TRIAL_STAGES]  # type: ignore[misc]
+
+
+def test_a_test_case_is_of_an_account_in_use() -> None:
+    """An account of one's own, proven a moment ago, goes through all of a test case: it is put back at its end."""
+    store = MemoryStore()
+    store.put("a", MemoryAccount(NUMBER, OLD, proven_at=TRIAL.asked_at + 1))
+    assert [outcome for _, outcome, _ in go_through(store)] == [Outcome.FROZEN, Outcome.UNBOUND, Outcome.REINSTATED]
 
 
 def test_a_test_case_shows_the_effect_and_leaves_no_trace() -> None:
@@ -124,7 +136,7 @@ def test_a_test_case_shows_the_effect_and_leaves_no_trace() -> None:
     assert store.progress().places == {}
     log = Log()
     log.add(Stage.COOLING)
-    assert hear(store, log, fuse=1).blown is None
+    assert hear(store, log, fuse=1).counts.held == 0
     assert answers(store, log) == {Source(0, 0): {Outcome.FROZEN}}
 
 

@@ -13,6 +13,7 @@ from hub.sdk.accounts import Done, HeardNotice
 from hub.sdk.adapter.acting import Rules
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.deeds import Deed
+from hub.sdk.fuses import Decision, HeldState
 from hub.sdk.stores import MemoryStore
 from tests.unit.adapter_driver import NOW, NUMBER, OLD, RETRIES, Log, answers, try_again
 from tests.unit.store_harnesses import HARNESSES, Harness, InHttp, Seen
@@ -103,16 +104,18 @@ def test_the_next_stage_takes_the_place_of_a_retry() -> None:
     assert (act.asked, store.due(NOW + HOUR_MS, 10)) == ([], [])
 
 
-def test_beyond_the_fuse_a_retry_waits_for_its_next_time() -> None:
-    """A retry never goes beyond the fuse, and never stops the adapter as a new notice does: it is put off."""
+def test_beyond_the_fuse_a_retry_waits_for_a_person() -> None:
+    """A retry never goes beyond the fuse: it freezes, and waits for a person; let through, it is done."""
     store, log, act = MemoryStore([("1", NUMBER, OLD)]), Log(), Moody(Done.FAILED)
     log.add(Stage.REASSIGNED)
     carry_out(store, log.notices, Rules(act, 1, RETRIES), NOW)
     act.mood = Done.DONE
     again = [log.notices[0]._replace(again=True)]
     plan = carry_out(store, again, Rules(act, 0, RETRIES), NOW + 1_000)
-    assert (plan.blown, plan.counts.unbound, store.due(NOW + 3_000, 1)[0].attempts) == (None, 0, 1)
-    assert carry_out(store, again, Rules(act, 1, RETRIES), NOW + 3_000).counts.unbound == 1
+    assert (plan.counts.held, plan.counts.unbound, plan.counts.frozen) == (1, 0, 1)
+    assert store.due(NOW + HOUR_MS, 1) == []
+    store.fuses.decide(Decision("north", HeldState.RELEASE, "Li", "looked at", NOW))
+    assert carry_out(store, again, Rules(act, 0, RETRIES), NOW + 3_000).counts.unbound == 1
 
 
 def test_what_was_declined_waits_for_the_next_stage() -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.model import DAY_MS, HOUR_MS, Source, Stage
-from hub.sdk.last_cases import LastCase
+from hub.sdk.last_cases import LastCase, moved, opened
 from hub.sdk.login.rules import ADVICE, Knowledge, Relation, advise, answer, may_begin_anew, relation_of
 from hub.sdk.login.words import MEANS, RECYCLED, Advice, Answer, Operation, Reason, Recycled, Signals
+from tests.unit.adapter_driver import Log
 
 NOW = 20_000 * DAY_MS
 EVIDENCE = NOW - 300 * DAY_MS
@@ -158,6 +159,22 @@ def test_a_binding_of_a_time_when_nobody_held_the_number(days: int, reason: Reas
     earlier = known._replace(last=LastCase(Source(0, 9), Stage.RESTORED, NOW, None, given_up, given_up + 90 * DAY_MS))
     for one in (known, earlier):
         assert ask(given_up + days * DAY_MS, one).reason is reason
+
+
+def test_a_withdrawn_handover_leaves_older_bindings_unknown() -> None:
+    """Handed over and then withdrawn: whoever received the number may still have it, also once another case opened."""
+    handed_over = NOW - 20 * DAY_MS
+    last = LastCase(Source(0, 0), Stage.WITHDRAWN, handed_over - 90 * DAY_MS, handed_over)
+    known = SOUND._replace(last=last, since=handed_over - 300 * DAY_MS)
+    log = Log()
+    for stage in (Stage.COOLING, Stage.RESTORED):
+        log.add(stage, bound_before=NOW - 5 * DAY_MS)
+    opener, restored = (heard.notice for heard in log.notices)
+    later = known._replace(last=moved(opened(last, Source(0, 0), opener), Source(0, 0), restored))
+    for days in (-91, -1):
+        assert ask(handed_over + days * DAY_MS, known).reason is Reason.HANDOVER_WITHDRAWN
+        assert ask(handed_over + days * DAY_MS, later).recycled is Recycled.UNKNOWN
+    assert ask(handed_over, known).reason is ask(handed_over, later).reason is Reason.SAME_OWNER
 
 
 # ---- The advice ----

@@ -20,13 +20,14 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from hub.core.lifecycle import MOVES, OPENERS
-from hub.core.model import Outcome, Source, Stage
+from hub.core.model import Outcome, ReleaseNotice, Source, Stage
 from hub.errors import PlatformError
-from hub.sdk.accounts import AccountStore
+from hub.sdk.accounts import AccountStore, Done, Held
 from hub.sdk.adapter.acting import Rules, handle, wanted
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.heartbeat import beat
 from hub.sdk.adapter.plans import Counts
+from hub.sdk.deeds import Deed
 from hub.sdk.numbering import International
 from hub.sdk.stores import DryRun, MemoryStore, SqlStore, SqlTable
 from hub.sdk.stores.raw import keep, restore, time_ms
@@ -67,7 +68,7 @@ def test_freeze_unbind_and_reinstate(harness: Harness) -> None:
     """An account is frozen, unbound and put back as it was; its neighbours never notice."""
     store, log = harness.open(), Log()
     harness.bind("1", written(harness), OLD)
-    harness.bind("2", written(harness), NEW)
+    harness.bind("2", written(harness, NUMBERS[2]), NEW)
     harness.bind("3", written(harness, OTHER), OLD)
     before = harness.see()
     looks = []
@@ -78,6 +79,56 @@ def test_freeze_unbind_and_reinstate(harness: Harness) -> None:
     frozen, gone = before | {"1": Seen(before["1"].number, frozen=True)}, before | {"1": Seen(None, frozen=False)}
     assert looks == [frozen, gone, before]
     assert answers(store, log) == {Source(0, 0): {Outcome.FROZEN, Outcome.UNBOUND, Outcome.REINSTATED}}
+
+
+def unbound_by_a_case(harness: Harness) -> tuple[AccountStore, Log]:
+    """A store in which a case unbound two accounts of one owner."""
+    harness.bind("1", written(harness), OLD)
+    harness.bind("2", written(harness), OLD)
+    store, log = harness.open(), Log()
+    log.add(Stage.COOLING)
+    log.add(Stage.SCHEDULED, 0)
+    hear(store, log)
+    log.add(Stage.WITHDRAWN, 0)
+    return store, log
+
+
+def test_nobody_gets_a_number_back_that_another_holds(harness: Harness) -> None:
+    """Withdrawn after a stranger bound the number: the old accounts are free of the case, and stay without it."""
+    store, log = unbound_by_a_case(harness)
+    harness.bind("9", written(harness), NEW)
+    plan = hear(store, log)
+    assert (plan.counts.reinstated, plan.counts.without_number) == (2, 2)
+    gone = Seen(None, frozen=False)
+    assert harness.see() == {"1": gone, "2": gone, "9": Seen(written(harness), frozen=False)}
+    assert answers(store, log)[Source(0, 0)] == {Outcome.FROZEN, Outcome.UNBOUND, Outcome.REINSTATED}
+    with harness.open().transaction() as session:
+        kept = session.load(wanted(log.notices)).touches
+    assert {name: touch.held for (_, name), touch in kept.items()} == {"1": Held.TAKEN, "2": Held.TAKEN}
+
+
+def test_a_number_bound_while_it_is_put_back_is_seen(harness: Harness) -> None:
+    """A stranger who binds the number after the store was read, and before it is written, keeps it alone."""
+    if isinstance(harness, InSql) and harness.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer: nobody else can bind in between")
+    store, log = unbound_by_a_case(harness)
+
+    def act(deed: Deed, account_id: str, _: ReleaseNotice) -> Done:
+        if (deed, account_id) == (Deed.REINSTATE, "2"):
+            harness.bind("9", written(harness), NEW)
+        return Done.DONE
+
+    plan = hear(store, log, act)
+    assert (plan.counts.reinstated, plan.counts.without_number) == (2, 2)
+    assert [name for name, one in harness.see().items() if one.number is not None] == ["9"]
+
+
+def test_accounts_of_one_owner_come_back_together(harness: Harness) -> None:
+    """Accounts that a case found on one number are not in each other's way when it is withdrawn."""
+    store, log = unbound_by_a_case(harness)
+    assert hear(store, log).counts.without_number == 0
+    back = Seen(written(harness), frozen=False)
+    assert harness.see() == {"1": back, "2": back}
 
 
 def test_ages_are_read_to_the_moment(harness: Harness) -> None:

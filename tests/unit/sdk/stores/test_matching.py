@@ -93,7 +93,7 @@ def test_an_ambiguous_account_is_neither_touched_nor_not_bound(table: Table, num
     store, before, log = table.open(), table.see(), Log()
     log.add(stage, number=number)
     plan = hear(store, log, fuse=0)
-    assert (plan.counts.failed, plan.counts.not_bound, plan.asks, plan.blown) == (1, 0, (), None)
+    assert (plan.counts.failed, plan.counts.not_bound, plan.counts.held, plan.asks) == (1, 0, 0, ())
     assert table.see() == before
     assert answers(store, log) == {Source(0, 0): {Outcome.FAILED}}
 

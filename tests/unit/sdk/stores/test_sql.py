@@ -159,7 +159,7 @@ def test_a_stored_procedure_does_declines_fails_and_raises(database: str, tmp_pa
 
 
 def test_a_number_that_somebody_else_has_by_now_is_not_taken_from_them(engine: Engine) -> None:
-    """With unique numbers, putting back a number that a new user holds fails for that account alone, and is retried."""
+    """With unique numbers, too, an account whose number a new user holds is put back without it, and for good."""
     store, log = users(engine, ("1", NUMBER), ("2", OTHER), more=", UNIQUE (phone)"), Log()
     log.add(Stage.REASSIGNED)
     log.add(Stage.REASSIGNED, number=OTHER)
@@ -169,12 +169,13 @@ def test_a_number_that_somebody_else_has_by_now_is_not_taken_from_them(engine: E
     log.add(Stage.WITHDRAWN, 0)
     log.add(Stage.WITHDRAWN, 1, OTHER)
     plan = carry_out(store, log.notices, rules, NOW)
-    assert (plan.counts.reinstated, plan.counts.failed) == (1, 1)
+    assert (plan.counts.reinstated, plan.counts.without_number, plan.counts.failed) == (2, 1, 0)
     rows = [("1", None), ("2", OTHER), ("new", NUMBER)]
     assert run(engine, "SELECT id, phone FROM users ORDER BY id") == rows
     run(engine, "DELETE FROM users WHERE id = 'new'")
     try_again(store, log, always_done, NOW + 1_000)
-    assert run(engine, "SELECT phone FROM users WHERE id = '1'") == [(NUMBER,)]
+    assert run(engine, "SELECT phone FROM users WHERE id = '1'") == [(None,)]
+    assert run(engine, "SELECT account_id, held FROM unbind_hub_touched") == [("1", "TAKEN")]
 
 
 def test_further_columns_are_set_and_put_back(engine: Engine) -> None:
@@ -287,7 +288,8 @@ def test_a_number_column_that_cannot_be_empty_is_refused_at_once(engine: Engine)
 def test_a_check_of_a_store_makes_no_tables(engine: Engine) -> None:
     """A store opened to be looked at has heard nothing, matches in a dry run, and leaves the database as it was."""
     users(engine, ("1", NUMBER))
-    for name in ("touched", "progress", "stages", "frozen", "asked", "retries", "unbinds", "waiting", "said"):
+    ours = ("touched", "progress", "stages", "frozen", "asked", "retries", "waiting", "said", "life_since")
+    for name in (*ours, "fuse_spent", "fuse_held", "fuse_decisions"):
         run(engine, f"DROP TABLE unbind_hub_{name}")
     table = SqlTable("users", International(), account_id="id", number="phone", bound_at="at", bound_at_unit_ms=1)
     store, log = SqlStore(engine, table, make_tables=False), Log()
