@@ -25,7 +25,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from hub.core.acks import OpenedAck
+from hub.core.acks import Digests, OpenedAck
 from hub.core.books import AckBooks
 from hub.core.figures import SegmentKey
 from hub.core.model import Acknowledgement, AsOf, Coverage, Gaps, Key, Platform, Received, Record, Refusal, Tile
@@ -112,6 +112,7 @@ class Shelf(AckBooks):
     def __init__(
         self,
         universe: Universe,
+        digests: Digests,
         roster: Roster,
         disputes: Disputes,
         *,
@@ -119,7 +120,7 @@ class Shelf(AckBooks):
         epoch: bytes,
         is_home: Callable[[str], bool],
     ) -> None:
-        super().__init__(universe, roster, disputes)
+        super().__init__(universe, digests, roster, disputes)
         self.next_ack = 0
         """The next offset of `acks` to be merged."""
 

@@ -2,7 +2,8 @@
 
 What is written is the platform's own bytes under its own signature: an ordinary acknowledgement. The check is only made
 so that the caller hears at once what is wrong; the hub decides again by itself. For example, an acknowledgement with
-`received` beyond the end of partition 7 is answered 422 BEYOND_LOG.
+`received` beyond the end of partition 7 is answered 422 BEYOND_LOG, and one with another notice's digest 422
+WRONG_DIGEST.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ DETAIL = {
     Refusal.WRONG_PLATFORM: "the acknowledgement is of another platform",
     Refusal.OTHER_LOG: "its positions are of another log",
     Refusal.BEYOND_LOG: "it names what was not received, or is not there",
+    Refusal.WRONG_DIGEST: "the digest that it gives for a notice is not that notice's",
     Refusal.TOO_LARGE: "it holds too many segments",
 }
 
@@ -82,6 +84,9 @@ class Effects:
             notice = told[0].notice if told else None
             if notice is None or notice.published_at > now_ms + SKEW_MS:
                 raise refused(Refusal.BEYOND_LOG, DETAIL[Refusal.BEYOND_LOG])
+            if told[0].digest != one.digest:
+                wrong = f"the digest that it gives for {one.partition}-{one.through} is not that notice's"
+                raise refused(Refusal.WRONG_DIGEST, wrong)
 
     async def draft(self, platform: str, wish: Wish) -> dict[str, Any]:
         """Return the acknowledgements that say what rows wish, to be signed, and a summary of them.

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -71,7 +72,8 @@ class CaseFollower(Follower):
         held = self._held.ever_held(position.partition, notice.operator, notice.event_id)
         released = bool(held) and notice.source.offset not in held
         operator = await self._operator_of(notice.operator)
-        folded = self.store.add(notice, position, operator, recorded_at=raw.timestamp, released=released)
+        digest = sha256(raw.value).digest()
+        folded = self.store.add(notice, position, operator, digest=digest, recorded_at=raw.timestamp, released=released)
         if folded is not None and held and not released:
             self._held.void(notice.source)
 

@@ -1,14 +1,16 @@
 """A hub's logs under an adversary, for the schedules of clearance.
 
 Into them go, in any order a seed gives: cases that open, move, are undone and open anew; acks that are late, out of
-order, repeated, forged, or name what is not there yet; platforms that join, are suspended and leave; keys that are said
-to have been stolen a while ago, or are written down after they began to count; reports and answers.
+order, repeated, forged, give the digest of another notice, or name what is not there yet; platforms that join, are
+suspended and leave; keys that are said to have been stolen a while ago, or are written down after they began to count;
+reports and answers.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from hub.core.acks import SKEW_MS
@@ -127,8 +129,16 @@ class World:
         said = OutcomeSet(self.rng.choice(WORDS), partition, tuple(split_positions(offsets)))
         if self.rng.random() < 0.15:
             through = end + self.rng.choice((0, 0, 0, 1, 1_000))  # what nobody can have received
-        received = (ReceivedThrough(partition, through, b"d" * 32),)
+        received = (ReceivedThrough(partition, through, self._digest(partition, through)),)
         self._send(platform, Acknowledgement(platform, LOG_ID, self.now_ms, received, (said,)))
+
+    def _digest(self, partition: int, through: int) -> bytes:
+        """The digest of a notice; now and then that of another one, or of none."""
+        log = self.logs[RELEASES][partition]
+        others = [bytes(32), sha256(log[0].value or b"").digest()]
+        if through >= len(log) or self.rng.random() < 0.1:
+            return self.rng.choice(others)
+        return sha256(log[through].value or b"").digest()
 
     def _send(self, platform: str, ack: Acknowledgement) -> None:
         value = encode(ack)

@@ -53,6 +53,29 @@ class RemovesTooMuch(CoverageDriver):
             del self.tiles[partition][key]
 
 
+class AskedForNoDigest(CoverageDriver):
+    """Counts acknowledgements whatever digest they give."""
+
+    def acquire(self, partition: int) -> Shelf:
+        shelf = super().acquire(partition)
+        shelf.digests = _AnyDigest()
+        return shelf
+
+
+class _Anything(bytes):
+    """Bytes that differ from no others."""
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+
+class _AnyDigest:
+    """Says of every notice what is hoped for."""
+
+    def digest_of(self, _partition: int, _offset: int) -> bytes:
+        return _Anything()
+
+
 class NeverAgain(CoverageDriver):
     """Holds what it merged for right, whatever the roster says later."""
 
@@ -123,7 +146,11 @@ def test_killed_at_any_step_it_shows_what_the_logs_say() -> None:
     assert [difference for one in driven for difference in one.differences] == []
     assert sum(one.kills for one in driven) > 100
     assert sum(one.checked for one in driven) > 200
-    assert {reason for one in driven for reason in one.refused.values()} >= {"BAD_SIGNATURE", "BEYOND_LOG"}
+    assert {reason for one in driven for reason in one.refused.values()} >= {
+        "BAD_SIGNATURE",
+        "BEYOND_LOG",
+        "WRONG_DIGEST",
+    }
 
 
 @pytest.mark.soak
@@ -132,7 +159,9 @@ def test_killed_at_any_step_in_a_thousand_worlds() -> None:
     assert [difference for seed in range(1_000) for difference in drive(seed).differences] == []
 
 
-@pytest.mark.parametrize("spoilt", [AcksEarly, WritesNoReceived, KnowsOneEpoch, RemovesTooMuch, NeverAgain])
+@pytest.mark.parametrize(
+    "spoilt", [AcksEarly, WritesNoReceived, KnowsOneEpoch, RemovesTooMuch, AskedForNoDigest, NeverAgain]
+)
 def test_a_stage_that_breaks_a_promise_is_noticed(spoilt: type[CoverageDriver]) -> None:
-    """A stage that acks early, forgets a tile or never judges again shows other figures than the recount."""
+    """A stage that acks early, forgets a tile, compares no digest or never judges again differs from the recount."""
     assert any(drive(seed, spoilt).differences for seed in range(25))
