@@ -75,7 +75,7 @@ class Refused(NamedTuple):
 class Flush(NamedTuple):
     """What is made durable, in this order: `writes` and `refused`; then `acks` are called; then `removes` are removed.
 
-    `writes` are made one by one as they are read. `at_ms` is the record time of the last chunk, or None.
+    `writes` are made one by one as they are read. `at_ms` is the record time of the last message, or None.
     """
 
     writes: Iterator[Write]
@@ -131,8 +131,11 @@ class Shelf(AckBooks):
         """Platforms that said something since their coverage was last published."""
 
         self._partition, self._epoch, self._is_home = partition, epoch, is_home
-        self._chunks: list[tuple[Ack, int]] = []
-        """How to ack each chunk that waits for a flush, and its last record time. Its records are not kept."""
+        self._chunks: list[Ack] = []
+        """How to ack each chunk that waits for a flush. Its records are not kept."""
+
+        self._taken_ms: int | None = None
+        """The record time of the last message of these chunks; None if they hold no message."""
 
         self._refused: list[Refused] = []
         self._gone: set[bytes] = set()
@@ -185,8 +188,8 @@ class Shelf(AckBooks):
         """Merge a chunk. A later flush acks it. The same chunk may come again.
 
         Args:
-            opened: its messages, in order; there is at least one.
-            end: the offset after the last of them.
+            opened: its messages, in order; there may be none.
+            end: the offset before which there are no others.
             ack: acks the chunk.
         """
         taken = Taken(Counter(), Counter())
@@ -199,7 +202,8 @@ class Shelf(AckBooks):
                 for addition in one.additions:
                     taken.positions[one.ack.platform] += len(addition.bits)
         self.next_ack = max(self.next_ack, end)
-        self._chunks.append((ack, opened[-1].record.record_time))
+        self._chunks.append(ack)
+        self._taken_ms = opened[-1].record.record_time if opened else self._taken_ms
         return taken
 
     def _merge(self, opened: OpenedAck, ack: Acknowledgement) -> None:
@@ -222,6 +226,7 @@ class Shelf(AckBooks):
     def flush(self) -> Flush | None:
         """Return what to make durable now; None if there is nothing. No later flush holds the same."""
         chunks, self._chunks = self._chunks, []
+        at_ms, self._taken_ms = self._taken_ms, None
         tiles, self.dirty_tiles = self.dirty_tiles, set()
         received, self.dirty_received = self.dirty_received, set()
         refused, self._refused = self._refused, []
@@ -233,9 +238,9 @@ class Shelf(AckBooks):
         return Flush(
             writes=self._writes(tiles, received),
             refused=refused,
-            acks=[ack for ack, _ in chunks],
+            acks=chunks,
             removes=(gone - ours) | self._replaced_by(ours | gone),
-            at_ms=chunks[-1][1] if chunks else None,
+            at_ms=at_ms,
         )
 
     def _writes(self, tiles: set[tuple[str, SegmentKey]], received: set[tuple[str, int]]) -> Iterator[Write]:

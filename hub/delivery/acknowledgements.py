@@ -81,7 +81,7 @@ class Effects:
             await releases.caught_up_within(self._delivery.settings.reach_s)
         for one in ack.received:
             told = await releases.read(one.partition, one.through, 1)
-            notice = told[0].notice if told else None
+            notice = told[0].notice if told and told[0].offset == one.through else None
             if notice is None or notice.published_at > now_ms + SKEW_MS:
                 raise refused(Refusal.BEYOND_LOG, DETAIL[Refusal.BEYOND_LOG])
             if told[0].digest != one.digest:
@@ -134,7 +134,7 @@ class Effects:
         found = {}
         for partition, last in through.items():
             told = await delivery.releases.read(partition, last, 1)
-            if told:
+            if told and told[0].offset == last:
                 found[partition] = Waiting(last, told[0].digest, told[0].record_time)
         return found
 
@@ -148,7 +148,8 @@ class Effects:
 
     async def _opens(self, case: Source) -> bool:
         told = await self._delivery.releases.read(case.partition, case.offset, 1)
-        return bool(told) and told[0].notice is not None and told[0].notice.opened_at is None
+        there = bool(told) and told[0].offset == case.offset
+        return there and told[0].notice is not None and told[0].notice.opened_at is None
 
 
 def signed_record(topic: str, platform: str, value: bytes, headers: Mapping[str, str], partitions: int) -> Record:

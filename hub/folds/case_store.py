@@ -164,10 +164,11 @@ class CaseStore:
         """Return the next offset of every partition, in order."""
         return tuple(self._next[partition] for partition in sorted(self._next))
 
-    def skip(self, position: Source) -> None:
-        """Count a record that is not a notice as folded."""
-        self._next[position.partition] = position.offset + 1
-        self._moved.add(position.partition)
+    def reach(self, partition: int, place: int) -> None:
+        """Count everything before an offset as folded: no notice is there that was not added."""
+        if self._next[partition] != place:
+            self._next[partition] = place
+            self._moved.add(partition)
 
     def add(
         self,
@@ -190,7 +191,7 @@ class CaseStore:
         partition, offset = position
         before = self.case_of(notice.subject.value)
         folded = fold(notice, position, self._last_source[partition], lambda _: before)
-        self.skip(position)
+        self.reach(partition, offset + 1)
         segment, bit = self.universe.at(partition, offset)
         segment.note(bit, notice.published_at, recorded_at)
         self.digests.note(partition, offset, digest)

@@ -40,7 +40,8 @@ async def read_span(
         while left:
             fetched = await consumer.getmany(*left, timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
             for tp, batch in fetched.items():
-                yield [to_record(one) for one in batch if one.offset < left[tp]]
+                if batch:
+                    yield [to_record(one) for one in batch if one.offset < left[tp]]
             for tp in list(left):
                 if await consumer.position(tp) >= left[tp]:
                     del left[tp]
@@ -112,5 +113,6 @@ class RecordTimes:
             fetched = await self._consumer.getmany(tp, timeout_ms=wait_ms, max_records=1)
             self._consumer.pause(tp)
             for batch in fetched.values():
-                times[tp, offset] = int(batch[0].timestamp)
+                if batch and batch[0].offset == offset:
+                    times[tp, offset] = int(batch[0].timestamp)
         return times

@@ -56,7 +56,8 @@ class _Desk(Generic[Opened]):
     async def handle(self, chunk: Chunk) -> None:
         """Handle every message of a chunk, each by itself."""
         opened = await self._open(chunk.records)
-        await self._caught_up()
+        if opened:
+            await self._caught_up()
         sent: Sent = []
         for one in opened:
             try:
