@@ -9,7 +9,7 @@ import pytest
 
 from hub.core.model import Received
 from hub.core.shelf import Shelf
-from hub.wire.contracts import ACKS
+from hub.wire.contracts import ACKS, PLATFORMS
 from tests.driver.coverage import CoverageDriver
 from tests.unit.adversary_logs import PARTITIONS, World
 
@@ -151,6 +151,23 @@ def test_killed_at_any_step_it_shows_what_the_logs_say() -> None:
         "BEYOND_LOG",
         "WRONG_DIGEST",
     }
+
+
+def test_a_marker_at_the_end_of_the_log_keeps_nothing_back() -> None:
+    """Offsets that hold no message are acked too, and what was read up to them is the end: figures are exact there."""
+    driver = drive(1)
+    partition = next(one for one in range(PARTITIONS) if driver.world.logs[ACKS][one])
+    end = driver.shelves[partition].next_ack
+    shelf = driver.acquire(partition)
+    shelf.begin(driver.known.places[PLATFORMS, 0], next_ack=end, exact_from=end + 2)
+    assert not shelf.exact
+    taken = shelf.take([], end + 2, lambda: driver.commit(partition, end + 2))
+    assert (taken.messages, shelf.exact, shelf.next_ack) == ({}, True, end + 2)
+    plan = shelf.flush()
+    assert plan is not None
+    assert (list(plan.writes), plan.refused, plan.removes, plan.at_ms) == ([], [], set(), None)
+    driver.carry_out(partition, plan, None)
+    assert driver.committed[partition] == end + 2
 
 
 @pytest.mark.soak
