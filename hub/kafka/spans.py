@@ -72,7 +72,7 @@ async def log_spans(settings: WorkerSettings, tps: Iterable[TopicPartition]) -> 
 async def record_times(
     settings: WorkerSettings, places: Iterable[tuple[TopicPartition, int]]
 ) -> dict[tuple[TopicPartition, int], int]:
-    """Return when the records at some places were recorded. Records that are not there are left out."""
+    """Return when the records at some places were recorded, or the next ones if these are not there."""
     wanted = set(places)
     if not wanted:
         return {}
@@ -104,7 +104,10 @@ class RecordTimes:
     async def at(
         self, places: Iterable[tuple[TopicPartition, int]], wait_ms: int = RECORD_WAIT_MS
     ) -> dict[tuple[TopicPartition, int], int]:
-        """Return when the records at some places were recorded. Records that do not come in time are left out."""
+        """Return when the records at some places were recorded, or the next ones if these are not there.
+
+        Places of which nothing comes in time are left out.
+        """
         assert self._consumer is not None, "start() comes first"
         times: dict[tuple[TopicPartition, int], int] = {}
         for tp, offset in sorted(places):
@@ -113,6 +116,6 @@ class RecordTimes:
             fetched = await self._consumer.getmany(tp, timeout_ms=wait_ms, max_records=1)
             self._consumer.pause(tp)
             for batch in fetched.values():
-                if batch and batch[0].offset == offset:
+                if batch:
                     times[tp, offset] = int(batch[0].timestamp)
         return times
