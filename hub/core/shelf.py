@@ -131,11 +131,8 @@ class Shelf(AckBooks):
         """Platforms that said something since their coverage was last published."""
 
         self._partition, self._epoch, self._is_home = partition, epoch, is_home
-        self._chunks: list[Ack] = []
-        """How to ack each chunk that waits for a flush. Its records are not kept."""
-
-        self._taken_ms: int | None = None
-        """The record time of the last message of these chunks; None if they hold no message."""
+        self._chunks: list[tuple[Ack, list[int]]] = []
+        """How to ack each chunk that waits for a flush, and the record time of its last message, if it has one."""
 
         self._refused: list[Refused] = []
         self._gone: set[bytes] = set()
@@ -202,8 +199,7 @@ class Shelf(AckBooks):
                 for addition in one.additions:
                     taken.positions[one.ack.platform] += len(addition.bits)
         self.next_ack = max(self.next_ack, end)
-        self._chunks.append(ack)
-        self._taken_ms = opened[-1].record.record_time if opened else self._taken_ms
+        self._chunks.append((ack, [one.record.record_time for one in opened[-1:]]))
         return taken
 
     def _merge(self, opened: OpenedAck, ack: Acknowledgement) -> None:
@@ -226,7 +222,6 @@ class Shelf(AckBooks):
     def flush(self) -> Flush | None:
         """Return what to make durable now; None if there is nothing. No later flush holds the same."""
         chunks, self._chunks = self._chunks, []
-        at_ms, self._taken_ms = self._taken_ms, None
         tiles, self.dirty_tiles = self.dirty_tiles, set()
         received, self.dirty_received = self.dirty_received, set()
         refused, self._refused = self._refused, []
@@ -238,9 +233,9 @@ class Shelf(AckBooks):
         return Flush(
             writes=self._writes(tiles, received),
             refused=refused,
-            acks=chunks,
+            acks=[ack for ack, _ in chunks],
             removes=(gone - ours) | self._replaced_by(ours | gone),
-            at_ms=at_ms,
+            at_ms=next((at_ms for _, times in reversed(chunks) for at_ms in times), None),
         )
 
     def _writes(self, tiles: set[tuple[str, SegmentKey]], received: set[tuple[str, int]]) -> Iterator[Write]:
