@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 from xdist.remote import Producer
 
 from tests import order
+from tests.forked.launch import forked_programs
 
 SERVERS = ("postgres", "mariadb")
 """What the parameters of a test that needs a database's server begin with."""
@@ -42,3 +45,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> order.LongestFirst:
     """Hand out the files of tests in that order."""
     return order.LongestFirst(config, log)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _forks() -> Iterator[None]:
+    """The hub's programs are forked; what they do is the same."""
+    with forked_programs():
+        yield

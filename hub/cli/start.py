@@ -11,6 +11,7 @@ from hub.errors import UnbindError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a disk, or of a user's share of it, with no room left."""
+CLUSTER_TODO = "look whether the cluster's brokers run and answer, and start this again"
 
 
 def run() -> None:
@@ -29,6 +30,17 @@ def run() -> None:
         where = f", writing {error.filename}" if error.filename else ""
         typer.echo(f"this machine's disk is full{where}\n  What to do: make room and start again", err=True)
         sys.exit(1)
+    except Exception as error:
+        if not _is_of_kafka(error):
+            raise
+        typer.echo(f"the Kafka cluster: {type(error).__name__}: {error}\n  What to do: {CLUSTER_TODO}", err=True)
+        sys.exit(1)
+
+
+def _is_of_kafka(error: Exception) -> bool:
+    """Return whether the client or the cluster says this. Only a command that talks to Kafka loads the client."""
+    client = sys.modules.get("aiokafka.errors")
+    return client is not None and isinstance(error, client.KafkaError)
 
 
 def _commands() -> typer.Typer:

@@ -22,7 +22,8 @@ from hub.core.model import ReleaseNotice, Source, Stage
 class Case(NamedTuple):
     """The last case of a number. `event_ids` are its accepted events; the times are those of its opener.
 
-    `scheduled_at` is when its RELEASE_SCHEDULED occurred, and `last_at` is when its last event occurred.
+    `scheduled_at` is when its RELEASE_SCHEDULED occurred, and `last_at` is when its last event occurred. `taken_at` is
+    when the number last came to a new owner before this case, over all cases that stand; None if it never did.
     """
 
     position: Source
@@ -37,6 +38,7 @@ class Case(NamedTuple):
     scheduled_at: int | None
     last_at: int
     event_ids: tuple[bytes, ...]
+    taken_at: int | None = None
 
     @property
     def live(self) -> bool:
@@ -47,6 +49,11 @@ class Case(NamedTuple):
     def undone(self) -> bool:
         """Return whether the case no longer counts."""
         return self.stage in lifecycle.UNDONE
+
+    @property
+    def handed_over_at(self) -> int | None:
+        """Return when the number last came to a new owner, this case included; None if it never did."""
+        return self.last_at if self.stage is Stage.REASSIGNED else self.taken_at
 
 
 class Folded(NamedTuple):
@@ -98,6 +105,7 @@ def _open(notice: ReleaseNotice, position: Source, number: str, before: Case | N
         scheduled_at=None,
         last_at=notice.occurred_at,
         event_ids=(notice.event_id,),
+        taken_at=None if before is None else before.handed_over_at,
     )
     return Folded(number, case, opened=True)
 

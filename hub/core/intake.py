@@ -3,7 +3,8 @@
 It makes these checks in this order, and the first that fails gives the reason: decode (UNDECODABLE), signature
 (BAD_SIGNATURE), signer is `operator` (WRONG_OPERATOR), number (INVALID_NUMBER), partition (WRONG_PARTITION), `event_id`
 seen (duplicate, or EVENT_ID_REUSED), range (NOT_YOUR_RANGE), fields (MISSING_FIELD), times (BAD_TIME), whose case
-(NOT_YOUR_CASE), what is withdrawn (UNKNOWN_EVENT), the lifecycle table (OUT_OF_ORDER), order in time (TIME_REVERSED).
+(NOT_YOUR_CASE), what is withdrawn (UNKNOWN_EVENT), the lifecycle table (OUT_OF_ORDER), an opener at REASSIGNED against
+the number's last known handover (BAD_TIME), order in time (TIME_REVERSED).
 Decoding and checking signatures happen before, in `hub.wire.checking`; everything else is here. An event behind a held
 one of its number is held before its case is looked at, and one over a limit after all checks (`hub.core.held`); a
 dropped one is refused before all other checks (DROPPED). For example, a RELEASED for a number without a case passes all
@@ -53,6 +54,12 @@ from hub.core.model import (
 )
 
 CLOCK_SKEW_MS = HOUR_MS
+FIRST_MS = 631_152_000_000
+"""1990-01-01 UTC. No time of an event lies before it."""
+END_MS = 4_102_444_800_000
+"""2100-01-01 UTC. Every time of an event lies before it."""
+OWNED_UNTIL_MS = 400 * DAY_MS
+"""How long before a COOLING the last binding of its number's owner may lie: a year without use, and some."""
 KEPT_BYTES = 512 * 1024
 """How much of a refused value is kept: a compressed message may be far larger than a message of the hub may be. The
 whole message stays in its topic."""
@@ -379,6 +386,9 @@ def _has_missing_field(event: NumberEvent) -> bool:
 
 
 def _times_fit(event: NumberEvent, record_time: int) -> bool:
+    times = (event.occurred_at, event.bound_before, event.cooling_until, event.reissue_not_before)
+    if any(one is not None and not FIRST_MS <= one < END_MS for one in times):
+        return False
     if event.bound_before is not None and event.bound_before > event.occurred_at:
         return False
     if event.occurred_at > record_time + CLOCK_SKEW_MS:
@@ -387,6 +397,8 @@ def _times_fit(event: NumberEvent, record_time: int) -> bool:
         return True
     assert event.cooling_until is not None, "MISSING_FIELD comes before"
     assert event.reissue_not_before is not None, "MISSING_FIELD comes before"
+    if _bound_before(event) < event.occurred_at - OWNED_UNTIL_MS:
+        return False
     return event.occurred_at < event.cooling_until <= event.reissue_not_before
 
 
@@ -397,9 +409,16 @@ def _check_case(event: NumberEvent, last: Case | None) -> Refusal | None:
         return Refusal.UNKNOWN_EVENT
     if not _table_allows(event, last):
         return Refusal.OUT_OF_ORDER
+    if _is_handover(event) and _precedes_handover(event, last):
+        return Refusal.BAD_TIME
     if last is not None and event.occurred_at < last.last_at:
         return Refusal.TIME_REVERSED
     return None
+
+
+def _precedes_handover(event: NumberEvent, last: Case | None) -> bool:
+    """Return whether an opener names as old owner's what an earlier owner's case has dealt with already."""
+    return last is not None and last.handed_over_at is not None and _bound_before(event) < last.handed_over_at
 
 
 def _withdraws(event: NumberEvent, last: Case | None) -> bool:

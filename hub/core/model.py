@@ -148,7 +148,7 @@ REFUSAL_TODO: dict[Refusal, str] = {
     Refusal.EVENT_ID_REUSED: "Give every event its own UUID; send a repeat with the same bytes.",
     Refusal.NOT_YOUR_RANGE: "Set `ported` if the number came from another operator; else check the range.",
     Refusal.MISSING_FIELD: "Fill in the fields this type and reason need.",
-    Refusal.BAD_TIME: "Check the event's times against each other and against the clock.",
+    Refusal.BAD_TIME: "Check the event's times: against each other, the clock, 1990 to 2100, and the last handover.",
     Refusal.NOT_YOUR_CASE: "The number has a live case of another operator; check who serves it.",
     Refusal.UNKNOWN_EVENT: "Name an accepted event of the number's last case that is not undone.",
     Refusal.OUT_OF_ORDER: "Send the events of a number in the order they happened.",

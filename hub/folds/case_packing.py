@@ -39,14 +39,16 @@ def event_key(partition: int, operator: str, event_id: bytes) -> bytes:
 
 def pack_case(case: Case) -> bytes:
     """Return the row of a number's last case."""
-    return _to_json([*case[:-1], [one.hex() for one in case.event_ids]]).encode()
+    return _to_json([*case[:11], [one.hex() for one in case.event_ids], *case[12:]]).encode()
 
 
 def unpack_case(data: bytes) -> Case:
-    """Read what `pack_case` wrote."""
-    position, operator, opened_as, stage, *rest, event_ids = json.loads(data)
-    events = tuple(bytes.fromhex(one) for one in event_ids)
-    return Case._make([Source(*position), operator, Stage(opened_as), Stage(stage), *rest, events])
+    """Read what `pack_case` wrote. Rows of earlier versions end with the events."""
+    position, operator, opened_as, stage, *rest = json.loads(data)
+    events = tuple(bytes.fromhex(one) for one in rest[7])
+    return Case._make(
+        [Source(*position), operator, Stage(opened_as), Stage(stage), *rest[:7], events, *(rest[8:] or [None])]
+    )
 
 
 def pack_accepted(accepted: AcceptedSource) -> bytes:

@@ -92,7 +92,7 @@ def test_what_a_person_is_doing_survives_an_update(browser: Browser, sim: Simula
 def test_an_empty_hub_says_so(browser: Browser, empty: Simulator, lang: str) -> None:
     """A hub without cases says that it is empty, on every page, and nothing breaks."""
     with visit(browser, empty.url, lang=lang) as one:
-        assert {"zh": "还没有个案", "en": "is empty"}[lang] in shown(one, "info")
+        assert {"zh": "还没有号码记录", "en": "is empty"}[lang] in shown(one, "info")
         for where in EMPTY_PAGES:
             one.go(where)
             assert one.page.locator("[data-banner=info]").count() == 1, where

@@ -18,6 +18,7 @@ from tests.oracle.world_platforms import platform_figures
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
+YEAR_1990, YEAR_2100 = 631_152_000_000, 4_102_444_800_000
 LIVE = {"cooling", "scheduled", "released"}
 UNDONE = {"restored", "withdrawn"}
 OVER = UNDONE | {"reassigned"}
@@ -107,6 +108,9 @@ class Intake:
             return "MISSING_FIELD"
         if _handover(row) and row.bound_before is None:
             return "MISSING_FIELD"
+        for at in (row.occurred_at, row.bound_before, row.cooling_until, row.reissue_not_before):
+            if at is not None and not YEAR_1990 <= at < YEAR_2100:
+                return "BAD_TIME"
         if row.bound_before is not None and row.bound_before > row.occurred_at:
             return "BAD_TIME"
         if row.occurred_at > published_at + HOUR:
@@ -115,6 +119,8 @@ class Intake:
             assert row.cooling_until is not None
             assert row.reissue_not_before is not None
             if not row.occurred_at < row.cooling_until <= row.reissue_not_before:
+                return "BAD_TIME"
+            if row.bound_before is not None and row.occurred_at - row.bound_before > 400 * DAY:
                 return "BAD_TIME"
         return None
 
@@ -130,9 +136,16 @@ class Intake:
             legal = _opens(row, case) or _moves_to(row, case) is not None
         if not legal:
             return "OUT_OF_ORDER"
+        if _handover(row) and row.bound_before is not None and row.bound_before < self._last_handover(row.number):
+            return "BAD_TIME"
         if case is not None and row.occurred_at < case.events[-1][1].occurred_at:
             return "TIME_REVERSED"
         return None
+
+    def _last_handover(self, number: str) -> int:
+        """When the number last went to a new owner by a case that is not undone; 0 if never."""
+        of_it = [case for case in self.cases if case.opener.number == number and case.stage == "reassigned"]
+        return of_it[-1].events[-1][1].occurred_at if of_it else 0
 
     def _accept(self, published_at: int, row: Row) -> None:
         self.seen[row.operator, row.event_id, row.number] = row

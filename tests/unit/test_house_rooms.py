@@ -32,6 +32,7 @@ ABOUT_NO_MODULE = {
     "test_roster_fields.py": "it is about the records of the roster wherever they go",
     "test_tables.py": "it is about the tables that each enum has all over the hub",
     "test_base_install.py": "it is about the packages that an installation brings",
+    "test_forked.py": "it is about `tests.forked`, which starts the programs that tests need",
     "test_debian.py": "it is about `tests.debian`, which fetches what the tests need",
     "sdk/stores/test_every_store.py": "it is one suite over all of the stores",
 }

@@ -29,7 +29,7 @@ from tests.web.running import NORTH, Web, live
 pytestmark = pytest.mark.broker
 
 CASES = 30
-EMPTY = {"zh": "还没有个案", "en": "The hub is empty"}
+EMPTY = {"zh": "还没有号码记录", "en": "The hub is empty"}
 MISSING = ("platform/nobody", "operators/nobody")
 STILL_HERE = "window.stayed"
 WORKER_BEHIND = "Number(document.querySelector('tr[data-key=workers-events] [data-value]')?.dataset.value ?? NaN)"

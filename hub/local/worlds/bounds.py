@@ -93,6 +93,18 @@ def _handed_over_before_the_last(life: Life, off_ms: int) -> None:
     life.hand_over("BACKFILL", occurred_at=life.now_ms + off_ms)
 
 
+def _owned_long_ago(life: Life, off_ms: int) -> None:
+    life.cool(bound_before=life.now_ms - 400 * DAY_MS + off_ms)
+    life.wait(1, 5)
+    life.schedule()
+
+
+def _bound_before_the_handover(life: Life, off_ms: int) -> None:
+    taken_at = life.hand_over("TRANSFER").occurred_at
+    life.wait(1, 5)
+    life.hand_over("BACKFILL", bound_before=taken_at + off_ms)
+
+
 def _reminders(life: Life, *, scheduled: int, released: int) -> None:
     life.cool(reminders=0)
     life.schedule(reminders=scheduled)
@@ -132,6 +144,8 @@ _TO_THE_MILLISECOND = (
     _suspended_before_the_last,
     _opened_before_the_last,
     _handed_over_before_the_last,
+    _owned_long_ago,
+    _bound_before_the_handover,
 )
 
 BOUNDS: tuple[Way, ...] = (

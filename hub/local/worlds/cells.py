@@ -40,7 +40,7 @@ def _cooling(life: Life) -> Draft:
 
 def _handover(life: Life, *, reason: str) -> Draft:
     at = _soon(life)
-    return life.send("REASSIGNED", occurred_at=at, bound_before=at - DAY_MS, reason=reason, reminders=1)
+    return life.send("REASSIGNED", occurred_at=at, bound_before=at, reason=reason, reminders=1)
 
 
 def _withdrawn(life: Life) -> Draft:

@@ -127,6 +127,20 @@ def withdraws_twice(life: Life) -> None:
     life.withdraw()
 
 
+def before_the_first_year(life: Life) -> None:
+    """Name a time before 1990, which is BAD_TIME, then none."""
+    life.again(life.cool(bound_before=-life.rng.randrange(1, 10_000) * DAY_MS), event_id=life.uuid(), bound_before=None)
+
+
+def cleans_up_what_was_cleaned_up(life: Life) -> None:
+    """Hand over twice, and the second time name bindings from before the first: BAD_TIME."""
+    first = life.hand_over("TRANSFER")
+    life.wait(1, 30)
+    life.hand_over("BACKFILL", bound_before=first.occurred_at - life.rng.randrange(1, 30) * DAY_MS)
+    life.wait(1, 30)
+    life.hand_over("BACKFILL", bound_before=first.occurred_at)
+
+
 WRONGS: dict[str, Callable[[Life, Draft], dict[str, Any]]] = {
     "number": lambda _, row: {"number": row.number + "0"},
     "reused": lambda _, row: {"event_id": row.event_id, "reason": None},
@@ -163,5 +177,7 @@ REFUSALS: tuple[Way, ...] = (
     withdraws_a_note,
     withdraws_the_case_before,
     withdraws_twice,
+    before_the_first_year,
+    cleans_up_what_was_cleaned_up,
     *(partial(wrong_in_two_ways, first=first) for first in WRONGS),
 )

@@ -146,14 +146,9 @@ class LiveBoard:
 
     async def stop(self) -> None:
         """Disconnect; this also works when the cluster is gone."""
-        for stop in (*(one.stop for one in self.followers), self.gauge.stop):
-            try:
-                await stop()
-            except asyncio.CancelledError:
-                # When the cluster is gone, aiokafka lets the cancelling of its own task escape; only ours is raised.
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
+        for one in self.followers:
+            await one.stop()
+        await self.gauge.stop()
 
     async def run(self) -> None:
         """Follow for ever. An error of a follower ends this; a cluster that does not answer does not."""

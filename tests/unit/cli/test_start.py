@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 from typer.main import get_command
 
-from hub.cli import main, programs
+from hub.cli import main, programs, start
 
 SAY = """
 import sys
@@ -45,3 +46,31 @@ def test_programs_are_commands_like_any_other() -> None:
     short, whole = get_command(programs.app), get_command(main.app)
     assert set(short.commands) == set(programs.NAMES)  # type: ignore[attr-defined]
     assert set(short.commands) < set(whole.commands)  # type: ignore[attr-defined]
+
+
+def test_a_cluster_that_goes_silent_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a command did when its cluster went silent, it ends with what to look at, not with a traceback."""
+
+    def asks() -> None:
+        raise KafkaTimeoutError("no broker answered in 40 s")
+
+    monkeypatch.setattr(start, "_commands", lambda: asks)
+    with pytest.raises(SystemExit) as ended:
+        start.run()
+    said = capfd.readouterr().err
+    assert ended.value.code == 1
+    assert "no broker answered in 40 s" in said
+    assert f"What to do: {start.CLUSTER_TODO}" in said
+
+
+def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nobody foresaw is not hidden behind a sentence about the cluster."""
+
+    def breaks() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(start, "_commands", lambda: breaks)
+    with pytest.raises(ZeroDivisionError):
+        start.run()

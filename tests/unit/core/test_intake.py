@@ -39,6 +39,7 @@ from hub.sdk.operators.rehearsal import REHEARSED_LOG, Heard, Rehearsal
 from hub.wire.contracts import partition_of
 
 HOME = 3
+YEAR_1990, YEAR_2100 = 631_152_000_000, 4_102_444_800_000
 NOW = 1_780_000_000_000
 LAKE = Operator("lake", Names("湖", "Lake"), ("+86155",))
 NORTH = Operator("north", Names("北", "North"), ("+86135",))
@@ -117,8 +118,8 @@ def _at_stage(stage: str) -> Rehearsal:
 
 def _of_column(column: str, nth: int) -> NumberEvent:
     if column == HANDOVER:
-        at = NOW - 20 * HOUR_MS
-        return _event(NUMBER, A, nth=nth, reason=ReleaseReason.TRANSFER, bound_before=at)
+        event = _event(NUMBER, A, nth=nth, reason=ReleaseReason.TRANSFER)
+        return event._replace(bound_before=event.occurred_at)
     return _event(NUMBER, EventType(column), nth=nth, supersedes=FIRST_ID)
 
 
@@ -178,6 +179,15 @@ THEIRS = OPEN._replace(operator="north", ported=True)
 TAKEN_BACK = _event(NUMBER, W, nth=8, supersedes=FIRST_ID)
 HANDED_OVER = _event(NUMBER, A, nth=1, reason=ReleaseReason.BACKFILL, bound_before=NOW - 30 * DAY_MS)
 
+COOLED = OPEN._replace(event_id=bytes(15) + b"c", occurred_at=HANDED_OVER.occurred_at + 1)
+RESTORED = _event(NUMBER, EventType.RESTORED, nth=12, occurred_at=HANDED_OVER.occurred_at + 2)
+AGAIN = HANDED_OVER._replace(
+    event_id=bytes(15) + b"a",
+    occurred_at=HANDED_OVER.occurred_at + 3,
+    bound_before=HANDED_OVER.occurred_at - 1,
+)
+"""A second clean-up that names as old what the first has dealt with."""
+
 
 def _moved(arrival: Arrival) -> Arrival:
     return arrival._replace(home=HOME + 1)
@@ -212,6 +222,14 @@ REFUSED: list[tuple[Refusal, Bad]] = [
     (Refusal.BAD_TIME, Bad(_event(NUMBER, EventType.SUSPENDED, nth=1, occurred_at=NOW + HOUR_MS + 1))),
     (Refusal.BAD_TIME, Bad(OPEN._replace(cooling_until=OPEN.occurred_at))),
     (Refusal.BAD_TIME, Bad(OPEN._replace(reissue_not_before=OPEN.occurred_at + 60 * DAY_MS - 1))),
+    (Refusal.BAD_TIME, Bad(OPEN._replace(bound_before=OPEN.occurred_at - 400 * DAY_MS - 1))),
+    (Refusal.BAD_TIME, Bad(OPEN._replace(bound_before=0))),
+    (Refusal.BAD_TIME, Bad(OPEN._replace(reissue_not_before=YEAR_2100))),
+    (Refusal.BAD_TIME, Bad(OPEN._replace(cooling_until=YEAR_2100, reissue_not_before=YEAR_2100))),
+    (Refusal.BAD_TIME, Bad(OPEN._replace(occurred_at=YEAR_1990 - 1))),
+    (Refusal.BAD_TIME, Bad(HANDED_OVER._replace(bound_before=YEAR_1990 - 1))),
+    (Refusal.BAD_TIME, Bad(AGAIN, before=(HANDED_OVER,))),
+    (Refusal.BAD_TIME, Bad(AGAIN, before=(HANDED_OVER, COOLED, RESTORED))),
     (Refusal.NOT_YOUR_CASE, Bad(LATER, before=(THEIRS,))),
     (Refusal.UNKNOWN_EVENT, Bad(TAKEN_BACK)),
     (Refusal.UNKNOWN_EVENT, Bad(TAKEN_BACK._replace(supersedes=LATER.event_id), before=(OPEN,))),
@@ -255,6 +273,9 @@ def test_every_reason_of_intake_has_its_bad_event() -> None:
     [
         OPEN._replace(bound_before=OPEN.occurred_at),
         OPEN._replace(cooling_until=OPEN.occurred_at + 1, reissue_not_before=OPEN.occurred_at + 1),
+        OPEN._replace(bound_before=OPEN.occurred_at - 400 * DAY_MS),
+        OPEN._replace(reissue_not_before=YEAR_2100 - 1),
+        HANDED_OVER._replace(bound_before=YEAR_1990),
         OPEN._replace(occurred_at=NOW + HOUR_MS),
         OPEN._replace(number=FOREIGN, ported=True),
     ],
@@ -476,3 +497,13 @@ def test_a_zombies_copies_are_ignored(events: list[NumberEvent], copies: list[tu
     assert [one._replace(position=None) for _, one in sorted(haunted.answers().items())] == [
         one._replace(position=None) for _, one in sorted(calm.answers().items())
     ]
+
+
+def test_a_clean_up_goes_back_as_far_as_the_last_handover_that_stands() -> None:
+    """From the last handover on an owner's bindings may be named; a handover that was withdrawn is none."""
+    from_then_on = AGAIN._replace(bound_before=HANDED_OVER.occurred_at)
+    taken_back = _event(NUMBER, W, nth=13, supersedes=HANDED_OVER.event_id)
+    taken_back = taken_back._replace(occurred_at=HANDED_OVER.occurred_at + 1)
+    for events in ((HANDED_OVER, from_then_on), (HANDED_OVER, taken_back, AGAIN)):
+        rehearsal = Rehearsal(OPERATORS.values())
+        assert {one.decision for one in _hear(rehearsal, *events)} == {Decision.ACCEPTED}
