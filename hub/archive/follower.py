@@ -144,7 +144,8 @@ class ArchiveFollower:
                 if stop.is_set():
                     return
             places = {(tp.topic, tp.partition): await consumer.position(tp) for tp in fetched}
-            await asyncio.to_thread(store.reach, places)
+            if places:
+                await asyncio.to_thread(store.reach, places)
 
     async def _look(self, consumer: AIOKafkaConsumer, store: Store) -> None:
         """Look for new topics and for the ends of all logs, and show how far the archive is behind."""
