@@ -76,6 +76,8 @@ class World:
         }
         self._cases: dict[str, tuple[int, Stage]] = {}
         self._opened: list[Source] = []
+        self._promised: dict[int, tuple[str, bytes, bool]] = {}
+        """The next notice of a partition, where somebody has acknowledged it already."""
         self._keys: dict[str, tuple[Key, ...]] = {}
         self._states: dict[str, PlatformState] = {}
         self._reports: list[AcceptedReport] = []
@@ -98,6 +100,23 @@ class World:
     def _notice(self) -> None:
         number = self.rng.choice(NUMBERS)
         partition = partition_of(number.encode(), PARTITIONS)
+        number, value, opens = (
+            self._promised.pop(partition) if partition in self._promised else self._next_notice(number)
+        )
+        if opens:
+            self._opened.append(Source(partition, len(self.logs[RELEASES][partition])))
+        self._append(RELEASES, partition, number, value)
+
+    def _promise(self, partition: int) -> bytes:
+        """The value of the next notice of a partition: whoever has it early saw it, and its broker's clock is slow."""
+        if partition not in self._promised:
+            there = [one for one in NUMBERS if partition_of(one.encode(), PARTITIONS) == partition]
+            self._promised[partition] = self._next_notice(self.rng.choice(there))
+        return self._promised[partition][1]
+
+    def _next_notice(self, number: str) -> tuple[str, bytes, bool]:
+        """A number's next notice, and whether it opens a case."""
+        partition = partition_of(number.encode(), PARTITIONS)
         opened_at, stage = self._cases.get(number, (-1, Stage.RESTORED))
         onward = [after for (before, _), after in MOVES.items() if before is stage]
         usual = [one for one in onward if one in (Stage.SCHEDULED, Stage.RELEASED)]
@@ -106,7 +125,6 @@ class World:
             stage = self.rng.choice(usual * 4 + onward)
         else:
             opened_at, stage = offset, Stage.COOLING
-            self._opened.append(Source(partition, offset))
         self._cases[number] = (opened_at, stage)
         at = self.now_ms
         # A producer's retry, or a zombie's notice, has a source that was there already: the first counts.
@@ -115,7 +133,7 @@ class World:
             *(stage, None if opened_at == offset else opened_at, Subject("e164", number), OWNERS[number], at, at, at),
             *(at + DAY_MS, at + self.rng.choice((DAY_MS, 3 * DAY_MS)), 0, b"e" * 16, b"d" * 32, source, LOG_ID),
         )
-        self._append(RELEASES, partition, number, encode(notice))
+        return number, encode(notice), opened_at == offset
 
     def _ack(self) -> None:
         platform, partition = self.rng.choice(PLATFORM_IDS), self.rng.randrange(PARTITIONS)
@@ -136,9 +154,9 @@ class World:
         """The digest of a notice; now and then that of another one, or of none."""
         log = self.logs[RELEASES][partition]
         others = [bytes(32), sha256(log[0].value or b"").digest()]
-        if through >= len(log) or self.rng.random() < 0.1:
+        if through > len(log) or self.rng.random() < 0.1:
             return self.rng.choice(others)
-        return sha256(log[through].value or b"").digest()
+        return sha256(self._promise(partition) if through == len(log) else log[through].value or b"").digest()
 
     def _send(self, platform: str, ack: Acknowledgement) -> None:
         value = encode(ack)
