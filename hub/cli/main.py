@@ -10,6 +10,7 @@ from hub.cli import (
     held,
     look,
     operator,
+    operator_limits,
     operator_roster,
     platform,
     platform_roster,
@@ -50,5 +51,5 @@ def main() -> None:
     """Publish number releases, collect signed acknowledgements, and show coverage gaps."""
 
 
-COMMANDS_ELSEWHERE = (platform_roster, operator_roster, held, backfill, trying)
+COMMANDS_ELSEWHERE = (platform_roster, operator_roster, operator_limits, held, backfill, trying)
 """Modules that add their commands to `operator` and `platform` when they are imported."""

@@ -1,4 +1,4 @@
-"""`unbind-hub operator add|set|list|show|limits|clearance|rotate-key` lets the registrar edit operators' records."""
+"""`unbind-hub operator add|set|list|show|clearance|rotate-key` lets the registrar edit operators' records."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from hub.cli.roster import (
     rotation,
     show,
 )
+from hub.core.limits import in_force
 from hub.core.model import Names, Operator
 from hub.errors import HubError
 from hub.sdk.roster_records import read_record, record_of, to_json
@@ -133,8 +134,8 @@ def operator_list(bootstrap_servers: Servers, as_json: AsJson = False) -> None:
             "operator": one.id,
             "name": one.name.en,
             "ranges": ", ".join(one.ranges),
-            "limit_daily": one.limit_daily,
-            "limit_ported_daily": one.limit_ported_daily,
+            **{f"{limit.lower()} a day": most for limit, most in in_force(one, authority=True).items()},
+            "raised by": ", ".join(sorted({f"{named.by}: {named.reason}" for named in one.limits if named.by})),
             "clearance_required": one.clearance_required,
             "since": iso_time(one.since),
             "keys": sum(key.counts_at(clock_ms()) for key in one.keys),
@@ -149,22 +150,6 @@ def operator_show(operator_id: Id, bootstrap_servers: Servers, as_json: AsJson =
     """Show an operator's whole record."""
     roster = in_roster(bootstrap_servers, lambda editor: editor.read())
     show(known(roster.operators.get(operator_id), "operator", operator_id), as_json=as_json)
-
-
-@operator.app.command("limits")
-def operator_limits(
-    operator_id: Id,
-    bootstrap_servers: Servers,
-    daily: Annotated[int | None, typer.Option(min=0, help="Notices a UTC day; leave out for no limit.")] = None,
-    ported_daily: Annotated[int | None, typer.Option(min=0, help="Of them, of numbers outside its ranges.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Set both limits of an operator. Events over a limit wait for a person (`operator held`)."""
-
-    def change(one: Any) -> Any:
-        return one._replace(limit_daily=daily, limit_ported_daily=ported_daily)
-
-    change_record(bootstrap_servers, Operator, operator_id, change, as_json=as_json)
 
 
 @operator.app.command("clearance")

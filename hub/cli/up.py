@@ -36,6 +36,9 @@ def up(
     ] = None,
     web: Annotated[bool, typer.Option(help="Serve the API and the dashboard.")] = True,
     web_port: Annotated[int, typer.Option(min=0, help="Of the dashboard; 0 takes a free one.")] = 0,
+    authority: Annotated[
+        bool, typer.Option(help="Default limits and quarantine; a hub without them gets them from now on.")
+    ] = True,
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once everything serves.")] = None,
 ) -> None:
     """Start a whole hub: Kafka, its topics and workers, the archive, the dashboard. Ctrl-C ends it cleanly."""
@@ -49,6 +52,7 @@ def up(
         hub_id=hub_id,
         workers=workers,
         replication=replication,
+        authority=authority,
         beside=Beside(
             delivery=None if delivery_port is None else ("--port", str(delivery_port), "--metrics-port", "0"),
             archive=archive,

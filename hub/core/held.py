@@ -1,10 +1,9 @@
 """This module folds the topic `held` into the events that wait for a person.
 
 Rules:
-1. An event over its operator's limit is held: neither refused nor published. `limit_daily` counts the notices of a
-   UTC day by record time, `limit_ported_daily` those of numbers outside the operator's ranges. Both come from the
-   fold of `releases` and what a worker has decided and not folded yet; several workers at once may go beyond them.
-2. RESTORED and WITHDRAWN are never held for a limit: holding them harms people.
+1. An event over its operator's limit is held: neither refused nor published (`hub.core.limits`). The counts come from
+   the fold of `releases` and what a worker has decided and not folded yet.
+2. What only lifts what may be lifted is never held for a limit: holding it harms people.
 3. While an event of a number is held, every later one of that operator and number is held behind it, so that order
    is kept. Another operator's are not: else whoever is over its limit could hold up other operators' numbers.
 4. A person releases or drops held events by name. Then the same bytes are sent into `events` again, with a header that
@@ -28,22 +27,15 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from hub.core.model import (
-    EventType,
     Header,
     HeldDecided,
     HeldEvent,
     HeldRelease,
     HeldVerdict,
     HeldWhy,
-    NumberEvent,
-    Operator,
     Record,
     Source,
 )
-from hub.core.numbers import in_ranges
-
-NEVER_HELD = frozenset({EventType.RESTORED, EventType.WITHDRAWN})
-"""The events that are never held for a limit. They too wait behind a held event of their number."""
 
 HELD_SOURCE_HEADER = "held-source"
 """The header of a held event sent again. It names the partition and offset of the held event, such as `8-240517`."""
@@ -53,13 +45,6 @@ HEADERS_KEPT_BYTES = 64 * 1024
 
 SEAL = ("signature", "key-id")
 OPERATORS_KEY = b"q"
-
-
-class Published(NamedTuple):
-    """How many notices an operator had on one UTC day. `ported` counts those of numbers outside its ranges."""
-
-    every: int = 0
-    ported: int = 0
 
 
 class HeldRow(NamedTuple):
@@ -234,20 +219,3 @@ def kept_headers(headers: Iterable[tuple[str, bytes | None]]) -> tuple[Header, .
         if size <= HEADERS_KEPT_BYTES:
             kept.append(Header(name, value))
     return tuple(kept)
-
-
-def has_limit(operator: Operator) -> bool:
-    """Return whether an operator has a limit."""
-    return operator.limit_daily is not None or operator.limit_ported_daily is not None
-
-
-def over_limit(event: NumberEvent, sender: Operator, published: Published) -> HeldWhy | None:
-    """Return why an event that becomes a notice is held, or None (rules 1 and 2)."""
-    if event.type in NEVER_HELD:
-        return None
-    if sender.limit_daily is not None and published.every >= sender.limit_daily:
-        return HeldWhy.DAILY_LIMIT
-    ported = sender.limit_ported_daily
-    if ported is not None and published.ported >= ported and not in_ranges(event.number, sender.ranges):
-        return HeldWhy.PORTED_LIMIT
-    return None

@@ -28,7 +28,8 @@ from typing import NamedTuple, Protocol
 
 from hub.core import breaches, lifecycle, numbers
 from hub.core.cases import Case, fold
-from hub.core.held import HeldBook, HeldCopy, Published, has_limit, kept_headers, over_limit
+from hub.core.held import HeldBook, HeldCopy, kept_headers
+from hub.core.limits import Counted, Published, Situation, hour_of, is_quarantined, one_notice, why_held
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
@@ -40,6 +41,7 @@ from hub.core.model import (
     HeldEvent,
     HeldVerdict,
     HeldWhy,
+    HubLog,
     NumberEvent,
     Operator,
     OperatorReport,
@@ -122,8 +124,9 @@ class KnownCases(Protocol):
     def last_source(self, partition: int) -> int:
         """Return the offset of the last folded source of a partition, -1 before the first."""
 
-    def published(self, operator: str, day: int) -> Published:
-        """Return how many notices an operator had on a UTC day, without those that a person released."""
+    @property
+    def days(self) -> Counted:
+        """Return how many notices the operators had."""
 
 
 class Addressed(NamedTuple):
@@ -135,11 +138,15 @@ class Addressed(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """An event that becomes a notice; its receipt follows once the notice was folded."""
+    """An event that becomes a notice; its receipt follows once the notice was folded.
+
+    `adds` is what the notice adds to its operator's counts.
+    """
 
     arrival: Arrival
     notice: ReleaseNotice
     breaches: tuple[Breach, ...]
+    adds: Published
 
 
 class Holding(NamedTuple):
@@ -175,7 +182,8 @@ class _Overlay:
         self._book = held
         self._held: set[tuple[str, str]] = set()
         self._settled: set[Source] = set()
-        self._published: dict[tuple[str, int], Published] = {}
+        self._days: dict[tuple[str, int], Published] = {}
+        self._hours: dict[tuple[str, int], Published] = {}
         self._cases: dict[str, Case] = {}
         self._events: set[tuple[str, bytes]] = set()
 
@@ -188,10 +196,20 @@ class _Overlay:
             raise _Needs
         return self._known.event_of(partition, operator, event_id)
 
-    def published(self, operator: str, day: int) -> Published:
-        more = self._published.get((operator, day), Published())
-        before = self._known.published(operator, day)
-        return Published(before.every + more.every, before.ported + more.ported)
+    def situation(self, arrival: Arrival, sender: Operator, last: Case | None) -> Situation:
+        """Return what a decision about the sender's limits rests on."""
+        at = arrival.record.record_time
+        day, hour = at // DAY_MS, hour_of(at)
+        return Situation(
+            today=self._known.days.published(sender.id, day).plus(self._days.get((sender.id, day), Published())),
+            this_hour=self._known.days.published_in_hour(sender.id, hour).plus(
+                self._hours.get((sender.id, hour), Published())
+            ),
+            quarantined=is_quarantined(self._known.days.tripped_at(sender.id), sender),
+            stage=None if last is None else last.stage,
+            stage_at=at if last is None else last.last_at,
+            at=at,
+        )
 
     def is_behind(self, arrival: Arrival, event: NumberEvent) -> bool:
         """Return whether an earlier event of this operator and number waits for a person."""
@@ -208,14 +226,14 @@ class _Overlay:
     def settle(self, source: Source) -> None:
         self._settled.add(source)
 
-    def accept(self, arrival: Arrival, notice: ReleaseNotice) -> None:
+    def accept(self, arrival: Arrival, notice: ReleaseNotice, one: Published) -> None:
         if arrival.held is not None:
             self.settle(arrival.held.source)
-        elif arrival.sender is not None:
-            place = (notice.operator, notice.published_at // DAY_MS)
-            before = self._published.get(place, Published())
-            ported = not numbers.in_ranges(notice.subject.value, arrival.sender.ranges)
-            self._published[place] = Published(before.every + 1, before.ported + ported)
+        else:
+            day = (notice.operator, notice.published_at // DAY_MS)
+            hour = (notice.operator, hour_of(notice.published_at))
+            self._days[day] = self._days.get(day, Published()).plus(one)
+            self._hours[hour] = self._hours.get(hour, Published()).plus(one)
         position = Source(notice.source.partition, PENDING.offset)
         folded = fold(notice, position, -1, self.case_of)
         assert folded is not None, "the rules accept only what the fold accepts"
@@ -223,13 +241,13 @@ class _Overlay:
         self._events.add((notice.operator, notice.event_id))
 
 
-def decide(arrivals: Sequence[Arrival], known: KnownCases, log_id: bytes, held: HeldBook | None = None) -> Plan:
+def decide(arrivals: Sequence[Arrival], known: KnownCases, log: HubLog, held: HeldBook | None = None) -> Plan:
     """Decide on a batch of one partition, in order.
 
     Args:
         arrivals: opened messages, none decided before (see `KnownCases.last_source` and the receipts).
         known: the fold of `releases`, at its end.
-        log_id: the id of this log, 16 bytes.
+        log: how this hub's topics were made; it says since when the rules of authority hold.
         held: the fold of `held`, at its end; nothing is held without one.
 
     Returns:
@@ -239,14 +257,14 @@ def decide(arrivals: Sequence[Arrival], known: KnownCases, log_id: bytes, held: 
     overlay = _Overlay(known, HeldBook() if held is None else held)
     for arrival in arrivals:
         try:
-            _decide_one(arrival, overlay, plan, log_id)
+            _decide_one(arrival, overlay, plan, log)
         except _Needs:
             break
         plan.taken += 1
     return plan
 
 
-def _decide_one(arrival: Arrival, known: _Overlay, plan: Plan, log_id: bytes) -> None:
+def _decide_one(arrival: Arrival, known: _Overlay, plan: Plan, log: HubLog) -> None:
     content = arrival.content
     copy = None if arrival.sender is None else arrival.held
     if copy is not None and copy.decided:
@@ -262,10 +280,10 @@ def _decide_one(arrival: Arrival, known: _Overlay, plan: Plan, log_id: bytes) ->
         else:
             _refuse(arrival, refusal, plan, known)
     else:
-        _decide_event(arrival, content, known, plan, log_id)
+        _decide_event(arrival, content, known, plan, log)
 
 
-def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: Plan, log_id: bytes) -> None:
+def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: Plan, log: HubLog) -> None:
     refusal = _check_sender(arrival, event)
     if refusal is not None:
         return _refuse(arrival, refusal, plan, known)
@@ -286,13 +304,17 @@ def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: P
     late = breaches.of_event(event, arrival.judged_at)
     if event.type is EventType.SUSPENDED:
         return _answer(arrival, _receipt(arrival, Decision.NOTED, breaches=late), plan, known)
-    why = None if arrival.held is not None else _over_limit(arrival, event, known)
-    if why is not None:
-        return _hold(arrival, event, why, plan, known)
-    notice = _notice(arrival, event, last, log_id)
-    known.accept(arrival, notice)
+    notice = _notice(arrival, event, last, log.log_id)
+    assert arrival.sender is not None, "WRONG_OPERATOR comes before"
+    one = adds(notice, arrival.sender, last)
+    if arrival.held is None:
+        authority = log.has_authority(arrival.record.record_time)
+        why = why_held(event, arrival.sender, one, known.situation(arrival, arrival.sender, last), authority=authority)
+        if why is not None:
+            return _hold(arrival, event, why, plan, known)
+    known.accept(arrival, notice, one)
     case = None if notice.opened_at is None else Source(arrival.record.partition, notice.opened_at)
-    plan.accepted.append(Accepted(arrival, notice, late + _of_clearance(arrival, event, case)))
+    plan.accepted.append(Accepted(arrival, notice, late + _of_clearance(arrival, event, case), one))
     return None
 
 
@@ -308,11 +330,14 @@ def _of_clearance(arrival: Arrival, event: NumberEvent, case: Source | None) -> 
     return breaches.of_clearance(event, arrival.sender, case, arrival.clearance)
 
 
-def _over_limit(arrival: Arrival, event: NumberEvent, known: _Overlay) -> HeldWhy | None:
-    assert arrival.sender is not None, "WRONG_OPERATOR comes before"
-    if not has_limit(arrival.sender):
-        return None
-    return over_limit(event, arrival.sender, known.published(event.operator, arrival.record.record_time // DAY_MS))
+def adds(notice: ReleaseNotice, operator: Operator, before: Case | None) -> Published:
+    """Return what a notice adds to its operator's counts. `before` is the number's last case before it."""
+    return one_notice(
+        notice.subject.value,
+        operator.ranges,
+        opens_at=notice.stage if notice.opened_at is None else None,
+        undoes=before.stage if before is not None and notice.stage is Stage.WITHDRAWN else None,
+    )
 
 
 def _hold(arrival: Arrival, event: NumberEvent, why: HeldWhy, plan: Plan, known: _Overlay) -> None:

@@ -406,10 +406,38 @@ class Platform(NamedTuple):
     history: tuple[StateChange, ...] = ()
 
 
+class Limit(StrEnum):
+    """What an operator may do only so often a UTC day before a person looks (`hub.core.limits`)."""
+
+    NOTICES = "NOTICES"
+    PORTED = "PORTED"
+    HANDOVERS = "HANDOVERS"
+    UNDOINGS = "UNDOINGS"
+
+
+class LimitSet(NamedTuple):
+    """A limit as a registrar set it. `most` counts a UTC day; None is no limit. `by` is a person's name."""
+
+    limit: Limit
+    most: int | None
+    by: str
+    reason: str
+    at: int
+
+
+class Lifted(NamedTuple):
+    """A person has looked at an operator in quarantine and let it go on. `by` is that person's name."""
+
+    at: int
+    by: str
+    reason: str
+
+
 class Operator(NamedTuple):
     """An operator on the roster. `since` is the time from which it owes daily reports.
 
-    `clearance_required` says whether a reassignment without a clearance, or against one, is a breach.
+    `clearance_required` says whether a reassignment without a clearance, or against one, is a breach. `limits` are
+    those that a registrar set, each once; `lifted` is every end of a quarantine.
     """
 
     id: str
@@ -422,6 +450,8 @@ class Operator(NamedTuple):
     since: int = 0
     keys: tuple[Key, ...] = ()
     clearance_required: bool = False
+    limits: tuple[LimitSet, ...] = ()
+    lifted: tuple[Lifted, ...] = ()
 
 
 class Said(NamedTuple):
@@ -448,6 +478,14 @@ class Received(NamedTuple):
     partition: int
     epoch: bytes
     through: int
+
+
+class Judged(NamedTuple):
+    """The keys by which one platform's tiles were made. `epoch` names the writer."""
+
+    platform: str
+    epoch: bytes
+    keys: tuple[Key, ...]
 
 
 class AsOf(NamedTuple):
@@ -522,13 +560,21 @@ class Gaps(NamedTuple):
 
 
 class HubLog(NamedTuple):
-    """What a hub's topics were made with. `clock` is `record` (LogAppendTime) or `world` (a replay)."""
+    """What a hub's topics were made with. `clock` is `record` (LogAppendTime) or `world` (a replay).
+
+    `authority_from` is the record time from which nobody's word alone does harm (`hub.core.limits`); None is never.
+    """
 
     log_id: bytes
     hub_id: str
     partitions: int
     clock: str
     made_at: int
+    authority_from: int | None = None
+
+    def has_authority(self, record_time: int) -> bool:
+        """Return whether the rules of authority hold for what was recorded then."""
+        return self.authority_from is not None and record_time >= self.authority_from
 
 
 class Clock(NamedTuple):
@@ -663,6 +709,11 @@ class HeldWhy(StrEnum):
     DAILY_LIMIT = "DAILY_LIMIT"
     PORTED_LIMIT = "PORTED_LIMIT"
     BEHIND = "BEHIND"
+    HANDOVER_LIMIT = "HANDOVER_LIMIT"
+    UNDOING_LIMIT = "UNDOING_LIMIT"
+    BURST = "BURST"
+    LATE_UNDOING = "LATE_UNDOING"
+    QUARANTINE = "QUARANTINE"
 
 
 class HeldVerdict(StrEnum):

@@ -10,9 +10,11 @@ its own. The rules:
    ORs the tiles of every epoch; once its own tile is durable it removes those of other epochs. A replaced worker (a
    zombie) can write a stale tile only under its own epoch, so it never unsets a bit.
 3. A book is replaced by a fresh one only if a platform's keys now count differently (`hub.core.books`). All its tiles
-   are written. A zombie's stale tile is then merged again at the next start.
+   are written. Once all others are removed, it is written by which keys the book was judged: the next owner of the
+   partition judges again where the roster says otherwise by then, also if what counts now was refused before. A
+   zombie's stale tile is then merged again at the next start.
 4. Tiles may hold acknowledgements that were not acked. So figures are exact from the end of `acks` seen at the start
-   (`exact_from`), and nothing is published before.
+   (`exact_from`), and nothing is published before; and what is judged again goes up to there (`held_to`).
 5. A platform's coverage is published only while its book is settled.
 
 For example, `bank` says UNBOUND of 7-120033: the next flush has its tile (7, 1) and its `received` of partition 7. Its
@@ -21,68 +23,19 @@ coverage is due at once (`heard`), and the gaps of that segment at the next refr
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from hub.core.acks import Digests, OpenedAck
 from hub.core.books import AckBooks
 from hub.core.figures import SegmentKey
-from hub.core.model import Acknowledgement, AsOf, Coverage, Gaps, Key, Platform, Received, Record, Refusal, Tile
+from hub.core.flush import Ack, Change, Flush, Refused, Write
+from hub.core.model import Acknowledgement, AsOf, Coverage, Gaps, Judged, Key, Platform, Received, Refusal, Tile
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
+from hub.core.tile_records import OtherEpochs, judged_key, received_key, tile_key
 from hub.core.universe import Universe
-
-Ack = Callable[[], None]
-"""Tells the broker that a chunk of `acks` is durable."""
-
-
-def tile_key(platform: str, key: SegmentKey, epoch: bytes) -> bytes:
-    """Return the key of a record of `tiles` that holds a tile."""
-    return f"{platform}/{key[0]}/{key[1]}/{epoch.hex()}".encode()
-
-
-def received_key(platform: str, partition: int, epoch: bytes) -> bytes:
-    """Return the key of a record of `tiles` that holds how far a platform received a partition."""
-    return f"{platform}/{partition}/received/{epoch.hex()}".encode()
-
-
-def says_received(key: bytes | None) -> bool:
-    """Return whether a key of `tiles` was made by `received_key`; the other keys are those of tiles."""
-    return key is not None and b"/received/" in key
-
-
-def _thing(key: bytes) -> bytes:
-    """Return a key of `tiles` without its epoch: what the record is about."""
-    return key.rpartition(b"/")[0]
-
-
-class Write(NamedTuple):
-    """A record of `tiles` to be written."""
-
-    key: bytes
-    value: Tile | Received
-
-
-class Refused(NamedTuple):
-    """A message of `acks` that does not count. `platform` is told about it, if it is known."""
-
-    record: Record
-    platform: Platform | None
-    reason: Refusal
-
-
-class Flush(NamedTuple):
-    """What is made durable, in this order: `writes` and `refused`; then `acks` are called; then `removes` are removed.
-
-    `writes` are made one by one as they are read. `at_ms` is the record time of the last message, or None.
-    """
-
-    writes: Iterator[Write]
-    refused: list[Refused]
-    acks: list[Ack]
-    removes: set[bytes]
-    at_ms: int | None
 
 
 class Taken(NamedTuple):
@@ -138,20 +91,26 @@ class Shelf(AckBooks):
         self._gone: set[bytes] = set()
         """The keys of our own records that the fresh books no longer hold."""
 
-        self._foreign: dict[bytes, set[bytes]] = defaultdict(set)
-        """The keys of other epochs' records, by what the records are about."""
+        self._to_judge: set[str] = set()
+        """Platforms of which it is not durable by which keys their books are judged now."""
 
+        self._begun: dict[str, tuple[Key, ...]] = {}
+        """By which keys the loaded books were judged, of each platform of which this epoch has written nothing."""
+
+        self._spoken: set[str] = set()
+        """The platforms of which this epoch has written something."""
+
+        self._others = OtherEpochs()
         self._published: dict[str, Coverage] = {}
         self._stale_gaps: set[tuple[str, SegmentKey]] = set()
 
     # ---- At the start ----
 
-    def load(self, key: bytes, stored: Tile | Received | None) -> None:
+    def load(self, key: bytes, stored: Tile | Received | Judged | None) -> None:
         """Take in a record of `tiles` of any epoch; None removes it."""
-        if stored is None:
-            self._foreign[_thing(key)].discard(key)
+        self._others.note(key, stored)
+        if stored is None or isinstance(stored, Judged):
             return
-        self._foreign[_thing(key)].add(key)
         book = self.book(stored.platform)
         if isinstance(stored, Tile):
             segment = (stored.partition, stored.segment)
@@ -163,8 +122,6 @@ class Shelf(AckBooks):
     def begin(self, roster_place: int, *, next_ack: int, exact_from: int) -> None:
         """Begin after the tiles were loaded.
 
-        Tiles do not say by which keys they were judged, so a key that is now revoked may have counted there.
-
         Args:
             roster_place: the next offset of `platforms`.
             next_ack: the offset of `acks` that is committed.
@@ -172,12 +129,20 @@ class Shelf(AckBooks):
         """
         self.next_ack, self.exact_from = next_ack, exact_from
         self.sync_roster(roster_place)
-        for book in self.books.values():
-            book.judged_by = () if book.platform is None else tuple(map(_unrevoked, book.platform.keys))
+        for name, book in self.books.items():
+            if book.platform is not None:
+                book.judged_by = self._others.judged_by(name, book.platform.keys)
+                self._begun[name] = book.judged_by
+        self._to_judge.update(self._begun)
 
     def platforms(self) -> list[Platform]:
         """Return the platforms of the roster whose partition this is."""
         return [one for one in self.roster.platforms.values() if self._is_home(one.id)]
+
+    @property
+    def held_to(self) -> int:
+        """Return the offset of `acks` before which everything may be in the books, and nothing from there on."""
+        return max(self.next_ack, self.exact_from)
 
     # ---- Acknowledgements ----
 
@@ -210,6 +175,11 @@ class Shelf(AckBooks):
         """Refuse messages that counted before and no longer count."""
         self._refused += [Refused(one.record, one.platform, Refusal.BAD_SIGNATURE) for one in lost]
 
+    def settle(self, platform: Platform) -> None:
+        """Note that a platform's book agrees with its keys."""
+        super().settle(platform)
+        self._to_judge.add(platform.id)
+
     def replace(self, platform: Platform, fresh: AckBooks) -> None:
         """Replace the old book by a fresh one, all of which is written."""
         name = platform.id
@@ -226,19 +196,33 @@ class Shelf(AckBooks):
         received, self.dirty_received = self.dirty_received, set()
         refused, self._refused = self._refused, []
         gone, self._gone = self._gone, set()
-        if not (chunks or tiles or received or refused or gone):
+        judged, self._to_judge = {name: self.book(name).judged_by for name in self._to_judge}, set()
+        if not (chunks or tiles or received or refused or gone or judged):
             return None
         ours = {tile_key(*one, self._epoch) for one in tiles}
         ours |= {received_key(*one, self._epoch) for one in received}
+        names = {name for name, _ in (*tiles, *received)} | judged.keys()
         return Flush(
-            writes=self._writes(tiles, received),
+            writes=self._writes(tiles, received, self._first_words(names - self._spoken)),
             refused=refused,
             acks=[ack for ack, _ in chunks],
-            removes=(gone - ours) | self._replaced_by(ours | gone),
+            changes=self._changes((gone - ours) | self._others.replaced_by(ours | gone), judged),
             at_ms=next((at_ms for _, times in reversed(chunks) for at_ms in times), None),
         )
 
-    def _writes(self, tiles: set[tuple[str, SegmentKey]], received: set[tuple[str, int]]) -> Iterator[Write]:
+    def _first_words(self, names: set[str]) -> list[Write]:
+        """Return what comes before all else of some platforms: by which keys the books were judged that were loaded.
+
+        Otherwise a worker that dies among the tiles of a fresh book leaves some, and no word about what the rest are.
+        """
+        self._spoken |= names
+        judged = {name: Judged(name, self._epoch, self._begun.pop(name, ())) for name in sorted(names)}
+        return [Write(judged_key(name, self._epoch), one) for name, one in judged.items()]
+
+    def _writes(
+        self, tiles: set[tuple[str, SegmentKey]], received: set[tuple[str, int]], first: list[Write]
+    ) -> Iterator[Write]:
+        yield from first
         for name, key in tiles:
             tile = Tile(name, *key, self._epoch, self.book(name).tile(key).packed())
             yield Write(tile_key(name, key, self._epoch), tile)
@@ -248,9 +232,14 @@ class Shelf(AckBooks):
                 value = Received(name, partition, self._epoch, through)
                 yield Write(received_key(name, partition, self._epoch), value)
 
-    def _replaced_by(self, keys: set[bytes]) -> set[bytes]:
-        """Return the keys of other epochs' records of the same things. Our records then hold their bits durably."""
-        return set().union(*(self._foreign.pop(_thing(key), ()) for key in keys))
+    def _changes(self, removed: set[bytes], judged: dict[str, tuple[Key, ...]]) -> list[Change]:
+        """Return what follows the writes: nothing that was judged otherwise is left when it is said who judged."""
+        said = {judged_key(name, self._epoch): Judged(name, self._epoch, keys) for name, keys in judged.items()}
+        return [
+            *(Change(key, None) for key in sorted(removed)),
+            *(Change(key, value) for key, value in said.items()),
+            *(Change(key, None) for key in sorted(self._others.replaced_by(said))),
+        ]
 
     # ---- Publishing ----
 
@@ -294,7 +283,3 @@ class Shelf(AckBooks):
 
 def _says_nothing_new(coverage: Coverage, before: Coverage, *, complete: bool) -> bool:
     return coverage == before if complete else coverage._replace(as_of=before.as_of) == before
-
-
-def _unrevoked(key: Key) -> Key:
-    return key._replace(revoked_at=None)

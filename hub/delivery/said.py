@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from pyroaring import BitMap
 
 from hub.core.coverage import unpack
-from hub.core.model import Received, Tile
+from hub.core.model import Judged, Received, Tile
 from hub.errors import ContractError
 from hub.kafka.clients import administering, committed_to
 from hub.kafka.spans import log_spans, read_span
@@ -48,7 +48,7 @@ def _merge(found: dict[tuple[int, int], BitMap], value: bytes | None, platform: 
     if value is None:
         return
     try:
-        tile: Tile | Received = decode(value, Tile, Received)
+        tile: Tile | Received | Judged = decode(value, Tile, Received, Judged)
     except ContractError:
         return
     if isinstance(tile, Tile) and tile.platform == platform:

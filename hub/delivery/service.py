@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 from hub.clock import system_clock
 from hub.core.channel import Way, kind_of
 from hub.core.model import RECEIPTS_ONLY, HubLog, Platform, PlatformState, Received
-from hub.core.shelf import says_received
+from hub.core.tile_records import says_received
 from hub.delivery.channels import Channel
 from hub.delivery.courier import Courier, Office
 from hub.delivery.day_files import DayFiles

@@ -6,8 +6,8 @@ is true at some offset. If the directory is lost, a new fold rebuilds it.
 
 The rows are `n` number -> case; `e` partition, operator, event id -> digest and position; `s` partition, source offset
 -> position and breaches of an accepted event (the last `SOURCES_KEPT` a partition); `b` partition, block -> times and
-stages of 64 positions; `h` partition, offset -> SHA-256 of the notice's value; `d` day, operator -> notices of that
-day; `o` partition -> next offset, last source; `l` -> log id and form. For example, `o` 7 -> 120034, 240517 says that
+stages of 64 positions; `v` partition, offset -> SHA-256 of the notice's value; `d`, `h` and `t`: see `hub.folds.daily`;
+`o` partition -> next offset, last source; `l` -> log id and form. For example, `o` 7 -> 120034, 240517 says that
 notices before 7-120034 are folded, the last from source 7-240517.
 """
 
@@ -24,8 +24,7 @@ from rocksdict import Options, Rdict, WriteBatch
 
 from hub.core import breaches
 from hub.core.cases import Case, Folded, fold
-from hub.core.held import Published
-from hub.core.intake import SeenEvent
+from hub.core.intake import SeenEvent, adds
 from hub.core.model import SEGMENT, Operator, ReleaseNotice, Source
 from hub.core.universe import NO_TIME, STAGES, Universe, UniverseSegment
 from hub.folds.case_packing import (
@@ -152,10 +151,6 @@ class CaseStore:
                 accepted = unpack_accepted(source.partition, row)
         return accepted
 
-    def published(self, operator: str, day: int) -> Published:
-        """Return how many notices an operator had on a UTC day, without those that a person released."""
-        return self.days.published(operator, day)
-
     def next_offset(self, partition: int) -> int:
         """Return the next offset of `releases` to be folded."""
         return self._next[partition]
@@ -201,7 +196,7 @@ class CaseStore:
         self._last_source[partition] = notice.source.offset
         self._cases[folded.number] = folded.case
         if operator is not None and not released:
-            self.days.count(notice, operator)
+            self.days.count(notice, operator, adds(notice, operator, before))
         key = event_key(partition, notice.operator, notice.event_id)
         self._events[key] = SeenEvent(notice.event_digest, position)
         shown = () if operator is None else breaches.of_notice(notice, operator, before)

@@ -2,7 +2,7 @@
 
 An acknowledgement may name any notice of the log. Ten million digests in memory would be 320 MB beside the sets of
 cases, so they are rows of the case store on disk. Only those that are not written yet, and some that were read lately,
-are in memory. For example, row `h` 7 120033 holds the SHA-256 of the value of notice 7-120033.
+are in memory. For example, row `v` 7 120033 holds the SHA-256 of the value of notice 7-120033.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class NoticeDigests:
         return self._read(partition, offset) if found is None else found
 
     def _read_row(self, partition: int, offset: int) -> bytes:
-        row = self._row(place_key(b"h", partition, offset))
+        row = self._row(place_key(b"v", partition, offset))
         if row is None:
             raise KeyError(f"{partition}-{offset}")
         return row
@@ -50,4 +50,4 @@ class NoticeDigests:
     def flush(self) -> Iterable[tuple[bytes, bytes]]:
         """Return the rows to write. The caller writes them before it asks again."""
         fresh, self._fresh = self._fresh, {}
-        return [(place_key(b"h", *place), digest) for place, digest in fresh.items()]
+        return [(place_key(b"v", *place), digest) for place, digest in fresh.items()]

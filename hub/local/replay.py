@@ -71,6 +71,7 @@ class Replay:
             workers=workers,
             session_timeout_s=session_timeout_s,
             beside=beside,
+            authority=self.world.authority,
         )
         self.adapters: list[Supervised] = []
         self.now_ms = self.world.starts_at

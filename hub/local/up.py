@@ -40,6 +40,8 @@ class LocalHub:
         clock: `record`, or `world` for a replay.
         worker_program: what Python runs as a worker; a test gives a program of its own, with one part spoilt.
         beside: the programs that run beside the workers.
+        authority: whether the rules of authority hold (`hub.core.limits`): in a new hub from its first message on, in
+            one of an earlier version from now on.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class LocalHub:
         worker_program: tuple[str, ...] = ("-m", "hub"),
         replication: int = 1,
         beside: Beside | None = None,
+        authority: bool = False,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -68,6 +71,7 @@ class LocalHub:
         self._worker_program = worker_program
         self._count = workers
         self._replication = replication
+        self._authority = authority
         self.beside = Programs(self.data_dir, beside or Beside())
         self.workers: list[Supervised] = []
 
@@ -100,10 +104,13 @@ class LocalHub:
             hub_log = await read_hub_log(settings)
         except HubError:
             async with registrar(self.address) as made:
-                return await made.make_topics(clock=self._clock, replication=self._replication)
+                since = 0 if self._authority else None
+                return await made.make_topics(clock=self._clock, replication=self._replication, authority_from=since)
         self._hub_id, self._partitions = hub_log.hub_id, hub_log.partitions
         async with registrar(self.address) as made:
             await made.make_missing_topics(hub_log)
+            if self._authority and hub_log.authority_from is None:
+                hub_log = await made.begin_authority(hub_log)
         return hub_log
 
     def add_worker(self, name: str) -> Supervised:

@@ -45,7 +45,10 @@ class Happening(NamedTuple):
 
 @dataclass
 class World:
-    """A world that was read. `unreadable` holds the rows that could not be read, by operator."""
+    """A world that was read. `unreadable` holds the rows that could not be read, by operator.
+
+    `authority` says whether the rules of authority hold in it: `authority: true` in `world.yaml`.
+    """
 
     directory: Path
     starts_at: int
@@ -54,6 +57,7 @@ class World:
     platforms: list[tuple[Platform, Behaviour]]
     silent_days: dict[str, set[int]]
     unreadable: dict[str, list[UnreadableRow]] = field(default_factory=dict)
+    authority: bool = False
 
     def accounts(self) -> dict[str, list[WorldAccount]]:
         """Return the accounts by platform."""
@@ -120,6 +124,7 @@ def read_world(directory: Path, operator_keys: dict[str, Key], platform_keys: di
         operators=read_operators(directory / "operators.yaml", operator_keys, starts_at),
         platforms=read_platforms(directory / "platforms.yaml", platform_keys),
         silent_days=silent,
+        authority=raw.get("authority") is True,
     )
 
 

@@ -26,6 +26,7 @@ from hub.core.model import (
     Coverage,
     GapClass,
     HubLog,
+    Judged,
     Outcome,
     Platform,
     PlatformState,
@@ -171,9 +172,9 @@ async def _books(servers: str, hub_log: HubLog, partition: int) -> list[Platform
         disputes.add(decode(record.value, AcceptedReport, AcceptedAnswer))
     books = {one.id: PlatformBook(one.id, one, disputes) for one in platforms}
     for record in (await newest(reader_settings(servers), contracts.TILES, hub_log.partitions)).values():
-        stored = decode(record.value, Tile, Received)
+        stored = decode(record.value, Tile, Received, Judged)
         book = books.get(stored.platform)
-        if book is None or stored.partition != partition:
+        if book is None or isinstance(stored, Judged) or stored.partition != partition:
             continue
         if isinstance(stored, Tile):
             book.tile((stored.partition, stored.segment)).merge(stored.said)

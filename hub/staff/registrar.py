@@ -79,8 +79,13 @@ class Registrar:
         self._admin = admin
         self._producer = producer
 
-    async def make_topics(self, *, clock: str = "record", replication: int = 1) -> HubLog:
+    async def make_topics(
+        self, *, clock: str = "record", replication: int = 1, authority_from: int | None = None
+    ) -> HubLog:
         """Make every topic of a new hub, and record in `hub` how they were made.
+
+        Args:
+            authority_from: the record time from which the rules of authority hold; None is never.
 
         Raises:
             HubError: the cluster refuses, or holds some of the topics already.
@@ -97,9 +102,16 @@ class Registrar:
             partitions=self._address.partitions,
             clock=clock,
             made_at=system_clock(),
+            authority_from=authority_from,
         )
-        await self._producer.send_and_wait(contracts.HUB, encode(made), key=b"hub", partition=0)
+        await self._put(contracts.HUB, "hub", made)
         return made
+
+    async def begin_authority(self, hub_log: HubLog) -> HubLog:
+        """Let the rules of authority hold from now on in a hub made without them. Workers learn it when they start."""
+        changed = hub_log._replace(authority_from=system_clock())
+        await self._put(contracts.HUB, "hub", changed)
+        return changed
 
     async def make_missing_topics(self, hub_log: HubLog) -> None:
         """Make the topics that a hub of an earlier version lacks, with as many copies as `events` has."""

@@ -15,15 +15,17 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 from aiokafka import TopicPartition
 
+from hub.core.flush import Change, Flush
 from hub.core.intake import rejected
-from hub.core.model import Received, Record, Tile
-from hub.core.shelf import Flush, Read, Shelf, Taken
+from hub.core.model import Judged, Received, Record, Tile
+from hub.core.shelf import Read, Shelf, Taken
 from hub.errors import ContractError
 from hub.folds.acks import AckFold, log_faults
 from hub.kafka.clients import committed_offsets
@@ -32,7 +34,7 @@ from hub.stream.context import Context
 from hub.stream.runner import Chunk
 from hub.wire import contracts
 from hub.wire.checking import home_of
-from hub.wire.contracts import decode
+from hub.wire.contracts import decode, encode
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,22 @@ time."""
 
 PAUSE_MAX_S = 1.0
 """This pause never delays the coverage of a platform that was heard by more than this."""
+
+
+async def carry_out(
+    plan: Flush, send: Callable[[Flush], Awaitable[None]], change: Callable[[Change], Awaitable[None]]
+) -> None:
+    """Carry a flush out in its order.
+
+    Args:
+        send: returns once everything that the plan writes is durable.
+        change: queues a change; one partition of `tiles` keeps the order of changes.
+    """
+    await send(plan)
+    for ack in plan.acks:
+        ack()
+    for one in plan.changes:
+        await change(one)
 
 
 class CoverageWorker:
@@ -70,7 +88,7 @@ class CoverageWorker:
         """The time at which figures were last refreshed. Nothing is published before the first refresh."""
 
     def _place_of(self, _platform: str) -> tuple[TopicPartition, int]:
-        return self._acks, self._shelf.next_ack
+        return self._acks, self._shelf.held_to
 
     async def prepare(self) -> None:
         """Read the tiles of every epoch, and fold `releases` to its end."""
@@ -96,7 +114,7 @@ class CoverageWorker:
     def _load_record(self, record: Record) -> None:
         assert record.key is not None, "tiles are keyed"
         try:
-            stored = None if record.value is None else decode(record.value, Tile, Received)
+            stored = None if record.value is None else decode(record.value, Tile, Received, Judged)
         except ContractError as wrong:
             log.error("tiles %d offset %d: %s; ignored", record.partition, record.offset, wrong.message)
             return
@@ -155,16 +173,18 @@ class CoverageWorker:
             if plan is None:
                 return
             at_ms = self._context.roster.now_ms() if plan.at_ms is None else plan.at_ms
-            with self._context.metrics.flush_seconds.time():
-                await asyncio.gather(*await self._send(plan, at_ms))
-            for ack in plan.acks:
-                ack()
-            for key in plan.removes:
-                await self._context.producer.send(
-                    contracts.TILES, value=None, key=key, partition=self._partition, timestamp_ms=at_ms
-                )
+            await carry_out(plan, partial(self._send, at_ms=at_ms), partial(self._change, at_ms=at_ms))
 
-    async def _send(self, plan: Flush, at_ms: int) -> list[asyncio.Future[Any]]:
+    async def _change(self, one: Change, at_ms: int) -> None:
+        value = None if one.value is None else encode(one.value)
+        producer = self._context.producer
+        await producer.send(contracts.TILES, value=value, key=one.key, partition=self._partition, timestamp_ms=at_ms)
+
+    async def _send(self, plan: Flush, at_ms: int) -> None:
+        with self._context.metrics.flush_seconds.time():
+            await asyncio.gather(*await self._sent(plan, at_ms))
+
+    async def _sent(self, plan: Flush, at_ms: int) -> list[asyncio.Future[Any]]:
         context = self._context
         sent = [
             await context.send(contracts.TILES, value, key=key, partition=self._partition, at_ms=at_ms)

@@ -19,7 +19,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from hub.core.held import has_limit
 from hub.core.intake import Addressed, Arrival, Plan, acceptance, decide, holding, rejected, shown_by
 from hub.core.model import Decision, Record, Refusal
 from hub.stream.context import Context
@@ -81,9 +80,9 @@ class IntakeWorker:
 
     def _expect(self, plan: Plan) -> None:
         """Tell the other partitions of this worker what is decided, before anything is awaited."""
-        for arrival, notice, _ in plan.accepted:
-            if arrival.held is None and arrival.sender is not None and has_limit(arrival.sender):
-                self._context.store.days.expect(notice, arrival.sender)
+        for arrival, notice, _, adds in plan.accepted:
+            if arrival.held is None:
+                self._context.store.days.expect(notice, adds)
 
     def _was_decided(self, arrival: Arrival) -> bool:
         decided_to = self._context.store.last_source(self._partition)
@@ -99,14 +98,14 @@ class IntakeWorker:
         """Decide. If that raises an error, decide on fewer messages; set the first one aside if it is the cause."""
         context = self._context
         try:
-            return decide(arrivals, context.store, context.hub_log.log_id, context.held.book)
+            return decide(arrivals, context.store, context.hub_log, context.held.book)
         except Exception as error:  # noqa: BLE001  (one bad message must not stop the rest)
             if len(arrivals) > 1:
                 return self._plan(arrivals[: len(arrivals) // 2])
             arrival = arrivals[0]
             log.error("events %s: %s in a rule; set aside", arrival.source, type(error).__name__)
             spoilt = arrival._replace(content=Refusal.HUB_FAULT)
-            return decide([spoilt], context.store, context.hub_log.log_id, context.held.book)
+            return decide([spoilt], context.store, context.hub_log, context.held.book)
 
     async def _carry_out(self, plan: Plan, pending: list[asyncio.Future[Any]]) -> None:
         context = self._context

@@ -17,6 +17,7 @@ from hub.core.model import (
     ClearanceAnswer,
     EventType,
     GapClass,
+    Limit,
     Outcome,
     PlatformState,
     Refusal,
@@ -225,12 +226,26 @@ class BlindSpots(Shape):
     in_tens: bool = False
 
 
+class OperatorLimit(Shape):
+    """A limit of an operator: how many a UTC day before a person looks, null for no limit.
+
+    Who set it, why and when; all three are null for the hub's default.
+    """
+
+    limit: Limit
+    most: int | None
+    by: str | None
+    reason: str | None
+    at: int | None
+
+
 class OperatorRow(Shape):
-    """An operator's figures; every message counts once."""
+    """An operator's figures; every message counts once. `raised` are the limits beyond the hub's defaults."""
 
     id: str
     name: Name
     clearance_required: bool
+    raised: list[OperatorLimit]
     accepted: int
     noted: int
     duplicate: int
@@ -660,8 +675,16 @@ class RosterPlatform(Shape):
     history: list[StateAt]
 
 
+class RosterLifted(Shape):
+    """The end of a quarantine: when, by whom and why."""
+
+    at: int
+    by: str
+    reason: str
+
+
 class RosterOperator(Shape):
-    """An operator's record."""
+    """An operator's record. `limits` are those in force."""
 
     id: str
     name: Name
@@ -672,6 +695,8 @@ class RosterOperator(Shape):
     limit_ported_daily: int | None
     since: int
     clearance_required: bool
+    limits: list[OperatorLimit]
+    lifted: list[RosterLifted]
     keys: list[RosterKey]
 
 

@@ -55,6 +55,7 @@ KINDS: dict[str, type] = {
     "operator": model.Operator,
     "tile": model.Tile,
     "received": model.Received,
+    "judged": model.Judged,
     "coverage": model.Coverage,
     "gaps": model.Gaps,
     "clock": model.Clock,

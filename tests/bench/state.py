@@ -23,7 +23,7 @@ from pyroaring import BitMap
 
 from hub.core.coverage import pack
 from hub.core.model import SEGMENT, Coverage, Outcome, Received, Said, Tile
-from hub.core.shelf import received_key, tile_key
+from hub.core.tile_records import received_key, tile_key
 from hub.wire import contracts
 from hub.wire.contracts import decode, encode, partition_of
 from tests.bench import latency, messages

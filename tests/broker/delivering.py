@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from hub.core.model import EventType, Key, Platform, Received
 from hub.core.roster_life import receipt_key_id
-from hub.core.shelf import says_received
+from hub.core.tile_records import says_received
 from hub.local.children import Supervised
 from hub.sdk.http_client import token
 from hub.wire import contracts

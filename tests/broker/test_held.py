@@ -73,7 +73,7 @@ def told(scene: Scene, operator: str) -> list[PortedNotice]:
 def test_events_over_the_limit_wait_for_a_named_person(scene: Scene) -> None:
     """They are held with a receipt, shown without a number, released in order by name, and then as good as any."""
     scene.put_operator("mead", "+86136")
-    run(scene, "operator", "limits", "mead", "--daily", "2")
+    run(scene, "operator", "limits", "mead", "--limit", "NOTICES", "--most", "2")
     numbers = mobile_numbers(4, "+8613600")
     opened = [event(number, EventType.COOLING, "mead") for number in numbers]
     # One after the other: what is in flight at once may go beyond a limit.
@@ -117,7 +117,7 @@ def test_events_over_the_limit_wait_for_a_named_person(scene: Scene) -> None:
 def test_a_burst_does_not_go_over_the_limit_of_one_worker(scene: Scene) -> None:
     """All partitions at once take of the same limit: exactly as many pass as may, and the others wait."""
     scene.put_operator("heath", "+86151")
-    run(scene, "operator", "limits", "heath", "--daily", "50")
+    run(scene, "operator", "limits", "heath", "--limit", "NOTICES", "--most", "50")
     heard = send(scene, *(event(number, EventType.COOLING, "heath") for number in mobile_numbers(400, "+8615100")))
     assert Counter(one.decision for one in heard) == Counter({Decision.ACCEPTED: 50, Decision.HELD: 350})
 
@@ -125,7 +125,7 @@ def test_a_burst_does_not_go_over_the_limit_of_one_worker(scene: Scene) -> None:
 def test_a_key_revoked_since_from_an_earlier_time_releases_nothing(scene: Scene) -> None:
     """A held event is judged by its first record time, against the roster as it is when it is released."""
     scene.put_operator("moor", "+86137")
-    run(scene, "operator", "limits", "moor", "--daily", "0")
+    run(scene, "operator", "limits", "moor", "--limit", "NOTICES", "--most", "0")
     before, after = mobile_numbers(2, "+8613700")
     (good,) = send(scene, event(before, EventType.COOLING, "moor"))
     stolen_from = good.recorded_at + 1
@@ -145,7 +145,7 @@ def test_a_key_revoked_since_from_an_earlier_time_releases_nothing(scene: Scene)
 def test_the_holder_of_the_range_is_told_of_a_ported_number(scene: Scene) -> None:
     """Accepted, held, and accepted after all: each time the operator it was ported from hears of it."""
     scene.put_operator("glen", "+86138")
-    run(scene, "operator", "limits", "glen", "--ported-daily", "1")
+    run(scene, "operator", "limits", "glen", "--limit", "PORTED", "--most", "1")
     first, second = mobile_numbers(2, "+86135009")
     one, two = (event(number, EventType.COOLING, "glen", ported=True) for number in (first, second))
     (accepted,) = send(scene, one)
@@ -197,14 +197,14 @@ def test_a_zombie_that_holds_what_was_accepted_meanwhile_blocks_nobody(tmp_path:
     """Stopped while it wrote to `held`, woken after another worker accepted the same events: their numbers go on."""
     with scenes.running(tmp_path) as scene:
         scene.put_operator("fen", "+86152")
-        run(scene, "operator", "limits", "fen", "--daily", "0")
+        run(scene, "operator", "limits", "fen", "--limit", "NOTICES", "--most", "0")
         numbers = mobile_numbers(600, "+8615200")
         with spoilt(scene, "zombie", f"stop:{contracts.HELD}") as zombie:
             wait_until("both workers are in the group", lambda: scene.members() == 2)
             scene.send(scene.event_message(event(number, EventType.COOLING, "fen")) for number in numbers)
             scene.flush()
             wait_until("it has stopped", lambda: is_stopped(zombie))
-            run(scene, "operator", "limits", "fen")
+            run(scene, "operator", "limits", "fen", "--limit", "NOTICES", "--none", "--by", "Li", "--reason", "a test")
             scene.settle(contracts.EVENTS)
             zombie.process.send_signal(signal.SIGCONT)
             wait_until("it is back in the group", lambda: scene.members() == 2)
@@ -248,7 +248,7 @@ async def publish_and_be_held(scene: Scene, folder: Path) -> tuple[OperatorPubli
 def test_a_publishers_report_agrees_with_the_hub_though_copies_were_sent(scene: Scene, tmp_path: Path) -> None:
     """The hub's copies are in the operator's partitions and in nobody's count: no COUNT_MISMATCH on either side."""
     operator = scene.put_operator("fell", "+86139")
-    run(scene, "operator", "limits", "fell", "--daily", "4")
+    run(scene, "operator", "limits", "fell", "--limit", "NOTICES", "--most", "4")
     _, day = asyncio.run(publish_and_be_held(scene, tmp_path))
     book = OperatorBook()
     for receipt in scene.receipts("fell"):

@@ -67,7 +67,7 @@ def people(scene: Scene, rng: random.Random) -> Traffic:
     traffic = Traffic(scene, NUMBERS, rng)
     scene.put_platforms(*(scene.platform(one) for one in PLATFORMS))
     scene.put_operator(LIMITED, ITS_RANGE)
-    run(scene, "operator", "limits", LIMITED, "--daily", "0")
+    run(scene, "operator", "limits", LIMITED, "--limit", "NOTICES", "--most", "0")
     return traffic
 
 

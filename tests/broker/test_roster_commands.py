@@ -137,8 +137,16 @@ def test_an_operator_is_added_with_its_receipts_and_its_key_is_rotated(scene: Sc
     changed = run(scene, "operator", "set", "west", "--zh", "西", "--range", "+86150", "--range", "+86151")
     assert (changed["name"], changed["ranges"]) == ({"zh": "西", "en": "West"}, ["+86150", "+86151"])
     run(scene, "operator", "set", "west", "--range", "150", fails="no prefix")
-    limits = run(scene, "operator", "limits", "west", "--daily", "7")
-    assert (limits["limit_daily"], limits["limit_ported_daily"]) == (7, None)
+    limits = run(scene, "operator", "limits", "west", "--limit", "NOTICES", "--most", "7")
+    assert [(one["limit"], one["most"], one["by"]) for one in limits["limits"]] == [("NOTICES", 7, "")]
+    raising = ("operator", "limits", "west", "--limit", "NOTICES")
+    run(scene, *raising, "--most", "8", fails="nobody answers")
+    run(scene, *raising, "--none", "--by", "Li", fails="nobody answers")
+    run(scene, *raising, fails="how many")
+    raised = run(scene, *raising, "--most", "9000", "--by", "Li", "--reason", "it has grown")
+    assert [(one["most"], one["by"], one["reason"]) for one in raised["limits"]] == [(9_000, "Li", "it has grown")]
+    lifted = run(scene, "operator", "lift-quarantine", "west", "--by", "Li", "--reason", "a sweep")
+    assert [(one["by"], one["reason"]) for one in lifted["lifted"]] == [("Li", "a sweep")]
     run(scene, "operator", "rotate-key", "west", "--key-id", "west-1", "--public", "00" * 32, fails="itself")
     run(scene, "operator", "rotate-key", "west", "--key-id", "north-1", "--public", "00" * 32, fails="north")
     run(scene, "operator", "rotate-key", "west", "--key-id", "west-2", "--public", second.public.hex())
@@ -152,7 +160,7 @@ def test_an_operator_is_added_with_its_receipts_and_its_key_is_rotated(scene: Sc
         ("west-3", False),
     ]
     shown = {one["operator"]: one for one in run(scene, "operator", "list")}
-    assert (shown["west"]["keys"], shown["west"]["limit_daily"]) == (1, 7)
+    assert (shown["west"]["keys"], shown["west"]["notices a day"]) == (1, 9_000)
 
 
 def test_two_registrars_at_once_lose_no_change(scene: Scene) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.core.model import REFUSAL_TODO, Breach, GapClass, Outcome, PlatformState, Refusal, Stage
+from hub.core.model import REFUSAL_TODO, Breach, GapClass, Limit, Outcome, PlatformState, Refusal, Stage
 from hub.core.standing import Standing
 from hub.web import shapes
 from tests.dashboard.world import BLIND, Sketch, World, add_pairs
@@ -133,6 +133,12 @@ def blind_spots(world: World) -> shapes.BlindSpots:
     return shapes.BlindSpots(as_of=world.as_of(), spots=ranked)
 
 
+RAISED = [
+    shapes.OperatorLimit(limit=Limit.PORTED, most=None, by="李伟", reason="portability hub", at=1_780_000_000_000),
+    shapes.OperatorLimit(limit=Limit.NOTICES, most=200_000, by="李伟", reason="2 M customers", at=1_780_000_000_000),
+]
+
+
 def operators(world: World) -> shapes.Operators:
     """Every operator; the second is in breach, the third silent."""
     rows = []
@@ -147,6 +153,7 @@ def operators(world: World) -> shapes.Operators:
                 id=name,
                 name=shapes.Name(zh=zh, en=en),
                 clearance_required=clearance,
+                raised=RAISED if index == 1 else [],
                 accepted=31_200 // (index + 1) + world.step,
                 noted=410,
                 duplicate=12,

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from hub.core.blindspots import Sureness
-from hub.core.model import Breach, EventType, GapClass, Outcome, PlatformState, Refusal, ReportKind, Role, Stage
+from hub.core.model import Breach, EventType, GapClass, Limit, Outcome, PlatformState, Refusal, ReportKind, Role, Stage
 from hub.core.standing import Standing
 from hub.web.routes.pages import FOLDER
 
@@ -29,6 +29,7 @@ ENUMS = {
     "refusal": Refusal,
     "remedy": Refusal,
     "report": ReportKind,
+    "limit": Limit,
 }
 
 

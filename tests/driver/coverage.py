@@ -1,7 +1,8 @@
 """The coverage stage without a broker: shelves over a world's logs, killed and taken over as a seed says.
 
 Topics are dictionaries and lists; the stage's promises are kept here as `hub.stream.coverage` keeps them: a flush
-writes its tiles, then acks its chunks, then removes what is replaced, and a kill may come between any two of these.
+writes its tiles, then acks its chunks, then removes what is replaced and says by which keys it judged. A kill may come
+between any two of these.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import random
 from collections.abc import Sequence
 
 from hub.core.acks import OpenedAck
-from hub.core.model import Coverage, Gaps, Received, Record, Refusal, Source, Tile
+from hub.core.flush import Flush
+from hub.core.model import Coverage, Gaps, Judged, Received, Record, Refusal, Source, Tile
 from hub.core.roster import keys_changed
-from hub.core.shelf import Flush, Read, Shelf
+from hub.core.shelf import Read, Shelf
 from hub.recount.check import Difference, compare
 from hub.wire.checking import Opener
 from hub.wire.contracts import ACKS, COVERAGE, PLATFORMS, RELEASES, REPORTED, encode, partition_of
@@ -26,7 +28,7 @@ class CoverageDriver:
     def __init__(self, world: World, rng: random.Random) -> None:
         self.world, self.rng = world, rng
         self.known = LateReader(world)
-        self.tiles: list[dict[bytes, Tile | Received]] = [{} for _ in range(PARTITIONS)]
+        self.tiles: list[dict[bytes, Tile | Received | Judged]] = [{} for _ in range(PARTITIONS)]
         self.committed = [0] * PARTITIONS
         self.coverage: dict[str, Coverage] = {}
         self.gaps: dict[tuple[str, int, int], Gaps] = {}
@@ -98,7 +100,7 @@ class CoverageDriver:
         shelf.sync_roster(self._roster_place())
         for platform in shelf.unsettled():
             home = partition_of(platform.id.encode(), PARTITIONS)
-            read = [one for one in self.world.logs[ACKS][home][: shelf.next_ack] if one.key == platform.id.encode()]
+            read = [one for one in self.world.logs[ACKS][home][: shelf.held_to] if one.key == platform.id.encode()]
             changed = keys_changed(shelf.book(platform.id).judged_by, platform.keys)
             if not any(one.record_time >= since for one in read for since in changed.values()):
                 shelf.settle(platform)
@@ -115,7 +117,7 @@ class CoverageDriver:
         return not shelf.unsettled()
 
     def flush(self, partition: int, *, steps: int | None = None) -> None:
-        """Carry a flush out, or only its first `steps`: writes, acks and removals, in their order."""
+        """Carry a flush out, or only its first `steps`: writes, acks and changes, in their order."""
         plan = self.shelves[partition].flush()
         if plan is not None:
             self.carry_out(partition, plan, steps)
@@ -141,10 +143,13 @@ class CoverageDriver:
                 return
             ack()
             done += 1
-        for key in plan.removes:
+        for key, change in plan.changes:
             if done == steps:
                 return
-            self.tiles[partition].pop(key, None)
+            if change is None:
+                self.tiles[partition].pop(key, None)
+            else:
+                self.tiles[partition][key] = change
             done += 1
 
     def refresh(self, partition: int) -> None:

@@ -27,7 +27,7 @@ PAIRS = "tests/unit/core/test_pairs.py"
 CLEARANCE = "tests/unit/core/test_clearance.py"
 RUNNER = "tests/unit/stream/test_runner.py"
 SHELF = "tests/unit/core/test_shelf.py"
-KILLS = "tests/broker/test_kills_acks.py"
+CARRYING = "tests/unit/stream/test_coverage.py"
 FORGERIES = "tests/broker/test_forgeries.py"
 POISON = "tests/broker/test_poison.py"
 
@@ -80,8 +80,8 @@ FAULTS = (
     Fault(
         "events of this batch do not count for the day's limit",
         "hub/core/intake.py",
-        "return Published(before.every + more.every, before.ported + more.ported)",
-        "return Published(before.every, before.ported)",
+        "            self._days[day] = self._days.get(day, Published()).plus(one)\n",
+        "            self._days[day] = self._days.get(day, Published())\n",
         HELD,
     ),
     # ---- The fold and the lifecycle ----
@@ -172,13 +172,9 @@ FAULTS = (
     Fault(
         "a chunk is acknowledged before its tiles are durable",
         "hub/stream/coverage.py",
-        "                await asyncio.gather(*await self._send(plan, at_ms))\n"
-        "            for ack in plan.acks:\n"
-        "                ack()\n",
-        "                for ack in plan.acks:\n"
-        "                    ack()\n"
-        "                await asyncio.gather(*await self._send(plan, at_ms))\n",
-        KILLS,
+        "    await send(plan)\n    for ack in plan.acks:\n        ack()\n",
+        "    for ack in plan.acks:\n        ack()\n    await send(plan)\n",
+        CARRYING,
     ),
     Fault(
         "a worker that is caught in a client's stop keeps its partition",

@@ -186,6 +186,7 @@ def failing(folder: Path, files: list[str]) -> tuple[set[str], str]:
 CASES = [pytest.param(one, id=one.what, marks=[] if one.what in QUICK else [pytest.mark.soak]) for one in ADDITIONS]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("addition", CASES)
 def test_an_addition_is_asked_for_until_it_is_whole(addition: Addition, copy: Path) -> None:
     """Of an addition that is begun with one line, the tests say what is missing and where it goes."""

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from hub.core.model import REFUSAL_TODO, Refusal
 from tests.places import ROOT
 from tests.unit.sources import (
@@ -160,6 +162,7 @@ print(seen, threading.active_count())
 """
 
 
+@pytest.mark.long
 def test_importing_the_whole_hub_starts_nothing() -> None:
     """Importing every module of the hub opens no connection, writes no file, starts no process and no thread."""
     names = [name for name in MODULES if not name.endswith("__main__")]

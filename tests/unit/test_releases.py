@@ -106,6 +106,7 @@ def test_an_action_has_one_commit() -> None:
     assert len(lines) == len({one.partition("@")[0] for one in lines})
 
 
+@pytest.mark.long
 def test_a_release_holds_what_it_needs(tmp_path: Path) -> None:
     """The sdist holds the sources; the wheel made of it holds every file of the hub and every schema, no more."""
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]

@@ -35,6 +35,7 @@ class Where(NamedTuple):
 
 BY_HISTORY = "no: it is written by what happens to the record"
 BY_KEYS = "no: keys come by commands of their own, and by files beside the roster's"
+BY_LIMITS = "no: it is set by a command of its own, by name and with a reason"
 
 PLATFORM: dict[str, Where] = {
     "id": Where("platform_id", "id", "id", recount=True),
@@ -63,6 +64,8 @@ OPERATOR: dict[str, Where] = {
     "since": Where("since", "since", "since"),
     "keys": Where("key_id", "keys", "keys"),
     "clearance_required": Where("clearance_required", "clearance_required", "clearance_required"),
+    "limits": Where(BY_LIMITS, "no: a file says a limit without a name, which can only lower it", "limits"),
+    "lifted": Where(BY_LIMITS, BY_HISTORY, "lifted"),
 }
 RECORDS: list[tuple[type[Any], str, dict[str, Where], Callable[..., None], type[shapes.Shape]]] = [
     (Platform, "PLATFORM", PLATFORM, platform_roster.platform_add, shapes.RosterPlatform),

@@ -22,6 +22,7 @@ from hub.core.model import (
     Decision,
     HeldDecided,
     HeldWhy,
+    HubLog,
     NumberEvent,
     Operator,
     Receipt,
@@ -31,7 +32,6 @@ from hub.core.model import (
     ReleaseNotice,
     Source,
 )
-from hub.core.numbers import in_ranges
 from hub.errors import ContractError, OperatorError
 from hub.sdk.operators.importer import ImportedEvent, Row, UnreadableRow
 from hub.settings import PARTITIONS_DEFAULT
@@ -39,7 +39,7 @@ from hub.wire.contracts import EVENTS, encode, partition_of
 
 K = TypeVar("K", Refusal, Breach, HeldWhy)
 
-REHEARSED_LOG = bytes(16)
+REHEARSED_LOG = HubLog(bytes(16), "rehearsal", PARTITIONS_DEFAULT, "record", 0)
 """This is the id of a log that does not exist."""
 
 ROWS_MAX = 1_000_000
@@ -71,15 +71,23 @@ class Rehearsal:
     Args:
         operators: those whose ranges and cooling days count.
         partitions: the number of partitions of the real hub.
+        authority: whether the rules of authority hold in it (`hub.core.limits`).
     """
 
-    def __init__(self, operators: Iterable[Operator], partitions: int = PARTITIONS_DEFAULT) -> None:
+    def __init__(
+        self, operators: Iterable[Operator], partitions: int = PARTITIONS_DEFAULT, *, authority: bool = False
+    ) -> None:
         self.known = MemoryCases()
         self.held = HeldBook()
         self._operators = {operator.id: operator for operator in operators}
         self._partitions = partitions
+        self._log = REHEARSED_LOG._replace(partitions=partitions, authority_from=0 if authority else None)
         self._sent = [0] * partitions
         self._published = [0] * partitions
+
+    def know(self, operator: Operator) -> None:
+        """Go by a newer record of an operator from now on."""
+        self._operators[operator.id] = operator
 
     def arrive(self, event: NumberEvent, record_time: int, sender: str | None = None) -> Arrival:
         """Give an event the next place in its partition, as if its operator had sent it."""
@@ -103,7 +111,7 @@ class Rehearsal:
         held: list[tuple[Source, HeldWhy]] = []
         rest = arrivals
         while rest:
-            plan = intake.decide(rest, self.known, REHEARSED_LOG, self.held)
+            plan = intake.decide(rest, self.known, self._log, self.held)
             for one in plan.held:
                 assert isinstance(one.arrival.content, NumberEvent), "only events are held"
                 self.held.hold(one.event, one.arrival.content.number)
@@ -133,7 +141,7 @@ class Rehearsal:
         operator = self._operators[notice.operator]
         copy = accepted.arrival.held
         if copy is None:
-            self.known.count(notice, ported=not in_ranges(notice.subject.value, operator.ranges))
+            self.known.days.count(notice, operator, accepted.adds)
         else:
             self.held.settle(HeldDecided(copy.source, notice.source, Decision.ACCEPTED))
         shown = breaches.of_notice(notice, operator, before)
@@ -173,7 +181,7 @@ class Check(NamedTuple):
 
 
 def check(rows: Iterable[Row], operator: Operator, now_ms: int, partitions: int = PARTITIONS_DEFAULT) -> Check:
-    """Rehearse the events of a file.
+    """Rehearse the events of a file, with the default limits of a hub.
 
     Args:
         now_ms: the record time of all events if one of them has no `published_at`.
@@ -188,7 +196,7 @@ def check(rows: Iterable[Row], operator: Operator, now_ms: int, partitions: int 
     by_time = all(row.published_at is not None for row in events)
     if by_time:
         events.sort(key=lambda row: (row.published_at or 0, row.event.event_id))
-    rehearsal = Rehearsal([operator], partitions)
+    rehearsal = Rehearsal([operator], partitions, authority=True)
     homes: dict[int, list[tuple[int, Arrival]]] = defaultdict(list)
     for row in events:
         arrival = rehearsal.arrive(row.event, row.published_at if by_time and row.published_at is not None else now_ms)

@@ -163,8 +163,9 @@ TOLD: dict[type[shapes.Shape], dict[str, Told]] = {
         "high": Told(_estimate_up_to_tens),
     },
     shapes.BlindSpots: {**_all_same("as_of", "spots"), "in_tens": ALWAYS_IN_TENS},
+    shapes.OperatorLimit: _all_same("limit", "most", "by", "reason", "at"),
     shapes.OperatorRow: {
-        **_all_same("id", "name", "clearance_required", "accepted", "noted", "duplicate", "held"),
+        **_all_same("id", "name", "clearance_required", "raised", "accepted", "noted", "duplicate", "held"),
         **_all_same("last_event_at", "last_report_day", "silent"),
         "rejected": Told(_large_as_receipted, own=_as_receipted),
         "breaches": Told(_large),

@@ -44,8 +44,8 @@ from hub.core.model import (
 )
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
-from hub.core.shelf import says_received
 from hub.core.standing import Behaviour
+from hub.core.tile_records import says_received
 from hub.errors import ContractError
 from hub.wire import contracts
 from hub.wire.contracts import decode

@@ -6,10 +6,11 @@ For example, an operator without a report for 2026-11-01 is silent from 01:00 UT
 from __future__ import annotations
 
 from hub.core.breaches import REPORT_GRACE_MS, OperatorBook, mismatched_days, silent_days
+from hub.core.limits import DEFAULTS, in_force
 from hub.core.model import DAY_MS, Breach, Decision, Operator
 from hub.web.board.platform_pages import day_name
 from hub.web.board.snapshot import Sight
-from hub.web.shapes import BreachRow, FollowerRow, Name, OperatorRow, Operators, Pipeline, TopicRow
+from hub.web.shapes import BreachRow, FollowerRow, Name, OperatorLimit, OperatorRow, Operators, Pipeline, TopicRow
 
 DAILY_BREACHES_MAX = 1_000
 
@@ -26,6 +27,7 @@ def _row(sight: Sight, known: Operator) -> OperatorRow:
         id=known.id,
         name=Name(zh=known.name.zh, en=known.name.en),
         clearance_required=known.clearance_required,
+        raised=[one for one in limits_of(known, authority=True) if one.most is None or one.most > DEFAULTS[one.limit]],
         accepted=book.decisions.get(Decision.ACCEPTED, 0),
         noted=book.decisions.get(Decision.NOTED, 0),
         duplicate=book.decisions.get(Decision.DUPLICATE, 0),
@@ -36,6 +38,17 @@ def _row(sight: Sight, known: Operator) -> OperatorRow:
         last_report_day=day_name(max(book.reports)) if book.reports else None,
         silent=_is_silent(known, book, sight.now_ms),
     )
+
+
+def limits_of(known: Operator, *, authority: bool) -> list[OperatorLimit]:
+    """Return the limits in force of an operator. `authority` says whether the hub's defaults hold."""
+    named = {one.limit: one for one in known.limits}
+    return [
+        OperatorLimit(**named[limit]._asdict())
+        if limit in named
+        else OperatorLimit(limit=limit, most=most, by=None, reason=None, at=None)
+        for limit, most in in_force(known, authority=authority).items()
+    ]
 
 
 def _is_silent(known: Operator, book: OperatorBook, now_ms: int) -> bool:

@@ -18,6 +18,7 @@ from hub.settings import HubAddress
 from hub.staff.registrar import registrar
 from hub.staff.roster import roster_editor
 from hub.web import shapes
+from hub.web.board.operator_pages import limits_of
 from hub.web.board.platform_pages import guide, name
 from hub.web.routes.routing import Asker, Routes
 
@@ -39,7 +40,9 @@ def add_roster(routes: Routes) -> None:
     async def operators() -> shapes.RosterOperators:
         """Return every operator's record."""
         found = sorted(board.roster.operators.values(), key=lambda one: one.id)
-        return shapes.RosterOperators(as_of=parts.live.as_of(), operators=[operator_record(one) for one in found])
+        authority = parts.hub_log.has_authority(parts.live.now_ms())
+        records = [operator_record(one, authority=authority) for one in found]
+        return shapes.RosterOperators(as_of=parts.live.as_of(), operators=records)
 
     @routes.post("/v1/roster/platforms/{platform_id}/state", 404, 409)
     async def state(platform_id: PlatformId, wish: shapes.StateQuestion, asker: Asker) -> shapes.RosterPlatform:
@@ -83,13 +86,20 @@ def platform_record(one: Platform) -> shapes.RosterPlatform:
     )
 
 
-def operator_record(one: Operator) -> shapes.RosterOperator:
-    """Return an operator's record in the shape of the API."""
+def operator_record(one: Operator, *, authority: bool) -> shapes.RosterOperator:
+    """Return an operator's record in the shape of the API. `authority` says whether the hub's default limits hold."""
     plain = one._asdict()
-    for changed in ("name", "ranges", "keys"):
+    for changed in ("name", "ranges", "keys", "limits", "lifted"):
         plain.pop(changed)
     named = shapes.Name(zh=one.name.zh, en=one.name.en)
-    return shapes.RosterOperator(name=named, ranges=list(one.ranges), keys=[_key(key) for key in one.keys], **plain)
+    return shapes.RosterOperator(
+        name=named,
+        ranges=list(one.ranges),
+        keys=[_key(key) for key in one.keys],
+        limits=limits_of(one, authority=authority),
+        lifted=[shapes.RosterLifted(**each._asdict()) for each in one.lifted],
+        **plain,
+    )
 
 
 def _key(key: Key) -> shapes.RosterKey:

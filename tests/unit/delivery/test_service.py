@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from hub.core.model import Received
-from hub.core.shelf import received_key
+from hub.core.tile_records import received_key
 from hub.delivery.service import ReceivedBook
 from hub.settings import WorkerSettings
 from hub.wire.contracts import encode

@@ -338,6 +338,7 @@ def a_platform(kind: str, accounts: list[tuple[str, int | None, str]]) -> Iterat
             harness.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", FEW)
 def test_batches_and_crashes_change_nothing(kind: str) -> None:
     """However the log is cut into batches and wherever the process dies, accounts and answers end the same."""
@@ -365,6 +366,7 @@ def _real_openers(log: Log) -> set[Source]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [one for one in FEW if one != "memory"])
 def test_all_stores_agree(kind: str) -> None:
     """The same history over the same accounts ends in every backend as it ends in memory."""

@@ -294,6 +294,7 @@ def test_an_operators_row_counts_refusals_as_receipted(caller: Caller, floor: in
             id="north",
             name=shapes.Name(zh="", en=""),
             clearance_required=False,
+            raised=[],
             **dict.fromkeys(("accepted", "noted", "duplicate", "held"), 0),
             rejected={reason: count for reason, count in rejected.items() if count},
             breaches={},

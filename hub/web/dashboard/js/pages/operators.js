@@ -38,7 +38,10 @@ export const csv = {
 const link = (row) => [
   h("a", { href: `#/operators/${encodeURIComponent(row.id)}` }, nameOf(row.name)),
   row.clearance_required && h("small", {}, t("operators.clearance")),
+  ...row.raised.map((one) => h("small", { class: "warn-text" }, raised(one))),
 ];
+const raised = ({ limit, most, by, reason }) =>
+  t(most === null ? "operators.unlimited" : "operators.raised", { limit: word("limit", limit), most: count(most ?? 0), by, reason });
 const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
 
 export function view({ data: { operators, breaches }, ui, args: [chosen] }) {
