@@ -64,10 +64,17 @@ WORDS = [Outcome.NOT_BOUND] * 6 + [Outcome.UNBOUND] * 3 + list(Outcome)
 
 
 class World:
-    """The logs, and whoever writes them."""
+    """The logs, and whoever writes them.
 
-    def __init__(self, rng: random.Random) -> None:
+    Args:
+        early: some acknowledge a notice with its digest before it lies in the log, as a broker with a slow clock has it.
+    """
+
+    def __init__(self, rng: random.Random, *, early: bool = False) -> None:
         self.rng = rng
+        self._early = early
+        # Digests have a chance of their own, so that a seed's world is the same whatever they are.
+        self._chance = random.Random(rng.getstate()[1][0])
         self.now_ms = T0
         self.logs: dict[str, list[list[Record]]] = {
             RELEASES: [[] for _ in range(PARTITIONS)],
@@ -111,7 +118,7 @@ class World:
         """The value of the next notice of a partition: whoever has it early saw it, and its broker's clock is slow."""
         if partition not in self._promised:
             there = [one for one in NUMBERS if partition_of(one.encode(), PARTITIONS) == partition]
-            self._promised[partition] = self._next_notice(self.rng.choice(there))
+            self._promised[partition] = self._next_notice(self._chance.choice(there))
         return self._promised[partition][1]
 
     def _next_notice(self, number: str) -> tuple[str, bytes, bool]:
@@ -154,9 +161,11 @@ class World:
         """The digest of a notice; now and then that of another one, or of none."""
         log = self.logs[RELEASES][partition]
         others = [bytes(32), sha256(log[0].value or b"").digest()]
-        if through > len(log) or self.rng.random() < 0.1:
-            return self.rng.choice(others)
-        return sha256(self._promise(partition) if through == len(log) else log[through].value or b"").digest()
+        if through == len(log) and self._early and self._chance.random() < 0.9:
+            return sha256(self._promise(partition)).digest()
+        if through >= len(log) or self._chance.random() < 0.1:
+            return self._chance.choice(others)
+        return sha256(log[through].value or b"").digest()
 
     def _send(self, platform: str, ack: Acknowledgement) -> None:
         value = encode(ack)

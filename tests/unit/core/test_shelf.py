@@ -187,7 +187,8 @@ def test_a_marker_at_the_end_of_the_log_keeps_nothing_back() -> None:
     assert (taken.messages, shelf.exact, shelf.next_ack) == ({}, True, end + 2)
     plan = shelf.flush()
     assert plan is not None
-    assert (list(plan.writes), plan.refused, plan.at_ms) == ([], [], None)
+    assert (plan.refused, plan.at_ms) == ([], None)
+    assert [one for one in plan.writes if not isinstance(one.value, Judged)] == []
     driver.carry_out(partition, plan, None)
     assert driver.committed[partition] == end + 2
 
