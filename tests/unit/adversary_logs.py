@@ -67,7 +67,7 @@ class World:
     """The logs, and whoever writes them.
 
     Args:
-        early: some acknowledge a notice with its digest before it lies in the log, as a broker with a slow clock has it.
+        early: some acknowledge a notice, with its digest, before it lies in the log: a broker has a slow clock.
     """
 
     def __init__(self, rng: random.Random, *, early: bool = False) -> None:
