@@ -143,6 +143,9 @@ class ArchiveFollower:
                     self._metrics.kept.labels(one.topic).inc()
                 if stop.is_set():
                     return
+            places = {(tp.topic, tp.partition): await consumer.position(tp) for tp in fetched}
+            if places:
+                await asyncio.to_thread(store.reach, places)
 
     async def _look(self, consumer: AIOKafkaConsumer, store: Store) -> None:
         """Look for new topics and for the ends of all logs, and show how far the archive is behind."""

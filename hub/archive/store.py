@@ -6,6 +6,8 @@ Rules:
 3. One writer at a time holds the schema's lock; another one waits for it, and gives up after 30 s.
 4. A message that PostgreSQL does not take as rows is kept as bytes with a mark; the others of its batch are not lost.
 
+5. A place also moves past offsets that hold no message, such as the marker that ends a sender's transaction.
+
 For example, after the record at `acks` 3-41 is kept, the place of `acks` 3 has `next_offset` 42.
 """
 
@@ -171,6 +173,26 @@ class Store:
         self.places |= places
         self.newest_ms |= {topic: one.record_time for (topic, _), one in after.items()}
 
+    def reach(self, places: Mapping[Tp, int]) -> None:
+        """Note that everything before some offsets is kept. The last offsets may hold no message.
+
+        Raises:
+            Moved: another program moved the places.
+        """
+        known = {tp: (self.places[tp], end) for tp, end in places.items()}
+        moved = {tp: kept._replace(next_offset=end) for tp, (kept, end) in known.items() if kept.next_offset < end}
+        if not moved:
+            return
+        try:
+            with self._db.cursor() as cursor:
+                self._move(cursor, moved, {})
+        except BaseException:
+            if not self._db.closed:
+                self._db.rollback()
+            raise
+        self._db.commit()
+        self.places |= moved
+
     def take_over(self, records: Sequence[Record]) -> None:
         """Keep messages before the places, from logs that no longer hold them; notices are never among them."""
         with self._db.cursor() as cursor:
@@ -229,10 +251,12 @@ class Store:
             )
 
     def _move(self, cursor: Any, places: Mapping[Tp, Kept], times: Mapping[Tp, int]) -> None:
-        rows = [(*tp, self.places[tp].next_offset, *places[tp], times[tp], system_clock()) for tp in places]
+        """Move places. `times` are the record times of the last messages before them; without one, it stays."""
+        rows = [(*tp, self.places[tp].next_offset, *places[tp], times.get(tp), system_clock()) for tp in places]
         cursor.execute(
             "UPDATE archive_places AS p SET next_offset = m.next_offset, last_source = m.last_source, "
-            "record_time = m.record_time, log_end = greatest(p.log_end, m.next_offset), seen_at = m.seen_at "
+            "record_time = coalesce(m.record_time, p.record_time), log_end = greatest(p.log_end, m.next_offset), "
+            "seen_at = m.seen_at "
             "FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) "
             "AS m (topic, part, was, next_offset, last_source, record_time, seen_at) "
             "WHERE p.topic = m.topic AND p.part = m.part AND p.next_offset = m.was",

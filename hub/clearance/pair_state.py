@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from rocksdict import Options, Rdict, WriteBatch
 
-from hub.core.acks import OpenedAck
+from hub.core.acks import Digests, OpenedAck
 from hub.core.books import AckBooks
 from hub.core.cases import Case
 from hub.core.cohorts import BUCKETS, Cohorts
@@ -38,15 +38,16 @@ _ONE = struct.Struct(">I")
 _SAID = struct.Struct(">BI")
 _PLACE = struct.Struct(">Q")
 OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
-FORM = b"2"
-"""The version of the rows. State that was written in another version is folded again."""
+FORM = b"3"
+"""The version of the rows and of the rules by which they were merged. State of another version is folded again: before
+version 3 no digest was compared."""
 
 
 class PairState(AckBooks):
     """Knows every pair of a case and a platform at one place in the logs, and how long first effects took."""
 
-    def __init__(self, universe: Universe, roster: Roster, disputes: Disputes) -> None:
-        super().__init__(universe, roster, disputes)
+    def __init__(self, universe: Universe, digests: Digests, roster: Roster, disputes: Disputes) -> None:
+        super().__init__(universe, digests, roster, disputes)
         self.cohorts = Cohorts()
         self.dirty_hours: set[tuple[str, int]] = set()
         self.dirty_keys: set[str] = set()
@@ -85,7 +86,7 @@ class PairState(AckBooks):
 
     def fresh(self) -> PairState:
         """Return an empty state, into which one platform's acknowledgements are merged again."""
-        return PairState(self.universe, self.roster, self.disputes)
+        return PairState(self.universe, self.digests, self.roster, self.disputes)
 
     def replace(self, platform: Platform, fresh: AckBooks) -> None:
         """Replace a platform's book and its first effects by what was merged again by its keys."""

@@ -8,8 +8,8 @@ For example, `pairs(7-120033)` returns one `PairNow` for each platform, such as 
 
 For 1,000 platforms and 10 million cases it takes this memory: 146 MB for the sets; 16 bytes for each position of
 `releases` (times of publishing and of reissue), which is 160 MB for the openers alone and 480 MB with two later notices
-per case; 80 bytes of first effects for each platform and day, which is 29 MB a year. Numbers and their cases are on
-disk.
+per case; 80 bytes of first effects for each platform and day, which is 29 MB a year. Numbers, their
+cases and the digests of notices are on disk.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ async def following_pairs(settings: WorkerSettings, hub_log: HubLog) -> AsyncIte
         stack.callback(store.close)
         roster = RosterFollower(settings, world_clock=hub_log.clock == "world")
         reported = ReportedFollower(settings)
-        state = PairState(cases_store.universe, roster.roster, reported.disputes)
+        state = PairState(cases_store.universe, cases_store.digests, roster.roster, reported.disputes)
         store.load(state)
         cases = CaseFollower(settings, cases_store, hub_log.partitions, _no_operator, HeldBook())
         pool = stack.enter_context(ThreadPoolExecutor(settings.signature_threads, "clearance-open"))

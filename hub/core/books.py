@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hub.core.acks import OpenedAck, apply, is_beyond_log
+from hub.core.acks import Digests, OpenedAck, apply, refusal_of_received
 from hub.core.figures import PlatformBook, SegmentKey
 from hub.core.model import SEGMENT, Acknowledgement, Platform, Refusal, Source
 from hub.core.reports import Disputes
@@ -36,12 +36,14 @@ class AckBooks:
 
     Args:
         universe: the cases that are folded; it holds all that a merged acknowledgement names.
+        digests: the digests of the notices that are folded.
         roster: the roster as it is known now.
         disputes: people's reports that count.
     """
 
-    def __init__(self, universe: Universe, roster: Roster, disputes: Disputes) -> None:
+    def __init__(self, universe: Universe, digests: Digests, roster: Roster, disputes: Disputes) -> None:
         self.universe = universe
+        self.digests = digests
         self.roster = roster
         self.disputes = disputes
         self.books: dict[str, PlatformBook] = {}
@@ -86,8 +88,7 @@ class AckBooks:
         """Return why an acknowledgement does not count; None if it does."""
         if opened.refusal is not None or opened.ack is None:
             return opened.refusal or Refusal.HUB_FAULT
-        beyond = is_beyond_log(opened.ack, opened.record.record_time, self.universe)
-        return Refusal.BEYOND_LOG if beyond else None
+        return refusal_of_received(opened.ack, opened.record.record_time, self.universe, self.digests)
 
     def merge(self, opened: OpenedAck) -> Refusal | None:
         """Merge an acknowledgement if it counts, or say why it does not.
@@ -127,7 +128,7 @@ class AckBooks:
 
     def fresh(self) -> AckBooks:
         """Return empty books, into which one platform's acknowledgements are merged again."""
-        return AckBooks(self.universe, self.roster, self.disputes)
+        return AckBooks(self.universe, self.digests, self.roster, self.disputes)
 
     def replace(self, platform: Platform, fresh: AckBooks) -> None:
         """Replace a platform's book by what was merged again by its keys.

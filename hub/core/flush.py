@@ -40,7 +40,7 @@ class Refused(NamedTuple):
 class Flush(NamedTuple):
     """What is made durable, in this order: `writes` and `refused`; then `acks` are called; then `changes` follow.
 
-    `writes` are made one by one as they are read. `at_ms` is the record time of the last chunk, or None.
+    `writes` are made one by one as they are read. `at_ms` is the record time of the last message, or None.
     """
 
     writes: Iterator[Write]

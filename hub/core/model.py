@@ -144,6 +144,7 @@ class Refusal(StrEnum):
     TOO_LARGE = "TOO_LARGE"
     HUB_FAULT = "HUB_FAULT"
     DROPPED = "DROPPED"
+    WRONG_DIGEST = "WRONG_DIGEST"
 
 
 REFUSAL_TODO: dict[Refusal, str] = {
@@ -166,6 +167,7 @@ REFUSAL_TODO: dict[Refusal, str] = {
     Refusal.TOO_LARGE: "Split the acknowledgement: at most 1,024 segments.",
     Refusal.HUB_FAULT: "Nothing: the hub keeps the message and its staff will look.",
     Refusal.DROPPED: "It was held over a daily limit and a person dropped it; ask the hub's staff, send it anew.",
+    Refusal.WRONG_DIGEST: "Give in `digest` the SHA-256 of the whole value of the notice at `through`, as received.",
 }
 
 

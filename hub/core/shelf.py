@@ -27,7 +27,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from hub.core.acks import OpenedAck
+from hub.core.acks import Digests, OpenedAck
 from hub.core.books import AckBooks
 from hub.core.figures import SegmentKey
 from hub.core.flush import Ack, Change, Flush, Refused, Write
@@ -65,6 +65,7 @@ class Shelf(AckBooks):
     def __init__(
         self,
         universe: Universe,
+        digests: Digests,
         roster: Roster,
         disputes: Disputes,
         *,
@@ -72,7 +73,7 @@ class Shelf(AckBooks):
         epoch: bytes,
         is_home: Callable[[str], bool],
     ) -> None:
-        super().__init__(universe, roster, disputes)
+        super().__init__(universe, digests, roster, disputes)
         self.next_ack = 0
         """The next offset of `acks` to be merged."""
 
@@ -83,8 +84,8 @@ class Shelf(AckBooks):
         """Platforms that said something since their coverage was last published."""
 
         self._partition, self._epoch, self._is_home = partition, epoch, is_home
-        self._chunks: list[tuple[Ack, int]] = []
-        """How to ack each chunk that waits for a flush, and its last record time. Its records are not kept."""
+        self._chunks: list[tuple[Ack, list[int]]] = []
+        """How to ack each chunk that waits for a flush, and the record time of its last message, if it has one."""
 
         self._refused: list[Refused] = []
         self._gone: set[bytes] = set()
@@ -149,8 +150,8 @@ class Shelf(AckBooks):
         """Merge a chunk. A later flush acks it. The same chunk may come again.
 
         Args:
-            opened: its messages, in order; there is at least one.
-            end: the offset after the last of them.
+            opened: its messages, in order; there may be none.
+            end: the offset before which there are no others.
             ack: acks the chunk.
         """
         taken = Taken(Counter(), Counter())
@@ -163,7 +164,7 @@ class Shelf(AckBooks):
                 for addition in one.additions:
                     taken.positions[one.ack.platform] += len(addition.bits)
         self.next_ack = max(self.next_ack, end)
-        self._chunks.append((ack, opened[-1].record.record_time))
+        self._chunks.append((ack, [one.record.record_time for one in opened[-1:]]))
         return taken
 
     def _merge(self, opened: OpenedAck, ack: Acknowledgement) -> None:
@@ -206,7 +207,7 @@ class Shelf(AckBooks):
             refused=refused,
             acks=[ack for ack, _ in chunks],
             changes=self._changes((gone - ours) | self._others.replaced_by(ours | gone), judged),
-            at_ms=chunks[-1][1] if chunks else None,
+            at_ms=next((at_ms for _, times in reversed(chunks) for at_ms in times), None),
         )
 
     def _first_words(self, names: set[str]) -> list[Write]:

@@ -2,7 +2,8 @@
 
 What is written is the platform's own bytes under its own signature: an ordinary acknowledgement. The check is only made
 so that the caller hears at once what is wrong; the hub decides again by itself. For example, an acknowledgement with
-`received` beyond the end of partition 7 is answered 422 BEYOND_LOG.
+`received` beyond the end of partition 7 is answered 422 BEYOND_LOG, and one with another notice's digest 422
+WRONG_DIGEST.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ DETAIL = {
     Refusal.WRONG_PLATFORM: "the acknowledgement is of another platform",
     Refusal.OTHER_LOG: "its positions are of another log",
     Refusal.BEYOND_LOG: "it names what was not received, or is not there",
+    Refusal.WRONG_DIGEST: "the digest that it gives for a notice is not that notice's",
     Refusal.TOO_LARGE: "it holds too many segments",
 }
 
@@ -79,9 +81,12 @@ class Effects:
             await releases.caught_up_within(self._delivery.settings.reach_s)
         for one in ack.received:
             told = await releases.read(one.partition, one.through, 1)
-            notice = told[0].notice if told else None
+            notice = told[0].notice if told and told[0].offset == one.through else None
             if notice is None or notice.published_at > now_ms + SKEW_MS:
                 raise refused(Refusal.BEYOND_LOG, DETAIL[Refusal.BEYOND_LOG])
+            if told[0].digest != one.digest:
+                wrong = f"the digest that it gives for {one.partition}-{one.through} is not that notice's"
+                raise refused(Refusal.WRONG_DIGEST, wrong)
 
     async def draft(self, platform: str, wish: Wish) -> dict[str, Any]:
         """Return the acknowledgements that say what rows wish, to be signed, and a summary of them.
@@ -129,7 +134,7 @@ class Effects:
         found = {}
         for partition, last in through.items():
             told = await delivery.releases.read(partition, last, 1)
-            if told:
+            if told and told[0].offset == last:
                 found[partition] = Waiting(last, told[0].digest, told[0].record_time)
         return found
 
@@ -143,7 +148,8 @@ class Effects:
 
     async def _opens(self, case: Source) -> bool:
         told = await self._delivery.releases.read(case.partition, case.offset, 1)
-        return bool(told) and told[0].notice is not None and told[0].notice.opened_at is None
+        there = bool(told) and told[0].offset == case.offset
+        return there and told[0].notice is not None and told[0].notice.opened_at is None
 
 
 def signed_record(topic: str, platform: str, value: bytes, headers: Mapping[str, str], partitions: int) -> Record:

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import time
+from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from hashlib import sha256
@@ -47,6 +48,13 @@ class Told(NamedTuple):
     digest: bytes
     notice: ReleaseNotice | None
     as_json: bytes
+
+
+class Block(NamedTuple):
+    """The positions of a block that were there when it was read, in order, and the offset after all that was read."""
+
+    notices: list[Told]
+    end: int
 
 
 class Releases(Protocol):
@@ -110,7 +118,7 @@ class KafkaReleases(Follower):
         super().__init__(settings, [TopicPartition(contracts.RELEASES, one) for one in range(partitions)])
         self._rings: list[deque[Told]] = [deque(maxlen=RING_NOTICES) for _ in range(partitions)]
         self._listeners: set[asyncio.Event] = set()
-        self._blocks: OrderedDict[tuple[int, int], list[Told]] = OrderedDict()
+        self._blocks: OrderedDict[tuple[int, int], Block] = OrderedDict()
         self._readers: asyncio.Queue[AIOKafkaConsumer] = asyncio.Queue()
 
     async def start(self) -> None:
@@ -160,13 +168,15 @@ class KafkaReleases(Follower):
             return []
         ring = self._rings[partition]
         if ring and ring[0].offset <= first:
-            begin = first - ring[0].offset  # offsets of `releases` are dense: nothing is deleted or transactional
-            return [ring[index] for index in range(begin, min(begin + count, end - ring[0].offset))]
-        block = await self._block(partition, first, end)
-        begin = first % BLOCK_NOTICES
-        return block[begin : begin + count]
+            return _from(ring, first, end, count)
+        while first < end:
+            block = await self._block(partition, first, end)
+            if found := _from(block.notices, first, end, count):
+                return found
+            first = block.end  # no notice is there
+        return []
 
-    async def _block(self, partition: int, wanted: int, end: int) -> list[Told]:
+    async def _block(self, partition: int, wanted: int, end: int) -> Block:
         """Return the notices of an offset's block: those there were when it was read, at least up to that offset."""
         number = wanted // BLOCK_NOTICES
         if (known := self._kept(partition, number, wanted)) is not None:
@@ -176,7 +186,7 @@ class KafkaReleases(Follower):
         try:
             if (known := self._kept(partition, number, wanted)) is not None:  # another reader that waited here read it
                 return known
-            block = [_told(raw) for raw in await _fetch(reader, partition, first, last)]
+            block = Block([_told(raw) for raw in await _fetch(reader, partition, first, last)], last)
         finally:
             self._readers.put_nowait(reader)
         self._blocks[partition, number] = block
@@ -185,10 +195,10 @@ class KafkaReleases(Follower):
             self._blocks.popitem(last=False)
         return block
 
-    def _kept(self, partition: int, number: int, wanted: int) -> list[Told] | None:
+    def _kept(self, partition: int, number: int, wanted: int) -> Block | None:
         """Return a block if it is in memory and reaches to an offset, else None."""
         known = self._blocks.get((partition, number))
-        if known is None or known[-1].offset < wanted:
+        if known is None or known.end <= wanted:
             return None
         self._blocks.move_to_end((partition, number))
         return known
@@ -201,13 +211,19 @@ class KafkaReleases(Follower):
         return [ends[tp] if found.get(tp) is None else found[tp].offset for tp in self.tps]
 
 
+def _from(told: Sequence[Told], first: int, end: int, count: int) -> list[Told]:
+    """Return at most `count` positions from a first offset on and before an end; some offsets may hold no message."""
+    begin, until = (bisect_left(told, offset, key=lambda one: one.offset) for offset in (first, end))
+    return [told[index] for index in range(begin, min(begin + count, until))]
+
+
 async def _fetch(reader: AIOKafkaConsumer, partition: int, first: int, last: int) -> list[Any]:
     tp = TopicPartition(contracts.RELEASES, partition)
     reader.assign([tp])
     reader.seek(tp, first)
     found: list[Any] = []
     deadline_s = time.monotonic() + FETCH_S_MAX
-    while not found or found[-1].offset < last - 1:
+    while await reader.position(tp) < last:
         if time.monotonic() > deadline_s:
             raise HubError("releases cannot be read", todo="Check the brokers; delivery goes on when they answer.")
         fetched = await reader.getmany(tp, timeout_ms=POLL_MS, max_records=BLOCK_NOTICES)

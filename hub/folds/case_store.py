@@ -6,18 +6,17 @@ is true at some offset. If the directory is lost, a new fold rebuilds it.
 
 The rows are `n` number -> case; `e` partition, operator, event id -> digest and position; `s` partition, source offset
 -> position and breaches of an accepted event (the last `SOURCES_KEPT` a partition); `b` partition, block -> times and
-stages of 64 positions; `d`, `h` and `t`: see `hub.folds.daily`; `o` partition -> next offset, last source; `l` -> log
-id. For example, `o` 7 -> 120034, 240517 says that notices before 7-120034 are folded, the last from source 7-240517.
+stages of 64 positions; `v` partition, offset -> SHA-256 of the notice's value; `d`, `h` and `t`: see `hub.folds.daily`;
+`o` partition -> next offset, last source; `l` -> log id and form. For example, `o` 7 -> 120034, 240517 says that
+notices before 7-120034 are folded, the last from source 7-240517.
 """
 
 from __future__ import annotations
 
-import json
 import struct
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +25,20 @@ from rocksdict import Options, Rdict, WriteBatch
 from hub.core import breaches
 from hub.core.cases import Case, Folded, fold
 from hub.core.intake import SeenEvent, adds
-from hub.core.model import SEGMENT, Breach, Operator, ReleaseNotice, Source, Stage
+from hub.core.model import SEGMENT, Operator, ReleaseNotice, Source
 from hub.core.universe import NO_TIME, STAGES, Universe, UniverseSegment
+from hub.folds.case_packing import (
+    PLACE,
+    AcceptedSource,
+    event_key,
+    pack_accepted,
+    pack_case,
+    place_key,
+    unpack_accepted,
+    unpack_case,
+)
 from hub.folds.daily import DailyCounts
+from hub.folds.digests import NoticeDigests
 
 BLOCK = 64
 """How many positions a stored block has. It is small, because later stages touch blocks all over the log."""
@@ -36,53 +46,12 @@ BLOCK = 64
 SOURCES_KEPT = 20_000
 """How many accepted sources are kept for each partition: more than a worker can have decided and not committed."""
 
-_PLACE = struct.Struct(">HQ")
+FORM = b"2"
+"""The version of the rows. A directory that was written in another version is folded again: before version 2 there were
+no digests."""
+
 _PROGRESS = struct.Struct(">Qq")
 _STAGE_CODE = {stage: code + 1 for code, stage in enumerate(STAGES)}
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
-
-
-class AcceptedSource(NamedTuple):
-    """What the fold says of an accepted event: where its notice lies, and which breaches of its case it shows.
-
-    `case` is the opener of the case it moves; None if it opened one.
-    """
-
-    position: Source
-    breaches: tuple[Breach, ...]
-    case: Source | None = None
-
-
-def _place(kind: bytes, partition: int, offset: int) -> bytes:
-    return kind + _PLACE.pack(partition, offset)
-
-
-def _event_key(partition: int, operator: str, event_id: bytes) -> bytes:
-    return b"e" + partition.to_bytes(2, "big") + event_id + operator.encode()
-
-
-def _pack_case(case: Case) -> bytes:
-    return _to_json([*case[:11], [one.hex() for one in case.event_ids], *case[12:]]).encode()
-
-
-def _unpack_case(data: bytes) -> Case:
-    position, operator, opened_as, stage, *rest = json.loads(data)
-    events = tuple(bytes.fromhex(one) for one in rest[7])
-    later = [*rest[8:], None, None][:2]  # rows of earlier versions lack them
-    return Case._make([Source(*position), operator, Stage(opened_as), Stage(stage), *rest[:7], events, *later])
-
-
-def _pack_accepted(accepted: AcceptedSource) -> bytes:
-    """Return the offset of the notice, the offset of its case's opener unless it is that itself, and the breaches."""
-    case = () if accepted.case is None else (accepted.case.offset,)
-    return _to_json([accepted.position.offset, *case, *accepted.breaches]).encode()
-
-
-def _unpack_accepted(partition: int, row: bytes) -> AcceptedSource:
-    """Read what `_pack_accepted` wrote. Rows of earlier versions name no case."""
-    offset, *rest = json.loads(row)
-    case = Source(partition, rest.pop(0)) if rest and isinstance(rest[0], int) else None
-    return AcceptedSource(Source(partition, offset), tuple(Breach(one) for one in rest), case)
 
 
 class WorldFailed(BaseException):
@@ -102,14 +71,15 @@ class CaseStore:
         self._cases: dict[str, Case] = {}
         self._events: dict[bytes, SeenEvent] = {}
         self._sources: dict[tuple[int, int], AcceptedSource] = {}
+        self.digests = NoticeDigests(self._row)
         self.days = DailyCounts(self._row)
         self._kept: dict[int, deque[int]] = {partition: deque() for partition in range(partitions)}
         self._dropped_sources: list[tuple[int, int]] = []
         self._dirty_blocks: set[tuple[int, int]] = set()
         self._moved: set[int] = set()
-        if self._db.get(b"l") not in (None, log_id):
+        if self._db.get(b"l") not in (None, log_id + FORM):
             self._clear()
-        self._db[b"l"] = log_id
+        self._db[b"l"] = log_id + FORM
         self._load()
 
     def _clear(self) -> None:
@@ -131,14 +101,14 @@ class CaseStore:
 
     def _load(self) -> None:
         for key, value in self._rows(b"o"):
-            partition, _ = _PLACE.unpack(key)
+            partition, _ = PLACE.unpack(key)
             self._next[partition], self._last_source[partition] = _PROGRESS.unpack(value)
         for key, _ in self._rows(b"s"):
-            partition, offset = _PLACE.unpack(key)
+            partition, offset = PLACE.unpack(key)
             self._kept[partition].append(offset)
         stages: dict[UniverseSegment, npt.NDArray[np.uint8]] = {}
         for key, value in self._rows(b"b"):
-            partition, block = _PLACE.unpack(key)
+            partition, block = PLACE.unpack(key)
             segment, start = self.universe.at(partition, block * BLOCK)
             if segment not in stages:
                 stages[segment] = np.zeros(SEGMENT, dtype=np.uint8)
@@ -156,12 +126,12 @@ class CaseStore:
         case = self._cases.get(number)
         if case is None:
             row = self._row(b"n" + number.encode())
-            case = None if row is None else _unpack_case(row)
+            case = None if row is None else unpack_case(row)
         return case
 
     def event_of(self, partition: int, operator: str, event_id: bytes) -> SeenEvent | None:
         """Return the accepted event of that id from that operator in that partition."""
-        key = _event_key(partition, operator, event_id)
+        key = event_key(partition, operator, event_id)
         seen = self._events.get(key)
         if seen is None:
             row = self._row(key)
@@ -176,9 +146,9 @@ class CaseStore:
         """Return what the fold says of a source, if its notice was folded lately."""
         accepted = self._sources.get((source.partition, source.offset))
         if accepted is None:
-            row = self._row(_place(b"s", *source))
+            row = self._row(place_key(b"s", *source))
             if row is not None:
-                accepted = _unpack_accepted(source.partition, row)
+                accepted = unpack_accepted(source.partition, row)
         return accepted
 
     def next_offset(self, partition: int) -> int:
@@ -189,10 +159,11 @@ class CaseStore:
         """Return the next offset of every partition, in order."""
         return tuple(self._next[partition] for partition in sorted(self._next))
 
-    def skip(self, position: Source) -> None:
-        """Count a record that is not a notice as folded."""
-        self._next[position.partition] = position.offset + 1
-        self._moved.add(position.partition)
+    def reach(self, partition: int, place: int) -> None:
+        """Count everything before an offset as folded: no notice is there that was not added."""
+        if self._next[partition] != place:
+            self._next[partition] = place
+            self._moved.add(partition)
 
     def add(
         self,
@@ -200,16 +171,25 @@ class CaseStore:
         position: Source,
         operator: Operator | None,
         *,
+        digest: bytes,
         recorded_at: int,
         released: bool = False,
     ) -> Folded | None:
-        """Fold the next notice of a partition. `released` says that a person released it, so it counts in no limit."""
+        """Fold the next notice of a partition.
+
+        Args:
+            operator: its roster record; None if breaches and limits do not matter here.
+            digest: the SHA-256 of the notice's value, 32 bytes.
+            recorded_at: its record time, UTC milliseconds.
+            released: a person released it, so it counts in no limit.
+        """
         partition, offset = position
         before = self.case_of(notice.subject.value)
         folded = fold(notice, position, self._last_source[partition], lambda _: before)
-        self.skip(position)
+        self.reach(partition, offset + 1)
         segment, bit = self.universe.at(partition, offset)
         segment.note(bit, notice.published_at, recorded_at)
+        self.digests.note(partition, offset, digest)
         self._dirty_blocks.add((partition, offset // BLOCK))
         if folded is None:
             return None
@@ -217,7 +197,7 @@ class CaseStore:
         self._cases[folded.number] = folded.case
         if operator is not None and not released:
             self.days.count(notice, operator, adds(notice, operator, before))
-        key = _event_key(partition, notice.operator, notice.event_id)
+        key = event_key(partition, notice.operator, notice.event_id)
         self._events[key] = SeenEvent(notice.event_digest, position)
         shown = () if operator is None else breaches.of_notice(notice, operator, before)
         self._remember_source(
@@ -251,20 +231,22 @@ class CaseStore:
             return
         batch = WriteBatch(raw_mode=True)
         for number, case in self._cases.items():
-            batch.put(b"n" + number.encode(), _pack_case(case))
+            batch.put(b"n" + number.encode(), pack_case(case))
         for key, seen in self._events.items():
             batch.put(key, seen.digest + seen.position.offset.to_bytes(8, "big"))
         for place, accepted in self._sources.items():
-            batch.put(_place(b"s", *place), _pack_accepted(accepted))
+            batch.put(place_key(b"s", *place), pack_accepted(accepted))
+        for key, digest in self.digests.flush():
+            batch.put(key, digest)
         for day, published in self.days.flush():
             batch.put(day, published)
         for place in self._dropped_sources:
-            batch.delete(_place(b"s", *place))
+            batch.delete(place_key(b"s", *place))
         for partition, block in self._dirty_blocks:
-            batch.put(_place(b"b", partition, block), self._pack_block(partition, block))
+            batch.put(place_key(b"b", partition, block), self._pack_block(partition, block))
         for partition in self._moved:
             progress = _PROGRESS.pack(self._next[partition], self._last_source[partition])
-            batch.put(_place(b"o", partition, 0), progress)
+            batch.put(place_key(b"o", partition, 0), progress)
         self._db.write(batch)
         self._cases.clear()
         self._events.clear()

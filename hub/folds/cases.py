@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -54,6 +55,11 @@ class CaseFollower(Follower):
         for raw in batch:
             await self._fold(raw)
 
+    def reach(self, tp: TopicPartition, place: int) -> None:
+        """Note that everything of a partition before an offset was folded."""
+        super().reach(tp, place)
+        self.store.reach(tp.partition, place)
+
     async def between(self) -> None:
         """Write what was folded, every half second."""
         if time.monotonic() - self._flushed_at > STORE_FLUSH_S:
@@ -66,12 +72,13 @@ class CaseFollower(Follower):
             notice = decode(raw.value, ReleaseNotice)
         except ContractError as wrong:
             log.error("releases %s: %s; ignored", position, wrong.message)
-            self.store.skip(position)
+            self.store.reach(position.partition, position.offset + 1)
             return
         held = self._held.ever_held(position.partition, notice.operator, notice.event_id)
         released = bool(held) and notice.source.offset not in held
         operator = await self._operator_of(notice.operator)
-        folded = self.store.add(notice, position, operator, recorded_at=raw.timestamp, released=released)
+        digest = sha256(raw.value).digest()
+        folded = self.store.add(notice, position, operator, digest=digest, recorded_at=raw.timestamp, released=released)
         if folded is not None and held and not released:
             self._held.void(notice.source)
 

@@ -77,7 +77,12 @@ class HeldFollower(Follower):
             self._fold(decode(raw.value, HeldEvent, HeldRelease, HeldDecided))
         except ContractError as wrong:
             log.error("held %d-%d: %s; ignored", raw.partition, raw.offset, wrong.message)
-        self._store.moved(raw.partition, raw.offset + 1)
+
+    def reach(self, tp: TopicPartition, place: int) -> None:
+        """Note that everything of a partition before an offset was folded."""
+        if self.places[tp] != place:
+            self._store.moved(tp.partition, place)
+        super().reach(tp, place)
 
     def _fold(self, record: HeldEvent | HeldRelease | HeldDecided) -> None:
         if isinstance(record, HeldRelease):

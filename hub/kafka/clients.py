@@ -29,6 +29,9 @@ FETCH_BYTES = 4 * 1024 * 1024
 REQUEST_BYTES_MAX = 2 * 1024 * 1024
 LINGER_MS = 5
 BATCH_BYTES = 512 * 1024
+ISOLATION = "read_uncommitted"
+"""Every reader of the hub takes what lies in a log, whatever became of its sender's transaction (decision 83). With
+`read_committed`, anyone who may write to a topic could hold everybody up with a transaction that never ends."""
 GROUP = "unbind-hub"
 """The consumer group of the hub's workers."""
 COMMIT_POLL_S = 0.05
@@ -44,6 +47,7 @@ def new_consumer(settings: WorkerSettings) -> AIOKafkaConsumer:
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        isolation_level=ISOLATION,
         max_partition_fetch_bytes=FETCH_BYTES,
         fetch_max_wait_ms=FETCH_WAIT_MS,
         consumer_timeout_ms=FETCHER_LOOK_MS,

@@ -14,11 +14,17 @@ The rules of `PatientFetcher`:
 2. A held fetch that no longer names what is wanted (after a seek, or with another leader) is given up.
 3. Fetches have a connection of their own, and a fetch that is given up closes its connection. So neither a question nor
    the next fetch waits for it.
+4. A partition whose position moved without a message is in the answer too, with no messages. So the end of a log is
+   reached although its last offsets hold no message, such as the marker that ends a transaction of somebody else.
+
+For example, `acks` 3 ends at 42, and offset 41 is the marker of a transaction. A reader that has handled offset 40 gets
+no message for partition 3, and its position is 42.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -84,6 +90,40 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]  # aiokafka's classes have 
             for tp, state in states
             if not state.paused and self._select_read_replica(tp) == node_id
         }
+
+    async def fetched_records(self, partitions: Any, timeout: float = 0, max_records: int | None = None) -> Any:  # noqa: ASYNC109  (upstream)
+        """Return messages by partition, in time or none; a partition that only moved on is in it with no messages."""
+        until_s = time.monotonic() + timeout
+        while True:
+            before = {tp: (self._state_of(tp), self._position_of(tp)) for tp in self._records}
+            fetched = await super().fetched_records(partitions, 0, max_records)
+            for tp, (state, position) in before.items():
+                if self._state_of(tp) is state and (self._position_of(tp) or 0) > (position or 0):
+                    fetched.setdefault(tp, [])
+            left_s = until_s - time.monotonic()
+            if fetched or left_s <= 0 or self._closed or not await self._fetched_within(left_s):
+                return fetched
+
+    def _state_of(self, tp: TopicPartition) -> Any:
+        """Return what aiokafka keeps of a partition; None if it is not assigned now."""
+        subscription = self._subscriptions.subscription
+        assignment = None if subscription is None else subscription.assignment
+        return None if assignment is None else assignment.state_value(tp)
+
+    def _position_of(self, tp: TopicPartition) -> int | None:
+        """Return the next offset of a partition to be read; None if it is not known now."""
+        state = self._state_of(tp)
+        return None if state is None or not state.has_valid_position else int(state.position)
+
+    async def _fetched_within(self, seconds: float) -> bool:
+        """Wait until a fetch brought something. Return False if none did in time."""
+        waiter = self._create_fetch_waiter()
+        done, _ = await asyncio.wait([waiter], timeout=seconds)
+        if not done:
+            waiter.cancel()
+            return False
+        waiter.result()  # it raises what the coordinator found wrong
+        return True
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:
         task = asyncio.current_task()

@@ -48,8 +48,9 @@ class Follower:
         while True:
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
             for tp, batch in fetched.items():
-                await self.take(batch)
-                self.places[tp] = batch[-1].offset + 1
+                if batch:
+                    await self.take(batch)
+                self.reach(tp, await self._consumer.position(tp))
             if fetched:
                 await self.told()
             await self.between()
@@ -63,6 +64,10 @@ class Follower:
     def handle(self, raw: Any) -> None:
         """Take in one record."""
         raise NotImplementedError
+
+    def reach(self, tp: TopicPartition, place: int) -> None:
+        """Note that everything of a partition before an offset was handled. The last offsets may hold no record."""
+        self.places[tp] = place
 
     async def between(self) -> None:
         """Do what has to be done between two batches; by default nothing."""

@@ -40,7 +40,8 @@ async def read_span(
         while left:
             fetched = await consumer.getmany(*left, timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
             for tp, batch in fetched.items():
-                yield [to_record(one) for one in batch if one.offset < left[tp]]
+                if batch:
+                    yield [to_record(one) for one in batch if one.offset < left[tp]]
             for tp in list(left):
                 if await consumer.position(tp) >= left[tp]:
                     del left[tp]
@@ -71,7 +72,7 @@ async def log_spans(settings: WorkerSettings, tps: Iterable[TopicPartition]) -> 
 async def record_times(
     settings: WorkerSettings, places: Iterable[tuple[TopicPartition, int]]
 ) -> dict[tuple[TopicPartition, int], int]:
-    """Return when the records at some places were recorded. Records that are not there are left out."""
+    """Return when the records at some places were recorded, or the next ones if these are not there."""
     wanted = set(places)
     if not wanted:
         return {}
@@ -103,7 +104,10 @@ class RecordTimes:
     async def at(
         self, places: Iterable[tuple[TopicPartition, int]], wait_ms: int = RECORD_WAIT_MS
     ) -> dict[tuple[TopicPartition, int], int]:
-        """Return when the records at some places were recorded. Records that do not come in time are left out."""
+        """Return when the records at some places were recorded, or the next ones if these are not there.
+
+        Places of which nothing comes in time are left out.
+        """
         assert self._consumer is not None, "start() comes first"
         times: dict[tuple[TopicPartition, int], int] = {}
         for tp, offset in sorted(places):
@@ -112,5 +116,6 @@ class RecordTimes:
             fetched = await self._consumer.getmany(tp, timeout_ms=wait_ms, max_records=1)
             self._consumer.pause(tp)
             for batch in fetched.values():
-                times[tp, offset] = int(batch[0].timestamp)
+                if batch:
+                    times[tp, offset] = int(batch[0].timestamp)
         return times

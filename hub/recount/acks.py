@@ -2,15 +2,16 @@
 
 An acknowledgement that breaks a rule is ignored as a whole. It must be canonical, and be in the partition of its key,
 which is its platform. A key of that platform, valid at the record's time, must have signed it. It must be of this log,
-and name each partition at most once, with a notice that exists and was not recorded more than a second after it. It
-must hold whole segments, at most 1,024, and no bit beyond what it says was received. If a key named `delivery/…` signed
-it, it may only say what was received. For example, one that says UNBOUND of 7-120033 but `received` 7 through 120000 is
-ignored.
+and name each partition at most once, with a notice that exists and was not recorded more than a second after it, and
+with the SHA-256 of that notice's value. It must hold whole segments, at most 1,024, and no bit beyond what it says was
+received. If a key named `delivery/…` signed it, it may only say what was received. For example, one that says UNBOUND
+of 7-120033 but `received` 7 through 120000 is ignored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import NamedTuple
 
 from aiokafka.partitioner import murmur2
@@ -30,15 +31,15 @@ SIGNATURE_BYTES = 64
 class Hub(NamedTuple):
     """This is what is needed to judge acknowledgements.
 
-    `platforms` has the newest roster record of each platform, for its keys; `recorded_at` has the record time (UTC
-    milliseconds) of every notice in the log.
+    `platforms` has the newest roster record of each platform, for its keys; `notices` has the record of every notice in
+    the log.
     """
 
     hub_id: str
     log_id: bytes
     partitions: int
     platforms: Mapping[str, Message]
-    recorded_at: Mapping[Position, int]
+    notices: Mapping[Position, Record]
 
 
 class Heard(NamedTuple):
@@ -106,11 +107,13 @@ def _received(ack: Message, record: Record, hub: Hub) -> dict[int, int]:
     for one in ack["received"]:
         if one["partition"] in received:
             raise Refused("a partition twice")
-        recorded_at = hub.recorded_at.get((one["partition"], one["through"]))
-        if recorded_at is None:
+        notice = hub.notices.get((one["partition"], one["through"]))
+        if notice is None:
             raise Refused("received what is not there")
-        if recorded_at > record.record_time + AHEAD_MS:
+        if notice.record_time > record.record_time + AHEAD_MS:
             raise Refused("received what was recorded later")
+        if sha256(notice.value or b"").digest() != one["digest"]:
+            raise Refused("gives another digest than the notice's")
         received[one["partition"]] = one["through"]
     return received
 

@@ -70,13 +70,13 @@ class Truth:
 
     def _judged_by(self) -> Hub:
         about = about_hub(self._logs.hub)
-        recorded_at = {
-            (record.partition, record.offset): record.record_time
+        notices = {
+            (record.partition, record.offset): record
             for record in self._logs.releases
             if read("release_notice", record.value)
         }
         newest = {one["id"]: one for _, one in self._roster if one}
-        return Hub(about["hub_id"], about["log_id"], about["partitions"], newest, recorded_at)
+        return Hub(about["hub_id"], about["log_id"], about["partitions"], newest, notices)
 
     def platforms(self) -> list[str]:
         """Return every platform on the roster now."""

@@ -84,7 +84,9 @@ async def recount_clearance(
 @asynccontextmanager
 async def _reader(bootstrap_servers: str, security: Mapping[str, object] | None) -> AsyncIterator[Any]:
     tolerate_header_names()
-    options: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, **(security or {})}
+    # What lies in a log counts, whatever became of its sender's transaction.
+    options: dict[str, Any] = {"isolation_level": "read_uncommitted", **(security or {})}
+    options["bootstrap_servers"] = bootstrap_servers
     consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         await consumer.start()

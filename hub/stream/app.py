@@ -166,7 +166,7 @@ def _add_agent(app: faust.App, topic: str, stage: Stage) -> None:
     async def hand_over(stream: Any) -> None:
         async for event in stream.noack().events():
             message = event.message
-            await stage.give(message.partition, Chunk(message.value, _ack(app, message)))
+            await stage.give(message.partition, Chunk(message.value, message.offset + 1, _ack(app, message)))
 
     app.agent(app.topic(topic, key_serializer="raw", value_serializer="raw"), name=f"hub.{topic}")(hand_over)
 

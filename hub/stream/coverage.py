@@ -71,6 +71,7 @@ class CoverageWorker:
         partitions = context.hub_log.partitions
         self._shelf = Shelf(
             context.store.universe,
+            context.store.digests,
             context.roster.roster,
             context.reported.disputes,
             partition=partition,

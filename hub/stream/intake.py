@@ -50,6 +50,9 @@ class IntakeWorker:
 
     async def handle(self, chunk: Chunk) -> None:
         """Decide on every message of a chunk, make the decisions durable, and ack the chunk."""
+        if not chunk.records:
+            chunk.ack()
+            return
         if self._decided is None:
             self._decided = await self._context.read_back.decided_from(chunk.records[0])
         fresh = [record for record in chunk.records if record.offset not in self._decided]

@@ -79,7 +79,8 @@ class _Desk(Generic[Opened]):
     async def handle(self, chunk: Chunk) -> None:
         """Handle the messages of a chunk, in runs."""
         opened = await self._open(chunk.records)
-        await self._caught_up()
+        if opened:
+            await self._caught_up()
         while opened:
             run = opened[: without_repeats([_report_of(one) for one in opened])]
             await self._carry_out([self._judged(one) for one in run])

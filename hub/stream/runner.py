@@ -27,15 +27,15 @@ CHUNKS_WAITING_MAX = 4
 
 
 class Chunk(NamedTuple):
-    """Records of one partition, in offset order, and how to say that they are durable."""
+    """Records of one partition, in offset order, and how to say that they are durable.
+
+    `end` is the offset before which nothing else is to be handled. The last offsets may hold no record, for example the
+    marker of a sender's transaction; there may be no record at all.
+    """
 
     records: list[Record]
+    end: int
     ack: Callable[[], None]
-
-    @property
-    def end(self) -> int:
-        """Return the offset after the last record."""
-        return self.records[-1].offset + 1
 
 
 class StageWorker(Protocol):

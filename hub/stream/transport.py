@@ -1,9 +1,11 @@
 """This module delivers chunks through faust's transport interface, under the URL scheme `chunked://`.
 
 Almost all of faust's cost is per event. So this consumer delivers one event per fetched batch of a partition: its value
-is the list of raw records, and its offset is that of the last one. For example, records 100 to 349 of partition 7 are
-one event at offset 349. What upstream does per message is done per chunk: there is no delivery while flow is suspended,
-and the generation and the read offset are checked. What is fetched and not delivered is fetched again.
+is the list of records, and its offset is the last one before the consumer's position. For example, records 100 to 349
+of partition 7 are one event at offset 349. If offset 350 holds no record, because it is the marker of a sender's
+transaction, the event is at 350; such a marker alone is an event without records, so that the committed offset goes
+past it. What upstream does per message is done per chunk: there is no delivery while flow is suspended, and the
+generation and the read offset are checked. What is fetched and not delivered is fetched again.
 
 Offsets are committed only up to what a stage has declared durable. Upstream derives that from acked messages and gaps,
 and can pass an in-flight message (faust issue 606). Here `Message.ack` says it directly: every offset of a partition up
@@ -13,18 +15,24 @@ to the acked chunk is durable. Stages ack the chunks of a partition in order.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.errors import IllegalStateError
 from faust.transport import drivers
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, ConsumerMessage
 
-from hub.core.model import Record
-from hub.kafka.clients import FETCH_WAIT_MS, FETCHER_LOOK_MS
+from hub.kafka.clients import FETCH_WAIT_MS, FETCHER_LOOK_MS, to_record
 from hub.kafka.fetching import fetch_patiently
 
 SCHEME = "chunked"
+
+
+class Fetched(NamedTuple):
+    """What was fetched of a partition, perhaps nothing, and the position after it."""
+
+    records: list[Any]
+    position: int
 
 
 class ChunkConsumerThread(AIOKafkaConsumerThread):
@@ -36,6 +44,10 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         consumer._consumer_timeout = FETCHER_LOOK_MS / 1000
         return consumer
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **options: Any) -> Any:
+        records = await super()._fetch_records(consumer, *args, **options)
+        return {tp: Fetched(batch, await consumer.position(tp)) for tp, batch in records.items()}
 
 
 class ChunkConsumer(Consumer):
@@ -58,12 +70,12 @@ class ChunkConsumer(Consumer):
         if self._dropped and self.flow_active:
             await self._rewind()
             return
-        for tp, batch in (records or {}).items():
+        for tp, fetched in (records or {}).items():
             wanted = active is None or tp in active or tp in self._buffered_partitions
             if not wanted or not self.flow_active or self.app.consumer_generation_id != generation:
                 self._dropped = True
-            elif batch:
-                yield tp, self._chunk(tp, batch)
+            else:
+                yield tp, self._chunk(tp, fetched)
 
     async def _rewind(self) -> None:
         """Fetch again what was fetched and not delivered, from the committed offset or from the start.
@@ -85,14 +97,20 @@ class ChunkConsumer(Consumer):
         for tp, offset in committed.items():
             self._read_offset[TP(*tp)] = offset or None
 
-    def _chunk(self, tp: TP, batch: list[Any]) -> ConsumerMessage:
-        message = self._to_message(tp, batch[-1])
-        message.key = None
-        message.value = [
-            Record(one.topic, one.partition, one.offset, one.timestamp, one.key, one.value, tuple(one.headers))
-            for one in batch
-        ]
-        return message
+    def _chunk(self, tp: TP, fetched: Fetched) -> ConsumerMessage:
+        return ConsumerMessage(
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=fetched.position - 1,
+            timestamp=fetched.records[-1].timestamp / 1000 if fetched.records else 0.0,
+            timestamp_type=0,
+            headers=(),
+            key=None,
+            value=[to_record(one) for one in fetched.records],
+            checksum=None,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: upstream's detector asks for positions that a rebalance has not set yet, and crashes the app."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.bench import plain
 from tests.bench.messages import AckShape
-from tests.bench.rig import PARTITIONS, Rate, Rig, fill_releases, rig
+from tests.bench.rig import PARTITIONS, Filled, Rate, Rig, fill_releases, rig
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,11 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
     return {"platforms": PLATFORMS, "cases": one.size(*CASES), "rows": rows, "targets": TARGETS}
 
 
-def _shape(one: Rig, through: int, positions: int, *, signed: bool) -> AckShape:
-    return AckShape(positions, through, PLATFORMS, signed, one.log.hub_id, one.log.log_id, PARTITIONS)
+def _shape(one: Rig, through: Filled, positions: int, *, signed: bool) -> AckShape:
+    return AckShape(positions, *through, PLATFORMS, signed, one.log.hub_id, one.log.log_id, PARTITIONS)
 
 
-async def _hub(one: Rig, through: int, positions: int, *, signed: bool) -> Rate:
+async def _hub(one: Rig, through: Filled, positions: int, *, signed: bool) -> Rate:
     count = one.size(*(SIGNED_BACKLOG if signed else UNCHECKED_BACKLOG)) // (2 if positions == SIZES[-1] else 1)
     one.produce("acks", _shape(one, through, positions, signed=signed).messages(count, positions + signed))
     pid = await one.start_worker(fault=None if signed else "unchecked")
@@ -63,7 +63,7 @@ async def _hub(one: Rig, through: int, positions: int, *, signed: bool) -> Rate:
     return rate
 
 
-async def _plain(one: Rig, through: int, positions: int) -> Rate:
+async def _plain(one: Rig, through: Filled, positions: int) -> Rate:
     """The ordinary agent, in a topic and with a group of its own each time, its state empty at first."""
     topic = f"plain-acks-{positions}"
     await plain.make_topics(one, topic)

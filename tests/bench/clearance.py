@@ -14,6 +14,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ from hub.web.board.platform_pages import platforms as platforms_page
 from hub.web.board.snapshot import Gauges, Sight
 from hub.web.board.stages import StageBook
 from hub.web.shapes import AsOf
+from hub.wire.contracts import encode
 from tests.bench import messages
 from tests.bench.machine import resident_bytes
 from tests.bench.rig import PARTITIONS, rig
@@ -183,9 +185,9 @@ def _fill(folder: Path, hub_log: HubLog, cases: int, platforms: int) -> None:
         opened = Source(index % PARTITIONS, index // PARTITIONS)
         position = Source(opened.partition, store.next_offset(opened.partition))
         notice = _notice(index, at_ms, position, hub_log)
-        store.add(notice._replace(stage=Stage.RELEASED, opened_at=opened.offset), position, None, recorded_at=at_ms)
+        _add(store, notice._replace(stage=Stage.RELEASED, opened_at=opened.offset), position, at_ms)
     store.close()
-    state = PairState(Universe(), Roster(), Disputes())
+    state = PairState(Universe(), store.digests, Roster(), Disputes())
     for rank in range(platforms):
         _say(state, rank, cases // PARTITIONS)
     tiles = PairStore(folder / "acks", hub_log.log_id)
@@ -195,7 +197,12 @@ def _fill(folder: Path, hub_log: HubLog, cases: int, platforms: int) -> None:
 
 def _open_case(store: CaseStore, index: int, at_ms: int, hub_log: HubLog) -> None:
     position = Source(index % PARTITIONS, index // PARTITIONS)
-    store.add(_notice(index, at_ms, position, hub_log), position, None, recorded_at=at_ms)
+    _add(store, _notice(index, at_ms, position, hub_log), position, at_ms)
+
+
+def _add(store: CaseStore, notice: ReleaseNotice, position: Source, at_ms: int) -> None:
+    digest = sha256(encode(notice)).digest()
+    store.add(notice, position, None, digest=digest, recorded_at=at_ms)
 
 
 def _notice(index: int, at_ms: int, position: Source, hub_log: HubLog) -> ReleaseNotice:

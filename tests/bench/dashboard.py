@@ -53,7 +53,7 @@ async def run(folder: Path, *, quick: bool) -> dict[str, Any]:
     """Fill a hub, start its worker and its web, and look."""
     platforms = PLATFORMS[1] if quick else PLATFORMS[0]
     async with rig(folder, quick=quick, platforms=platforms) as one:
-        cases = (await fill_releases(one, one.size(*CASES)) + 1) * PARTITIONS
+        cases = ((await fill_releases(one, one.size(*CASES))).through + 1) * PARTITIONS
         await one.start_worker()
         web = _web(one)
         with on_core(HUB_CORE):

@@ -134,11 +134,13 @@ class AckShape:
     """Acknowledgements of one size.
 
     Args of each: positions a message names, scattered over a segment; through, the last offset of every
-    partition of `releases`; platforms that send; signed or with an empty signature.
+    partition of `releases`; digests, of the notice there by partition; platforms that send; signed or with an
+    empty signature.
     """
 
     positions: int
     through: int
+    digests: tuple[bytes, ...]
     platforms: int
     signed: bool
     hub_id: str
@@ -191,7 +193,7 @@ class _Frames:
     def _whole(self, who: int, where: int, segment: int, said: int, bitmap: bytes) -> bytes:
         shape = self._shape
         cases = (BitmapSegment(segment * SEGMENT, bitmap),)
-        received = (ReceivedThrough(where, shape.through, b"\xdd" * 32),)
+        received = (ReceivedThrough(where, shape.through, shape.digests[where]),)
         outcomes = (OutcomeSet(OUTCOMES[said][0], where, cases),)
         return encode(Acknowledgement(platform_id(who), shape.log_id, 1_790_000_000_000, received, outcomes))
 

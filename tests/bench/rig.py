@@ -6,8 +6,9 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -231,8 +232,15 @@ async def rig(folder: Path, *, quick: bool, platforms: int) -> AsyncIterator[Rig
         await asyncio.to_thread(kafka.stop)
 
 
-async def fill_releases(one: Rig, cases: int) -> int:
-    """Write opening notices to every partition, as the hub would; the last offset of each.
+class Filled(NamedTuple):
+    """The last offset of every partition of `releases`, and by partition the digest of the notice there."""
+
+    through: int
+    digests: tuple[bytes, ...]
+
+
+async def fill_releases(one: Rig, cases: int) -> Filled:
+    """Write opening notices to every partition, as the hub would.
 
     A notice names its source, so as many events are written, and committed: they count as decided.
     """
@@ -240,12 +248,13 @@ async def fill_releases(one: Rig, cases: int) -> int:
     now_ms = int(time.time() * 1000)
     one.produce("events", ((b"", b"", (), partition) for partition in range(PARTITIONS) for _ in range(each)))
     await one.commit("events")
-    one.produce(
-        "releases",
-        (
-            (key, value, (), partition)
-            for partition in range(PARTITIONS)
-            for key, value in messages.notices(partition, each, one.log.log_id, now_ms)
-        ),
-    )
-    return each - 1
+    last = [b""] * PARTITIONS
+
+    def written() -> Iterator[Message]:
+        for partition in range(PARTITIONS):
+            for key, value in messages.notices(partition, each, one.log.log_id, now_ms):
+                last[partition] = value
+                yield key, value, (), partition
+
+    one.produce("releases", written())
+    return Filled(each - 1, tuple(sha256(value).digest() for value in last))

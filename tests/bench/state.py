@@ -69,7 +69,7 @@ async def _run(folder: Path, mix: Mix, *, quick: bool) -> dict[str, Any]:
     async with rig(folder / "empty", quick=quick, platforms=platforms) as one:
         empty_bytes = await _resident(one)
     async with rig(folder / "full", quick=quick, platforms=platforms) as one:
-        through = await fill_releases(one, one.size(*CASES))
+        through, _ = await fill_releases(one, one.size(*CASES))
         await _resident(one)  # folds the cases: what that leaves behind in memory is not state
         cases_bytes = await _resident(one)
         size_bytes = _fill_tiles(one, platforms, through, mix)

@@ -62,7 +62,7 @@ FETCH_MESSAGES = 5_000
 CHOOSING = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
 NUMBER_CHARS = len("+8613500000000")
 NO_DIGEST = bytes(32)
-"""The hub keeps the digest of `received` as evidence and does not compare it."""
+"""The digest of no notice."""
 
 
 class Message(NamedTuple):
@@ -133,6 +133,7 @@ class Follow:
                 "group.id": "a-test",
                 "enable.auto.commit": False,
                 "fetch.wait.max.ms": 20,
+                "isolation.level": "read_uncommitted",  # as the hub reads
             }
         )
         self._places: dict[tuple[str, int], int] = {}
@@ -194,8 +195,13 @@ class Scene:
         servers = {"bootstrap.servers": hub.address.bootstrap_servers, "log_level": 0}
         self._producer = Producer({**servers, "acks": "all", "linger.ms": 2, "message.max.bytes": 2**21})
         self._admin = AdminClient(servers)
-        self._group = Consumer({**servers, "group.id": GROUP, "enable.auto.commit": False})
+        # Without this, librdkafka says that a log ends where the first open transaction begins.
+        plainly = {"isolation.level": "read_uncommitted"}
+        self._group = Consumer({**servers, **plainly, "group.id": GROUP, "enable.auto.commit": False})
         self._failed: list[Any] = []
+        self._digests: dict[Source, bytes] = {}
+        self._digests_of: Follow | None = None
+        self._looking = threading.Lock()
 
     # The roster
 
@@ -250,8 +256,20 @@ class Scene:
         outcomes = tuple(
             OutcomeSet(outcome, partition, tuple(split_positions(offsets))) for outcome, offsets in (said or {}).items()
         )
-        received = (ReceivedThrough(partition, through, NO_DIGEST),)
+        received = (ReceivedThrough(partition, through, self.digest(partition, through)),)
         return Acknowledgement(platform, self.hub_log.log_id, now_ms(), received, outcomes)
+
+    def digest(self, partition: int, through: int) -> bytes:
+        """The SHA-256 of the notice at a position of `releases`; `NO_DIGEST` if nothing lies there now."""
+        where = Source(partition, through)
+        with self._looking:  # feeders make acknowledgements in threads of their own
+            if where not in self._digests:
+                if self._digests_of is None:
+                    self._digests_of = self.follow(contracts.RELEASES)
+                for one in self._digests_of.to_end():
+                    self._digests[Source(one.partition, one.offset)] = hashlib.sha256(one.value or b"").digest()
+                self._digests_of.records.clear()
+            return self._digests.get(where, NO_DIGEST)
 
     def ack_message(self, ack: Acknowledgement, signer: Signer | None = None) -> Message:
         """An acknowledgement, signed by its platform's first key unless another is given."""
@@ -412,6 +430,8 @@ class Scene:
         """Disconnect."""
         self._producer.flush(CALL_S)
         self._group.close()
+        if self._digests_of is not None:
+            self._digests_of.close()
 
 
 @contextmanager

@@ -87,12 +87,18 @@ class Acks:
         """An acknowledgement with the signature it needs."""
         return self._scene.sealed_ack("paybee", encode(ack))
 
-    def saying(self, *cases: BitmapSegment, through: int | None = None, partition: int | None = None) -> Message:
+    def saying(
+        self,
+        *cases: BitmapSegment,
+        through: int | None = None,
+        partition: int | None = None,
+        digest: bytes | None = None,
+    ) -> Message:
         """An acknowledgement with these bitmaps."""
         place = self._case.partition if partition is None else partition
-        received = (
-            ReceivedThrough(self._case.partition, self._case.offset if through is None else through, NO_DIGEST),
-        )
+        last = self._case.offset if through is None else through
+        given = self._scene.digest(self._case.partition, last) if digest is None else digest
+        received = (ReceivedThrough(self._case.partition, last, given),)
         outcomes = (OutcomeSet(Outcome.UNBOUND, place, cases),)
         return self.signed(Acknowledgement("paybee", self._scene.hub_log.log_id, now_ms(), received, outcomes))
 
@@ -146,6 +152,7 @@ class Acks:
         value = good.value or b""
         plain = scene.ack("paybee", case.partition, case.offset, {Outcome.UNBOUND: [case.offset]})
         far = scene.hub_log.partitions
+        right = scene.digest(case.partition, case.offset)
         bit = BitmapSegment(0, ONE_BIT)
         event_value = encode(event("+8613500000000", EventType.COOLING))
         many = tuple(BitmapSegment(65_536 * index, EMPTY_BITMAP) for index in range(SEGMENTS_TOO_MANY))
@@ -168,6 +175,8 @@ class Acks:
             "through at the log's end": (self.saying(through=self._end), Refusal.BEYOND_LOG),
             "through far beyond the log": (self.saying(through=2**40), Refusal.BEYOND_LOG),
             "through before the log": (self.saying(through=-1), Refusal.BEYOND_LOG),
+            "no digest": (self.saying(digest=NO_DIGEST), Refusal.WRONG_DIGEST),
+            "a digest off by a bit": (self.saying(digest=flipped(right, 31)), Refusal.WRONG_DIGEST),
             "partition beyond the log": (self.signed(scene.ack("paybee", far, 0)), Refusal.BEYOND_LOG),
             "negative partition": (self.signed(scene.ack("paybee", -1, 0)), Refusal.UNDECODABLE),
             "a partition received twice": (self.signed(twice), Refusal.UNDECODABLE),

@@ -44,6 +44,7 @@ class CoverageDriver:
         self._epochs += 1
         shelf = Shelf(
             self.known.universe,
+            self.known.digests,
             self.known.roster,
             self.known.state.disputes,
             partition=partition,

@@ -1,14 +1,16 @@
 """A hub's logs under an adversary, for the schedules of clearance.
 
 Into them go, in any order a seed gives: cases that open, move, are undone and open anew; acks that are late, out of
-order, repeated, forged, or name what is not there yet; platforms that join, are suspended and leave; keys that are said
-to have been stolen a while ago, or are written down after they began to count; reports and answers.
+order, repeated, forged, give the digest of another notice, or name what is not there yet; platforms that join, are
+suspended and leave; keys that are said to have been stolen a while ago, or are written down after they began to count;
+reports and answers.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from hub.core.acks import SKEW_MS
@@ -62,10 +64,17 @@ WORDS = [Outcome.NOT_BOUND] * 6 + [Outcome.UNBOUND] * 3 + list(Outcome)
 
 
 class World:
-    """The logs, and whoever writes them."""
+    """The logs, and whoever writes them.
 
-    def __init__(self, rng: random.Random) -> None:
+    Args:
+        early: some acknowledge a notice, with its digest, before it lies in the log: a broker has a slow clock.
+    """
+
+    def __init__(self, rng: random.Random, *, early: bool = False) -> None:
         self.rng = rng
+        self._early = early
+        # Digests have a chance of their own, so that a seed's world is the same whatever they are.
+        self._chance = random.Random(rng.getstate()[1][0])
         self.now_ms = T0
         self.logs: dict[str, list[list[Record]]] = {
             RELEASES: [[] for _ in range(PARTITIONS)],
@@ -74,6 +83,8 @@ class World:
         }
         self._cases: dict[str, tuple[int, Stage]] = {}
         self._opened: list[Source] = []
+        self._promised: dict[int, tuple[str, bytes, bool]] = {}
+        """The next notice of a partition, where somebody has acknowledged it already."""
         self._keys: dict[str, tuple[Key, ...]] = {}
         self._states: dict[str, PlatformState] = {}
         self._reports: list[AcceptedReport] = []
@@ -96,6 +107,23 @@ class World:
     def _notice(self) -> None:
         number = self.rng.choice(NUMBERS)
         partition = partition_of(number.encode(), PARTITIONS)
+        number, value, opens = (
+            self._promised.pop(partition) if partition in self._promised else self._next_notice(number)
+        )
+        if opens:
+            self._opened.append(Source(partition, len(self.logs[RELEASES][partition])))
+        self._append(RELEASES, partition, number, value)
+
+    def _promise(self, partition: int) -> bytes:
+        """The value of the next notice of a partition: whoever has it early saw it, and its broker's clock is slow."""
+        if partition not in self._promised:
+            there = [one for one in NUMBERS if partition_of(one.encode(), PARTITIONS) == partition]
+            self._promised[partition] = self._next_notice(self._chance.choice(there))
+        return self._promised[partition][1]
+
+    def _next_notice(self, number: str) -> tuple[str, bytes, bool]:
+        """A number's next notice, and whether it opens a case."""
+        partition = partition_of(number.encode(), PARTITIONS)
         opened_at, stage = self._cases.get(number, (-1, Stage.RESTORED))
         onward = [after for (before, _), after in MOVES.items() if before is stage]
         usual = [one for one in onward if one in (Stage.SCHEDULED, Stage.RELEASED)]
@@ -104,7 +132,6 @@ class World:
             stage = self.rng.choice(usual * 4 + onward)
         else:
             opened_at, stage = offset, Stage.COOLING
-            self._opened.append(Source(partition, offset))
         self._cases[number] = (opened_at, stage)
         at = self.now_ms
         # A producer's retry, or a zombie's notice, has a source that was there already: the first counts.
@@ -113,7 +140,7 @@ class World:
             *(stage, None if opened_at == offset else opened_at, Subject("e164", number), OWNERS[number], at, at, at),
             *(at + DAY_MS, at + self.rng.choice((DAY_MS, 3 * DAY_MS)), 0, b"e" * 16, b"d" * 32, source, LOG_ID),
         )
-        self._append(RELEASES, partition, number, encode(notice))
+        return number, encode(notice), opened_at == offset
 
     def _ack(self) -> None:
         platform, partition = self.rng.choice(PLATFORM_IDS), self.rng.randrange(PARTITIONS)
@@ -127,8 +154,18 @@ class World:
         said = OutcomeSet(self.rng.choice(WORDS), partition, tuple(split_positions(offsets)))
         if self.rng.random() < 0.15:
             through = end + self.rng.choice((0, 0, 0, 1, 1_000))  # what nobody can have received
-        received = (ReceivedThrough(partition, through, b"d" * 32),)
+        received = (ReceivedThrough(partition, through, self._digest(partition, through)),)
         self._send(platform, Acknowledgement(platform, LOG_ID, self.now_ms, received, (said,)))
+
+    def _digest(self, partition: int, through: int) -> bytes:
+        """The digest of a notice; now and then that of another one, or of none."""
+        log = self.logs[RELEASES][partition]
+        others = [bytes(32), sha256(log[0].value or b"").digest()]
+        if through == len(log) and self._early and self._chance.random() < 0.9:
+            return sha256(self._promise(partition)).digest()
+        if through >= len(log) or self._chance.random() < 0.1:
+            return self._chance.choice(others)
+        return sha256(log[through].value or b"").digest()
 
     def _send(self, platform: str, ack: Acknowledgement) -> None:
         value = encode(ack)

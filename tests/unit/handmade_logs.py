@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from pyroaring import BitMap
@@ -76,8 +77,12 @@ class HandmadeLogs:
 
     def say(self, outcome: Outcome, *offsets: int, **changes: Any) -> Record:
         """The bank acknowledges an outcome of cases in partition 0, everything received."""
-        ack = ack_of([set_of(outcome, offsets)], through=len(self.releases) - 1)
+        ack = ack_of([set_of(outcome, offsets)], self.received(len(self.releases) - 1))
         return self.send(encode(ack._replace(**changes)))
+
+    def received(self, through: int) -> ReceivedThrough:
+        """What is said of partition 0 by whoever received it through an offset."""
+        return ReceivedThrough(0, through, sha256(self.releases[through].value or b"").digest())
 
     def send(self, value: bytes, /, signer: Signer = BANK, **changes: Any) -> Record:
         """An acknowledgement as bytes, signed."""
@@ -125,9 +130,9 @@ def set_of(outcome: Outcome, offsets: Iterable[int], partition: int = 0, base: i
     return OutcomeSet(outcome, partition, (BitmapSegment(base, bitmap_of(offsets)),))
 
 
-def ack_of(outcomes: Iterable[OutcomeSet], through: int = 9) -> Acknowledgement:
-    """The bank's acknowledgement, partition 0 received through an offset."""
-    return Acknowledgement("bank", LOG_ID, T0, (ReceivedThrough(0, through, DIGEST),), tuple(outcomes))
+def ack_of(outcomes: Iterable[OutcomeSet], *received: ReceivedThrough) -> Acknowledgement:
+    """The bank's acknowledgement of what it received."""
+    return Acknowledgement("bank", LOG_ID, T0, received, tuple(outcomes))
 
 
 def ten_cases() -> HandmadeLogs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 from hub.clearance.answering import rule
@@ -40,6 +41,13 @@ from hub.wire.contracts import ACKS, OPERATORS, PLATFORMS, RELEASES, REPORTED, d
 from tests.unit.adversary_logs import LOG_ID, NUMBERS, PARTITIONS, World
 
 
+class Digests(dict[tuple[int, int], bytes]):
+    """The digests of notices by position: a `hub.core.acks.Digests` in memory."""
+
+    def digest_of(self, partition: int, offset: int) -> bytes:
+        return self[partition, offset]
+
+
 class LateReader:
     """A follower of every log of a world, each read as far as a seed says: a `hub.clearance.answering.Known`."""
 
@@ -49,8 +57,9 @@ class LateReader:
         self._world = world
         self.places = {(topic, number): 0 for topic, logs in world.logs.items() for number in range(len(logs))}
         self.roster, self.universe, self.cases = Roster(), Universe(), MemoryCases()
+        self.digests = Digests()
         self._folded = Disputes()
-        self.state = PairState(self.universe, self.roster, self._folded if disputes is None else disputes)
+        self.state = PairState(self.universe, self.digests, self.roster, self._folded if disputes is None else disputes)
         self._opener = Opener("h", LOG_ID, PARTITIONS)
 
     def read_on(self, topic: str, number: int, count: int) -> None:
@@ -80,6 +89,7 @@ class LateReader:
         notice: ReleaseNotice = decode(record.value, ReleaseNotice)
         segment, bit = self.universe.at(record.partition, record.offset)
         segment.note(bit, notice.published_at, record.record_time)
+        self.digests[record.partition, record.offset] = sha256(record.value or b"").digest()
         folded = self.cases.fold(notice, Source(record.partition, record.offset))
         if folded is None:
             return
@@ -120,7 +130,7 @@ class LateReader:
             read = self._world.logs[ACKS][home][: self.places[ACKS, home]]
             changed = keys_changed(self.state.book(platform.id).judged_by, platform.keys)
             if any(one.record_time >= since for one in read for since in changed.values()):
-                fresh = PairState(self.universe, self.roster, self.state.disputes)
+                fresh = PairState(self.universe, self.digests, self.roster, self.state.disputes)
                 again = self._opener.acks([one for one in read if one.key == platform.id.encode()], self.roster)
                 if any(self.is_early(opened) for opened in again):
                     continue

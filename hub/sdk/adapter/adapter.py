@@ -234,6 +234,7 @@ class PlatformAdapter:
                 heard = self._hear(record, wire)
                 if heard is not None:
                     batch.append(heard)
+            self.places |= await wire.places()
             if not batch or (self._until and self._at_ends()):
                 break
             full_at_s = min(full_at_s, time.monotonic() + self.settings.linger_ms / 1_000)

@@ -68,6 +68,14 @@ class Wire:
         )
         return [_record(raw) for batch in fetched.values() for raw in batch]
 
+    async def places(self) -> dict[int, int]:
+        """Return the next offset to be read of each partition that is read. What lies before was fetched.
+
+        It may lie beyond the last record: the last offsets of a log may hold none.
+        """
+        read = self._consumer.assignment() - self._consumer.paused()
+        return {tp.partition: await self._consumer.position(tp) for tp in read}
+
     async def reread(self, positions: Iterable[Source]) -> Reread:
         """Return the records at single positions; the adapter's place in the log stays as it is."""
         found = Reread([], set())

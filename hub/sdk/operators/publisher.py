@@ -276,7 +276,7 @@ class OperatorPublisher:
         while True:
             fetched = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=RECEIPTS_MAX)
             retries.succeeded()
-            for batch in fetched.values():
+            for batch in filter(None, fetched.values()):
                 receipts = self._reader.read(batch)
                 new = self._outbox.record(receipts, batch[-1].offset + 1)
                 self.receipts.update((one.decision, one.reason) for one in new)

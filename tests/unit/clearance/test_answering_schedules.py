@@ -43,7 +43,7 @@ class Forgetful(LateReader):
 def schedule(seed: int, reads: type[LateReader] = LateReader) -> tuple[Counter[str], list[OtherAnswer | str]]:
     """One world and one late reader, asked a few times; the answers, and what the recount has otherwise."""
     rng = random.Random(seed)
-    world = World(rng)
+    world = World(rng, early=True)
     reader = reads(world)
     answers: Counter[str] = Counter()
     found: list[OtherAnswer | str] = []

@@ -13,6 +13,7 @@ from hub.core.model import Key, Names, Outcome, Platform, PlatformState
 from hub.core.reports import Disputes
 from hub.core.roster import Roster
 from hub.core.universe import Universe
+from tests.unit.late_reader import Digests
 
 LOG_ID = b"l" * 16
 KEY = Key("bank-1", b"p" * 32, 5, None, 9)
@@ -21,7 +22,7 @@ BANK = Platform("bank", Names("银行", "Bank"), "bank", 1, PlatformState.CONNEC
 
 def state_of(platform: str, outcome: Outcome, *segments: int) -> PairState:
     """A state in which a platform said something of the first case of some segments."""
-    state = PairState(Universe(), Roster(), Disputes())
+    state = PairState(Universe(), Digests(), Roster(), Disputes())
     for segment in segments:
         state.book(platform).tile((0, segment)).add(outcome, BitMap([1]))
         state.dirty_tiles.add((platform, (0, segment)))
@@ -34,7 +35,7 @@ def state_of(platform: str, outcome: Outcome, *segments: int) -> PairState:
 
 def kept(store: PairStore) -> dict[str, object]:
     """What a new state is loaded with, of every platform."""
-    state = PairState(Universe(), Roster(), Disputes())
+    state = PairState(Universe(), Digests(), Roster(), Disputes())
     store.load(state)
     books = {
         name: ({key: tile.packed() for key, tile in book.tiles.items()}, book.received, book.judged_by)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from hub.core.acks import SKEW_MS, apply, is_beyond_log
+from hub.core.acks import SKEW_MS, apply, is_beyond_log, refusal_of_received
 from hub.core.coverage import Addition, SegmentTile, pack, read_outcomes, unpack
 from hub.core.figures import PlatformBook
 from hub.core.gaps import TIER_LIMIT_MS, Terms, classify
@@ -34,6 +34,7 @@ from hub.core.model import (
 )
 from hub.core.roaring import is_segment
 from hub.core.universe import Universe, UniverseSegment
+from tests.unit.late_reader import Digests
 
 NOW_MS = 100 * DAY_MS
 POSITIONS = 24
@@ -293,6 +294,25 @@ def test_nobody_acknowledges_the_future() -> None:
     assert is_beyond_log(_ack([(0, 7)]), NOW_MS - SKEW_MS - 1, universe)
     assert is_beyond_log(_ack([(0, 8)]), NOW_MS, universe)
     assert is_beyond_log(_ack([(1, 0)]), NOW_MS, universe)
+
+
+def test_a_digest_is_that_of_the_notice_it_is_given_for() -> None:
+    """An acknowledgement that gives a notice another digest is refused whole; what is not there comes first."""
+    universe, digests = Universe(), Digests({(0, 7): b"7" * 32, (0, 8): b"8" * 32, (1, 7): b"9" * 32})
+    for partition, offset in digests:
+        segment, bit = universe.at(partition, offset)
+        segment.note(bit, NOW_MS, NOW_MS)
+
+    def judged(*received: tuple[int, int, bytes]) -> Refusal | None:
+        ack = Acknowledgement("p", bytes(16), 0, tuple(ReceivedThrough(*one) for one in received), ())
+        return refusal_of_received(ack, NOW_MS, universe, digests)
+
+    assert judged() is None
+    assert judged((0, 7, b"7" * 32), (1, 7, b"9" * 32)) is None
+    assert judged((0, 8, b"7" * 32)) is Refusal.WRONG_DIGEST
+    assert judged((0, 7, b"7" * 32), (1, 7, b"7" * 32)) is Refusal.WRONG_DIGEST
+    assert judged((0, 7, b"8" * 32), (1, 8, b"9" * 32)) is Refusal.BEYOND_LOG
+    assert judged((0, 7, b"7" * 31 + b"6")) is Refusal.WRONG_DIGEST
 
 
 @given(st.frozensets(st.integers(0, SEGMENT - 1), max_size=200))

@@ -240,7 +240,10 @@ REFUSED: list[tuple[Refusal, Bad]] = [
     (Refusal.TIME_REVERSED, Bad(OPEN._replace(event_id=bytes(16)), before=(OPEN, LATER))),
     (Refusal.DROPPED, Bad(OPEN, spoil=_dropped)),
 ]
-ACKS_ONLY = {Refusal.WRONG_PLATFORM, Refusal.OTHER_LOG, Refusal.BEYOND_LOG, Refusal.TOO_LARGE, Refusal.HUB_FAULT}
+ACKS_ONLY = {
+    *(Refusal.WRONG_PLATFORM, Refusal.OTHER_LOG, Refusal.BEYOND_LOG, Refusal.WRONG_DIGEST, Refusal.TOO_LARGE),
+    Refusal.HUB_FAULT,
+}
 
 
 @pytest.mark.parametrize(("reason", "bad"), REFUSED)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rocksdict import Options, Rdict
 
 from hub.core.intake import Arrival
 from hub.core.model import (
@@ -112,7 +113,7 @@ def test_the_case_of_an_accepted_event_survives_a_restart(tmp_path: Path) -> Non
         notice = ReleaseNotice(
             stage, opened_at, Subject("e164", N[0]), "lake", *times, 0, name, name * 2, source, log_id
         )
-        assert store.add(notice, source, LAKE, recorded_at=at) is not None
+        assert store.add(notice, source, LAKE, digest=bytes(32), recorded_at=at) is not None
     before = [store.accepted(Source(3, offset)) for offset in range(4)]
     store.close()
     again = CaseStore(path, log_id, 4)
@@ -159,14 +160,39 @@ def test_a_policy_file_that_is_wrong(tmp_path: Path, text: str) -> None:
 
 
 def test_when_a_notice_was_recorded_survives_a_restart(tmp_path: Path) -> None:
-    """An acknowledgement is judged by when the notice it names was recorded, also after a restart."""
+    """An acknowledgement is judged by when the notice it names was recorded and by its digest, also after a restart."""
     path, log_id, at = tmp_path / "cases", b"l" * 16, NOW
     store = CaseStore(path, log_id, 4)
     source = Source(3, 0)
     times = (at, at, at, at + 60 * DAY_MS, at + 70 * DAY_MS)
     subject = Subject("e164", N[0])
     notice = ReleaseNotice(Stage.COOLING, None, subject, "lake", *times, 0, b"n" * 16, b"d" * 32, source, log_id)
-    store.add(notice, source, LAKE, recorded_at=at + 5)
+    store.add(notice, source, LAKE, digest=b"h" * 32, recorded_at=at + 5)
     store.close()
-    again = CaseStore(path, log_id, 4).universe
-    assert [again.recorded_at(3, offset) for offset in range(2)] == [at + 5, None]
+    again = CaseStore(path, log_id, 4)
+    assert [again.universe.recorded_at(3, offset) for offset in range(2)] == [at + 5, None]
+    assert again.digests.digest_of(3, 0) == b"h" * 32
+    with pytest.raises(KeyError):
+        again.digests.digest_of(3, 1)
+    again.close()
+
+
+def test_a_directory_of_an_earlier_version_is_folded_again(tmp_path: Path) -> None:
+    """A fold that kept no digests cannot judge acknowledgements: it begins at the start of the log once more."""
+    path, log_id, at = tmp_path / "cases", b"l" * 16, NOW
+    store = CaseStore(path, log_id, 4)
+    times = (at, at, at, at + 60 * DAY_MS, at + 70 * DAY_MS)
+    subject, source = Subject("e164", N[0]), Source(3, 0)
+    notice = ReleaseNotice(Stage.COOLING, None, subject, "lake", *times, 0, b"n" * 16, b"d" * 32, source, log_id)
+    store.add(notice, source, LAKE, digest=bytes(32), recorded_at=at)
+    store.close()
+    again = CaseStore(path, log_id, 4)
+    assert again.next_offset(3) == 1
+    again.close()
+    rows = Rdict(str(path), Options(raw_mode=True))
+    rows[b"l"] = log_id
+    rows.close()
+    earlier = CaseStore(path, log_id, 4)
+    assert earlier.next_offset(3) == 0
+    assert earlier.universe.recorded_at(3, 0) is None
+    earlier.close()

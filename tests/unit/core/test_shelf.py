@@ -9,7 +9,7 @@ import pytest
 
 from hub.core.model import Judged, Received
 from hub.core.shelf import Shelf
-from hub.wire.contracts import ACKS
+from hub.wire.contracts import ACKS, PLATFORMS
 from tests.driver.coverage import CoverageDriver
 from tests.unit.adversary_logs import PARTITIONS, World
 
@@ -53,6 +53,29 @@ class RemovesTooMuch(CoverageDriver):
         newest = max((key.rpartition(b"/")[2] for key in self.tiles[partition]), default=b"")
         for key in [key for key in self.tiles[partition] if not key.endswith(newest)]:
             del self.tiles[partition][key]
+
+
+class AskedForNoDigest(CoverageDriver):
+    """Counts acknowledgements whatever digest they give."""
+
+    def acquire(self, partition: int) -> Shelf:
+        shelf = super().acquire(partition)
+        shelf.digests = _AnyDigest()
+        return shelf
+
+
+class _Anything(bytes):
+    """Bytes that differ from no others."""
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+
+class _AnyDigest:
+    """Says of every notice what is hoped for."""
+
+    def digest_of(self, _partition: int, _offset: int) -> bytes:
+        return _Anything()
 
 
 class NeverAgain(CoverageDriver):
@@ -145,7 +168,29 @@ def test_killed_at_any_step_it_shows_what_the_logs_say() -> None:
     assert [difference for one in driven for difference in one.differences] == []
     assert sum(one.kills for one in driven) > 100
     assert sum(one.checked for one in driven) > 200
-    assert {reason for one in driven for reason in one.refused.values()} >= {"BAD_SIGNATURE", "BEYOND_LOG"}
+    assert {reason for one in driven for reason in one.refused.values()} >= {
+        "BAD_SIGNATURE",
+        "BEYOND_LOG",
+        "WRONG_DIGEST",
+    }
+
+
+def test_a_marker_at_the_end_of_the_log_keeps_nothing_back() -> None:
+    """Offsets that hold no message are acked too, and what was read up to them is the end: figures are exact there."""
+    driver = drive(1)
+    partition = next(one for one in range(PARTITIONS) if driver.world.logs[ACKS][one])
+    end = driver.shelves[partition].next_ack
+    shelf = driver.acquire(partition)
+    shelf.begin(driver.known.places[PLATFORMS, 0], next_ack=end, exact_from=end + 2)
+    assert not shelf.exact
+    taken = shelf.take([], end + 2, lambda: driver.commit(partition, end + 2))
+    assert (taken.messages, shelf.exact, shelf.next_ack) == ({}, True, end + 2)
+    plan = shelf.flush()
+    assert plan is not None
+    assert (plan.refused, plan.at_ms) == ([], None)
+    assert [one for one in plan.writes if not isinstance(one.value, Judged)] == []
+    driver.carry_out(partition, plan, None)
+    assert driver.committed[partition] == end + 2
 
 
 @pytest.mark.soak
@@ -154,11 +199,11 @@ def test_killed_at_any_step_in_a_thousand_worlds() -> None:
     assert [difference for seed in range(1_000) for difference in drive(seed).differences] == []
 
 
-SPOILT = [AcksEarly, WritesNoReceived, KnowsOneEpoch, RemovesTooMuch, NeverAgain]
+SPOILT = [AcksEarly, WritesNoReceived, KnowsOneEpoch, RemovesTooMuch, AskedForNoDigest, NeverAgain]
 SPOILT += [ForgetsWhoJudged, LooksToTheCommitted]
 
 
 @pytest.mark.parametrize("spoilt", SPOILT)
 def test_a_stage_that_breaks_a_promise_is_noticed(spoilt: type[CoverageDriver]) -> None:
-    """A stage that acks early, forgets a tile or never judges again shows other figures than the recount."""
+    """A stage that acks early, forgets a tile, compares no digest or never judges again differs from the recount."""
     assert any(drive(seed, spoilt).differences for seed in reversed(SEEDS))

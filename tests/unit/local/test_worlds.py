@@ -24,7 +24,7 @@ SEEDS = (1, 2, 3)
 NOT_A_FILES_FAULT = {
     *(Refusal.UNDECODABLE, Refusal.BAD_SIGNATURE, Refusal.WRONG_OPERATOR, Refusal.WRONG_PARTITION),
     *(Refusal.WRONG_PLATFORM, Refusal.OTHER_LOG, Refusal.BEYOND_LOG, Refusal.TOO_LARGE, Refusal.HUB_FAULT),
-    Refusal.DROPPED,
+    *(Refusal.DROPPED, Refusal.WRONG_DIGEST),
 }
 """Reasons that no row of a file can cause: its importer encodes, signs and addresses it, and a person drops."""
 

@@ -67,12 +67,16 @@ def _disordered() -> bytes:
     return bytes(data)
 
 
-GOOD = ack_of([set_of(Outcome.NOT_BOUND, range(10))])
+GOOD = ack_of([set_of(Outcome.NOT_BOUND, range(10))], ten_cases().received(9))
 VALUE = encode(GOOD)
 HEADERS = BANK.headers(ACKS, VALUE)
 HOME = partition_of(b"bank", PARTITIONS)
 ABROAD = Signer.from_seed("bank-1", b"b" * 32, "x")
 NOBODY = Signer.from_seed("bank-9", b"b" * 32, "h")
+
+
+def _one_bit_off(one: ReceivedThrough) -> ReceivedThrough:
+    return one._replace(digest=one.digest[:-1] + bytes([one.digest[-1] ^ 1]))
 
 
 def _with(**changes: Any) -> dict[str, Any]:
@@ -115,8 +119,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "beyond the log": ("what is not there", _with(received=(ReceivedThrough(0, 10, DIGEST),))),
     "no such partition": ("what is not there", _with(received=(*GOOD.received, ReceivedThrough(7, 0, DIGEST)))),
     "a negative offset": ("what is not there", _with(received=(ReceivedThrough(0, -1, DIGEST),))),
+    "another notice's digest": ("another digest", _with(received=(ten_cases().received(8)._replace(through=9),))),
+    "no digest": ("another digest", _with(received=(ReceivedThrough(0, 9, bytes(32)),))),
+    "the digest cut by a bit": ("another digest", _with(received=(_one_bit_off(GOOD.received[0]),))),
     "younger than the ack": ("recorded later", {"record_time": T0 + 9 * HOUR_MS - 1_001}),
-    "a bit beyond through": ("did not receive", _with(received=(ReceivedThrough(0, 8, DIGEST),))),
+    "a bit beyond through": ("did not receive", _with(received=(ten_cases().received(8),))),
     "a bit of a partition not received": ("did not receive", _segments(BitmapSegment(0, bitmap_of([0])), partition=1)),
     "a negative base": ("not a segment", _segments(BitmapSegment(-65_536, bitmap_of([0])))),
     "an odd base": ("not a segment", _segments(BitmapSegment(1, bitmap_of([0])))),

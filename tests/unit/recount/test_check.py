@@ -164,8 +164,8 @@ def test_every_state(
 
 def test_received_is_a_maximum(made: HandmadeLogs) -> None:
     """An older acknowledgement that comes later takes nothing back."""
-    made.send(encode(ack_of([], through=7)))
-    made.send(encode(ack_of([], through=3)))
+    made.send(encode(ack_of([], made.received(7))))
+    made.send(encode(ack_of([], made.received(3))))
     figures = made.figures()
     assert figures["received"] == {0: 7}
     assert figures["gaps"] == {"NO_OUTCOME": 8, "NOT_RECEIVED": 2}
