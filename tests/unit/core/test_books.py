@@ -7,7 +7,6 @@ from pyroaring import BitMap
 from hub.core.acks import OpenedAck
 from hub.core.books import AckBooks
 from hub.core.coverage import pack, read_outcomes
-from hub.core.memory import MemoryCases
 from hub.core.model import (
     SEGMENT,
     Acknowledgement,
@@ -29,10 +28,17 @@ from hub.core.universe import Universe
 CASE = Source(3, SEGMENT + 7)
 
 
+class NoNotice:
+    """No notice is known, and none is asked for."""
+
+    def digest_of(self, partition: int, offset: int) -> bytes:
+        raise KeyError((partition, offset))
+
+
 def books(*tiers: int) -> AckBooks:
     """Books of platforms p1, p2, … with these tiers."""
     platforms = [Platform(f"p{tier}", Names("p", "p"), "x", tier, PlatformState.CONNECTED) for tier in tiers]
-    found = AckBooks(Universe(), MemoryCases(), Roster(platforms={one.id: one for one in platforms}), Disputes())
+    found = AckBooks(Universe(), NoNotice(), Roster(platforms={one.id: one for one in platforms}), Disputes())
     found.sync_roster(0)
     return found
 
