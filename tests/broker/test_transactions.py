@@ -152,7 +152,7 @@ def test_a_report_counts_whatever_became_of_its_transaction(hub: Scene, answerin
     headers = hub.signer("north-1").headers(contracts.REPORTS, value)
     with transacted(hub, Message(contracts.REPORTS, hub.home(number), number.encode(), value, headers), ending):
         check_nobody_waits(hub, answering, number)
-        assert [one.decision for one in report_receipts(hub, told.report_id)] == [Decision.REPORTED]
+        assert [one.decision for one in report_receipts(hub, told.report_id)] == [Decision.ACCEPTED]
 
 
 @ENDINGS
@@ -161,7 +161,7 @@ def test_an_answer_counts_whatever_became_of_its_transaction(hub: Scene, answeri
     (number,) = fresh_numbers(1, contracts.ANSWERS, ending)
     hub.open_cases([number])
     told = report(number)
-    assert tell(hub, told).decision is Decision.REPORTED
+    assert tell(hub, told).decision is Decision.ACCEPTED
     value = encode(ReportAnswer(told.report_id, "drive", Outcome.NOT_BOUND, now_ms()))
     headers = hub.signer("drive-1").headers(contracts.ANSWERS, value)
     with transacted(hub, Message(contracts.ANSWERS, hub.home("drive"), b"drive", value, headers), ending):
