@@ -218,18 +218,30 @@ async def test_a_dry_run_changes_nothing(scene: Scene) -> None:
     assert await scene.wires.acks() == []
 
 
-async def test_the_fuse_ends_the_program_with_a_sentence(scene: Scene) -> None:
-    """Beyond its fuse the program ends with 1, says why and what to do, and shows no traceback."""
+async def test_a_blown_fuse_freezes_until_a_person_decides(scene: Scene) -> None:
+    """Beyond its fuse the program freezes, goes on and says so; `fuse release` of a named person lets it unbind."""
     config = scene.config("metrics_port: 0\n")
     config.write_text(
         config.read_text(encoding="utf-8").replace("fuse_unbinds_per_day: false", "fuse_unbinds_per_day: 0"),
         encoding="utf-8",
     )
     child = start(config)
-    assert child.ended.wait(60)
-    assert child.process.returncode == 1
-    assert "would unbind 1 more" in scene.words()
-    assert "What to do: Look at the releases" in scene.words()
+    wait_until("everything is handled", lambda: child.ended.is_set() or done(scene))
+    wait_until("it says so", lambda: child.ended.is_set() or "fuse" in scene.words())
+    assert scene.platform.look().accounts["b"] == Row(OTHER, frozen=True)
+    decided = Child(
+        [
+            *(sys.executable, "-m", "hub", "platform", "fuse", "release", "--config", str(config)),
+            *("--operator", "north", "--by", "Li Na", "--reason", "it was announced"),
+        ],
+        scene.folder / "fuse.log",
+    )
+    assert decided.ended.wait(60)
+    assert decided.process.returncode == 0, (scene.folder / "fuse.log").read_text(encoding="utf-8")
+    freed = Row(None, frozen=False)
+    wait_until("it is done", lambda: child.ended.is_set() or scene.platform.look().accounts["b"] == freed)
+    assert child.end(signal.SIGTERM, END_S)
+    assert child.process.returncode == 0, scene.words()
     assert "Traceback" not in scene.words()
 
 
