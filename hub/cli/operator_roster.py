@@ -74,8 +74,12 @@ def operator_add(
     key_id: KeyId = None,
     public: Public = None,
     public_file: Annotated[Path | None, typer.Option(help="The public key: PEM, or JSON.")] = None,
-    limit_daily: Annotated[int | None, typer.Option(min=0, help="Notices a UTC day before a person looks.")] = None,
-    limit_ported_daily: Annotated[int | None, typer.Option(min=0, help="The same for ported numbers.")] = None,
+    limit_daily: Annotated[
+        int | None, typer.Option(min=0, help="Notices a UTC day; unnamed, it only lowers: `operator limits`.")
+    ] = None,
+    limit_ported_daily: Annotated[
+        int | None, typer.Option(min=0, help="The same for numbers outside its ranges.")
+    ] = None,
     clearance_required: Annotated[bool, typer.Option(help="Reassigning without a clearance is a breach.")] = False,
     since: Annotated[str | None, typer.Option(help="ISO 8601: from when it owes daily reports; else now.")] = None,
     as_json: AsJson = False,

@@ -12,6 +12,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import create_engine
@@ -42,7 +43,8 @@ async def run_adapters(world_dir: Path, data_dir: Path, address: HubAddress, wan
     world = read_world(world_dir, {}, {})
     accounts = world.accounts()
     platforms = {platform.id: (platform, behaviour) for platform, behaviour in world.platforms}
-    adapters = [_adapter(*platforms[one], accounts.get(one, []), data_dir, address) for one in wanted]
+    settings = replace(SETTINGS, authority=world.authority)
+    adapters = [_adapter(*platforms[one], accounts.get(one, []), data_dir, address, settings) for one in wanted]
     async with asyncio.TaskGroup() as group:
         for adapter in adapters:
             group.create_task(_until_the_end(adapter, data_dir / ENDS_FILE))
@@ -60,14 +62,19 @@ async def _until_the_end(adapter: PlatformAdapter, ends_file: Path) -> None:
 
 
 def _adapter(
-    platform: Platform, behaviour: Behaviour, accounts: list[WorldAccount], data_dir: Path, address: HubAddress
+    platform: Platform,
+    behaviour: Behaviour,
+    accounts: list[WorldAccount],
+    data_dir: Path,
+    address: HubAddress,
+    settings: AdapterSettings,
 ) -> PlatformAdapter:
     path = data_dir / "accounts" / f"{platform.id}.sqlite"
     fill(path, accounts)
     signer = Signer.load(data_dir / "keys" / "platforms" / f"{platform.id}.pem", f"{platform.id}-1", address.hub_id)
     store = SqlStore(create_engine(f"sqlite:///{path}"), TABLE)
     return PlatformAdapter(
-        platform.id, store, signer, address, SETTINGS, act=acting(behaviour), listening=listening(platform, behaviour)
+        platform.id, store, signer, address, settings, act=acting(behaviour), listening=listening(platform, behaviour)
     )
 
 
