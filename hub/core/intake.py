@@ -33,7 +33,7 @@ from typing import NamedTuple, Protocol
 from hub.core import breaches, lifecycle, numbers
 from hub.core.cases import Case, fold
 from hub.core.held import HeldBook, HeldCopy, kept_headers
-from hub.core.limits import Counted, Published, Situation, hour_of, is_quarantined, one_notice, why_held
+from hub.core.limits import OBJECTION_MS, Counted, Published, Situation, hour_of, is_quarantined, one_notice, why_held
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
@@ -64,8 +64,6 @@ FIRST_MS = 631_152_000_000
 """1990-01-01 UTC. No time of an event lies before it."""
 END_MS = 4_102_444_800_000
 """2100-01-01 UTC. Every time of an event lies before it."""
-OBJECTION_MS = 14 * DAY_MS
-"""How long after a case opened the operator of the number's range may object to it."""
 OWNED_UNTIL_MS = 400 * DAY_MS
 """How long before a COOLING the last binding of its number's owner may lie: a year without use, and some."""
 KEPT_BYTES = 512 * 1024
@@ -226,6 +224,7 @@ class _Overlay:
             stage=None if last is None else last.stage,
             stage_at=at if last is None else last.last_at,
             at=at,
+            opened_at=at if last is None else last.published_at,
             locked_by=None if last is None else last.locked_by,
         )
 
@@ -338,7 +337,7 @@ def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: P
         so_far = known.situation(arrival, arrival.sender, last)._replace(
             opens=notice.opened_at is None,
             objects=objects,
-            holder=rules.holder_of(event.number) if authority and one.handovers and one.ported else None,
+            holder=rules.holder_of(event.number) if authority and one.ported else None,
         )
         why = why_held(event, arrival.sender, one, so_far, authority=authority)
         if why is not None:

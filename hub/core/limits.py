@@ -14,8 +14,10 @@ Rules:
    only where it was set, by the day, and no WITHDRAWN waits.
 
 6. What hands over a number of another operator's range, if that operator is on the roster, waits for a person
-   (UNCONFIRMED); and so does what opens a case of a number that its range's operator has locked (LOCKED). That operator
-   locks it by an objection: it undoes another's case of the number (`hub.core.intake`), which is never held.
+   (UNCONFIRMED), and so does SCHEDULED or RELEASED of such a number while that operator may object, `OBJECTION_MS` from
+   the case's opener: until then platforms freeze at most. What opens a case of a number that its range's operator has
+   locked waits too (LOCKED). That operator locks it by an objection: it undoes another's case of the number
+   (`hub.core.intake`), which is never held.
 
 For example, an operator with the default of 5,000 notices a day has published 1,250 between 10:00 and 10:20: the next
 waits (BURST) until a person releases it; what is sent after 11:00 does not wait.
@@ -48,6 +50,8 @@ DEFAULTS: Mapping[Limit, int] = {
 asks to have it raised."""
 
 BURST_SHARE = 4
+OBJECTION_MS = 14 * DAY_MS
+"""How long after a case opened the operator of the number's range may object to it."""
 LATE_UNDOING_MS = 30 * DAY_MS
 TIMES_USUAL = 5
 FEW = 500
@@ -108,7 +112,8 @@ class Situation(NamedTuple):
     """What a decision about limits rests on.
 
     `today` and `this_hour` are what the operator had published; `quarantined` says whether a person has to look first.
-    `stage` and `stage_at` are of the number's last case; `at` is when the event was recorded. `opens` says whether the
+    `stage` and `stage_at` are of the number's last case, whose opener was recorded at `opened_at`; `at` is when the
+    event was recorded. `opens` says whether the
     event opens a case, `objects` whether it undoes another operator's case of a number of the sender's range. `holder`
     is the operator of the number's range, `locked_by` the one that locked the number.
     """
@@ -119,6 +124,7 @@ class Situation(NamedTuple):
     stage: Stage | None
     stage_at: int
     at: int
+    opened_at: int = 0
     opens: bool = False
     objects: bool = False
     holder: str | None = None
@@ -178,7 +184,7 @@ def why_held(
         return HeldWhy.QUARANTINE
     if authority and so_far.opens and so_far.locked_by not in (None, sender.id):
         return HeldWhy.LOCKED
-    if authority and one.handovers and so_far.holder not in (None, sender.id):
+    if authority and so_far.holder not in (None, sender.id) and _is_final(event, one, so_far):
         return HeldWhy.UNCONFIRMED
     if one.undoings and so_far.stage is Stage.REASSIGNED and so_far.at - so_far.stage_at > LATE_UNDOING_MS:
         return HeldWhy.LATE_UNDOING
@@ -190,6 +196,13 @@ def why_held(
         if authority and so_far.this_hour.of(limit) >= burst(most):
             return HeldWhy.BURST
     return None
+
+
+def _is_final(event: NumberEvent, one: Published, so_far: Situation) -> bool:
+    """Return whether platforms would unbind although the operator of the range may still object (rule 6)."""
+    if event.type in (EventType.RELEASE_SCHEDULED, EventType.RELEASED):
+        return so_far.at < so_far.opened_at + OBJECTION_MS
+    return bool(one.handovers)
 
 
 def burst(most: int) -> int:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.held import HELD_SOURCE_HEADER
-from hub.core.intake import OBJECTION_MS, Arrival
-from hub.core.limits import with_limit
+from hub.core.intake import Arrival
+from hub.core.limits import OBJECTION_MS, with_limit
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
@@ -78,6 +78,20 @@ def test_nobody_hands_over_anothers_number_by_its_own_word() -> None:
     assert hub.stage(NUMBER) is None
     assert hub.hand_over("lake", N[0]) is Decision.ACCEPTED
     assert hub.hand_over("north", OTHER) is Decision.ACCEPTED
+
+
+@pytest.mark.parametrize("kind", [EventType.RELEASE_SCHEDULED, EventType.RELEASED])
+def test_a_claimed_number_is_frozen_at_most_while_its_operator_may_object(kind: EventType) -> None:
+    """What would have platforms unbind waits for two weeks from the opener; of the sender's own numbers it does not."""
+    hub = Hub()
+    hub.send("lake", NUMBER, C)
+    assert hub.send("lake", NUMBER, kind, NOW + OBJECTION_MS - 1) is HeldWhy.UNCONFIRMED
+    later = Hub()
+    later.send("lake", NUMBER, C)
+    assert later.send("lake", NUMBER, kind, NOW + OBJECTION_MS) is Decision.ACCEPTED
+    own = Hub()
+    own.send("north", NUMBER, C)
+    assert own.send("north", NUMBER, kind, NOW + 1) is Decision.ACCEPTED
 
 
 def test_a_range_of_nobody_on_the_roster_cannot_be_asked() -> None:
