@@ -20,6 +20,7 @@ from hub.local.children import Child
 from hub.sdk.accounts import HeardNotice
 from hub.sdk.adapter.acking import acknowledgements
 from hub.sdk.adapter.acting import Rules
+from hub.sdk.adapter.ahead import Ahead
 from hub.sdk.adapter.handling import carry_out
 from hub.sdk.adapter.settings import always_done
 from hub.sdk.stores import MemoryStore
@@ -181,10 +182,14 @@ def history(rng: random.Random, numbers: int, notices: int) -> tuple[Log, dict[s
 
 
 class Twin:
-    """The same accounts in memory, and an adapter that nobody disturbs."""
+    """The same accounts in memory, and an adapter that nobody disturbs. It too sees the whole log before it begins."""
 
     def __init__(self, log: Log, accounts: Mapping[str, tuple[str, int | None]]) -> None:
         self._log = log
+        ahead = Ahead({})
+        for one in log.notices:
+            ahead.look(one.position, one.notice)
+        self._notices = [one._replace(undone_later=ahead.is_undone(one.position, one.notice)) for one in log.notices]
         self._names = list(accounts)
         self._store = MemoryStore((name, *one) for name, one in accounts.items())
         self._places = dict.fromkeys(range(PARTITIONS), 0)
@@ -192,7 +197,7 @@ class Twin:
 
     def go_to(self, places: Mapping[int, int]) -> dict[str, Row]:
         """Handle everything below these places; the accounts then."""
-        due = [one for one in self._log.notices if self._is_due(one, places)]
+        due = [one for one in self._notices if self._is_due(one, places)]
         self._places |= places
         carry_out(self._store, due, Rules(always_done))
         outbox = self._store.outbox()
