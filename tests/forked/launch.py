@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -60,7 +60,7 @@ class Fork:
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
-        with self._lock:
+        with self._lock, suppress(ProcessLookupError):  # it may have ended a moment ago
             if self.returncode is None:
                 os.kill(self.pid, number)
 
