@@ -106,10 +106,10 @@ class Shelf(AckBooks):
 
     # ---- At the start ----
 
-    def load(self, key: bytes, stored: Tile | Received | Judged | None) -> None:
-        """Take in a record of `tiles` of any epoch; None removes it."""
+    def load(self, key: bytes, stored: Tile | Received | Judged) -> None:
+        """Take in a record of `tiles` of any epoch, which is the newest of its key."""
         self._others.note(key, stored)
-        if stored is None or isinstance(stored, Judged):
+        if isinstance(stored, Judged):
             return
         book = self.book(stored.platform)
         if isinstance(stored, Tile):

@@ -76,11 +76,8 @@ class OtherEpochs:
         self._said: dict[str, set[bytes]] = defaultdict(set)
         self._judged: dict[str, dict[bytes, tuple[Key, ...]]] = defaultdict(dict)
 
-    def note(self, key: bytes, stored: Tile | Received | Judged | None) -> None:
-        """Take in a record. None removes it, but what it said was taken in already."""
-        if stored is None:
-            self._records[thing_of(key)].discard(key)
-            return
+    def note(self, key: bytes, stored: Tile | Received | Judged) -> None:
+        """Take in a record."""
         self._records[thing_of(key)].add(key)
         if isinstance(stored, Judged):
             self._judged[stored.platform][stored.epoch] = stored.keys

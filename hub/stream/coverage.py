@@ -105,20 +105,25 @@ class CoverageWorker:
         context.metrics.recovery_seconds.labels(contracts.ACKS, self._partition).set(taken)
 
     async def _load(self) -> None:
+        """Load the newest record of each key: an earlier one may hold what a stolen key had said."""
         tp = TopicPartition(contracts.TILES, self._partition)
+        newest: dict[bytes, Record] = {}
         async for batch in read_span(self._context.settings, await log_spans(self._context.settings, [tp])):
             for record in batch:
-                self._load_record(record)
+                assert record.key is not None, "tiles are keyed"
+                if record.value is None:
+                    newest.pop(record.key, None)
+                else:
+                    newest[record.key] = record
             await asyncio.sleep(0)
+        for key, record in newest.items():
+            self._load_record(key, record)
 
-    def _load_record(self, record: Record) -> None:
-        assert record.key is not None, "tiles are keyed"
+    def _load_record(self, key: bytes, record: Record) -> None:
         try:
-            stored = None if record.value is None else decode(record.value, Tile, Received, Judged)
+            self._shelf.load(key, decode(record.value, Tile, Received, Judged))
         except ContractError as wrong:
             log.error("tiles %d offset %d: %s; ignored", record.partition, record.offset, wrong.message)
-            return
-        self._shelf.load(record.key, stored)
 
     async def handle(self, chunk: Chunk) -> None:
         """Merge a chunk. A later flush acks it."""
