@@ -51,21 +51,21 @@ FAULTS = (
     Fault(
         "another operator's case may be moved",
         "hub/core/intake.py",
-        "if last is not None and last.live and last.operator != event.operator:",
+        "if last is not None and last.live and last.operator != event.operator and not objects:",
         "if last is None and event.operator == '':",
         INTAKE,
     ),
     Fault(
         "the order of two checks is swapped: the table before what is withdrawn",
         "hub/core/intake.py",
-        """    if event.type is EventType.WITHDRAWN and not _withdraws(event, last):
+        """    if event.type is EventType.WITHDRAWN and not (objects or _withdraws(event, last)):
         return Refusal.UNKNOWN_EVENT
     if not _table_allows(event, last):
         return Refusal.OUT_OF_ORDER
 """,
         """    if not _table_allows(event, last):
         return Refusal.OUT_OF_ORDER
-    if event.type is EventType.WITHDRAWN and not _withdraws(event, last):
+    if event.type is EventType.WITHDRAWN and not (objects or _withdraws(event, last)):
         return Refusal.UNKNOWN_EVENT
 """,
         INTAKE,
