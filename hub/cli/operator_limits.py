@@ -10,14 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli import operator
+from hub.cli.held import By, Reason
 from hub.cli.look import AsJson, Servers
 from hub.cli.roster import Id, change_record, clock_ms
 from hub.core.limits import lifted, with_limit
 from hub.core.model import Limit, Operator
 from hub.errors import HubError
-
-By = Annotated[str, typer.Option(help="Name of the person who decides; kept for ever.")]
-Reason = Annotated[str, typer.Option(help="Why, in that person's words.")]
 
 
 @operator.app.command("limits")

@@ -33,10 +33,21 @@ from typing import NamedTuple, Protocol
 from hub.core import breaches, lifecycle, numbers
 from hub.core.cases import Case, fold
 from hub.core.held import HeldBook, HeldCopy, kept_headers
-from hub.core.limits import OBJECTION_MS, Counted, Published, Situation, hour_of, is_quarantined, one_notice, why_held
+from hub.core.limits import (
+    OBJECTION_MS,
+    Counted,
+    Published,
+    Situation,
+    adds,
+    counts_for,
+    hour_of,
+    is_quarantined,
+    why_held,
+)
 from hub.core.model import (
     DAY_MS,
     HOUR_MS,
+    PLAUSIBLE_MS,
     Breach,
     Decision,
     EventType,
@@ -60,10 +71,6 @@ from hub.core.model import (
 )
 
 CLOCK_SKEW_MS = HOUR_MS
-FIRST_MS = 631_152_000_000
-"""1990-01-01 UTC. No time of an event lies before it."""
-END_MS = 4_102_444_800_000
-"""2100-01-01 UTC. Every time of an event lies before it."""
 OWNED_UNTIL_MS = 400 * DAY_MS
 """How long before a COOLING the last binding of its number's owner may lie: a year without use, and some."""
 KEPT_BYTES = 512 * 1024
@@ -333,7 +340,7 @@ def _decide_event(arrival: Arrival, event: NumberEvent, known: _Overlay, plan: P
         return _answer(arrival, _receipt(arrival, Decision.NOTED, breaches=late), plan, known)
     notice = _notice(arrival, event, last, rules.log.log_id)
     one = adds(notice, arrival.sender, last)
-    if arrival.held is None:
+    if arrival.held is None and counts_for(arrival.sender, authority=authority):
         so_far = known.situation(arrival, arrival.sender, last)._replace(
             opens=notice.opened_at is None,
             objects=objects,
@@ -358,17 +365,6 @@ def shown_by(arrival: Arrival, case: Source | None) -> tuple[Breach, ...]:
 def _of_clearance(arrival: Arrival, event: NumberEvent, case: Source | None) -> tuple[Breach, ...]:
     assert arrival.sender is not None, "WRONG_OPERATOR comes before"
     return breaches.of_clearance(event, arrival.sender, case, arrival.clearance)
-
-
-def adds(notice: ReleaseNotice, operator: Operator, before: Case | None) -> Published:
-    """Return what a notice adds to its operator's counts. `before` is the number's last case before it."""
-    undoes_own = before is not None and notice.stage is Stage.WITHDRAWN and before.operator == notice.operator
-    return one_notice(
-        notice.subject.value,
-        operator.ranges,
-        opens_at=notice.stage if notice.opened_at is None else None,
-        undoes=before.stage if before is not None and undoes_own else None,
-    )
 
 
 def _hold(arrival: Arrival, event: NumberEvent, why: HeldWhy, plan: Plan, known: _Overlay) -> None:
@@ -443,7 +439,7 @@ def _has_missing_field(event: NumberEvent) -> bool:
 
 def _times_fit(event: NumberEvent, record_time: int) -> bool:
     times = (event.occurred_at, event.bound_before, event.cooling_until, event.reissue_not_before)
-    if any(one is not None and not FIRST_MS <= one < END_MS for one in times):
+    if any(one is not None and one not in PLAUSIBLE_MS for one in times):
         return False
     if event.bound_before is not None and event.bound_before > event.occurred_at:
         return False

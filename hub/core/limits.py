@@ -36,7 +36,20 @@ from typing import NamedTuple, Protocol
 
 import phonenumbers
 
-from hub.core.model import DAY_MS, HOUR_MS, EventType, HeldWhy, Lifted, Limit, LimitSet, NumberEvent, Operator, Stage
+from hub.core.cases import Case
+from hub.core.model import (
+    DAY_MS,
+    HOUR_MS,
+    EventType,
+    HeldWhy,
+    Lifted,
+    Limit,
+    LimitSet,
+    NumberEvent,
+    Operator,
+    ReleaseNotice,
+    Stage,
+)
 from hub.core.numbers import in_ranges
 from hub.errors import HubError
 
@@ -131,18 +144,14 @@ class Situation(NamedTuple):
     locked_by: str | None = None
 
 
-def one_notice(number: str, ranges: Iterable[str], *, opens_at: Stage | None, undoes: Stage | None) -> Published:
-    """Return what one notice adds to the counts.
-
-    Args:
-        opens_at: the stage at which it opens a case, if it opens one.
-        undoes: the stage of the case that it withdraws, if it withdraws one.
-    """
+def adds(notice: ReleaseNotice, operator: Operator, before: Case | None) -> Published:
+    """Return what a notice adds to its operator's counts. `before` is the number's last case before it."""
+    undoes_own = before is not None and notice.stage is Stage.WITHDRAWN and before.operator == notice.operator
     return Published(
         every=1,
-        ported=int(not in_ranges(number, ranges)),
-        handovers=int(opens_at is Stage.REASSIGNED),
-        undoings=int(undoes in UNDOINGS_OF),
+        ported=int(not in_ranges(notice.subject.value, operator.ranges)),
+        handovers=int(notice.opened_at is None and notice.stage is Stage.REASSIGNED),
+        undoings=int(undoes_own and before is not None and before.stage in UNDOINGS_OF),
     )
 
 
@@ -159,7 +168,7 @@ def in_force(operator: Operator, *, authority: bool) -> dict[Limit, int | None]:
 
 
 def counts_for(operator: Operator, *, authority: bool) -> bool:
-    """Return whether an operator has any limit, so that its notices must be counted before they are folded."""
+    """Return whether an operator has any limit. Without one nothing of it is held, and nothing need be looked up."""
     return any(most is not None for most in in_force(operator, authority=authority).values())
 
 
@@ -176,7 +185,7 @@ def why_held(
     """Return why an event that would become a notice has to wait for a person, or None.
 
     Args:
-        one: what its notice adds to the counts (`one_notice`).
+        one: what its notice adds to the counts (`adds`).
     """
     if so_far.objects or is_free(event, so_far.stage, authority=authority):
         return None

@@ -14,6 +14,8 @@ from typing import NamedTuple
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
+PLAUSIBLE_MS = range(631_152_000_000, 4_102_444_800_000)
+"""1990 to 2100, UTC. No time that has to do with a mobile number lies outside."""
 SEGMENT = 65_536
 """How many positions a segment has: as many as one 16-bit Roaring container holds."""
 

@@ -24,7 +24,8 @@ from rocksdict import Options, Rdict, WriteBatch
 
 from hub.core import breaches
 from hub.core.cases import Case, Folded, fold
-from hub.core.intake import SeenEvent, adds
+from hub.core.intake import SeenEvent
+from hub.core.limits import adds
 from hub.core.model import SEGMENT, Operator, ReleaseNotice, Source
 from hub.core.universe import NO_TIME, STAGES, Universe, UniverseSegment
 from hub.folds.case_packing import (

@@ -6,6 +6,7 @@ For example, `newest(settings, "platforms", 1)` returns the last roster record o
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -37,9 +38,13 @@ async def read_hub_log(settings: WorkerSettings) -> HubLog:
 
 async def newest(settings: WorkerSettings, topic: str, partitions: int) -> dict[bytes, Record]:
     """Return the newest record of each key of a compacted topic, without keys that were removed."""
+    return await newest_in(settings, [TopicPartition(topic, one) for one in range(partitions)])
+
+
+async def newest_in(settings: WorkerSettings, tps: Sequence[TopicPartition]) -> dict[bytes, Record]:
+    """Return the newest record of each key of some partitions, without keys that were removed."""
     found: dict[bytes, Record] = {}
-    spans = await log_spans(settings, [TopicPartition(topic, one) for one in range(partitions)])
-    async for batch in read_span(settings, spans):
+    async for batch in read_span(settings, await log_spans(settings, tps)):
         for record in batch:
             if record.value is None:
                 found.pop(record.key or b"", None)

@@ -29,7 +29,8 @@ from hub.core.shelf import Read, Shelf, Taken
 from hub.errors import ContractError
 from hub.folds.acks import AckFold, log_faults
 from hub.kafka.clients import committed_offsets
-from hub.kafka.spans import log_spans, read_span
+from hub.kafka.newest import newest_in
+from hub.kafka.spans import log_spans
 from hub.stream.context import Context
 from hub.stream.runner import Chunk
 from hub.wire import contracts
@@ -106,18 +107,10 @@ class CoverageWorker:
 
     async def _load(self) -> None:
         """Load the newest record of each key: an earlier one may hold what a stolen key had said."""
-        tp = TopicPartition(contracts.TILES, self._partition)
-        newest: dict[bytes, Record] = {}
-        async for batch in read_span(self._context.settings, await log_spans(self._context.settings, [tp])):
-            for record in batch:
-                assert record.key is not None, "tiles are keyed"
-                if record.value is None:
-                    newest.pop(record.key, None)
-                else:
-                    newest[record.key] = record
-            await asyncio.sleep(0)
-        for key, record in newest.items():
+        tiles = await newest_in(self._context.settings, [TopicPartition(contracts.TILES, self._partition)])
+        for key, record in tiles.items():
             self._load_record(key, record)
+            await asyncio.sleep(0)
 
     def _load_record(self, key: bytes, record: Record) -> None:
         try:

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub.core.intake import Addressed, Arrival, Plan, acceptance, decide, holding, rejected, shown_by
-from hub.core.model import Decision, Record, Refusal
+from hub.core.limits import counts_for
+from hub.core.model import Decision, Operator, Record, Refusal, ReleaseNotice
 from hub.stream.context import Context
 from hub.stream.holding import Holding
 from hub.stream.runner import Chunk
@@ -81,8 +82,11 @@ class IntakeWorker:
     def _expect(self, plan: Plan) -> None:
         """Tell the other partitions of this worker what is decided, before anything is awaited."""
         for arrival, notice, _, adds in plan.accepted:
-            if arrival.held is None:
+            if arrival.held is None and arrival.sender is not None and self._counts_for(arrival.sender, notice):
                 self._context.store.days.expect(notice, adds)
+
+    def _counts_for(self, sender: Operator, notice: ReleaseNotice) -> bool:
+        return counts_for(sender, authority=self._context.hub_log.has_authority(notice.published_at))
 
     def _was_decided(self, arrival: Arrival) -> bool:
         decided_to = self._context.store.last_source(self._partition)

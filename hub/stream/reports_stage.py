@@ -17,11 +17,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from hub.core.intake import rejected
-from hub.core.model import AcceptedAnswer, AcceptedReport, Record, Refusal, Report, ReportAnswer, Source
+from hub.core.model import AcceptedAnswer, AcceptedReport, Platform, Record, Refusal, Report, ReportAnswer, Source
 from hub.core.reports import Ruling, Submitted, decide_report, unreadable
 from hub.errors import ContractError
 from hub.folds.reported import REPORTED
@@ -53,8 +53,8 @@ class Word(NamedTuple):
     sender: str | None = None
     counts: AcceptedReport | AcceptedAnswer | None = None
     told: tuple[Told, ...] = ()
-    unheard: OpenedAnswer | None = None
-    """A refused message whose platform is told so."""
+    unheard: Platform | None = None
+    """The platform of a refused message, which is told so."""
 
 
 class _Desk(Generic[Opened]):
@@ -82,7 +82,7 @@ class _Desk(Generic[Opened]):
         if opened:
             await self._caught_up()
         while opened:
-            run = opened[: without_repeats([_report_of(one) for one in opened])]
+            run = opened[: without_repeats(map(_report_of, opened))]
             await self._carry_out([self._judged(one) for one in run])
             opened = opened[len(run) :]
         chunk.ack()
@@ -145,19 +145,21 @@ class _Desk(Generic[Opened]):
                 topic, key = receipts_topic(operator), word.record.key or b""
                 sent.append(await context.send(topic, message, key=key, partition=0, at_ms=at_ms))
         if word.unheard is not None and word.refusal is not None:
-            sent += await context.tell_refusal(word.unheard.platform, word.record, word.refusal)
+            sent += await context.tell_refusal(word.unheard, word.record, word.refusal)
         return sent
 
 
-def without_repeats(reports: Sequence[bytes | None]) -> int:
+def without_repeats(reports: Iterable[bytes | None]) -> int:
     """Return how many messages at the start have no report twice. A message about none repeats nothing."""
     seen: set[bytes] = set()
-    for place, report in enumerate(reports):
+    length = 0
+    for report in reports:
         if report in seen:
-            return place
+            break
         if report is not None:
             seen.add(report)
-    return len(reports)
+        length += 1
+    return length
 
 
 def _report_of(one: OpenedReport | OpenedAnswer) -> bytes | None:
@@ -222,7 +224,7 @@ class AnswersWorker(_Desk[OpenedAnswer]):
         if isinstance(content, ReportAnswer):
             content = disputes.refusal_of(content) or content
         if isinstance(content, Refusal):
-            return Word(record, content, None if one.platform is None else one.platform.id, unheard=one)
+            return Word(record, content, None if one.platform is None else one.platform.id, unheard=one.platform)
         if not isinstance(content, ReportAnswer):
             return Word(record, told=(Told(content, platform=content.platform),))
         answer = AcceptedAnswer(

@@ -14,11 +14,10 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from hub.core.model import PLAUSIBLE_MS
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
-SANE_MS = range(631_152_000_000, 4_102_444_800_000)
-"""This is 1990 to 2100. A value outside is no age of a mobile number's binding: it stands for "unknown", or it was
-written in another unit."""
 
 
 def keep(values: Any) -> str:
@@ -63,7 +62,7 @@ def _untagged(found: dict[str, Any]) -> Any:
 
 
 def time_ms(value: Any, unit_ms: int, zone: ZoneInfo) -> int | None:
-    """Return a column's value in UTC milliseconds, or None if it is empty, unreadable or outside `SANE_MS`.
+    """Return a column's value in UTC milliseconds, or None if it is empty, unreadable or outside `PLAUSIBLE_MS`.
 
     With None the age is unknown, and the account is frozen at most.
 
@@ -87,8 +86,11 @@ def time_ms(value: Any, unit_ms: int, zone: ZoneInfo) -> int | None:
 
 
 def sane(at_ms: int) -> int | None:
-    """Return a time (UTC milliseconds) if it is in `SANE_MS`, else None."""
-    return at_ms if at_ms in SANE_MS else None
+    """Return a time (UTC milliseconds) if it is in `PLAUSIBLE_MS`, else None.
+
+    A value outside is no age of a mobile number's binding: it stands for "unknown", or it was written in another unit.
+    """
+    return at_ms if at_ms in PLAUSIBLE_MS else None
 
 
 def _of_text(text: str) -> datetime | Decimal | None:

@@ -80,7 +80,7 @@ class SqlStore:
             return self._accounts.readability(connection)
 
     def ages(self) -> Readability:
-        """Read the ages of some accounts and count those outside `SANE_MS` or in no known form."""
+        """Read the ages of some accounts and count those outside `PLAUSIBLE_MS` or in no known form."""
         with self._connected() as connection:
             return self._accounts.ages(connection)
 
