@@ -15,15 +15,19 @@ from hub.core.model import (
     EventType,
     HeldRelease,
     HeldVerdict,
+    HeldWhy,
     Names,
     NumberEvent,
     Operator,
     Receipt,
+    Refusal,
+    ReleaseReason,
     Source,
 )
 from hub.sdk.operators.rehearsal import Rehearsal
 from hub.wire.contracts import partition_of
 
+Said = Decision | HeldWhy | Refusal
 HOME = 3
 NOW = 1_780_000_000_000
 LAKE = Operator("lake", Names("湖", "Lake"), ("+86155",), limit_daily=2)
@@ -90,3 +94,39 @@ class IntakeDriver:
     def held(self) -> list[Source]:
         """What was ever held."""
         return [one.source for one in self.receipts if one.decision is Decision.HELD and one.held_source is None]
+
+
+class RuledHub:
+    """A hub in which the rules of authority hold, or not, and operators that send one event after the other."""
+
+    def __init__(self, *operators: Operator, authority: bool = True, now: int = NOW) -> None:
+        self.rehearsal = Rehearsal(operators, authority=authority)
+        self.nth = 0
+        self.sent: Arrival
+        self._ranges = {one.id: one.ranges for one in operators}
+        self._now = now
+
+    def send(self, operator: str, number: str, kind: EventType, at: int | None = None, **fields: Any) -> Said:
+        """Send an event that occurs when it is recorded; return why it is held or refused, or what was decided."""
+        self.nth += 1
+        at = self._now if at is None else at
+        needed: dict[str, Any] = {}
+        if kind is C:
+            needed = {"cooling_until": at + 60 * DAY_MS, "reissue_not_before": at + 70 * DAY_MS}
+        ported = not numbers.in_ranges(number, self._ranges[operator])
+        event = NumberEvent(self.last, operator, number, kind, at, ported=ported)
+        self.sent = self.rehearsal.arrive(event._replace(**(needed | fields)), at)
+        heard = self.rehearsal.hear([self.sent])
+        if heard.held:
+            return heard.held[0][1]
+        return heard.rejected[0].reason if heard.rejected else heard.receipts[-1].decision
+
+    def hand_over(self, operator: str, number: str, at: int | None = None) -> Said:
+        """Say that a number was handed to another person."""
+        at = self._now if at is None else at
+        return self.send(operator, number, A, at, reason=ReleaseReason.TRANSFER, bound_before=at)
+
+    @property
+    def last(self) -> bytes:
+        """The id of the event that was sent last."""
+        return self.nth.to_bytes(16)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.held import HELD_SOURCE_HEADER
-from hub.core.intake import Arrival
 from hub.core.limits import OBJECTION_MS, with_limit
 from hub.core.model import (
     DAY_MS,
@@ -22,48 +19,21 @@ from hub.core.model import (
     Limit,
     NumberEvent,
     Refusal,
-    ReleaseReason,
     Stage,
 )
 from hub.sdk.operators.rehearsal import Rehearsal
-from tests.unit.intake_driver import FOREIGN, LAKE, NORTH, NOW, RESTORED, A, C, N, W, numbers_at_home
+from tests.unit.intake_driver import FOREIGN, LAKE, NORTH, NOW, RESTORED, A, C, N, RuledHub, Said, W, numbers_at_home
 
 ROGUE = LAKE._replace(limit_daily=None)
 """Its ranges are +86155; NORTH's are +86135, and FOREIGN are numbers of these."""
 NUMBER, OTHER = FOREIGN[:2]
-Said = Decision | HeldWhy | Refusal
 
 
-class Hub:
-    """A hub with the rules of authority, and both operators."""
+class Hub(RuledHub):
+    """A hub with both operators."""
 
     def __init__(self, *, authority: bool = True) -> None:
-        self.rehearsal = Rehearsal([ROGUE, NORTH], authority=authority)
-        self.nth = 0
-        self.sent: Arrival
-
-    def send(self, operator: str, number: str, kind: EventType, at: int = NOW, **fields: Any) -> Said:
-        """Send an event that occurs when it is recorded; return why it is held or refused, or what was decided."""
-        self.nth += 1
-        needed: dict[str, Any] = {}
-        if kind is C:
-            needed = {"cooling_until": at + 60 * DAY_MS, "reissue_not_before": at + 70 * DAY_MS}
-        ported = not number.startswith("+86155" if operator == "lake" else "+86135")
-        event = NumberEvent(self.nth.to_bytes(16), operator, number, kind, at, ported=ported)
-        self.sent = self.rehearsal.arrive(event._replace(**(needed | fields)), at)
-        heard = self.rehearsal.hear([self.sent])
-        if heard.held:
-            return heard.held[0][1]
-        return heard.rejected[0].reason if heard.rejected else heard.receipts[-1].decision
-
-    def hand_over(self, operator: str, number: str, at: int = NOW) -> Said:
-        """Say that a number was handed to another person."""
-        return self.send(operator, number, A, at, reason=ReleaseReason.TRANSFER, bound_before=at)
-
-    @property
-    def last(self) -> bytes:
-        """The id of the event that was sent last."""
-        return self.nth.to_bytes(16)
+        super().__init__(ROGUE, NORTH, authority=authority)
 
     def stage(self, number: str) -> Stage | None:
         """The stage of a number's last case."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,13 +17,10 @@ from hub.core.model import (
     Limit,
     LimitSet,
     Names,
-    NumberEvent,
     Operator,
-    ReleaseReason,
 )
 from hub.errors import HubError
-from hub.sdk.operators.rehearsal import Rehearsal
-from tests.unit.intake_driver import HOME, NOW, A, C, R, S, W, numbers_at_home
+from tests.unit.intake_driver import HOME, NOW, A, C, R, RuledHub, S, W, numbers_at_home
 
 LAKE = Operator("lake", Names("湖", "Lake"), ("+86155",))
 SMALL = {Limit.NOTICES: 8, Limit.PORTED: 4, Limit.HANDOVERS: 4, Limit.UNDOINGS: 4}
@@ -42,40 +37,24 @@ def limited(**most: int | None) -> Operator:
     return LAKE._replace(limits=tuple(LimitSet(limit, one, "Li", "a test", 0) for limit, one in given_.items()))
 
 
-class Hub:
-    """A hub with the rules of authority, and an operator that sends to it."""
+class Hub(RuledHub):
+    """A hub with one operator, at noon."""
 
     def __init__(self, operator: Operator, *, authority: bool = True) -> None:
-        self.rehearsal = Rehearsal([operator], authority=authority)
-        self._nth = 0
-
-    def send(self, number: str, kind: EventType, at: int = NOON, **fields: Any) -> Decision | HeldWhy:
-        """Send an event that occurs when it is recorded. Return why it is held, or what was decided."""
-        self._nth += 1
-        needed: dict[str, Any] = {}
-        if kind is C:
-            needed = {"cooling_until": at + 60 * DAY_MS, "reissue_not_before": at + 70 * DAY_MS}
-        outside = not number.startswith("+86155")
-        event = NumberEvent(self._nth.to_bytes(16), "lake", number, kind, at, ported=outside)
-        heard = self.rehearsal.hear([self.rehearsal.arrive(event._replace(**(needed | fields)), at)])
-        return heard.held[0][1] if heard.held else heard.receipts[-1].decision
-
-    def hand_over(self, number: str, at: int = NOON) -> Decision | HeldWhy:
-        """Open a case at REASSIGNED."""
-        return self.send(number, A, at, reason=ReleaseReason.TRANSFER, bound_before=at)
+        super().__init__(operator, authority=authority, now=NOON)
 
     def take(self, number: str, path: tuple[EventType, ...], at: int) -> bytes:
         """Bring a number to a stage, on a quiet day; return the opener's id."""
-        opener = (self._nth + 1).to_bytes(16)
+        opener = (self.nth + 1).to_bytes(16)
         for place, kind in enumerate(path):
-            assert self.send(number, kind, at + place) is Decision.ACCEPTED
+            assert self.send("lake", number, kind, at + place) is Decision.ACCEPTED
         return opener
 
 
 def test_one_hour_brings_a_quarter_of_the_day() -> None:
     """With 8 notices a day two go out in an hour, and two more in the next; the ninth of a day waits for the day."""
     hub = Hub(limited())
-    told = [hub.send(OURS[place], C, NOON + place // 3 * HOUR_MS) for place in range(13)]
+    told = [hub.send("lake", OURS[place], C, NOON + place // 3 * HOUR_MS) for place in range(13)]
     an_hour = [Decision.ACCEPTED, Decision.ACCEPTED, HeldWhy.BURST]
     assert told == [*an_hour * 3, *an_hour[:2], HeldWhy.DAILY_LIMIT, HeldWhy.DAILY_LIMIT]
 
@@ -83,11 +62,11 @@ def test_one_hour_brings_a_quarter_of_the_day() -> None:
 def test_each_limit_counts_its_own() -> None:
     """Numbers outside the ranges and openings at REASSIGNED have limits of their own, beside that of all notices."""
     hub = Hub(limited(NOTICES=None))
-    assert [hub.send(THEIRS[0], C), hub.send(THEIRS[1], C)] == [Decision.ACCEPTED, HeldWhy.BURST]
-    assert [hub.hand_over(OURS[0]), hub.hand_over(OURS[1])] == [Decision.ACCEPTED, HeldWhy.BURST]
-    later = [hub.hand_over(OURS[place], NOON + place * HOUR_MS) for place in range(2, 6)]
+    assert [hub.send("lake", THEIRS[0], C), hub.send("lake", THEIRS[1], C)] == [Decision.ACCEPTED, HeldWhy.BURST]
+    assert [hub.hand_over("lake", OURS[0]), hub.hand_over("lake", OURS[1])] == [Decision.ACCEPTED, HeldWhy.BURST]
+    later = [hub.hand_over("lake", OURS[place], NOON + place * HOUR_MS) for place in range(2, 6)]
     assert later == [*[Decision.ACCEPTED] * 3, HeldWhy.HANDOVER_LIMIT]
-    assert hub.send(THEIRS[2], C, NOON + HOUR_MS) is Decision.ACCEPTED
+    assert hub.send("lake", THEIRS[2], C, NOON + HOUR_MS) is Decision.ACCEPTED
 
 
 def test_what_lifts_a_freeze_never_waits() -> None:
@@ -97,9 +76,9 @@ def test_what_lifts_a_freeze_never_waits() -> None:
         (number, hub.take(number, path, NOON - DAY_MS + place * HOUR_MS))
         for place, (number, path) in enumerate(((OURS[0], (C,)), (OURS[1], (C,)), (OURS[2], (C, S))))
     ]
-    assert [hub.send(OURS[9 + place], C) for place in range(3)][-1] is HeldWhy.BURST
-    assert hub.send(OURS[0], EventType.RESTORED) is Decision.ACCEPTED
-    assert [hub.send(number, W, supersedes=opener) for number, opener in opened[1:]] == [Decision.ACCEPTED] * 2
+    assert [hub.send("lake", OURS[9 + place], C) for place in range(3)][-1] is HeldWhy.BURST
+    assert hub.send("lake", OURS[0], EventType.RESTORED) is Decision.ACCEPTED
+    assert [hub.send("lake", number, W, supersedes=opener) for number, opener in opened[1:]] == [Decision.ACCEPTED] * 2
 
 
 @pytest.mark.parametrize("path", [TO_RELEASED, TO_REASSIGNED])
@@ -107,7 +86,7 @@ def test_an_undoing_of_what_was_released_has_a_limit(path: tuple[EventType, ...]
     """Withdrawing cases that were RELEASED or REASSIGNED is limited: a stranger may hold the number by now."""
     hub = Hub(limited(NOTICES=None))
     opened = [(OURS[one], hub.take(OURS[one], path, NOON - DAY_MS)) for one in range(2)]
-    told = [hub.send(number, W, supersedes=opener) for number, opener in opened]
+    told = [hub.send("lake", number, W, supersedes=opener) for number, opener in opened]
     assert told == [Decision.ACCEPTED, HeldWhy.BURST]
 
 
@@ -116,17 +95,19 @@ def test_a_late_undoing_always_waits() -> None:
     days = limits.LATE_UNDOING_MS
     hub = Hub(limited(NOTICES=None, UNDOINGS=None))
     at = hub.take(OURS[0], TO_REASSIGNED, NOON - days - 3), hub.take(OURS[1], TO_REASSIGNED, NOON - days - 4)
-    assert hub.send(OURS[0], W, supersedes=at[0]) is Decision.ACCEPTED
-    assert hub.send(OURS[1], W, supersedes=at[1]) is HeldWhy.LATE_UNDOING
+    assert hub.send("lake", OURS[0], W, supersedes=at[0]) is Decision.ACCEPTED
+    assert hub.send("lake", OURS[1], W, supersedes=at[1]) is HeldWhy.LATE_UNDOING
 
 
 def test_an_operator_far_beyond_its_usual_day_is_stopped_whole() -> None:
     """After 500 notices where there were none before, all waits: its ranges' numbers too, also the day after."""
     hub = Hub(limited(NOTICES=None, PORTED=None, HANDOVERS=None))
-    assert {hub.send(number, C, NOON + place) for place, number in enumerate(OURS[: FEW + 1])} == {Decision.ACCEPTED}
-    assert hub.send(OURS[FEW + 1], C, NOON + HOUR_MS) is HeldWhy.QUARANTINE
-    assert hub.send(OURS[FEW + 2], C, NOON + DAY_MS) is HeldWhy.QUARANTINE
-    assert hub.send(OURS[0], EventType.RESTORED, NOON + DAY_MS) is Decision.ACCEPTED
+    assert {hub.send("lake", number, C, NOON + place) for place, number in enumerate(OURS[: FEW + 1])} == {
+        Decision.ACCEPTED
+    }
+    assert hub.send("lake", OURS[FEW + 1], C, NOON + HOUR_MS) is HeldWhy.QUARANTINE
+    assert hub.send("lake", OURS[FEW + 2], C, NOON + DAY_MS) is HeldWhy.QUARANTINE
+    assert hub.send("lake", OURS[0], EventType.RESTORED, NOON + DAY_MS) is Decision.ACCEPTED
 
 
 def test_a_person_ends_a_quarantine() -> None:
@@ -134,10 +115,10 @@ def test_a_person_ends_a_quarantine() -> None:
     stopped = limited(NOTICES=None)
     hub = Hub(stopped)
     for place, number in enumerate(OURS[: FEW + 1]):
-        hub.send(number, C, NOON + place)
+        hub.send("lake", number, C, NOON + place)
     free = lifted(stopped, by="Li", reason="announced", at=NOON + HOUR_MS)
     hub.rehearsal.know(free)
-    assert hub.send(OURS[FEW + 1], C, NOON + 2 * HOUR_MS) is Decision.ACCEPTED
+    assert hub.send("lake", OURS[FEW + 1], C, NOON + 2 * HOUR_MS) is Decision.ACCEPTED
     assert limits.is_quarantined(NOON + FEW, stopped)
     assert not limits.is_quarantined(NOON + FEW, free)
     assert limits.is_quarantined(NOON + 2 * HOUR_MS, free)
@@ -197,9 +178,9 @@ def test_whoever_raises_a_limit_says_who_and_why() -> None:
 def test_without_authority_only_what_was_set_holds() -> None:
     """In a hub of before nothing is held by default, by the hour, or when it undoes."""
     hub = Hub(LAKE, authority=False)
-    assert {hub.send(number, C, NOON + place) for place, number in enumerate(OURS)} == {Decision.ACCEPTED}
+    assert {hub.send("lake", number, C, NOON + place) for place, number in enumerate(OURS)} == {Decision.ACCEPTED}
     held = Hub(limited(), authority=False)
-    told = [held.send(OURS[place], C) for place in range(9)]
+    told = [held.send("lake", OURS[place], C) for place in range(9)]
     assert told == [*[Decision.ACCEPTED] * 8, HeldWhy.DAILY_LIMIT]
 
 
@@ -210,12 +191,12 @@ def test_no_day_or_hour_goes_beyond_its_limit(wishes: list[tuple[EventType, int,
     for kind, place, hour in sorted(wishes, key=lambda one: one[2]):
         number = (OURS + THEIRS)[-10 - place]
         if kind is A:
-            hub.hand_over(number, NOON + hour * HOUR_MS)
+            hub.hand_over("lake", number, NOON + hour * HOUR_MS)
         elif kind is W:
             last = hub.rehearsal.known.case_of(number)
-            hub.send(number, W, NOON + hour * HOUR_MS, supersedes=last.event_ids[0] if last else bytes(16))
+            hub.send("lake", number, W, NOON + hour * HOUR_MS, supersedes=last.event_ids[0] if last else bytes(16))
         else:
-            hub.send(number, C, NOON + hour * HOUR_MS)
+            hub.send("lake", number, C, NOON + hour * HOUR_MS)
     known = hub.rehearsal.known
     for limit, most in SMALL.items():
         counted = limit in (Limit.HANDOVERS, Limit.UNDOINGS)  # of the others, some are free
